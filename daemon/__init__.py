@@ -1,0 +1,1 @@
+"""The process: configuration, threads, queue, ledger, control, HTTP and the command line."""

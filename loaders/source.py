@@ -1,0 +1,88 @@
+"""What every source offers the daemon, and the values that pass between them."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from .uri import AdapterURI
+
+if TYPE_CHECKING:
+    from .store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a sighting cannot be fetched yet: a stable code and a sentence that says what to do."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One adapter that a scan saw.
+
+    `revision` is an opaque string that changes whenever the content may have changed. `stamp` is the source's
+    own clock in seconds since the epoch (latest ctime of both files, LastModified, commit date); it orders
+    the adapters found in one scan. `waiting` is None when the adapter is complete and settled.
+    """
+
+    uri: AdapterURI
+    revision: str
+    stamp: float
+    waiting: Waiting | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """All that exists in the source now (level-triggered), and in how many seconds to look again."""
+
+    sightings: tuple[Sighting, ...]
+    again_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """An adapter in the store: an immutable directory with `adapter_config.json` and
+    `adapter_model.safetensors`. `digest` is the SHA-256 (hex) over config bytes, then weights bytes.
+    """
+
+    path: Path
+    digest: str
+    size: int
+
+
+class Source(Protocol):
+    """A place that is watched.
+
+    `scan` and `wait` are called on the source's own thread, `fetch` on its fetcher's thread, `close` on any
+    thread. `fetch` stops soon after `stop` is set.
+    """
+
+    kind: str
+    name: str
+
+    def scan(self) -> Scan:
+        """Look at everything once. Raises SourceDown when that is not possible."""
+        ...
+
+    def fetch(self, sighting: Sighting, store: "Store", stop: threading.Event) -> Artifact:
+        """Copy what the sighting saw into the store. Raises Unavailable, Gone or Refused."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Return after `seconds`, or sooner when an event says that something changed, or after `wake`."""
+        ...
+
+    def wake(self) -> None:
+        """End a `wait` that is under way, from any thread."""
+        ...
+
+    def contains(self, uri: AdapterURI) -> bool:
+        """Say whether the address lies inside this source, without touching it."""
+        ...
+
+    def close(self) -> None:
+        """Release watchers, connections and threads. Safe to call twice."""
+        ...

@@ -1,0 +1,45 @@
+"""AdapterURI: the address of an adapter. What lies there can change; a Revision says what was seen."""
+
+import os
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+SCHEMES = ("file", "s3", "hf")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AdapterURI:
+    """An adapter's address: ``file:///srv/a/run-7``, ``s3://bucket/prefix/run-7/``, ``hf://org/repo/sub``.
+
+    `location` is what follows ``scheme://``, decoded, without a trailing slash.
+    """
+
+    scheme: str
+    location: str
+
+    @classmethod
+    def parse(cls, text: str) -> "AdapterURI":
+        """Read a URI; a plain absolute path is taken as ``file://``. Raises ValueError with a sentence."""
+        if text.startswith("/"):
+            return cls.of_path(text)
+        parts = urlsplit(text, allow_fragments=False)
+        if parts.scheme not in SCHEMES:
+            raise ValueError(f"{text!r} is no adapter address: it must start with file://, s3:// or hf://")
+        location = unquote(f"{parts.netloc}{parts.path}")
+        if parts.scheme == "file":
+            if parts.netloc:
+                raise ValueError(f"{text!r} names a host; a local address has three slashes: file:///path")
+            return cls.of_path(location)
+        return cls(parts.scheme, location.strip("/"))
+
+    @classmethod
+    def of_path(cls, path: str | os.PathLike[str]) -> "AdapterURI":
+        """Make the URI of an absolute local path."""
+        plain = os.path.normpath(os.fspath(path))
+        if not plain.startswith("/"):
+            raise ValueError(f"{plain!r} is not absolute")
+        return cls("file", plain)
+
+    def __str__(self) -> str:
+        """Print the URI; parse() of it gives the same value back."""
+        return f"{self.scheme}://{quote(self.location, safe='/@+=:,')}"

@@ -1,0 +1,35 @@
+"""The contract: what the resident can take. Pure data, no torch."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One module of the base that carries a LoRA slot; A is (max_rank, inputs), B is (outputs, max_rank)."""
+
+    module: str
+    inputs: int
+    outputs: int
+    conv1d: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What an adapter must meet.
+
+    `base_models` are the names accepted in `base_model_name_or_path`, ``*`` for any. `uncovered` are the
+    names of the base's other parameters' modules, so that a refusal can say what a tensor was meant for.
+    """
+
+    base_models: tuple[str, ...]
+    slots: tuple[Slot, ...]
+    max_rank: int
+    dtype: str
+    uncovered: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) that changes when what is accepted may change."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()

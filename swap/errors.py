@@ -1,0 +1,54 @@
+"""What can go wrong with a swap, split by what it means for the resident model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """One reason why an adapter does not meet the contract.
+
+    `code` is stable, `place` is a config field or tensor name, `remedy` says what to do.
+    """
+
+    code: str
+    place: str
+    wanted: str
+    got: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        return f"{self.place}: wanted {self.wanted}, got {self.got}; {self.remedy}"
+
+
+class SwapError(Exception):
+    """Base of the three leaves below; never raised itself."""
+
+
+class Rejected(SwapError):
+    """The artifact is bad; the resident was not touched. Carries every misfit, not the first."""
+
+    def __init__(self, misfits: Sequence[Misfit]) -> None:
+        self.misfits = tuple(misfits)
+        super().__init__("; ".join(str(m) for m in self.misfits[:3]))
+
+    @property
+    def code(self) -> str:
+        """The first misfit's code."""
+        return self.misfits[0].code
+
+
+class RolledBack(SwapError):
+    """The candidate failed after it touched the resident; what was live is live again, bit for bit."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+class ResidentLost(SwapError):
+    """Nobody knows what the device memory holds: write the ledger, answer 503, exit with status 70."""
+
+    code = "resident_lost"
