@@ -1,0 +1,264 @@
+"""The store: private, digest-named copies of adapters, and the pointer to the one that is live.
+
+``artifacts/<digest>/`` holds what was committed and is never changed; ``stages/`` holds copies under way;
+``current.json`` says what to serve after a restart. A copy becomes an artifact by one rename, after its files
+and its directory have been synced, so what has a name here is whole, also after a power cut.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import stat
+import tempfile
+import threading
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import Refused, Unavailable
+from .source import Artifact
+
+CONFIG: Literal["adapter_config.json"] = "adapter_config.json"
+WEIGHTS: Literal["adapter_model.safetensors"] = "adapter_model.safetensors"
+FileName = Literal["adapter_config.json", "adapter_model.safetensors"]
+DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+READ_BYTES = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+class Stage:
+    """One copy under way, in a private directory. Used by one thread.
+
+    Write the config first, then the weights, each once: the digest runs over them in this order.
+    """
+
+    def __init__(self, store: "Store", path: Path) -> None:
+        self.path = path
+        self._store = store
+        self._sha = hashlib.sha256()
+        self._sizes: dict[str, int] = {}
+
+    def write(self, name: FileName, chunks: Iterable[bytes], cap: int) -> int:
+        """Copy `chunks` into the file, sync it and return its size in bytes.
+
+        Raises Refused ``too_large`` above `cap` bytes, Unavailable ``disk_full`` when less than the reserve
+        would be left free, ``store_failed`` on any other trouble with the store, ValueError out of order.
+        What the iteration of `chunks` raises passes through.
+        """
+        if name != (CONFIG, WEIGHTS, None)[len(self._sizes)]:
+            raise ValueError(f"write {CONFIG}, then {WEIGHTS}, each once; not {name} now")
+        with _store_errors():
+            fd = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            size = self._copy(fd, name, chunks, cap)
+            with _store_errors():
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        self._sizes[name] = size
+        return size
+
+    def _copy(self, fd: int, name: str, chunks: Iterable[bytes], cap: int) -> int:
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > cap:
+                raise Refused("too_large", f"{name} is larger than the {cap} bytes that are allowed")
+            self._store.require_free(len(chunk))
+            with _store_errors():
+                _write_all(fd, chunk)
+            self._sha.update(chunk)
+        return size
+
+    def commit(self) -> Artifact:
+        """Make the copy an artifact, or give back the one with this digest that is there already.
+
+        Raises Unavailable as `write` does, ValueError when a file is missing.
+        """
+        if len(self._sizes) != 2:
+            raise ValueError(f"commit needs both {CONFIG} and {WEIGHTS}")
+        return self._store.adopt(
+            self.path, Artifact(Path(), self._sha.hexdigest(), sum(self._sizes.values()))
+        )
+
+
+class Store:
+    """Directory of artifacts named by digest. Every method may be called on any thread."""
+
+    def __init__(self, root: Path, reserve_bytes: int = 256 << 20) -> None:
+        """Open or make the store; `reserve_bytes` of the file system stay free.
+
+        Raises OSError when the directories cannot be made private.
+        """
+        self.root = root
+        self.reserve_bytes = reserve_bytes
+        self._artifacts = root / "artifacts"
+        self._stages = root / "stages"
+        self._lock = threading.RLock()
+        self._in_use: set[Path] = set()
+        self._young: set[str] = set()
+        for directory in (self._artifacts, self._stages):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.chmod(0o700)
+
+    @contextlib.contextmanager
+    def stage(self) -> Iterator[Stage]:
+        """Give a private directory (mode 0700) that is removed at the end unless it was committed."""
+        with self._lock, _store_errors():
+            path = Path(tempfile.mkdtemp(dir=self._stages))
+            self._in_use.add(path)
+        try:
+            yield Stage(self, path)
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            with self._lock:
+                self._in_use.discard(path)
+
+    def require_free(self, size: int) -> None:
+        """Raise Unavailable ``disk_full`` unless `size` bytes fit and the reserve stays free."""
+        with _store_errors():
+            room = os.statvfs(self.root)
+        free = room.f_bavail * room.f_frsize
+        if free - size < self.reserve_bytes:
+            raise _disk_full(
+                f"{free} bytes are free, {size} and a reserve of {self.reserve_bytes} are needed"
+            )
+
+    def adopt(self, path: Path, copied: Artifact) -> Artifact:
+        """Move a finished stage to its digest's name. Called by `Stage.commit` only."""
+        final = self._artifacts / copied.digest
+        with self._lock, _store_errors():
+            self._young.add(copied.digest)
+            if not self._intact(copied.digest):
+                self._discard(final)
+                _fsync_directory(path)
+                path.rename(final)
+            _fsync_directory(self._artifacts)
+        return Artifact(final, copied.digest, copied.size)
+
+    def find(self, digest: str) -> Artifact | None:
+        """Return the artifact with this digest, or None; its bytes are not read again."""
+        if not DIGEST.match(digest):
+            return None
+        path = self._artifacts / digest
+        try:
+            found = [(path / name).lstat() for name in (CONFIG, WEIGHTS)]
+        except OSError:
+            return None
+        if not all(stat.S_ISREG(f.st_mode) for f in found):
+            return None
+        return Artifact(path, digest, sum(f.st_size for f in found))
+
+    def collect(self, keep: Collection[str]) -> list[str]:
+        """Remove the artifacts whose digests are not in `keep`; return the digests removed.
+
+        An artifact committed since the last call is spared once: its digest may not have reached the
+        ledger when `keep` was read from there.
+        """
+        with self._lock:
+            spared, self._young = {*keep, *self._young}, set()
+            doomed = [p for p in self._artifacts.iterdir() if p.name not in spared]
+            for path in doomed:
+                self._discard(path)
+            if doomed:
+                _fsync_directory(self._artifacts)
+        return sorted(path.name for path in doomed)
+
+    def wipe_stages(self) -> None:
+        """Remove what copies of an earlier process left behind; copies of this one stay."""
+        with self._lock:
+            for path in self._stages.iterdir():
+                if path not in self._in_use:
+                    _remove(path)
+
+    def point(self, record: dict[str, Any]) -> None:
+        """Write `record` to ``current.json``, durably and in one step. Raises Unavailable."""
+        fresh = self.root / "current.json.new"
+        with self._lock, _store_errors():
+            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                _write_all(fd, json.dumps(record, sort_keys=True).encode())
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            fresh.rename(self.root / "current.json")
+            _fsync_directory(self.root)
+
+    def pointer(self) -> dict[str, Any] | None:
+        """Return the record last pointed at; None when there is none or its file is damaged (logged)."""
+        path = self.root / "current.json"
+        try:
+            record = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            log.error("%s cannot be read and is not believed: %s", path, error)  # noqa: TRY400 - no traceback
+            return None
+        return record if isinstance(record, dict) else None
+
+    def _intact(self, digest: str) -> bool:
+        """Say whether an artifact is there whose bytes, read again, still have their digest."""
+        there = self.find(digest)
+        return there is not None and _digest_of(there.path) == digest
+
+    def _discard(self, path: Path) -> None:
+        """Take an artifact's name away in one step, then its files."""
+        if os.path.lexists(path):
+            away = Path(tempfile.mkdtemp(dir=self._stages))
+            path.rename(away / path.name)
+            _remove(away)
+
+
+def _digest_of(directory: Path) -> str:
+    sha = hashlib.sha256()
+    for name in (CONFIG, WEIGHTS):
+        with (directory / name).open("rb") as file:
+            while chunk := file.read(READ_BYTES):
+                sha.update(chunk)
+    return sha.hexdigest()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _fsync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _disk_full(detail: str) -> Unavailable:
+    return Unavailable(
+        "disk_full", f"the store's disk is full: {detail}; free some space or lower state.keep"
+    )
+
+
+@contextlib.contextmanager
+def _store_errors() -> Iterator[None]:
+    """Turn the store's own OSErrors into Unavailable, so that they are told from the source's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _disk_full(str(error)) from error
+        raise Unavailable(
+            "store_failed", f"the store cannot be written: {error}; mend its file system or permissions"
+        ) from error
