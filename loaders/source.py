@@ -2,13 +2,15 @@
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from .artifact import Artifact
 from .uri import AdapterURI
 
 if TYPE_CHECKING:
     from .store import Store
+
+__all__ = ["Artifact", "Scan", "Sighting", "Source", "Waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,6 @@ class Scan:
 
     sightings: tuple[Sighting, ...]
     again_in: float
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """An adapter in the store: an immutable directory with `adapter_config.json` and
-    `adapter_model.safetensors`. `digest` is the SHA-256 (hex) over config bytes, then weights bytes.
-    """
-
-    path: Path
-    digest: str
-    size: int
 
 
 class Source(Protocol):

@@ -20,8 +20,8 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from .artifact import Artifact
 from .errors import Refused, Unavailable
-from .source import Artifact
 
 CONFIG: Literal["adapter_config.json"] = "adapter_config.json"
 WEIGHTS: Literal["adapter_model.safetensors"] = "adapter_model.safetensors"
@@ -83,9 +83,7 @@ class Stage:
         """
         if len(self._sizes) != 2:
             raise ValueError(f"commit needs both {CONFIG} and {WEIGHTS}")
-        return self._store.adopt(
-            self.path, Artifact(Path(), self._sha.hexdigest(), sum(self._sizes.values()))
-        )
+        return self._store.adopt(self.path, Artifact(Path(), self._sha.hexdigest(), sum(self._sizes.values())))
 
 
 class Store:
@@ -126,9 +124,7 @@ class Store:
             room = os.statvfs(self.root)
         free = room.f_bavail * room.f_frsize
         if free - size < self.reserve_bytes:
-            raise _disk_full(
-                f"{free} bytes are free, {size} and a reserve of {self.reserve_bytes} are needed"
-            )
+            raise _disk_full(f"{free} bytes are free, {size} and a reserve of {self.reserve_bytes} are needed")
 
     def adopt(self, path: Path, copied: Artifact) -> Artifact:
         """Move a finished stage to its digest's name. Called by `Stage.commit` only."""
@@ -246,9 +242,7 @@ def _remove(path: Path) -> None:
 
 
 def _disk_full(detail: str) -> Unavailable:
-    return Unavailable(
-        "disk_full", f"the store's disk is full: {detail}; free some space or lower state.keep"
-    )
+    return Unavailable("disk_full", f"the store's disk is full: {detail}; free some space or lower state.keep")
 
 
 @contextlib.contextmanager

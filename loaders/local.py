@@ -1,0 +1,190 @@
+"""A local folder as a source: what a scan finds there, when it has settled, and how it gets into the store."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from .bell import Bell
+from .errors import Gone, SourceDown, Unavailable
+from .header import MAX_CONFIG_BYTES
+from .root import opened_root, root_down
+from .safe_open import closing, fingerprint, open_below, open_file
+from .settle import Settling
+from .source import Artifact, Scan, Sighting, Waiting
+from .store import CONFIG, READ_BYTES, WEIGHTS, Store
+from .uri import AdapterURI
+from .walk import Found, walk
+from .watch import TreeWatch
+
+# Where events cannot be counted on, a scan may not wait for the full interval.
+_POLL_SECONDS = 5.0
+_SHORTEST = 0.05
+# A scan may take at most a fifth of the time, however many events there are.
+_REST_SHARE = 4.0
+
+
+class LocalSource:
+    """A directory that is watched; adapters lie in it at any depth up to four, or it is one itself.
+
+    The threads are those that `Source` states. Links below the path are never followed.
+    """
+
+    kind = "local"
+
+    def __init__(
+        self,
+        name: str,
+        path: str | os.PathLike[str],
+        settle: float = 2.0,
+        rescan: float = 15.0,
+        marker: str = "",
+        max_bytes: int = 4 << 30,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Touch nothing yet. `settle` and `rescan` are seconds by `clock`, `max_bytes` caps the weights file."""
+        self.path = os.path.normpath(Path(path).absolute())
+        self.name = name or self.path
+        self._rescan = rescan
+        self._marker = marker
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._settling = Settling(settle, marker, max_bytes)
+        self._gap = _SHORTEST
+        self._bell = Bell()
+        self._watch = TreeWatch(self.path, self._bell, clock)
+
+    def scan(self) -> Scan:
+        """Look at every adapter once. Raises SourceDown with a ``root_`` code when the path cannot be read."""
+        begun = time.monotonic()
+        try:
+            with opened_root(self.path) as root:
+                # Watched before the walk, so that nothing falls between the two.
+                watched = self._watch.ensure(os.fstat(root))
+                sightings = self._look(root)
+        except OSError as error:
+            self._forget()
+            raise root_down(self.path, error) from error
+        except SourceDown:
+            self._forget()
+            raise
+        self._gap = max(_SHORTEST, _REST_SHARE * (time.monotonic() - begun))
+        return Scan(sightings, self._again_in(watched))
+
+    def fetch(self, sighting: Sighting, store: Store, stop: threading.Event) -> Artifact:
+        """Copy exactly the files that were sighted. Raises Unavailable, Gone or Refused.
+
+        Codes of Unavailable: ``changed``, ``stopping``, ``permission``, ``read_failed``, ``disk_full``,
+        ``store_failed``; of Refused: those of `open_file` and `open_below`.
+        """
+        with self._opened(sighting.uri) as (directory, config, weights):
+            before = [os.fstat(config), os.fstat(weights)]
+            if fingerprint(before) != sighting.revision:
+                raise _changed(sighting.uri)
+            sizes = [facts.st_size for facts in before]
+            store.require_free(sum(sizes))
+            with store.stage() as stage:
+                stage.write(CONFIG, _chunks(config, sizes[0], stop), MAX_CONFIG_BYTES)
+                stage.write(WEIGHTS, _chunks(weights, sizes[1], stop), self._max_bytes)
+                if fingerprint([os.fstat(config), os.fstat(weights)]) != sighting.revision:
+                    raise _gone_or_changed(sighting.uri, directory)
+                return stage.commit()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep `seconds`; sooner, but with a rest in between, when something changed; at once after `wake`."""
+        self._bell.wait(seconds, self._gap)
+
+    def wake(self) -> None:
+        """End a `wait` that is under way."""
+        self._bell.wake()
+
+    def contains(self, uri: AdapterURI) -> bool:
+        """Say whether the address is the path or lies below it."""
+        return uri.scheme == "file" and (uri.location == self.path or uri.location.startswith(self._prefix()))
+
+    def close(self) -> None:
+        """Stop watching and end every wait."""
+        self._bell.close()
+        self._watch.close()
+
+    def _look(self, root: int) -> tuple[Sighting, ...]:
+        now = self._clock()
+        sightings = tuple(self._sight(found, now) for found in walk(root, self._marker))
+        self._settling.turn()
+        return sightings
+
+    def _sight(self, found: Found, now: float) -> Sighting:
+        verdict = self._settling.judge(found, now)
+        waiting = verdict.waiting or _unnamable(found.parts)
+        return Sighting(self._uri(found.parts), verdict.revision, verdict.stamp, waiting)
+
+    def _again_in(self, watched: bool) -> float:
+        """Seconds until something may have settled, or until events might have been missed for too long."""
+        longest = self._rescan if watched else min(self._rescan, _POLL_SECONDS)
+        soonest = self._settling.soonest(self._clock())
+        return longest if soonest is None else max(min(longest, soonest), _SHORTEST)
+
+    def _forget(self) -> None:
+        self._settling.forget()
+        self._watch.lose()
+
+    def _prefix(self) -> str:
+        return self.path.rstrip("/") + "/"
+
+    def _uri(self, parts: tuple[str, ...]) -> AdapterURI:
+        # A name that is no text could not be logged or stored; it is shown escaped and never fetched.
+        shown = [part.encode("utf-8", "backslashreplace").decode() for part in parts]
+        return AdapterURI.of_path(self._prefix() + "/".join(shown))
+
+    @contextmanager
+    def _opened(self, uri: AdapterURI) -> Iterator[tuple[int, int, int]]:
+        """Open the adapter's directory and both its files."""
+        if not self.contains(uri):
+            raise Gone("gone", f"{uri} does not lie below {self.path}")
+        parts = [part for part in uri.location[len(self.path) :].split("/") if part]
+        with ExitStack() as open_now:
+            try:
+                root = open_now.enter_context(opened_root(self.path))
+            except SourceDown as error:
+                raise Unavailable(error.code, error.sentence) from error
+            directory = open_now.enter_context(closing(open_below(root, parts)))
+            config = open_now.enter_context(closing(open_file(CONFIG, directory, MAX_CONFIG_BYTES)))
+            weights = open_now.enter_context(closing(open_file(WEIGHTS, directory, self._max_bytes)))
+            yield directory, config, weights
+
+
+def _chunks(fd: int, size: int, stop: threading.Event) -> Iterator[bytes]:
+    """Read what the file had when it was opened, and not a byte that was added since."""
+    done = 0
+    while done < size:
+        if stop.is_set():
+            raise Unavailable("stopping", "the daemon is stopping; it is fetched after the next start")
+        try:
+            chunk = os.pread(fd, min(READ_BYTES, size - done), done)
+        except OSError as error:
+            raise Unavailable("read_failed", f"reading failed: {error.strerror}; it is tried again") from error
+        if not chunk:
+            return  # it was cut meanwhile, which the comparison afterwards tells
+        done += len(chunk)
+        yield chunk
+
+
+def _changed(uri: AdapterURI) -> Unavailable:
+    return Unavailable("changed", f"{uri} was written to after it was sighted; it must settle anew")
+
+
+def _gone_or_changed(uri: AdapterURI, directory: int) -> Gone | Unavailable:
+    for name in (CONFIG, WEIGHTS):
+        if not os.access(name, os.F_OK, dir_fd=directory, follow_symlinks=False):
+            return Gone("gone", f"{uri} was deleted while it was copied")
+    return _changed(uri)
+
+
+def _unnamable(parts: tuple[str, ...]) -> Waiting | None:
+    try:
+        "".join(parts).encode()
+    except UnicodeEncodeError:
+        return Waiting("bad_name", "its name is not valid UTF-8: rename it")
+    return None

@@ -1,0 +1,105 @@
+"""Judge whether an adapter that a scan found has settled and is whole."""
+
+import os
+from dataclasses import dataclass, field
+
+from .errors import LoadError, Refused
+from .header import MAX_CONFIG_BYTES, config_missing, weights_missing
+from .safe_open import closing, fingerprint, open_file, permission_sentence
+from .source import Waiting
+from .store import CONFIG, WEIGHTS
+from .walk import PICKLE, Found
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one scan says of one adapter; `since` is when it was first seen as it is now."""
+
+    revision: str
+    stamp: float
+    since: float
+    waiting: Waiting | None
+
+
+@dataclass(slots=True)
+class Settling:
+    """What is remembered between two scans. Used by the source's thread only.
+
+    An adapter has settled when we saw it unchanged for `settle` seconds. The age of its files says nothing:
+    copying tools set old times.
+    """
+
+    settle: float
+    marker: str
+    max_bytes: int
+    _seen: dict[tuple[str, ...], Verdict] = field(default_factory=dict)
+    _next: dict[tuple[str, ...], Verdict] = field(default_factory=dict)
+
+    def judge(self, found: Found, now: float) -> Verdict:
+        """Compare with the last scan; `now` is seconds on one clock. The directory of `found` must be open."""
+        facts = found.facts()
+        revision = fingerprint(facts)
+        before = self._seen.get(found.parts)
+        same = before is not None and before.revision == revision
+        since = before.since if before is not None and same else now
+        whole = before is not None and same and before.waiting is None
+        stamp = max(f.st_ctime_ns for f in facts if f) / 1e9
+        verdict = Verdict(revision, stamp, since, self._waiting(found, now - since, whole))
+        self._next[found.parts] = verdict
+        return verdict
+
+    def turn(self) -> None:
+        """End a scan: what it did not judge is forgotten."""
+        self._seen, self._next = self._next, {}
+
+    def forget(self) -> None:
+        """Forget everything, as after a root that was away."""
+        self._seen, self._next = {}, {}
+
+    def soonest(self, now: float) -> float | None:
+        """Return in how many seconds the next adapter may have settled, or None."""
+        return min((age for v in self._seen.values() if (age := v.since + self.settle - now) > 0), default=None)
+
+    def _waiting(self, found: Found, age: float, whole: bool) -> Waiting | None:
+        """Say why it cannot be fetched yet. What can never be taken is let through: `fetch` refuses it."""
+        if found.denied is not None:
+            return Waiting("permission", permission_sentence("the directory", found.denied))
+        lacking = self._lacking(found)
+        if lacking is not None:
+            return lacking
+        if age < self.settle:
+            return Waiting("settling", f"it must be seen unchanged for {self.settle:g} s; {age:.1f} s so far")
+        if found.link is not None or whole:
+            return None
+        return self._examine(found)
+
+    def _lacking(self, found: Found) -> Waiting | None:
+        if found.link is not None:
+            return None
+        if found.config is None or found.weights is None:
+            missing = CONFIG if found.config is None else WEIGHTS
+            pickled = found.weights is None and PICKLE in found.names
+            why = f"; {PICKLE} is never loaded: save it as safetensors" if pickled else ""
+            return Waiting("incomplete", f"{missing} is not there yet{why}")
+        if self.marker and self.marker not in found.names:
+            return Waiting("marker_missing", f"{self.marker} is not there yet: the writer must make it last")
+        return None
+
+    def _examine(self, found: Found) -> Waiting | None:
+        """Open both files and see whether they are whole."""
+        try:
+            for name, cap, missing in (
+                (CONFIG, MAX_CONFIG_BYTES, config_missing),
+                (WEIGHTS, self.max_bytes, weights_missing),
+            ):
+                with closing(open_file(name, found.fd, cap)) as fd:
+                    lack = missing(fd, os.fstat(fd).st_size)
+                if lack is not None:
+                    return Waiting("incomplete", f"{name} {lack}")
+        except Refused:
+            return None
+        except LoadError as error:
+            return Waiting(error.code, error.sentence)
+        except OSError as error:
+            return Waiting("read_failed", f"it cannot be read: {error.strerror}; it is tried again")
+        return None
