@@ -102,7 +102,8 @@ class LocalSource:
 
     def contains(self, uri: AdapterURI) -> bool:
         """Say whether the address is the path or lies below it."""
-        return uri.scheme == "file" and (uri.location == self.path or uri.location.startswith(self._prefix()))
+        plain = os.path.normpath(uri.location)
+        return uri.scheme == "file" and (plain == self.path or plain.startswith(self._prefix()))
 
     def close(self) -> None:
         """Stop watching and end every wait."""
@@ -143,7 +144,7 @@ class LocalSource:
         """Open the adapter's directory and both its files."""
         if not self.contains(uri):
             raise Gone("gone", f"{uri} does not lie below {self.path}")
-        parts = [part for part in uri.location[len(self.path) :].split("/") if part]
+        parts = [part for part in os.path.normpath(uri.location)[len(self.path) :].split("/") if part]
         with ExitStack() as open_now:
             try:
                 root = open_now.enter_context(opened_root(self.path))

@@ -191,12 +191,15 @@ class Store:
         path = self.root / "current.json"
         try:
             record = json.loads(path.read_bytes())
+            if isinstance(record, dict):
+                return record
+            error: Exception = ValueError("it holds no JSON object")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            log.error("%s cannot be read and is not believed: %s", path, error)  # noqa: TRY400 - no traceback
-            return None
-        return record if isinstance(record, dict) else None
+        except (OSError, ValueError, RecursionError) as caught:
+            error = caught
+        log.error("%s cannot be read and is not believed: %s", path, error)
+        return None
 
     def _intact(self, digest: str) -> bool:
         """Say whether an artifact is there whose bytes, read again, still have their digest."""
