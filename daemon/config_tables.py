@@ -1,0 +1,141 @@
+"""The tables of the configuration, except the sources."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+ALL_LINEAR = "all-linear"
+# sun_path of a Unix socket holds 108 bytes with the final zero.
+_SOCKET_BYTES = 107
+
+
+def _no_bool(value: Any) -> Any:
+    """Refuse TOML's true, which is no number, though Python's is."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic only takes a ValueError as an answer
+    return value
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def _absolute_or_empty(path: str) -> str:
+    return path and str(_absolute(Path(path)))
+
+
+Number = BeforeValidator(_no_bool)
+Count = Annotated[int, Number, Field(ge=1)]
+Amount = Annotated[int, Number, Field(ge=0)]
+Seconds = Annotated[float, Number, Field(ge=0)]
+Positive = Annotated[float, Number, Field(gt=0)]
+Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+OptionalFile = Annotated[str, AfterValidator(_absolute_or_empty)]
+
+
+class Table(BaseModel):
+    """A frozen table in which an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise ValueError("must be auto, cpu, cuda or cuda:N")
+    return value
+
+
+def _switch(value: Any) -> Any:
+    """Read a truth value from text, since an environment variable can hold nothing else."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _from_text(value: Any) -> Any:
+    """Read a list from text, since an environment variable can hold nothing else."""
+    try:
+        return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
+    except ValueError:
+        return value
+
+
+def _modules(value: Any) -> Any:
+    value = _from_text(value)
+    if value == ALL_LINEAR:
+        return value
+    if isinstance(value, (list, tuple)) and value and all(isinstance(name, str) and name for name in value):
+        return tuple(value)
+    raise ValueError(f'must be "{ALL_LINEAR}" or a list of module names')
+
+
+class Model(Table):
+    """``[model]``: the base model and the slots that are made in it."""
+
+    base: Name
+    revision: Name = "main"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    device: Annotated[str, AfterValidator(_device)] = "auto"
+    max_rank: Count = 64
+    target_modules: Annotated[str | tuple[str, ...], BeforeValidator(_modules)] = ALL_LINEAR
+    attn_implementation: Name = "sdpa"
+    compile: Annotated[Literal["auto", True, False], BeforeValidator(_switch)] = "auto"
+
+
+class Admission(Table):
+    """``[admission]``: which adapters may be taken at all."""
+
+    base_models: tuple[Name, ...] = ()
+    max_artifact_bytes: Count = 4 << 30
+
+
+class Verify(Table):
+    """``[verify]``: no key of its own yet."""
+
+
+class Rollout(Table):
+    """``[rollout]``: no key of its own yet."""
+
+
+class Serve(Table):
+    """``[serve]``: where and how requests are answered. `port` 0 takes a free one."""
+
+    host: Name = "127.0.0.1"
+    port: Annotated[int, Number, Field(ge=0, le=65535)] = 8080
+    api_key_file: OptionalFile = ""
+    lanes: Count = 2
+    context_tokens: Annotated[int, Number, Field(ge=2)] = 4096
+    cache_tokens: Amount = 0
+    batch_tokens: Count = 2048
+    max_queue: Count = 256
+    max_drain: Seconds = 0.0
+
+
+class State(Table):
+    """``[state]``: where the ledger and the store lie, and how many generations are kept."""
+
+    dir: AbsolutePath = Path("/var/lib/hotswapd")
+    keep: Count = 5
+
+
+def _fits_a_socket(path: Path) -> Path:
+    if len(str(path).encode()) > _SOCKET_BYTES:
+        raise ValueError(f"must be at most {_SOCKET_BYTES} bytes long, as Unix sockets are")
+    return path
+
+
+class Control(Table):
+    """``[control]``: the Unix socket for the operator."""
+
+    socket: Annotated[AbsolutePath, AfterValidator(_fits_a_socket)] = Path("/run/hotswapd/control.sock")
+
+
+class Log(Table):
+    """``[log]``: how much is said, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
