@@ -19,15 +19,14 @@ class Slot:
 class Contract:
     """What an adapter must meet.
 
-    `base_models` are the names accepted in `base_model_name_or_path`, ``*`` for any. `uncovered` are the
-    names of the base's other parameters' modules, so that a refusal can say what a tensor was meant for.
+    `base_models` are the names accepted in `base_model_name_or_path`, ``*`` for any, and `revision` is the base's.
     """
 
     base_models: tuple[str, ...]
     slots: tuple[Slot, ...]
     max_rank: int
     dtype: str
-    uncovered: tuple[str, ...] = ()
+    revision: str = "main"
 
     @property
     def fingerprint(self) -> str:

@@ -52,3 +52,23 @@ class ResidentLost(SwapError):
     """Nobody knows what the device memory holds: write the ledger, answer 503, exit with status 70."""
 
     code = "resident_lost"
+
+
+class StartError(Exception):
+    """Base of the ways in which a resident cannot be made; never raised itself."""
+
+
+class BaseUnusable(StartError):
+    """The base model cannot be loaded as configured: exit status 78."""
+
+
+class NoSlots(StartError):
+    """The base has no module that can carry a slot, so no adapter could ever be served: exit status 78."""
+
+
+class DeviceMissing(StartError):
+    """A device was asked for that is not there (yet): exit status 75, never a silent CPU."""
+
+
+class NoImage(Exception):
+    """Every device image is in use by a lane: the candidate is HELD with `no_lane`."""

@@ -1,0 +1,32 @@
+"""Counting compilations, in every thread."""
+
+import threading
+from typing import Any
+
+from torch._dynamo.callback import callback_handler
+
+
+class CompileCounter:
+    """Counts what torch.compile compiles, from the moment it is made.
+
+    torch's own `error_on_recompile` is thread-local: set in one thread it does nothing in the lanes' threads. The
+    callback fires in all of them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        callback_handler.register_start_callback(self._started)
+
+    @property
+    def count(self) -> int:
+        """Compilations so far."""
+        return self._count
+
+    def close(self) -> None:
+        """Stop counting."""
+        callback_handler.remove_start_callback(self._started)
+
+    def _started(self, _: Any) -> None:
+        with self._lock:
+            self._count += 1

@@ -1,0 +1,190 @@
+"""A lane: a KV cache bound to one generation, and the loop that steps its requests.
+
+The loop is transformers' continuous batching. Two things are ours: every step is one turn, so that the lane's own
+image is in the arena whenever its requests are computed; and outputs go to plain callables instead of asyncio
+callbacks, since a callback on a closed event loop would kill the lane's thread.
+"""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from transformers import CompileConfig, ContinuousBatchingConfig, GenerationConfig
+from transformers.generation.continuous_batching.continuous_api import ContinuousBatchingManager, OutputRouter
+from transformers.generation.continuous_batching.model_runner import infer_max_single_request_tokens
+from transformers.generation.continuous_batching.requests import GenerationOutput
+
+from .sampling import LaneSampler, Sampling, lane_processors
+
+if TYPE_CHECKING:
+    from .image import Image
+
+PAGE_TOKENS = 64
+"""Tokens in a page of the cache: what a prefix must share to be computed once."""
+
+
+class Turns(Protocol):
+    """What a lane needs of the resident."""
+
+    model: Any
+
+    def turn(self, image: "Image") -> AbstractContextManager[None]:
+        """Hold the right to run the model with this image in the arena."""
+        ...
+
+    def hold(self, image: "Image") -> None:
+        """Say that a lane needs the image."""
+        ...
+
+    def release(self, image: "Image") -> None:
+        """Say that a lane does not need it any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSpec:
+    """Sizes of a lane. `cache_tokens` is its KV cache, `batch_tokens` the most tokens in one step."""
+
+    cache_tokens: int
+    batch_tokens: int
+    max_requests: int = 64
+    compile: bool = False
+
+
+class _Router(OutputRouter):
+    """Gives each output to one callable, on the lane's thread."""
+
+    def __init__(self, sink: Callable[[GenerationOutput], None]) -> None:
+        super().__init__()
+        self._sink = sink
+
+    def deliver(self, output: GenerationOutput) -> None:
+        self._sink(output)
+
+    def deliver_batch(self, outputs: list[GenerationOutput]) -> None:
+        for output in outputs:
+            self._sink(output)
+
+
+class _Loop(ContinuousBatchingManager):
+    """transformers' loop, with each step inside a turn."""
+
+    def __init__(self, turn: Callable[[], AbstractContextManager[None]], **loop: Any) -> None:
+        super().__init__(**loop)
+        self._turn = turn
+
+    def _generation_step(self) -> None:
+        with self._turn():
+            super()._generation_step()
+
+
+class Lane:
+    """One loop with its own cache. Legal from any thread but the lane's own, where nothing else is said."""
+
+    def __init__(self, turns: Turns, spec: LaneSpec, sink: Callable[[GenerationOutput], None]) -> None:
+        model = turns.model
+        self.image: Image | None = None
+        self._turns = turns
+        self._sampler = LaneSampler(
+            model.config.get_text_config().vocab_size, model.device, spec.batch_tokens, always=spec.compile
+        )
+        self._loop = _Loop(
+            self._turn,
+            model=model,
+            generation_config=_greedy(),
+            continuous_batching_config=_loop_config(spec),
+        )
+        self._loop.logit_processor = lane_processors(self._sampler)
+        self._loop.output_router = _Router(sink)
+
+    def start(self) -> None:
+        """Build the cache and start the thread; also starts a lane again whose thread died."""
+        self._loop.warmup()
+        self._loop.batch_processor.cache.reset()
+        self._loop.start()
+
+    def stop(self, seconds: float) -> None:
+        """End the thread; requests that are left fail. At shutdown only: it disturbs the other lanes."""
+        self._loop.stop(block=True, timeout=seconds, hard_stop=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return bool(self._loop.is_running())
+
+    @property
+    def longest(self) -> int:
+        """The most tokens, prompt and answer, that one request may have in this cache."""
+        return int(infer_max_single_request_tokens(self._processor.cache))
+
+    def submit(self, name: str, prompt: list[int], max_tokens: int, stops: list[int], how: Sampling) -> None:
+        """Queue a request that was checked before; the sink hears of each of its tokens."""
+        vocabulary = self._loop.model.config.get_text_config().vocab_size
+        self._loop.add_request(
+            prompt,
+            request_id=name,
+            max_new_tokens=max_tokens,
+            streaming=True,
+            eos_token_id=stops or -1,
+            **how.arguments(vocabulary),
+        )
+
+    def cancel(self, name: str) -> None:
+        """Drop a request at the next step boundary. The sink hears nothing more of it, or one last token."""
+        self._loop.cancel_request(name)
+
+    def clear(self) -> bool:
+        """Forget everything that was cached, so that another generation may use the lane.
+
+        Returns False, and changes nothing, while a request is still in it. Memory that held something non-finite
+        is zeroed: a masked score of 0 times NaN is NaN, for as long as the block is reused.
+        """
+        with self._loop.pause():
+            if self._processor.scheduler.has_pending_requests() or not self._loop.input_queue.empty():
+                return False
+            # reset(), not free_all_requests(clear_ledgers=True): that one forgets the blocks which were kept as
+            # prefix cache without giving them back, so a lane would shrink with every use.
+            self._processor.cache.reset()
+            if self._sampler.take_non_finite():
+                self._processor.cache.cache_tensor.zero_()
+        return True
+
+    def referenced_blocks(self) -> int:
+        """Count cache blocks that a request holds; freed blocks stay as prefix cache and do not count."""
+        allocators = self._processor.cache.cache_allocators.values()
+        return sum(len(blocks) for allocator in allocators for blocks in allocator.block_table.values())
+
+    @property
+    def _processor(self) -> Any:
+        return self._loop.batch_processor
+
+    def _turn(self) -> AbstractContextManager[None]:
+        if self.image is None:
+            raise RuntimeError("a lane was stepped before it was bound to a generation")
+        return self._turns.turn(self.image)
+
+
+def _greedy() -> GenerationConfig:
+    return GenerationConfig(do_sample=False, eos_token_id=-1, max_new_tokens=16)
+
+
+def _loop_config(spec: LaneSpec) -> ContinuousBatchingConfig:
+    """Every size said: left to itself each loop takes 60 to 90 % of the free memory."""
+    compiled = CompileConfig(fullgraph=False, dynamic=True, mode="default") if spec.compile else None
+    return ContinuousBatchingConfig(
+        page_size=PAGE_TOKENS,
+        num_blocks=math.ceil(spec.cache_tokens / PAGE_TOKENS),
+        max_batch_tokens=spec.batch_tokens,
+        max_requests_per_batch=min(spec.max_requests, spec.batch_tokens),
+        max_blocks_per_request=0,
+        use_async_batching=False,
+        use_cuda_graph=False,
+        auto_switch_to_flash=False,
+        varlen_compile_config=compiled,
+        q_padding_interval_size=4 if spec.compile else 0,
+        kv_padding_interval_size=128 if spec.compile else 0,
+        per_request_processors=True,
+        max_queue_size=0,
+    )

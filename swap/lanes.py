@@ -1,0 +1,294 @@
+"""All lanes of a resident: new requests go to the live generation, older generations finish their own.
+
+Nothing here drains. When a generation goes live it gets a lane that nobody uses, and the lane of the one before
+ends the requests that it has. While both are busy their steps alternate, because each step is a turn and turns
+are handed out in order of asking. When only one is busy it runs freely.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from transformers.generation.continuous_batching.requests import GenerationOutput, RequestStatus
+
+from .errors import ResidentLost
+from .lane import Lane, LaneSpec, Turns
+from .sampling import Sampling
+
+if TYPE_CHECKING:
+    from .image import Image
+
+
+_LAST_STEP = 10.0
+"""Seconds that a lane's thread is given to end the step it is in, at shutdown."""
+
+
+class NoLane(Exception):
+    """Every lane still has requests of an older generation: the candidate is HELD with `no_lane`."""
+
+
+class LanesFull(Exception):
+    """As many requests wait as may: answer 429 and ask to come again."""
+
+
+class NoGeneration(Exception):
+    """No lane has the generation that was asked for. `available` are those that can be asked for."""
+
+    def __init__(self, wanted: int, available: Sequence[int]) -> None:
+        self.available = tuple(available)
+        listed = ", ".join(f"g{number}" for number in self.available)
+        super().__init__(f"generation {wanted} is not served any more; there is {listed or 'none'}")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a request hears after each step: all its tokens so far, and how it ended when it did.
+
+    `finish` is None while it runs, then ``stop``, ``length`` or ``error``; `error` is a sentence.
+    """
+
+    token_ids: tuple[int, ...]
+    finish: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRequest:
+    """One request, checked: see `Lanes.longest` and the vocabulary for what a lane survives."""
+
+    prompt: tuple[int, ...]
+    max_tokens: int
+    stops: tuple[int, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """A line of `/status`: requests that have produced a token are active, the others wait."""
+
+    generation: int
+    active: int
+    waiting: int
+
+
+class Ticket:
+    """A request under way: which generation answers it, and the way to cancel it."""
+
+    def __init__(self, name: str, seat: "_Seat", hear: Callable[[Progress], None], stops: tuple[int, ...]) -> None:
+        image = seat.image
+        self.name = name
+        self.generation: int = image.generation
+        self.digest: str = image.digest
+        self.started = False
+        self._seat = seat
+        self._hear = hear
+        self._stops = stops
+
+    def tell(self, progress: Progress) -> None:
+        """Pass it on, on the lane's thread; the listener must neither block nor raise."""
+        self.started = True
+        self._hear(progress)
+
+
+class _Seat:
+    """A lane, the generation that it is bound to, and the requests that are in it."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.tickets: dict[str, Ticket] = {}
+        self.deaths = 0
+        self.retired_at: float | None = None
+
+    @property
+    def image(self) -> "Image":
+        if self.lane.image is None:
+            raise RuntimeError("the lane is bound to no generation")
+        return self.lane.image
+
+
+class Lanes:
+    """The lanes of one resident. Every method is legal from any thread but a lane's own."""
+
+    def __init__(
+        self,
+        turns: Turns,
+        spec: LaneSpec,
+        *,
+        count: int,
+        max_queue: int,
+        on_free: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._turns = turns
+        self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
+        self._binding = threading.Lock()
+        self._seats = [_Seat(Lane(turns, spec, self._sink)) for _ in range(count)]
+        self._current: _Seat | None = None
+        self._tickets: dict[str, Ticket] = {}
+        self._names = itertools.count()
+        self._max_queue = max_queue
+        self._on_free = on_free
+        self.longest = 0
+
+    def start(self) -> None:
+        """Build every cache and start every thread. Call once, before the first generation goes live."""
+        for seat in self._seats:
+            seat.lane.start()
+        self.longest = min(seat.lane.longest for seat in self._seats)
+
+    def stop(self, seconds: float) -> None:
+        """Let requests end for at most `seconds`, then end the threads; what is left hears an error."""
+        with self._lock:
+            self._current = None
+            self._ended.wait_for(lambda: not self._tickets, timeout=seconds)
+        for seat in self._seats:
+            seat.lane.stop(seconds=_LAST_STEP)
+
+    def room(self) -> bool:
+        """Say whether a generation could go live now."""
+        with self._lock:
+            return any(seat is not self._current and not seat.tickets for seat in self._seats)
+
+    def go_live(self, image: "Image") -> None:
+        """Send new requests to this generation from now on; the lane's image before it is released.
+
+        A lane that still has this very image takes over as it is, cache and all. Raises NoLane when every other lane
+        is busy; nothing has changed then.
+        """
+        with self._binding:
+            seat = next((one for one in self._seats if one.lane.image is image), None) or self._clear_one()
+            released = seat.lane.image
+            if released is not image:
+                self._turns.hold(image)
+            with self._lock:
+                seat.lane.image = image
+                seat.retired_at = None
+                before, self._current = self._current, seat
+                if before is not None and before is not seat:
+                    before.retired_at = time.monotonic()
+            if released is not None and released is not image:
+                self._turns.release(released)
+
+    def submit(self, request: LaneRequest, hear: Callable[[Progress], None], generation: int | None = None) -> Ticket:
+        """Queue a request in the live generation's lane, or in that of the generation it asks for."""
+        with self._lock:
+            seat = self._seat_of(generation)
+            if sum(not ticket.started for ticket in self._tickets.values()) >= self._max_queue:
+                raise LanesFull(f"{self._max_queue} requests wait already")
+            self._mend(seat)
+            ticket = Ticket(f"r{next(self._names)}", seat, hear, request.stops)
+            seat.tickets[ticket.name] = self._tickets[ticket.name] = ticket
+            seat.lane.submit(
+                ticket.name, list(request.prompt), request.max_tokens, list(request.stops), request.sampling
+            )
+            return ticket
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Drop a request; its listener hears nothing more. Does nothing when it has ended already."""
+        seat = self._forget(ticket.name)
+        if seat is not None:
+            seat.lane.cancel(ticket.name)
+
+    def end_overdue(self, max_drain: float) -> int:
+        """Fail the requests of generations that were retired more than `max_drain` seconds ago; 0 never does."""
+        if max_drain <= 0:
+            return 0
+        oldest = time.monotonic() - max_drain
+        with self._lock:
+            overdue = [
+                ticket
+                for seat in self._seats
+                if seat.retired_at is not None and seat.retired_at < oldest
+                for ticket in seat.tickets.values()
+            ]
+        for ticket in overdue:
+            self.cancel(ticket)
+            ticket.tell(Progress((), "error", f"generation {ticket.generation} was retired and max_drain is over"))
+        return len(overdue)
+
+    def generations(self) -> list[int]:
+        """Name the generations that can be asked for, the live one first."""
+        with self._lock:
+            return self._served()
+
+    def status(self) -> list[LaneStatus]:
+        """Describe the lanes that are bound to a generation."""
+        with self._lock:
+            return [_describe(seat) for seat in self._seats if seat is self._current or seat.tickets]
+
+    def referenced_blocks(self) -> int:
+        """Count the cache blocks that requests hold in all lanes."""
+        return sum(seat.lane.referenced_blocks() for seat in self._seats)
+
+    def _served(self) -> list[int]:
+        seats = [self._current] if self._current is not None else []
+        seats += [seat for seat in self._seats if seat is not self._current and seat.tickets]
+        return [seat.image.generation for seat in seats]
+
+    def _seat_of(self, generation: int | None) -> _Seat:
+        if self._current is not None and generation in (None, self._current.image.generation):
+            return self._current
+        for seat in self._seats:
+            if seat.tickets and seat.image.generation == generation:
+                return seat
+        raise NoGeneration(-1 if generation is None else generation, self._served())
+
+    def _mend(self, seat: _Seat) -> None:
+        """Start a lane again whose thread has died, once; a second death with no answer between is ResidentLost."""
+        if seat.lane.alive:
+            return
+        seat.deaths += 1
+        if seat.deaths > 1:
+            raise ResidentLost("a lane died twice in a row; the process must start again")
+        seat.lane.start()
+
+    def _clear_one(self) -> _Seat:
+        """Find a lane that nobody uses, with its cache forgotten, or raise NoLane."""
+        for seat in self._seats:
+            if seat is self._current or seat.tickets:
+                continue
+            if seat.lane.clear():
+                return seat
+        raise NoLane("every lane has requests of an older generation")
+
+    def _forget(self, name: str) -> _Seat | None:
+        with self._lock:
+            ticket = self._tickets.pop(name, None)
+            if ticket is None:
+                return None
+            seat = ticket._seat
+            del seat.tickets[name]
+            free = not seat.tickets and seat is not self._current
+            self._ended.notify_all()
+        if free:
+            self._on_free()
+        return seat
+
+    def _sink(self, output: GenerationOutput) -> None:
+        """Hear of one output, on a lane's thread."""
+        ticket = self._tickets.get(output.request_id)
+        if ticket is None:
+            return
+        progress = _progress(output, ticket._stops)
+        if progress.finish in ("stop", "length"):
+            ticket._seat.deaths = 0
+        if progress.finish is not None:
+            self._forget(ticket.name)
+        ticket.tell(progress)
+
+
+def _progress(output: GenerationOutput, stops: tuple[int, ...]) -> Progress:
+    tokens = tuple(output.generated_tokens)
+    if output.status == RequestStatus.FAILED:
+        return Progress(tokens, "error", output.error or "the lane ended before the request did")
+    if output.status != RequestStatus.FINISHED:
+        return Progress(tokens)
+    return Progress(tokens, "stop" if tokens and tokens[-1] in stops else "length")
+
+
+def _describe(seat: _Seat) -> LaneStatus:
+    active = sum(ticket.started for ticket in seat.tickets.values())
+    return LaneStatus(seat.image.generation, active, len(seat.tickets) - active)

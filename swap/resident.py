@@ -1,0 +1,202 @@
+"""The resident: one base model with its slots, its arena, and the only way to write it."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .admission import Plan, admit
+from .arena import SlotArena
+from .base import Base, Report, ResidentSpec, base_config, load_base
+from .compilation import CompileCounter
+from .contract import Contract
+from .errors import ResidentLost
+from .image import Image, fill_host_image
+from .image_pool import ImagePool
+from .manifest import read_manifest
+from .oracle import MetaOracle
+from .probe import judge, probe_prompts, run_probe
+from .turns import FairLock
+
+DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
+
+
+class Resident:
+    """A base model that answers with the adapter whose image is in its arena.
+
+    `admit`, `stage`, `verify`, `commit` and `drop` are for one thread, the worker; `turn`, `hold` and `release` are
+    legal from any. All writes to the arena go through a turn.
+    """
+
+    def __init__(self, base: Base, contract: Contract, oracle: MetaOracle, images: int) -> None:
+        self.model: Any = base.model
+        self.tokenizer = base.tokenizer
+        self.device, self.dtype = base.device, base.dtype
+        self.contract = contract
+        self.oracle = oracle
+        self.arena = SlotArena(base.model, contract, base.dtype, base.device)
+        self.pool = ImagePool(self.arena.layout.size, images, base.device)
+        self.base_image = Image(torch.zeros_like(self.arena.buffer), digest="0" * 64, generation=0, holders=1)
+        self.live = self.base_image
+        self.seat: Callable[[Image], None] = lambda image: None
+        """Binds an image to the place that new requests go to; raises when there is none. Lanes set it."""
+        self.compilations = CompileCounter()
+        self._warm_at = 0
+        self._turns = FairLock()
+        self._in_arena = self.base_image
+        self._host = torch.zeros(self.arena.layout.size, dtype=torch.uint8, pin_memory=base.device.type == "cuda")
+        self._prompts = probe_prompts(base.tokenizer, self.model.config.get_text_config().vocab_size)
+        self._usual = [run_probe(self.model, prompt) for prompt in self._prompts]
+
+    @classmethod
+    def open(cls, spec: ResidentSpec, report: Report = lambda _: None) -> "Resident":
+        """Load the base, make its slots and its arena. Raises BaseUnusable, NoSlots or DeviceMissing."""
+        began = time.monotonic()
+        report(f"reading the configuration of {spec.base}")
+        config = base_config(spec.base, spec.revision)
+        oracle = MetaOracle(config, spec.target_modules)
+        report(f"loading the base model {spec.base}")
+        base = load_base(spec, config)
+        contract = Contract(
+            base_models=(spec.base, *spec.base_models),
+            slots=oracle.slots,
+            max_rank=spec.max_rank,
+            dtype=DTYPE_NAMES[base.dtype],
+            revision=spec.revision,
+        )
+        report(f"making {len(oracle.slots)} slots of rank {spec.max_rank} in the arena")
+        resident = cls(base, contract, oracle, spec.images)
+        report(f"the base model is resident on {base.device} after {time.monotonic() - began:.1f} s")
+        return resident
+
+    @property
+    def recompiles(self) -> int:
+        """Compilations since the resident was warm; must stay 0."""
+        return self.compilations.count - self._warm_at
+
+    def mark_warm(self) -> None:
+        """Count compilations from now on as recompilations."""
+        self._warm_at = self.compilations.count
+
+    def admit(self, directory: Path) -> Plan:
+        """Check an artifact's description against the contract. Raises Rejected; touches nothing."""
+        return admit(read_manifest(directory), self.contract, self.oracle)
+
+    def stage(self, plan: Plan, digest: str = "") -> Image:
+        """Lay the adapter out on the device, in a free image that the caller holds. Raises Rejected or NoImage.
+
+        Returns after the copy has arrived: nothing else would order it before the first turn's read.
+        """
+        image = self.pool.take(digest)
+        try:
+            fill_host_image(self._host, plan, self.arena.layout)
+            self._upload(image)
+        except BaseException:
+            self.pool.release(image)
+            raise
+        return image
+
+    def verify(self, image: Image) -> dict[str, float]:
+        """Run the probe on the candidate, one turn a prompt. Raises RolledBack; the arena is as before either way."""
+        numbers = []
+        for prompt in self._prompts:
+            with self._visit(image):
+                numbers.append(run_probe(self.model, prompt))
+        return judge(numbers, self._usual)
+
+    def commit(self, image: Image, generation: int) -> float:
+        """Make a verified image live, and return the seconds in which no step could run because of it.
+
+        When there is no place for it (`seat` raises) what was live is live again before the error leaves.
+        """
+        before = self.live
+        with self._turns:
+            began = time.perf_counter()
+            self._put(image)
+            pause = time.perf_counter() - began
+        numbered, image.generation = image.generation, generation
+        try:
+            self.seat(image)
+        except BaseException:
+            image.generation = numbered
+            with self._turns:
+                self._put(before)
+            raise
+        self.hold(image)
+        self.live = image
+        self.release(before)
+        return pause
+
+    def drop(self, image: Image) -> None:
+        """Give up the hold that `stage` gave."""
+        self.release(image)
+
+    @contextmanager
+    def turn(self, image: Image) -> Iterator[None]:
+        """Hold the right to run the model, with this image in the arena; first asked, first served."""
+        with self._turns:
+            self._put(image)
+            yield
+
+    def hold(self, image: Image) -> None:
+        """Say that the image is needed, so that its buffer is not used again."""
+        self.pool.hold(image)
+
+    def release(self, image: Image) -> None:
+        """Say that it is not needed any more."""
+        self.pool.release(image)
+
+    def close(self) -> None:
+        """Stop counting compilations; the model's memory goes with the object."""
+        self.compilations.close()
+
+    @contextmanager
+    def _visit(self, image: Image) -> Iterator[None]:
+        """Take a turn that leaves the arena as it found it."""
+        with self._turns:
+            before = self._in_arena
+            self._put(image)
+            try:
+                yield
+            finally:
+                self._put(before)
+
+    def _put(self, image: Image) -> None:
+        """Make the arena this image: one copy. On failure what was there is put back, or the resident is lost."""
+        if self._in_arena is image:
+            return
+        try:
+            self._copy(image)
+        except BaseException as error:
+            self._put_back(error)
+            raise
+        self._in_arena = image
+
+    def _put_back(self, error: BaseException) -> None:
+        try:
+            self._copy(self._in_arena)
+        except BaseException as second:
+            raise ResidentLost("a copy into the arena failed, and so did the copy back") from second
+        if is_sticky(error):
+            raise ResidentLost("the device does not answer any more") from error
+
+    def _copy(self, image: Image) -> None:
+        self.arena.buffer.copy_(image.buffer, non_blocking=True)
+        self._wait_for_device()
+
+    def _upload(self, image: Image) -> None:
+        image.buffer.copy_(self._host, non_blocking=True)
+        self._wait_for_device()
+
+    def _wait_for_device(self) -> None:
+        """Order the copy before the lanes' next step: they compute on streams of their own."""
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+
+
+def is_sticky(error: BaseException) -> bool:
+    """Say whether every later call on the device will fail too: a CUDA error other than running out of memory."""
+    return "CUDA error" in str(error) and not isinstance(error, torch.cuda.OutOfMemoryError)

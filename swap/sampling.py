@@ -1,0 +1,138 @@
+"""Per-request sampling for a lane: temperature, top-k, top-p, and noise from (seed, step).
+
+transformers' loop has one `do_sample` for all its requests and draws from one global generator, so two
+requests cannot have two seeds. Here the loop always takes the maximum, and its processor adds Gumbel noise
+that is a pure function of (seed, step, token): argmax(logits + Gumbel) is a draw from softmax(logits) (the
+Gumbel-max trick), a greedy request gets none, and a seed gives the same tokens alone or in a mix.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers.generation.continuous_batching.cb_logits_processors import (
+    ContinuousBatchingLogitsProcessor,
+    ContinuousBatchingLogitsProcessorList,
+    ContinuousBatchingTemperatureLogitsWarper,
+    ContinuousBatchingTopKLogitsWarper,
+    ContinuousBatchingTopPLogitsWarper,
+)
+
+_MASK64 = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+_LARGEST = 3.0e38  # finite in float32: a masked or infinite logit must not turn into NaN when noise is added
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How one request draws its tokens: `temperature` 0 is greedy, `top_k` 0 and `top_p` 1 are off."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int = 0
+
+    def arguments(self, vocabulary: int) -> dict[str, Any]:
+        """Say it in the loop's own keyword arguments, in the ranges that it survives.
+
+        A greedy request passes temperature 1 and no noise: dividing by 0 would kill the lane.
+        """
+        greedy = self.temperature == 0.0
+        return {
+            "temperature": 1.0 if greedy else float(self.temperature),
+            "top_k": min(self.top_k, vocabulary) if self.top_k > 0 and not greedy else vocabulary,
+            "top_p": 1.0 if greedy else float(self.top_p),
+            "noise_seed": -1 if greedy else self.seed & 0x7FFFFFFFFFFFFFFF,
+        }
+
+
+def noise_key(seed: int, step: int) -> int:
+    """Mix seed and step into a key of 31 bits (splitmix64, Steele et al. 2014); -1 means no noise."""
+    if seed < 0:
+        return -1
+    z = (seed + (step + 1) * _GOLDEN) & _MASK64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK64
+    return (z ^ (z >> 31)) >> 33
+
+
+def gumbel(keys: torch.Tensor, vocabulary: int) -> torch.Tensor:
+    """Draw Gumbel(0, 1) noise, (rows, vocabulary) float32, from keys (rows,); rows with key -1 are zero.
+
+    Counter-based: a 32-bit finaliser (murmur3's) over (key, token), so it needs no generator state.
+    """
+    token = torch.arange(vocabulary, device=keys.device, dtype=torch.int64)
+    mixed = (keys.to(torch.int64).unsqueeze(-1) * 0x9E3779B1 + token * 0x85EBCA77) & 0xFFFFFFFF
+    for multiplier in (0x85EBCA6B, 0xC2B2AE35):
+        mixed = (((mixed ^ (mixed >> 16)) & 0xFFFFFFFF) * multiplier) & 0xFFFFFFFF
+    mixed = mixed ^ (mixed >> 16)
+    uniform = (mixed.to(torch.float64) + 0.5) * 2.0**-32
+    noise = -torch.log(-torch.log(uniform)).to(torch.float32)
+    return torch.where((keys < 0).unsqueeze(-1), torch.zeros_like(noise), noise)
+
+
+class LaneSampler(ContinuousBatchingLogitsProcessor):
+    """A lane's only processor: temperature, top-k, top-p and noise, each per request, in that order.
+
+    Also notes whether the model itself gave a NaN or an infinite logit. Its methods run on the lane's thread;
+    `take_non_finite` may be called from any thread while the lane is between two steps. `rows` is the most
+    requests in a step. `always` computes every stage even when no request samples, which a compiled or
+    captured step needs: there the branch would be frozen.
+    """
+
+    ignored_kwargs = ()
+
+    def __init__(self, vocabulary: int, device: torch.device, rows: int, *, always: bool) -> None:
+        self._warpers: tuple[ContinuousBatchingLogitsProcessor, ...] = (
+            ContinuousBatchingTemperatureLogitsWarper(TemperatureLogitsWarper(1.0)),
+            ContinuousBatchingTopKLogitsWarper(TopKLogitsWarper(vocabulary)),
+            ContinuousBatchingTopPLogitsWarper(TopPLogitsWarper(1.0)),
+        )
+        self.supported_kwargs = {"noise_seed": int, "temperature": float, "top_k": int, "top_p": float}
+        self._always = always
+        self._sampled = always
+        self._rows = torch.zeros((3, rows), dtype=torch.int32, device=device)
+        for warper, row in zip(self._warpers, self._rows, strict=True):
+            warper.fill_defaults(row)
+        self._non_finite = torch.zeros((), dtype=torch.bool, device=device)
+
+    def fill_defaults(self, int32_tensor: torch.Tensor) -> None:
+        """Fill the loop's argument row with "no noise"."""
+        int32_tensor.fill_(-1)
+
+    def prepare_tensor_args(self, requests_with_new_token: list[Any]) -> torch.Tensor:
+        """Make this step's noise keys, (requests,) int32; the other arguments go into their fixed rows."""
+        keys = [
+            noise_key(request.state.logit_processor_kwargs.get("noise_seed", -1), request.state.generated_len())
+            for request in requests_with_new_token
+        ]
+        self._sampled = self._always or any(key >= 0 for key in keys)
+        if self._sampled:
+            for warper, row in zip(self._warpers, self._rows, strict=True):
+                row[: len(keys)] = warper.prepare_tensor_args(requests_with_new_token).to(row.device)
+        return torch.tensor(keys, dtype=torch.int32)
+
+    def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
+        """Turn logits (rows, vocabulary) into finite scores whose maximum is each request's draw."""
+        self._non_finite.logical_or_(~torch.isfinite(scores).all())
+        scores = torch.nan_to_num(scores, nan=-_LARGEST, posinf=_LARGEST, neginf=-_LARGEST)
+        if not self._sampled:
+            return scores
+        for warper, row in zip(self._warpers, self._rows, strict=True):
+            scores = warper(scores, row)
+        noise = gumbel(tensor_arg[: scores.size(0)], scores.size(-1))
+        return scores.clamp_min(-_LARGEST) + noise
+
+    def take_non_finite(self) -> bool:
+        """Say whether a logit was NaN or infinite since the last call. Waits for the device."""
+        seen = bool(self._non_finite.item())
+        self._non_finite.zero_()
+        return seen
+
+
+def lane_processors(sampler: LaneSampler) -> ContinuousBatchingLogitsProcessorList:
+    """Wrap the sampler as the loop wants it, with the one argument row that it needs."""
+    processors = ContinuousBatchingLogitsProcessorList(LogitsProcessorList([sampler]))
+    processors.tensors_required = 1
+    return processors
