@@ -1,0 +1,107 @@
+"""The command line. Each command's code is imported only when that command runs."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .exits import Exit
+
+_SUMMARY = "Keep one language model resident and make each new LoRA adapter live in place."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    module = importlib.import_module(f"{__package__}.{arguments.module}")
+    command: Callable[[argparse.Namespace], int] = getattr(module, arguments.function)
+    try:
+        return int(command(arguments))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read our output has had enough; flushing it at exit would fail again
+        return Exit.FINE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hotswapd", description=_SUMMARY)
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_local_commands(commands)
+    _add_reading_commands(commands)
+    _add_changing_commands(commands)
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"hotswapd {version('hotswapd')}"
+
+
+def _add_local_commands(commands: Any) -> None:
+    run = _add(commands, "run", "commands_run", "run", "run the daemon in the foreground")
+    run.add_argument("--config", type=Path, metavar="F", help="TOML file (default: /etc/hotswapd/hotswapd.toml)")
+    check = _add(commands, "check", "check", "check", "say whether an adapter would be taken, and if not, every reason")
+    check.add_argument("directory", metavar="DIR", help="directory with adapter_config.json and the weights")
+    check.add_argument("--config", type=Path, metavar="F", help="the daemon's TOML file")
+    check.add_argument("--base", metavar="B", help="base model, in place of the configuration's")
+    check.add_argument("--max-rank", type=int, metavar="N", help="largest rank, in place of the configuration's")
+    check.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_reading_commands(commands: Any) -> None:
+    status = _talking(commands, "status", "show", "status", "show what is live, queued and watched")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    status.add_argument("--watch", action="store_true", help="show it again every second until interrupted")
+    history = _talking(commands, "history", "show", "history", "list the swaps, newest first")
+    history.add_argument("--json", action="store_true", help="print JSON")
+    history.add_argument("-n", type=_at_least_one, default=20, metavar="N", help="how many (default 20)")
+
+
+def _add_changing_commands(commands: Any) -> None:
+    submit = _talking(commands, "submit", "act", "submit", "put an adapter on the queue")
+    submit.add_argument("uri", metavar="URI", help="file:///..., s3://..., hf://... or an absolute path")
+    submit.add_argument("--again", action="store_true", help="also when it was refused before")
+    rollback = _talking(commands, "rollback", "act", "rollback", "make a kept generation live and pin it")
+    rollback.add_argument("generation", nargs="?", type=_number, metavar="N", help="default: the one before")
+    rollback.add_argument("--follow", action="store_true", help="do not pin: the next new adapter goes live")
+    pin = _talking(commands, "pin", "act", "pin", "keep what is live, whatever comes")
+    pin.add_argument("generation", nargs="?", type=_number, metavar="N", help="default: the live one")
+    _talking(commands, "unpin", "act", "unpin", "let new adapters go live again")
+    _talking(commands, "pause", "act", "pause", "take nothing from the queue")
+    _talking(commands, "resume", "act", "resume", "take from the queue again")
+
+
+def _add(commands: Any, name: str, module: str, function: str, summary: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+    command.set_defaults(module=module, function=function)
+    return command
+
+
+def _talking(commands: Any, name: str, module: str, function: str, summary: str) -> argparse.ArgumentParser:
+    """Add a command that talks to a running daemon."""
+    command = _add(commands, name, f"commands_{module}", function, summary)
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--socket", type=Path, metavar="PATH", help="control socket of the daemon")
+    where.add_argument("--config", type=Path, metavar="F", help="TOML file that names it")
+    return command
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no generation's number")
+    return int(text)
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

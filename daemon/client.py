@@ -1,0 +1,104 @@
+"""Talk to a running daemon over its control socket. Standard library only: every command waits for this import."""
+
+import http.client
+import json
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+DEFAULT_SOCKET = Path("/run/hotswapd/control.sock")
+_ENVIRONMENT = "HOTSWAPD_CONTROL__SOCKET"
+
+
+class NoDaemon(Exception):
+    """Nobody answers on the socket: exit with status 4."""
+
+
+class Refused(Exception):
+    """The daemon said no: an HTTP `status`, a stable `code` and a sentence."""
+
+    def __init__(self, status: int, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+
+
+def socket_path(given: Path | None, config: Path | None, environ: Mapping[str, str]) -> Path:
+    """Find the socket: the one given, else the environment's, else the configuration's, else the default.
+
+    The rest of the configuration is not looked at: a daemon that runs must stay within reach while its file is
+    being edited. Raises NoDaemon when the file cannot be read.
+    """
+    if given is not None:
+        return given
+    if environ.get(_ENVIRONMENT):
+        return Path(environ[_ENVIRONMENT])
+    return DEFAULT_SOCKET if config is None else _configured(config)
+
+
+def _configured(config: Path) -> Path:
+    try:
+        control = tomllib.loads(config.read_text(encoding="utf-8")).get("control", {})
+        return Path(control.get("socket", DEFAULT_SOCKET))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise NoDaemon(f"{config} does not say where the control socket is: {error}") from None
+
+
+class Client:
+    """One daemon's control socket."""
+
+    def __init__(self, path: Path, timeout: float = 60.0) -> None:
+        """`timeout` in seconds bounds each answer."""
+        self.path = path
+        self._timeout = timeout
+
+    def get(self, path: str) -> Any:
+        """Ask. Raises NoDaemon or Refused."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, fields: Mapping[str, Any]) -> Any:
+        """Ask for a change. Raises NoDaemon or Refused."""
+        return self._ask("POST", path, json.dumps(fields).encode())
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> Any:
+        connection = _UnixConnection(self.path, self._timeout)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            return _read(response.status, response.read())
+        except TimeoutError:
+            raise NoDaemon(f"no answer on {self.path} within {self._timeout:g} s") from None
+        except (OSError, http.client.HTTPException) as error:
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+            raise NoDaemon(
+                f"no daemon answers on {self.path} ({reason}): is it running, and is this its socket?"
+            ) from None
+        finally:
+            connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("hotswapd", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _read(status: int, body: bytes) -> Any:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        raise NoDaemon("what answers on this socket is no hotswapd") from None
+    if status < 400:
+        return answer
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(error, dict):
+        raise NoDaemon("what answers on this socket is no hotswapd")
+    raise Refused(status, str(error.get("code")), str(error.get("message")))

@@ -1,0 +1,89 @@
+"""One line per event: JSON for machines, colours for a terminal, and every library's lines in the same form."""
+
+import logging
+import re
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+__all__ = ["setup_logging"]
+
+# Secrets reach a log as a field of that name, or inside a library's sentence.
+_SECRET_KEYS = frozenset({"token", "api_key", "authorization", "password", "secret", "secret_access_key"})
+_SECRET_TEXT = re.compile(
+    r"\bhf_[A-Za-z0-9]{8,}|(?<=Bearer )\S+|(?<=X-Amz-Signature=)\w+|(?<=X-Amz-Credential=)[^&\s]+"
+)
+# They tell a line per request, or what only their authors want to know.
+_TOO_TALKATIVE = ("botocore", "boto3", "urllib3", "httpx", "httpcore", "watchdog", "filelock", "asyncio", "uvicorn")
+
+
+def setup_logging(level: str = "info", form: str = "auto", stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's records to `stream` (default: standard error).
+
+    `form` is ``json``, ``console`` or ``auto``: console on a terminal. Call it once, on the main thread, before
+    other threads start; a second call replaces the first.
+    """
+    out = stream or sys.stderr
+    shared = _shared()
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(form, out)],
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    _route(formatter, out, level.upper())
+
+
+def _shared() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(allow=("swap_id", "source", "uri", "revision", "digest", "generation", "code")),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.StackInfoRenderer(),
+        _without_secrets,
+    ]
+
+
+def _rendering(form: str, out: TextIO) -> list[Processor]:
+    if form == "console" or (form == "auto" and out.isatty()):
+        return [structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")]
+    return [structlog.processors.format_exc_info, _scrub_traceback, structlog.processors.JSONRenderer(default=str)]
+
+
+def _route(formatter: logging.Formatter, out: TextIO, level: str) -> None:
+    to_stream = logging.StreamHandler(out)
+    to_stream.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [to_stream]
+    root.setLevel(level)
+    logging.captureWarnings(True)
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in ("transformers", "huggingface_hub", "peft", "uvicorn"):
+        library = logging.getLogger(name)
+        library.handlers[:] = []
+        library.propagate = True
+
+
+def _without_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if key.lower() in _SECRET_KEYS and value:
+            event[key] = "***"
+        elif isinstance(value, str):
+            event[key] = _SECRET_TEXT.sub("***", value)
+    return event
+
+
+def _scrub_traceback(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    if isinstance(event.get("exception"), str):
+        event["exception"] = _SECRET_TEXT.sub("***", event["exception"])
+    return event

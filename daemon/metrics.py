@@ -1,0 +1,104 @@
+"""The numbers that `/metrics` shows. Every method may be called on any thread."""
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+# A swap's stages take from microseconds (a small image) to minutes (a large download).
+_SWAP_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_PAUSE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+# Labels that grow with every swap would fill the memory of whoever stores them.
+_GENERATIONS = 8
+
+
+class Metrics:
+    """All metrics of one daemon, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self._lock = threading.Lock()
+        self._generations: dict[str, set[str]] = {}
+        self._swaps = Counter("hotswapd_swaps", "Swaps by how they ended", ["outcome", "source"], registry=registry)
+        self._stages = Histogram(
+            "hotswapd_swap_seconds", "Seconds by stage", ["stage"], buckets=_SWAP_BUCKETS, registry=registry
+        )
+        self._pause = Histogram(
+            "hotswapd_pause_seconds",
+            "Seconds during which no step could run because of a swap",
+            buckets=_PAUSE_BUCKETS,
+            registry=registry,
+        )
+        self._generation = Gauge("hotswapd_live_generation", "The live generation's number", registry=registry)
+        self._live = Info("hotswapd_live", "What is live", registry=registry)
+        self._queue = Gauge("hotswapd_queue_depth", "Adapters that wait to go live", registry=registry)
+        self._up = Gauge("hotswapd_source_up", "1 when the last scan succeeded", ["source"], registry=registry)
+        self._scanned = Gauge(
+            "hotswapd_source_last_scan_timestamp_seconds", "When it was last scanned", ["source"], registry=registry
+        )
+        self._recompiles = Counter("hotswapd_recompiles", "Compilations after the warm-up", registry=registry)
+        self._requests = Counter(
+            "hotswapd_requests", "Completions by status and generation", ["code", "generation"], registry=registry
+        )
+        self._tokens = Counter("hotswapd_tokens", "Tokens written", ["generation"], registry=registry)
+
+    def swap(self, outcome: str, source: str, seconds: Mapping[str, float | None]) -> None:
+        """Count a swap that ended in state `outcome`; `seconds` by stage, of which ``pause`` is one."""
+        self._swaps.labels(outcome, source).inc()
+        for stage, value in seconds.items():
+            if value is not None and stage == "pause":
+                self._pause.observe(value)
+            elif value is not None:
+                self._stages.labels(stage).observe(value)
+
+    def live(self, generation: int, uri: str, digest: str) -> None:
+        """Say what is live from now on."""
+        self._generation.set(generation)
+        self._live.info({"uri": uri, "digest": digest})
+
+    def queue(self, depth: int) -> None:
+        """Say how many adapters wait."""
+        self._queue.set(depth)
+
+    def source(self, name: str, up: bool, scanned: datetime | None = None) -> None:
+        """Say how a source's last scan went, and when."""
+        self._up.labels(name).set(int(up))
+        if scanned is not None:
+            self._scanned.labels(name).set(scanned.timestamp())
+
+    def recompiled(self, times: int = 1) -> None:
+        """Count compilations that should not have been."""
+        self._recompiles.inc(times)
+
+    def request(self, code: int, generation: int | None = None, tokens: int = 0) -> None:
+        """Count a completion that was answered with HTTP status `code`, or refused before it had a generation."""
+        label = "" if generation is None else str(generation)
+        with self._lock:
+            self._generations.setdefault(label, set()).add(str(code))
+            self._forget_oldest()
+            self._requests.labels(str(code), label).inc()
+            if generation is not None:
+                self._tokens.labels(label).inc(tokens)
+
+    def text(self) -> bytes:
+        """Render everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _forget_oldest(self) -> None:
+        numbered = sorted((label for label in self._generations if label), key=int)
+        for label in numbered[:-_GENERATIONS]:
+            for code in self._generations.pop(label):
+                self._requests.remove(code, label)
+            self._tokens.remove(label)
