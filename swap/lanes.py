@@ -131,6 +131,7 @@ class Lanes:
         self._names = itertools.count()
         self._max_queue = max_queue
         self._on_free = on_free
+        self.count = count
         self.longest = 0
 
     def start(self) -> None:

@@ -1,0 +1,223 @@
+"""The engine: a resident with its lanes, warm, and the checks that keep a request from killing a lane."""
+
+import dataclasses
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from .base import Report
+from .errors import ResidentLost, StartError
+from .lane import LaneSpec
+from .lanes import LaneRequest, Lanes, Progress, Ticket
+from .resident import Resident
+from .sampling import Sampling
+from .text import TextStream
+
+_WARM_PROMPTS = (1, 3, 17, 64, 130)
+_WARM_ROUNDS = 8
+
+
+class BadAsk(ValueError):
+    """A request that no lane may see. `param` names the field, `code` is stable."""
+
+    def __init__(self, code: str, param: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """Sizes; the fields are those of the configuration's [serve] table. `compile` is ``auto``, True or False."""
+
+    lanes: int = 2
+    context_tokens: int = 4096
+    cache_tokens: int = 0
+    batch_tokens: int = 2048
+    max_queue: int = 256
+    compile: str | bool = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one request wants; `generation` None is the live one."""
+
+    prompt: tuple[int, ...]
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer, all of it from one generation. `finish_reason` is ``stop`` or ``length``."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: str
+    generation: int
+    digest: str
+    prompt_tokens: int
+
+
+class Engine:
+    """Answers requests with the live generation. Every method is legal from any thread, `open` and `close` once."""
+
+    def __init__(self, resident: Resident, spec: EngineSpec, on_free: Callable[[], None] = lambda: None) -> None:
+        self.resident = resident
+        self.compiled = resident.device.type == "cuda" if spec.compile == "auto" else bool(spec.compile)
+        self.context = min(spec.context_tokens, _model_context(resident.model))
+        size = LaneSpec(
+            cache_tokens=spec.cache_tokens or _fair_cache(resident, spec.lanes, self.context),
+            batch_tokens=spec.batch_tokens,
+            compile=self.compiled,
+        )
+        self.lanes = Lanes(resident, size, count=spec.lanes, max_queue=spec.max_queue, on_free=on_free)
+        self.ends = _ends(resident.model)
+        self._vocabulary: int = resident.model.config.get_text_config().vocab_size
+
+    def open(self, report: Report = lambda _: None) -> None:
+        """Start the lanes, answer with the base, and warm up until nothing more compiles. Raises StartError."""
+        began = time.monotonic()
+        report("compiling the model and warming up" if self.compiled else "warming up")
+        self.lanes.start()
+        self.context = min(self.context, self.lanes.longest)
+        for _ in range(_WARM_ROUNDS):
+            before = self.resident.compilations.count
+            self._warm_round()
+            if self.resident.compilations.count == before:
+                break
+        else:
+            raise StartError("the model still compiles after its warm-up; set model.compile = false")
+        self.resident.seat = self.lanes.go_live
+        self.resident.mark_warm()
+        report(f"warm after {time.monotonic() - began:.1f} s and {self.resident.compilations.count} compilations")
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Let requests end for at most `seconds`, then stop the lanes."""
+        self.lanes.stop(seconds)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Turn a prompt into token ids. Raises BadAsk where the base has no tokenizer."""
+        if self.resident.tokenizer is None:
+            raise BadAsk("no_tokenizer", "prompt", "this base has no tokenizer: send the prompt as token ids")
+        return tuple(self.resident.tokenizer.encode(text))
+
+    def submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
+        """Queue a request; `hear` is called on a lane's thread.
+
+        Raises BadAsk, LanesFull, NoGeneration or ResidentLost.
+        """
+        self._check(ask)
+        request = LaneRequest(ask.prompt, ask.max_tokens, self.ends, ask.sampling)
+        return self.lanes.submit(request, hear, ask.generation)
+
+    def complete(self, ask: Ask, timeout: float | None = None) -> Completion:
+        """Answer a request whole, waiting for it. Raises what `submit` raises, RuntimeError when its lane failed it."""
+        listener = _Listener(TextStream(self.resident.tokenizer, ask.stop))
+        ticket = self.submit(ask, listener)
+        if not listener.done.wait(timeout):
+            self.lanes.cancel(ticket)
+            raise TimeoutError(f"no answer within {timeout} s")
+        if listener.stream.stopped:
+            self.lanes.cancel(ticket)
+        if listener.finish == "error":
+            raise RuntimeError(listener.error)
+        return Completion(
+            text=listener.text,
+            token_ids=listener.token_ids,
+            finish_reason=listener.finish,
+            generation=ticket.generation,
+            digest=ticket.digest,
+            prompt_tokens=len(ask.prompt),
+        )
+
+    def _check(self, ask: Ask) -> None:
+        """Refuse what would kill the lane's thread, and with it everything in the lane."""
+        if not ask.prompt:
+            raise BadAsk("empty_prompt", "prompt", "the prompt is empty: send at least one token")
+        if not all(0 <= token < self._vocabulary for token in ask.prompt):
+            raise BadAsk("bad_token", "prompt", f"a token id is outside the vocabulary of {self._vocabulary}")
+        if ask.max_tokens < 1:
+            raise BadAsk("bad_max_tokens", "max_tokens", "max_tokens must be at least 1")
+        if len(ask.prompt) + ask.max_tokens > self.context:
+            sentence = (
+                f"the prompt has {len(ask.prompt)} tokens and max_tokens is {ask.max_tokens}; "
+                f"together at most {self.context} fit"
+            )
+            raise BadAsk("context_length_exceeded", "prompt", sentence)
+
+    def _warm_round(self) -> None:
+        """Run a fixed workload through every lane: alone, together, greedy and sampled, short and long."""
+        base = self.resident.base_image
+        for image in [dataclasses.replace(base) for _ in range(self.lanes.count - 1)] + [base]:
+            self.lanes.go_live(image)
+            waits = []
+            for length in _WARM_PROMPTS:
+                prompt = tuple((7 * i) % self._vocabulary for i in range(min(length, self.context - 4)))
+                for temperature in (0.0, 1.0):
+                    listener = _Listener(TextStream(None))
+                    self.lanes.submit(LaneRequest(prompt, 3, (), Sampling(temperature)), listener)
+                    waits.append(listener)
+                waits[-1].done.wait()
+            for listener in waits:
+                listener.done.wait()
+                if listener.finish == "error":
+                    raise ResidentLost(f"the model cannot answer: {listener.error}")
+
+
+class _Listener:
+    """Gathers an answer; called on a lane's thread, read by the thread that waits for `done`."""
+
+    def __init__(self, stream: TextStream) -> None:
+        self.stream = stream
+        self.done = threading.Event()
+        self.text = ""
+        self.token_ids: tuple[int, ...] = ()
+        self.finish = ""
+        self.error = ""
+
+    def __call__(self, progress: Progress) -> None:
+        if self.done.is_set():
+            return
+        self.token_ids = progress.token_ids
+        self.text += self.stream.feed(progress.token_ids, last=progress.finish is not None)
+        if progress.finish is not None or self.stream.stopped:
+            self.finish = "stop" if self.stream.stopped else str(progress.finish)
+            self.error = progress.error or ""
+            self.done.set()
+
+
+def _ends(model: Any) -> tuple[int, ...]:
+    """Name the tokens that end an answer: the generation configuration's, else the model's."""
+    for source in (getattr(model, "generation_config", None), model.config.get_text_config()):
+        ends = getattr(source, "eos_token_id", None)
+        if ends is not None:
+            return tuple(ends) if isinstance(ends, Sequence) else (int(ends),)
+    return ()
+
+
+def _model_context(model: Any) -> int:
+    return int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 1 << 30)
+
+
+def _fair_cache(resident: Resident, lanes: int, context: int) -> int:
+    """Choose a lane's cache: what four full requests need, but at most half of the free memory over all lanes."""
+    config = resident.model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    token_bytes = 2 * config.num_hidden_layers * heads * head * resident.dtype.itemsize
+    affordable = _free_bytes(resident.device) // 2 // lanes // token_bytes
+    return max(context, min(4 * context, affordable))
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(os.sysconf("SC_AVPHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE"))
