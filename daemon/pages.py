@@ -8,6 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..swap.errors import Misfit
+
 _GOOD, _BAD, _BUSY = "green", "red", "yellow"
 _COLOURS = {
     "LIVE": _GOOD,
@@ -44,13 +46,25 @@ def history_page(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     for row in rows:
         seconds = row.get("seconds") or {}
         table.add_row(
-            _text(row.get("generation")),
+            plain(row.get("generation")),
             _state(row.get("state")),
-            _text(row.get("uri")),
+            plain(row.get("uri")),
             _why(row),
             *(_duration(seconds.get(stage)) for stage in ("fetch", "verify", "pause")),
             _clock(row.get("finished")),
         )
+    return table
+
+
+def misfit_table(misfits: Sequence[Misfit]) -> RenderableType:
+    """Lay out the reasons why an adapter is refused; what is wrong with many tensors alike is one row."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for misfit in misfits:
+        alike.setdefault((misfit.code, misfit.wanted, misfit.got, misfit.remedy), []).append(misfit.place)
+    table = _table("", "reason", "place", "wanted", "got", "what to do")
+    for (code, wanted, got, remedy), places in alike.items():
+        place = places[0] if len(places) == 1 else f"{places[0]} and {len(places) - 1} more"
+        table.add_row(*(plain(text) for text in (code, place, wanted, got, remedy)))
     return table
 
 
@@ -89,7 +103,7 @@ def _resident(resident: Mapping[str, Any]) -> str:
 def _queue(entries: Sequence[Mapping[str, Any]]) -> RenderableType:
     table = _table("queue", "state", "adapter", "why", "next try")
     for entry in entries:
-        table.add_row(_state(entry.get("state")), _text(entry.get("uri")), _why(entry), _clock(entry.get("next_try")))
+        table.add_row(_state(entry.get("state")), plain(entry.get("uri")), _why(entry), _clock(entry.get("next_try")))
     return table
 
 
@@ -97,14 +111,14 @@ def _sources(sources: Sequence[Mapping[str, Any]]) -> RenderableType:
     table = _table("sources", "kind", "name", "state", "last scan")
     for source in sources:
         state = Text("ok", _GOOD) if source.get("ok") else Text(str(source.get("error") or "not scanned yet"), _BAD)
-        table.add_row(_text(source.get("kind")), _text(source.get("name")), state, _clock(source.get("last_scan")))
+        table.add_row(plain(source.get("kind")), plain(source.get("name")), state, _clock(source.get("last_scan")))
     return table
 
 
 def _lanes(lanes: Sequence[Mapping[str, Any]]) -> RenderableType:
     table = _table("lanes", "generation", "active", "waiting")
     for lane in lanes:
-        table.add_row(*(_text(lane.get(key)) for key in ("generation", "active", "waiting")))
+        table.add_row(*(plain(lane.get(key)) for key in ("generation", "active", "waiting")))
     return table
 
 
@@ -119,7 +133,7 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _text(value: Any) -> Text:
+def plain(value: Any) -> Text:
     """Show a value as it stands: an adapter's name could hold rich's markup or a terminal's control codes."""
     plain = "" if value is None else str(value)
     return Text("".join(letter if letter.isprintable() else "�" for letter in plain))
@@ -130,7 +144,7 @@ def _state(state: Any) -> Text:
 
 
 def _why(row: Mapping[str, Any]) -> Text:
-    return _text(": ".join(str(row[key]) for key in ("reason", "detail") if row.get(key)))
+    return plain(": ".join(str(row[key]) for key in ("reason", "detail") if row.get(key)))
 
 
 def _duration(seconds: float | None) -> str:
