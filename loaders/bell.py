@@ -29,14 +29,16 @@ class Bell:
             self._closed = True
             self._changed.notify_all()
 
-    def wait(self, seconds: float, gap: float = 0.0) -> None:
-        """Sleep `seconds`, or until `gap` seconds after a hint, or until `wake`.
+    def wait(self, seconds: float, gap: float = 0.0) -> bool:
+        """Sleep `seconds`, or until `gap` seconds after a hint, or until `wake`; say whether it was rung.
 
         The gap gathers the many events of one copy into one scan.
         """
         with self._changed:
             until = time.monotonic() + max(seconds, 0.0)
-            if self._changed.wait_for(lambda: self._hinted or self._woken or self._closed, max(seconds, 0.0)):
+            rung = self._changed.wait_for(lambda: self._hinted or self._woken or self._closed, max(seconds, 0.0))
+            if rung:
                 rest = min(gap, until - time.monotonic())
                 self._changed.wait_for(lambda: self._woken or self._closed, max(rest, 0.0))
             self._hinted = self._woken = False
+            return rung

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import threading
+import warnings
 
 from watchdog import events
 from watchdog.observers.api import BaseObserver
@@ -15,6 +16,8 @@ from .bell import Bell
 log = logging.getLogger(__name__)
 
 _JOIN_SECONDS = 5.0
+# A directory that appears while another is being added is registered twice, which is harmless.
+warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
 # The events that a writer causes; reading, which the scan itself does, is not among them.
 _TELLING: list[type[events.FileSystemEvent]] = [
     events.FileCreatedEvent,

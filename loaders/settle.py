@@ -57,8 +57,10 @@ class Settling:
         self._seen, self._next = {}, {}
 
     def soonest(self, now: float) -> float | None:
-        """Return in how many seconds the next adapter may have settled, or None."""
-        return min((age for v in self._seen.values() if (age := v.since + self.settle - now) > 0), default=None)
+        """Return in how many seconds the next adapter will have settled (0: during the scan), or None."""
+        settling = (v.since for v in self._seen.values() if v.waiting and v.waiting.code == "settling")
+        first = min(settling, default=None)
+        return None if first is None else max(first + self.settle - now, 0.0)
 
     def _waiting(self, found: Found, age: float, whole: bool) -> Waiting | None:
         """Say why it cannot be fetched yet. What can never be taken is let through: `fetch` refuses it."""

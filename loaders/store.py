@@ -152,12 +152,12 @@ class Store:
         return Artifact(path, digest, sum(f.st_size for f in found))
 
     def collect(self, keep: Collection[str]) -> list[str]:
-        """Remove the artifacts whose digests are not in `keep`; return the digests removed.
+        """Remove the artifacts whose digests are not in `keep`; return the digests removed. Raises Unavailable.
 
         An artifact committed since the last call is spared once: its digest may not have reached the
         ledger when `keep` was read from there.
         """
-        with self._lock:
+        with self._lock, _store_errors():
             spared, self._young = {*keep, *self._young}, set()
             doomed = [p for p in self._artifacts.iterdir() if p.name not in spared]
             for path in doomed:
@@ -167,8 +167,8 @@ class Store:
         return sorted(path.name for path in doomed)
 
     def wipe_stages(self) -> None:
-        """Remove what copies of an earlier process left behind; copies of this one stay."""
-        with self._lock:
+        """Remove what copies of an earlier process left behind; this one's stay. Raises Unavailable."""
+        with self._lock, _store_errors():
             for path in self._stages.iterdir():
                 if path not in self._in_use:
                     _remove(path)
@@ -204,7 +204,11 @@ class Store:
     def _intact(self, digest: str) -> bool:
         """Say whether an artifact is there whose bytes, read again, still have their digest."""
         there = self.find(digest)
-        return there is not None and _digest_of(there.path) == digest
+        try:
+            return there is not None and _digest_of(there.path) == digest
+        except OSError as error:
+            log.warning("artifact %s can no longer be read (%s): it is replaced", digest, error)
+            return False
 
     def _discard(self, path: Path) -> None:
         """Take an artifact's name away in one step, then its files."""

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _FIRST_RETRY = 1.0
 _LAST_RETRY = 30.0
+# How long a watch that lacks some directories is kept before it is tried whether more are granted now.
+_LIMIT_RETRY = 300.0
 # File systems on which others write without this kernel seeing it.
 _REMOTE = re.compile(
     r"nfs4?|cifs|smb3|smbfs|9p|afs|beegfs|ceph|gpfs|lustre|orangefs|pvfs2|vboxsf|vmhgfs|virtiofs|fuse(\..*)?"
@@ -80,9 +82,8 @@ class TreeWatch:
         with self._lock:
             if self._closed:
                 return False
-            if self._running is not None and (identity != self._root or not self._running.alive()):
-                log.warning("%s was replaced or its watch died: it is watched anew", self._path)
-                self._drop()
+            if self._running is not None:
+                self._retire(identity)
             if self._running is None and not is_remote(root.st_dev) and self._clock() >= self._retry_at:
                 self._rebuild(identity)
             return self._running is not None and not self._running.limited
@@ -99,6 +100,18 @@ class TreeWatch:
             self._closed = True
             self._drop()
 
+    def _retire(self, identity: tuple[int, int]) -> None:
+        """Drop an observer that no longer does."""
+        assert self._running is not None
+        if identity != self._root:
+            log.warning("%s is another directory than before: it is watched anew", self._path)
+            self._retry_at = float("-inf")
+        elif not self._running.alive():
+            log.warning("the watch of %s died: it is started again", self._path)
+        elif not self._running.limited or self._clock() < self._retry_at + _LIMIT_RETRY:
+            return
+        self._drop()
+
     def _rebuild(self, identity: tuple[int, int]) -> None:
         self._retry_at = self._clock() + self._pause
         self._pause = min(self._pause * 2, _LAST_RETRY)
@@ -108,7 +121,7 @@ class TreeWatch:
             log.warning("%s is not watched (%s): it is only scanned, next try later", self._path, error)
             return
         self._root = identity
-        if self._running is not None and self._running.alive():
+        if self._running.alive():
             self._pause = _FIRST_RETRY
 
     def _drop(self) -> None:

@@ -61,6 +61,25 @@ def test_an_adapter_that_was_there_before_waits_out_its_settle(source: LocalSour
     assert str(second.sightings[0].uri) == f"file://{root}/run-7"
 
 
+def test_what_settles_while_the_scan_is_under_way_is_looked_at_again_at_once(
+    root: Path, source: LocalSource, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(root / "run")
+    source.scan()
+    clock.now += 1.9
+    look = source._look
+
+    def slow(fd: int) -> tuple[Sighting, ...]:
+        sightings = look(fd)
+        clock.now += 1.0
+        return sightings
+
+    monkeypatch.setattr(source, "_look", slow)
+    scan = source.scan()
+    assert scan.sightings[0].waiting is not None
+    assert scan.again_in < 0.1
+
+
 def test_old_file_times_do_not_shorten_the_settle(source: LocalSource, root: Path) -> None:
     write_folder(root / "run")
     for name in (CONFIG, WEIGHTS):
