@@ -1,11 +1,27 @@
 """From a place (folder, S3 prefix, Hub revision) to an immutable directory on local disk."""
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from .source import Source
 
-__all__ = ["open_source"]
+__all__ = ["KINDS", "open_source"]
+
+# The kind of a source: its module, its class, and the keys of its table in the order of its arguments.
+KINDS = {
+    "local": ("local", "LocalSource", ("name", "path", "settle", "rescan", "marker")),
+    "s3": (
+        "s3",
+        "S3Source",
+        ("name", "uri", "poll", "marker", "region", "endpoint_url", "expected_bucket_owner", "queue_url"),
+    ),
+    "hub": (
+        "hub",
+        "HubSource",
+        ("name", "repo", "subfolder", "revision", "poll", "token_file", "endpoint"),
+    ),
+}
 
 
 def open_source(settings: Any, max_bytes: int = 4 << 30) -> "Source":
@@ -14,8 +30,8 @@ def open_source(settings: Any, max_bytes: int = 4 << 30) -> "Source":
     `settings` has the table's keys as attributes, `max_bytes` is the largest weights file taken. Only the
     client library of the kind at hand is imported. Raises ValueError for an unknown kind.
     """
-    if settings.kind == "local":
-        from .local import LocalSource
-
-        return LocalSource(settings.name, settings.path, settings.settle, settings.rescan, settings.marker, max_bytes)
-    raise ValueError(f"{settings.kind!r} is no kind of source: write local, s3 or hub")
+    if settings.kind not in KINDS:
+        raise ValueError(f"{settings.kind!r} is no kind of source: write {', '.join(KINDS)}")
+    module, name, keys = KINDS[settings.kind]
+    make = getattr(import_module(f".{module}", __name__), name)
+    return cast("Source", make(**{key: getattr(settings, key) for key in keys}, max_bytes=max_bytes))
