@@ -8,6 +8,8 @@ from typing import Any
 from .errors import Misfit
 
 MAX_PATTERNS = 2048
+MAX_PATTERN_LENGTH = 512
+MAX_LAYER_NAMES = 16
 MAX_RANK_READ = 1 << 16
 """Ranks above it are refused before PEFT sees them."""
 
@@ -107,11 +109,14 @@ def examine(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[Lor
         fan_in_fan_out=reader.take("fan_in_fan_out", False, _is_bool, "true or false"),
         rank_pattern=_patterns(reader, "rank_pattern", _is_rank, "bad_rank"),
         alpha_pattern=_patterns(reader, "alpha_pattern", _is_alpha, "bad_scaling"),
-        target_modules=_targets(reader, "target_modules", whole=None),
-        exclude_modules=_targets(reader, "exclude_modules", whole=()),
+        target_modules=_targets(reader, "target_modules") or None,
+        exclude_modules=_targets(reader, "exclude_modules"),
         layers_to_transform=_layers(reader),
         layers_pattern=_layer_names(reader),
     )
+    if config.get("target_modules") in (None, [], ""):
+        remedy = "save it with save_pretrained, which names them: left out, they depend on PEFT's version"
+        reader.refuse("targets_missing", "target_modules", "the modules that were trained", remedy)
     reader.take("lora_dropout", 0.0, _is_dropout, "a number from 0 up to 1")
     return fields, reader.misfits
 
@@ -170,13 +175,11 @@ def _is_dropout(value: Any) -> bool:
 
 def is_literal(pattern: str) -> bool:
     """Say whether a pattern matches only what it spells, but for a leading ``^`` and dots."""
-    return bool(pattern) and _LITERAL.issuperset(pattern.removeprefix("^"))
+    return 0 < len(pattern) <= MAX_PATTERN_LENGTH and _LITERAL.issuperset(pattern.removeprefix("^"))
 
 
 def _patterns(reader: _Reader, place: str, fits: Callable[[Any], bool], code: str) -> Mapping[str, Any]:
-    value = (
-        reader.take(place, {}, lambda one: one is None or isinstance(one, dict), "a map from names to numbers") or {}
-    )
+    value = reader.take(place, {}, _is_map, "a map from names to numbers") or {}
     if len(value) > MAX_PATTERNS:
         reader.refuse("too_many_patterns", place, f"at most {MAX_PATTERNS} entries", _RETRAIN, got=len(value))
         return {}
@@ -194,11 +197,9 @@ def _patterns(reader: _Reader, place: str, fits: Callable[[Any], bool], code: st
     return dict(value)
 
 
-def _targets(reader: _Reader, place: str, whole: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Read plain names; None stands for "a pattern, or nothing said", `whole` for an absent field."""
-    value = reader.take(place, None, _is_names_or_pattern, "a list of module names")
-    if value is None:
-        return whole
+def _targets(reader: _Reader, place: str) -> tuple[str, ...] | None:
+    """Read plain names; None stands for a pattern, which is not evaluated."""
+    value = reader.take(place, None, _is_names_or_pattern, "a list of module names") or []
     return None if isinstance(value, str) else tuple(value)
 
 
@@ -224,6 +225,9 @@ def _layers(reader: _Reader) -> tuple[int, ...]:
 def _layer_names(reader: _Reader) -> tuple[str, ...]:
     value = reader.take("layers_pattern", None, _is_names_or_pattern, "a name or a list of names")
     names = (value,) if isinstance(value, str) and value else tuple(value or ())
+    if len(names) > MAX_LAYER_NAMES:
+        reader.refuse("too_many_patterns", "layers_pattern", f"at most {MAX_LAYER_NAMES} names", _SPELL_OUT)
+        return ()
     if all(is_literal(name) for name in names):
         return names
     reader.refuse("pattern_not_literal", "layers_pattern", "plain names", _SPELL_OUT)

@@ -1,5 +1,6 @@
 """Admission: does a manifest meet the contract? Everything that does not is named at once."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ MAX_SCALING = 1000.0
 """Larger factors are mistakes: usual ones are 1 to 4, and 128 is the most that rank-stabilised LoRA was seen to use."""
 
 MAX_MISFITS = 200
+MAX_BASE_NAME = 1024
 _DTYPES = ("F32", "F16", "BF16")
 
 
@@ -66,10 +68,12 @@ def _check_base(manifest: Manifest, contract: Contract) -> list[Misfit]:
         return []
     name, revision = manifest.config.get("base_model_name_or_path"), manifest.config.get("revision")
     if not isinstance(name, str) or name not in contract.base_models:
-        shown = str(name)[:200]
-        remedy = f'if it was trained for this base under another name, add it: [admission] base_models = ["{shown}"]'
+        # Printable JSON text is TOML text too, so the line can be pasted whatever quotes the name holds.
+        sayable = isinstance(name, str) and name.isprintable() and 0 < len(name) <= MAX_BASE_NAME
+        line = json.dumps([name if sayable else "*"], ensure_ascii=False)
+        remedy = f"if it was trained for this base under another name, add it: [admission] base_models = {line}"
         wanted = " or ".join(contract.base_models) or "a base that the configuration names"
-        return [Misfit("other_base", "base_model_name_or_path", wanted, shown, remedy)]
+        return [Misfit("other_base", "base_model_name_or_path", wanted, repr(name)[:200], remedy)]
     if revision not in (None, "", "main", contract.revision):
         remedy = "train it against the revision that is served, or serve the one it was trained for (model.revision)"
         return [Misfit("other_base_revision", "revision", contract.revision, str(revision)[:80], remedy)]
@@ -99,13 +103,19 @@ def _check_complete(fields: LoraFields, pairs: Sequence[Pair], contract: Contrac
     expected = oracle.expected(fields)
     if expected is None or not pairs:
         return []
-    slots = {slot.module for slot in contract.slots}
-    missing = sorted((expected & slots) - {pair.slot.module for pair in pairs})
-    if not missing:
-        return []
-    got = f"none for {len(missing)} of them, e.g. {missing[0]}"
-    remedy = "the file is not whole, or target_modules names more than was trained: save the adapter again"
-    return [Misfit("missing_tensors", "target_modules", f"tensors for all {len(expected)} targets", got, remedy)]
+    wanted = expected & {slot.module for slot in contract.slots}
+    there = {pair.slot.module for pair in pairs}
+    missing, more = sorted(wanted - there), sorted(there - wanted)
+    found = []
+    if missing:
+        got = f"none for {len(missing)} of them, e.g. {missing[0]}"
+        remedy = "the file is not whole, or target_modules names more than was trained: save the adapter again"
+        found.append(Misfit("missing_tensors", "target_modules", f"tensors for all {len(wanted)} targets", got, remedy))
+    if more:
+        got = f"tensors for {len(more)} other modules, e.g. {more[0]}"
+        remedy = "PEFT would not load these: save the configuration and the tensors together"
+        found.append(Misfit("untargeted_tensors", "target_modules", "tensors for its targets only", got, remedy))
+    return found
 
 
 def _check_orientation(fields: LoraFields, pairs: Sequence[Pair]) -> list[Misfit]:

@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from .adapter_config import LoraFields
 from .contract import Slot
+from .patterns import in_parts, relevant_names, winning
 from .slots import find_slots, uncovered
 
 NAME = "default"
@@ -40,7 +41,9 @@ class MetaOracle:
         self.slots: tuple[Slot, ...] = find_slots(self._base, target_modules)
         self.uncovered: tuple[str, ...] = uncovered(self._base, self.slots)
         self.modules: tuple[str, ...] = tuple(name for name, _ in self._base.named_modules() if name)
-        self.parameters: frozenset[str] = frozenset(name for name, _ in self._base.named_parameters())
+        self.parameters: frozenset[str] = frozenset(
+            name for name, _ in self._base.named_parameters(remove_duplicate=False)
+        )
         self.defaults: Mapping[str, Any] = LoraConfig().to_dict()
 
     def meaning(self, fields: LoraFields, modules: Sequence[str]) -> dict[str, Meaning]:
@@ -48,12 +51,21 @@ class MetaOracle:
 
         `modules` are full names, so no pattern of the adapter chooses them. Takes 0.2 s for an 8B model.
         """
+        ranks, alphas = winning(fields.rank_pattern, modules), winning(fields.alpha_pattern, modules)
+        found: dict[str, Meaning] = {}
+        for part in in_parts(modules, len(ranks) + len(alphas)):
+            found |= self._inject(fields, part, winning(ranks, part), winning(alphas, part))
+        return found
+
+    def _inject(
+        self, fields: LoraFields, modules: Sequence[str], ranks: Mapping[str, int], alphas: Mapping[str, float]
+    ) -> dict[str, Meaning]:
         config = LoraConfig(
             r=fields.r,
             lora_alpha=fields.lora_alpha,
             use_rslora=fields.use_rslora,
-            rank_pattern=dict(fields.rank_pattern),
-            alpha_pattern=dict(fields.alpha_pattern),
+            rank_pattern=dict(ranks),
+            alpha_pattern=dict(alphas),
             target_modules=list(modules),
         )
         return {name: _read(layer) for name, layer in lora_layers(inject(copy.deepcopy(self._base), config)).items()}
@@ -62,13 +74,13 @@ class MetaOracle:
         """Name the modules that the configuration targets, by PEFT's own rule; None when only a pattern says it."""
         if not fields.literal:
             return None
+        candidates = [slot.module for slot in self.slots] + list(self.uncovered)
         rule = SimpleNamespace(
-            target_modules=set(fields.target_modules or ()),
-            exclude_modules=list(fields.exclude_modules or ()),
-            layers_to_transform=list(fields.layers_to_transform) or None,
+            target_modules=relevant_names(fields.target_modules or (), candidates),
+            exclude_modules=relevant_names(fields.exclude_modules or (), candidates),
+            layers_to_transform=frozenset(fields.layers_to_transform) or None,
             layers_pattern=list(fields.layers_pattern) or None,
         )
-        candidates = [slot.module for slot in self.slots] + list(self.uncovered)
         return frozenset(name for name in candidates if check_target_module_exists(rule, name) is True)
 
 
