@@ -1,0 +1,81 @@
+"""The engine: warm before it answers, compiled once, and closed to every request that would kill a lane."""
+
+import pytest
+from lanes_kit import LONG, SHORT_ASK, bench
+
+from hotswapd.swap.engine import Ask, BadAsk
+from hotswapd.swap.sampling import Sampling
+
+
+@pytest.fixture(scope="module")
+def one():
+    with bench() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("ask", "code"),
+    [
+        (Ask((), 4), "empty_prompt"),
+        (Ask((1, 260), 4), "bad_token"),
+        (Ask((-1,), 4), "bad_token"),
+        (Ask((1,), 0), "bad_max_tokens"),
+        (Ask((1,) * 440, 9), "context_length_exceeded"),
+        (Ask((1,) * 5000, 1), "context_length_exceeded"),
+    ],
+)
+def test_what_would_kill_a_lane_is_refused_before_it(one, ask: Ask, code: str):
+    """Each is a BadAsk with its own code, and the lanes live on."""
+    with pytest.raises(BadAsk) as caught:
+        one.engine.complete(ask)
+    assert caught.value.code == code
+    assert one.complete((1, 2, 3)).finish_reason == "length"
+
+
+def test_the_longest_request_that_is_let_in_is_answered(one):
+    """Prompt and answer may fill the context to the last token."""
+    answer = one.complete((7,) * 440, tokens=8)
+    assert len(answer.token_ids) == 8
+
+
+def test_an_answer_names_its_generation(one):
+    """Number and digest are those of the generation that wrote it."""
+    image = one.swap(1)
+    answer = one.complete(SHORT_ASK)
+    assert (answer.generation, answer.digest) == (image.generation, image.digest)
+    assert answer.token_ids == one.truth(image.generation, SHORT_ASK, 8)
+
+
+def test_a_stop_sequence_ends_an_answer_and_frees_its_place(one):
+    """The answer ends before the sequence with the reason `stop`, and its request is cancelled."""
+    whole = one.engine.complete(Ask(SHORT_ASK, 30), timeout=LONG)
+    cut = whole.text[6:8]
+    stopped = one.engine.complete(Ask(SHORT_ASK, 30, stop=(cut,)), timeout=LONG)
+    assert stopped.text == whole.text[: whole.text.index(cut)]
+    assert stopped.finish_reason == "stop"
+    one.complete(SHORT_ASK)
+    assert one.lanes.referenced_blocks() == 0
+
+
+def test_seeds_are_honoured(one):
+    """The same seed gives the same text, another one another."""
+
+    def ask(seed: int) -> str:
+        sampling = Sampling(temperature=1.0, seed=seed)
+        return one.engine.complete(Ask(SHORT_ASK, 20, sampling=sampling), timeout=LONG).text
+
+    assert ask(1) == ask(1)
+    assert ask(1) != ask(2)
+
+
+def test_swaps_on_the_compiled_model_compile_nothing():
+    """After the warm-up, answers in all lane threads with swaps between them cause no compilation."""
+    with bench(compile=True) as made:
+        assert made.engine.compiled
+        warm = made.resident.compilations.count
+        assert warm > 0
+        for index in (0, 1, 2, 3, 1, 0):
+            made.swap(index)
+            asked = [made.ask(SHORT_ASK * n, tokens=6) for n in (1, 5, 30)]
+            assert all(made.right(*one, SHORT_ASK * n, 6) for one, n in zip(asked, (1, 5, 30), strict=True))
+        assert made.resident.recompiles == 0
