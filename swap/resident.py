@@ -130,6 +130,16 @@ class Resident:
         self.release(before)
         return pause
 
+    def swap(self, directory: Path, generation: int, digest: str = "") -> Image:
+        """Admit, stage, verify and commit an artifact. Raises Rejected or RolledBack; what was live is live then."""
+        image = self.stage(self.admit(directory), digest)
+        try:
+            self.verify(image)
+            self.commit(image, generation)
+        finally:
+            self.drop(image)
+        return image
+
     def drop(self, image: Image) -> None:
         """Give up the hold that `stage` gave."""
         self.release(image)
