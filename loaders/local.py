@@ -65,11 +65,9 @@ class LocalSource:
                 watched = self._watch.ensure(os.fstat(root))
                 sightings = self._look(root)
         except OSError as error:
-            self._forget()
-            raise root_down(self.path, error) from error
-        except SourceDown:
-            self._forget()
-            raise
+            raise self._down(root_down(self.path, error)) from error
+        except SourceDown as down:
+            raise self._down(down) from None
         self._gap = max(_SHORTEST, _REST_SHARE * (time.monotonic() - begun))
         return Scan(sightings, self._again_in(watched))
 
@@ -127,9 +125,12 @@ class LocalSource:
         soonest = self._settling.soonest(self._clock())
         return longest if soonest is None else max(min(longest, soonest), _SHORTEST)
 
-    def _forget(self) -> None:
+    def _down(self, down: SourceDown) -> SourceDown:
+        """Start afresh when the root is back, and ask for that soon: a missing root gives no events."""
         self._settling.forget()
         self._watch.lose()
+        down.retry_after = min(self._rescan, _POLL_SECONDS)
+        return down
 
     def _prefix(self) -> str:
         return self.path.rstrip("/") + "/"

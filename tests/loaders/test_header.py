@@ -2,11 +2,14 @@
 
 import os
 import struct
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from folders import weights
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hotswapd.loaders.header import MAX_CONFIG_BYTES, config_missing, weights_missing
 
@@ -67,3 +70,23 @@ def test_a_config_that_does_not_parse_is_unfinished(ask, content: bytes) -> None
 )
 def test_a_config_that_waiting_will_not_mend_is_let_through(ask, content: bytes) -> None:
     assert ask(config_missing, content) is None
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_make_the_checks_fail(content: bytes) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        for question in (config_missing, weights_missing):
+            answer = question(file.fileno(), len(content))
+            assert answer is None or "\n" not in answer
+
+
+@given(st.binary(max_size=300), st.integers(0, 300))
+def test_a_header_that_lies_about_its_length_is_read_within_the_file(content: bytes, length: int) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(struct.pack("<Q", length) + content)
+        file.flush()
+        answer = weights_missing(file.fileno(), 8 + len(content))
+    if length == 0 or length > len(content):
+        assert answer is not None

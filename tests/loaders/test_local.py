@@ -239,6 +239,7 @@ def test_a_missing_root_is_down_and_back_again_when_it_is_made(source: LocalSour
     with pytest.raises(SourceDown) as down:
         source.scan()
     assert down.value.code == "root_missing"
+    assert down.value.retry_after == 5.0
     write_folder(root / "run")
     assert codes(source) == {"run": "settling"}
 

@@ -21,6 +21,8 @@ from hotswapd.loaders.store import Store
 from hotswapd.loaders.watch import TreeWatch, is_remote
 
 LONG = 30.0
+# watchdog says so of every directory that appears while another is being added.
+pytestmark = pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")
 
 
 class Fake:
