@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from argparse import Namespace
+from contextlib import suppress
 from typing import Any
 
 from .client import Client
@@ -15,7 +16,7 @@ _EVERY = 1.0
 def status(arguments: Namespace) -> int:
     """Show what is live, queued and watched."""
     if arguments.watch:
-        return talk(arguments, _watch_json if arguments.json else _watch)
+        return talk(arguments, _watch_json if arguments.json else _watch_page)
     return talk(arguments, lambda client: _show("status_page", client.get("/status"), arguments.json))
 
 
@@ -34,12 +35,12 @@ def _show(page: str, answer: Any, as_json: bool) -> None:
     pages.show(getattr(pages, page)(answer))
 
 
-def _watch(client: Client) -> None:
+def _watch_page(client: Client) -> None:
     from rich.live import Live
 
     from .pages import status_page
 
-    with Live(status_page(client.get("/status")), auto_refresh=False) as live:
+    with suppress(KeyboardInterrupt), Live(status_page(client.get("/status")), auto_refresh=False) as live:
         while True:
             time.sleep(_EVERY)
             live.update(status_page(client.get("/status")), refresh=True)
@@ -47,7 +48,8 @@ def _watch(client: Client) -> None:
 
 def _watch_json(client: Client) -> None:
     """Print one line of JSON a second, for programs."""
-    while True:
-        sys.stdout.write(json.dumps(client.get("/status")) + "\n")
-        sys.stdout.flush()
-        time.sleep(_EVERY)
+    with suppress(KeyboardInterrupt):
+        while True:
+            sys.stdout.write(json.dumps(client.get("/status")) + "\n")
+            sys.stdout.flush()
+            time.sleep(_EVERY)

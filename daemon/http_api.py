@@ -95,6 +95,9 @@ def _completions(face: Face, model: str, metrics: Metrics, limiter: CapacityLimi
         except FaceError as error:
             metrics.request(error.status)
             raise
+        except Exception:
+            metrics.request(500)
+            raise
         metrics.request(200, answer.generation, len(answer.token_ids))
         headers = {GENERATION_HEADER: str(answer.generation)}
         return JSONResponse(_completion(answer, model).model_dump(mode="json"), headers=headers)

@@ -54,9 +54,12 @@ def _shared() -> list[Processor]:
 
 
 def _rendering(form: str, out: TextIO) -> list[Processor]:
+    safe_traceback: list[Processor] = [structlog.processors.format_exc_info, _scrub_traceback]
     if form == "console" or (form == "auto" and out.isatty()):
-        return [structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")]
-    return [structlog.processors.format_exc_info, _scrub_traceback, structlog.processors.JSONRenderer(default=str)]
+        plain = structlog.dev.plain_traceback
+        renderer = structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time", exception_formatter=plain)
+        return [*safe_traceback, renderer]
+    return [*safe_traceback, structlog.processors.JSONRenderer(default=str)]
 
 
 def _route(formatter: logging.Formatter, out: TextIO, level: str) -> None:

@@ -12,6 +12,7 @@ from prometheus_client import (
     Info,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
@@ -26,6 +27,7 @@ class Metrics:
     """All metrics of one daemon, in a registry of their own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series for each counter, which nobody asked for
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)

@@ -72,10 +72,10 @@ def _summary(status: Mapping[str, Any], now: datetime) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_row("state", _condition(status))
     live = status.get("live") or {}
-    grid.add_row("live", Text(f"generation {live.get('generation', 0)}  {live.get('uri') or 'the base model'}"))
+    grid.add_row("live", plain(f"generation {live.get('generation', 0)}  {live.get('uri') or 'the base model'}"))
     if live.get("digest"):
         grid.add_row("", Text(f"{live['digest'][:12]}  since {_clock(live.get('since'))}{_age(live, now)}", "dim"))
-    grid.add_row("model", Text(_resident(status.get("resident") or {})))
+    grid.add_row("model", plain(_resident(status.get("resident") or {})))
     return grid
 
 
@@ -85,7 +85,7 @@ def _condition(status: Mapping[str, Any]) -> Text:
         if status.get(flag):
             words.append(f", {flag}", _BUSY)
     if status.get("reason"):
-        words.append(f": {status['reason']}")
+        words.append(plain(f": {status['reason']}"))
     return words
 
 
@@ -110,7 +110,7 @@ def _queue(entries: Sequence[Mapping[str, Any]]) -> RenderableType:
 def _sources(sources: Sequence[Mapping[str, Any]]) -> RenderableType:
     table = _table("sources", "kind", "name", "state", "last scan")
     for source in sources:
-        state = Text("ok", _GOOD) if source.get("ok") else Text(str(source.get("error") or "not scanned yet"), _BAD)
+        state = Text("ok", _GOOD) if source.get("ok") else plain(source.get("error") or "not scanned yet", _BAD)
         table.add_row(plain(source.get("kind")), plain(source.get("name")), state, _clock(source.get("last_scan")))
     return table
 
@@ -133,14 +133,14 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def plain(value: Any) -> Text:
+def plain(value: Any, style: str = "") -> Text:
     """Show a value as it stands: an adapter's name could hold rich's markup or a terminal's control codes."""
-    plain = "" if value is None else str(value)
-    return Text("".join(letter if letter.isprintable() else "�" for letter in plain))
+    text = "" if value is None else str(value)
+    return Text("".join(letter if letter.isprintable() else "�" for letter in text), style)
 
 
 def _state(state: Any) -> Text:
-    return Text(str(state or ""), _COLOURS.get(str(state), ""))
+    return plain(state, _COLOURS.get(str(state), ""))
 
 
 def _why(row: Mapping[str, Any]) -> Text:
