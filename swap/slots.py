@@ -18,7 +18,8 @@ def find_slots(model: nn.Module, target_modules: str | Sequence[str]) -> tuple[S
     wraps fused expert parameters, which cannot be prepared for hot-swapping. Otherwise `target_modules` are names
     or ends of names, as in PEFT's configuration.
     """
-    wanted = None if target_modules == ALL_LINEAR else tuple(target_modules)
+    names = (target_modules,) if isinstance(target_modules, str) else tuple(target_modules)
+    wanted = None if names == (ALL_LINEAR,) else names
     found = []
     for name, module in _candidates(model):
         if wanted is None or any(name == end or name.endswith(f".{end}") for end in wanted):
