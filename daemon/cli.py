@@ -46,7 +46,9 @@ def _add_local_commands(commands: Any) -> None:
     run = _add(commands, "run", "commands_run", "run", "run the daemon in the foreground")
     run.add_argument("--config", type=Path, metavar="F", help="TOML file (default: /etc/hotswapd/hotswapd.toml)")
     check = _add(commands, "check", "check", "check", "say whether an adapter would be taken, and if not, every reason")
-    check.add_argument("directory", metavar="DIR", help="directory with adapter_config.json and the weights")
+    check.add_argument(
+        "place", metavar="DIR_OR_URI", help="directory, s3://... or hf://... with adapter_config.json and the weights"
+    )
     check.add_argument("--config", type=Path, metavar="F", help="the daemon's TOML file")
     check.add_argument("--base", metavar="B", help="base model, in place of the configuration's")
     check.add_argument("--max-rank", type=int, metavar="N", help="largest rank, in place of the configuration's")

@@ -32,7 +32,17 @@ def _serve(settings: Settings) -> int:
     from .service import Service  # brings in torch, which takes seconds
 
     setup_logging(settings.log.level, settings.log.format)  # again: libraries just installed handlers of their own
+    _silence_progress_bars()
     return int(Service(settings).run())
+
+
+def _silence_progress_bars() -> None:
+    """Keep the log one line per event: the service says itself what start-up spends its time on."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bars()
+    disable_progress_bar()
 
 
 def _default_config() -> Path | None:

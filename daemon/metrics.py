@@ -27,7 +27,7 @@ class Metrics:
     """All metrics of one daemon, in a registry of their own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series for each counter, which nobody asked for
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each counter, which nobody asked for
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)

@@ -4,6 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +14,13 @@ from adapters import make_adapter
 from models import tiny
 from safetensors.torch import load_file, save_file
 
+from hotswapd.daemon.check_fetch import table_for
 from hotswapd.daemon.cli import main
+from hotswapd.daemon.config import HubTable, S3Table
+from hotswapd.loaders.errors import Refused, Unavailable
+from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
+from hotswapd.loaders.store import Store
+from hotswapd.loaders.uri import AdapterURI
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +101,6 @@ def test_a_person_gets_a_table_with_what_to_do(capsys, place):
     ("arguments", "code", "said"),
     [
         (["nowhere"], 4, "no directory"),
-        (["s3://bucket/run"], 4, "not on this machine"),
         (["ftp://x"], 4, "no adapter address"),
         (["good", "--base", "/nowhere"], 4, "model.base"),
         (["good", "--base", "m", "--max-rank", "0"], 78, "model.max_rank"),
@@ -112,3 +120,83 @@ def test_the_program_itself_prints_nothing_but_the_answer(place):
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["ok"] is True
+
+
+@dataclass
+class OneAdapter:
+    """A source that holds one adapter, or says why not."""
+
+    uri: AdapterURI
+    directory: Path
+    waiting: Waiting | None = None
+    failure: Exception | None = None
+    closed: bool = False
+
+    def scan(self) -> Scan:
+        return Scan((Sighting(self.uri, "r1", 0.0, self.waiting),), 60.0)
+
+    def fetch(self, sighting: Sighting, store: Store, stop: threading.Event) -> Artifact:
+        if self.failure is not None:
+            raise self.failure
+        with store.stage() as stage:
+            for name in ("adapter_config.json", "adapter_model.safetensors"):
+                stage.write(name, [(self.directory / name).read_bytes()], 1 << 30)
+            return stage.commit()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def remote(place, monkeypatch):
+    source = OneAdapter(AdapterURI.parse("s3://bucket/runs/7"), place / "good")
+    monkeypatch.setattr("hotswapd.daemon.check_fetch.open_source", lambda table, most: source)
+    yield source
+    assert source.closed
+
+
+def test_an_address_is_fetched_checked_and_forgotten(capsys, place, remote, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert check_uri(capsys, "s3://bucket/runs/7/", *with_base(place)) == (0, [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_source_refuses_is_a_misfit(capsys, remote):
+    remote.failure = Refused("too_large", "the weights have 9 bytes, 8 are allowed")
+    assert check_uri(capsys, "s3://bucket/runs/7") == (3, ["too_large"])
+
+
+@pytest.mark.parametrize(
+    ("uri", "change", "said"),
+    [
+        ("s3://bucket/runs/7", {"failure": Unavailable("throttled", "the bucket asks to slow down")}, "slow down"),
+        ("s3://bucket/runs/7", {"waiting": Waiting("incomplete", "the weights are missing")}, "weights are missing"),
+        ("s3://bucket/runs/8", {}, "no adapter at s3://bucket/runs/8"),
+    ],
+)
+def test_an_address_that_gives_nothing_now_is_exit_4(capsys, remote, uri, change, said):
+    for name, value in change.items():
+        setattr(remote, name, value)
+    assert main(["check", uri]) == 4
+    assert said in capsys.readouterr().err
+
+
+def check_uri(capsys, uri: str, *arguments: str) -> tuple[int, list[str]]:
+    code = main(["check", uri, "--json", *arguments])
+    return code, [misfit["code"] for misfit in json.loads(capsys.readouterr().out)["misfits"]]
+
+
+def test_the_configured_source_lends_its_endpoint_to_what_lies_in_it():
+    configured = (
+        S3Table(
+            kind="s3", uri="s3://bucket/runs/", endpoint_url="http://minio:9000", queue_url="http://q", marker="_OK"
+        ),
+        HubTable(kind="hub", repo="org/a", revision="v2", token_file="/run/token"),
+    )
+    inside = table_for(AdapterURI.parse("s3://bucket/runs/7"), configured)
+    assert (inside.uri, inside.endpoint_url, inside.marker) == ("s3://bucket/runs/7/", "http://minio:9000", "_OK")
+    assert inside.queue_url == ""
+    assert table_for(AdapterURI.parse("s3://bucket/other/7"), configured).endpoint_url == ""
+    hub = table_for(AdapterURI.parse("hf://org/a/checkpoints/9"), configured)
+    assert (hub.repo, hub.subfolder, hub.revision, hub.token_file) == ("org/a", "checkpoints/9", "v2", "/run/token")
+    assert table_for(AdapterURI.parse("hf://org/b"), configured).revision == "main"

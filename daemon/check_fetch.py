@@ -1,0 +1,85 @@
+"""Bring the adapter that ``hotswapd check`` was given an address of onto this machine, as the daemon would."""
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ..loaders import open_source
+from ..loaders.errors import LoadError, Refused
+from ..loaders.source import Sighting, Source
+from ..loaders.store import Store
+from ..loaders.uri import AdapterURI
+from ..swap.errors import Misfit, Rejected
+from .config import HubTable, S3Table, SourceTable
+
+
+class Unreadable(Exception):
+    """There is nothing to check here, or it cannot be read now."""
+
+
+@contextmanager
+def located(text: str, sources: Sequence[SourceTable], max_bytes: int) -> Iterator[Path]:
+    """Give the directory that a path or an address means; a fetched copy goes when the context ends.
+
+    `sources` are the configured ones, for their regions, endpoints and tokens. Raises Unreadable, or Rejected when
+    the source says that this can never be taken.
+    """
+    uri = _parse(text)
+    if uri.scheme == "file":
+        yield _directory(Path(uri.location))
+        return
+    with tempfile.TemporaryDirectory(prefix="hotswapd-check-") as root:
+        yield _fetch(uri, table_for(uri, sources), Path(root), max_bytes)
+
+
+def table_for(uri: AdapterURI, sources: Sequence[SourceTable]) -> S3Table | HubTable:
+    """Make a source that is this one adapter, with the settings of the configured source that it lies in, if any."""
+    if uri.scheme == "s3":
+        inside = [t for t in sources if isinstance(t, S3Table) and f"{uri}/".startswith(t.uri)]
+        address: dict[str, str] = {"kind": "s3", "uri": f"{uri}/", "name": str(uri), "queue_url": ""}
+        return S3Table(**{**(inside[0].model_dump() if inside else {}), **address})
+    repo, subfolder = _repository(uri)
+    same = [t for t in sources if isinstance(t, HubTable) and t.repo == repo]
+    address = {"kind": "hub", "repo": repo, "subfolder": subfolder, "name": str(uri)}
+    return HubTable(**{**(same[0].model_dump() if same else {}), **address})
+
+
+def _parse(text: str) -> AdapterURI:
+    try:
+        return AdapterURI.parse(text) if "://" in text else AdapterURI.of_path(Path(text).absolute())
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
+
+
+def _directory(path: Path) -> Path:
+    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises on odd names
+        raise Unreadable(f"{path} is no directory that can be read")
+    return path
+
+
+def _repository(uri: AdapterURI) -> tuple[str, str]:
+    parts = uri.location.split("/")
+    return "/".join(parts[:2]), "/".join(parts[2:])
+
+
+def _fetch(uri: AdapterURI, table: SourceTable, root: Path, max_bytes: int) -> Path:
+    try:
+        with closing(open_source(table, max_bytes)) as source:
+            return source.fetch(_sighting(source, uri), Store(root), threading.Event()).path
+    except Refused as error:
+        wanted, remedy = "an adapter that can be fetched", "mend it at its source"
+        raise Rejected([Misfit(error.code, str(uri), wanted, error.sentence, remedy)]) from None
+    except LoadError as error:
+        raise Unreadable(error.sentence) from None
+
+
+def _sighting(source: Source, uri: AdapterURI) -> Sighting:
+    found = [sighting for sighting in source.scan().sightings if sighting.uri == uri]
+    if not found:
+        raise Unreadable(f"there is no adapter at {uri}: neither its configuration nor its weights are there")
+    if found[0].waiting is not None:
+        raise Unreadable(f"{uri} is not complete: {found[0].waiting.sentence}")
+    return found[0]
