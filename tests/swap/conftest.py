@@ -1,0 +1,40 @@
+"""Bases that the tests of admission share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from adapters import CONFIG, WEIGHTS
+from served import Served, serve
+
+
+@pytest.fixture(scope="session")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    return serve("llama", tmp_path_factory.mktemp("llama"))
+
+
+@pytest.fixture(scope="session")
+def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    return serve("gpt2", tmp_path_factory.mktemp("gpt2"))
+
+
+@pytest.fixture(scope="session")
+def good(llama: Served) -> Path:
+    """Save an adapter that is accepted; tests copy it before they change it."""
+    return llama.make("good")
+
+
+@pytest.fixture
+def spoil(good: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Copy the good adapter and apply changes to the copy."""
+
+    def make(*changes: Callable[[Path], None]) -> Path:
+        copy = tmp_path / f"copy-{len(list(tmp_path.iterdir()))}"
+        copy.mkdir()
+        for name in (CONFIG, WEIGHTS):
+            (copy / name).write_bytes((good / name).read_bytes())
+        for change in changes:
+            change(copy)
+        return copy
+
+    return make

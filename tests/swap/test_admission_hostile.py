@@ -1,0 +1,89 @@
+"""Admission of hostile input: refused, or not evaluated, within a second of work."""
+
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from adapters import CONFIG, WEIGHTS, edit_config
+from served import Served
+from transformers import LlamaConfig
+
+from hotswapd.swap.admission import MAX_MISFITS
+from hotswapd.swap.header import TensorSpec
+from hotswapd.swap.oracle import MetaOracle
+from hotswapd.swap.tensor_names import pair_up
+
+BOMB = "(a+)+" * 20 + "$"
+PREFIX = "base_model.model."
+
+
+def _write(path: Path, config: bytes) -> None:
+    (path / CONFIG).write_bytes(config)
+
+
+def _bomb_of_names(path: Path) -> None:
+    entry = b':{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
+    names = (b'"%sq_proj.lora_A.%d"%s' % (PREFIX.encode(), n, entry) for n in range(10_000))
+    header = b"{" + b",".join(names) + b"}"
+    (path / WEIGHTS).write_bytes(struct.pack("<Q", len(header)) + header)
+
+
+MAP = {BOMB: 4, f"{BOMB}|{BOMB}": 4}
+MANY = {f"m{n}.q_proj": 4 for n in range(10_000)}
+HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "expressions for targets": (edit_config(target_modules=[BOMB] * 1000), "untargeted_tensors"),
+    "a map of expressions for targets": (edit_config(target_modules=MAP), "bad_field"),
+    "a map of expressions for exclusions": (edit_config(exclude_modules=MAP), "bad_field"),
+    "expressions for ranks": (edit_config(rank_pattern=MAP), "pattern_not_literal"),
+    "expressions for alphas": (edit_config(alpha_pattern=MAP), "pattern_not_literal"),
+    "an expression for layers": (edit_config(layers_pattern=BOMB, layers_to_transform=[0]), "pattern_not_literal"),
+    "expressions for layers": (edit_config(layers_pattern=[BOMB] * 1000), "too_many_patterns"),
+    "10,000 ranks": (edit_config(rank_pattern=MANY), "too_many_patterns"),
+    "10,000 alphas": (edit_config(alpha_pattern=MANY), "too_many_patterns"),
+    "10,000 layer names": (edit_config(layers_pattern=list(MANY), layers_to_transform=[9]), "too_many_patterns"),
+    "10,000 targets": (edit_config(target_modules=list(MANY)), "untargeted_tensors"),
+    "a rank of 5,000 digits": (lambda path: _write(path, b'{"r":' + b"9" * 5000 + b"}"), "config_bad_number"),
+    "a deep configuration": (lambda path: _write(path, b'{"r":' * 40_000), "config_too_deep"),
+    "a deep list": (lambda path: _write(path, b"[" * 250_000), "config_too_deep"),
+    "a long base name": (edit_config(base_model_name_or_path="x" * 200_000), "other_base"),
+    "a long unknown field": (edit_config(**{"x" * 100_000: "y" * 100_000}), "unknown_field"),
+    "a thousand unknown fields": (edit_config(**{f"x{n}": n for n in range(1000)}), "unknown_field"),
+    "10,000 names": (_bomb_of_names, "unknown_target"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_input_is_refused_within_a_second(llama: Served, spoil: Callable[..., Path], name: str) -> None:
+    """Expressions, numbers, depths and masses that freeze other programs are refused in less than a second of work."""
+    change, code = HOSTILE[name]
+    adapter = spoil(change)
+    started = time.process_time()
+    misfits = llama.misfits(adapter)
+    assert time.process_time() - started < 1
+    assert code in {misfit.code for misfit in misfits}
+    assert len(misfits) <= MAX_MISFITS + 1
+
+
+def test_masses_of_names_cost_little_on_a_large_model() -> None:
+    """Names close to the slots of a large model, as many as a header holds, are told apart in little time."""
+    large = MetaOracle(LlamaConfig(num_hidden_layers=64))
+    names = [f"{PREFIX}model.layers.{n}.self_attn.x_proj.lora_A.weight" for n in range(15_000)]
+    tensors = {name: TensorSpec(name, "F32", (4, 8), 0, 128) for name in names}
+    started = time.process_time()
+    pairs, misfits = pair_up(tensors, large.slots, large)
+    assert time.process_time() - started < 3
+    assert (len(pairs), len(misfits)) == (0, len(names))
+
+
+@pytest.mark.parametrize("changes", [{"target_modules": BOMB}, {"exclude_modules": BOMB}], ids=str)
+def test_a_pattern_that_is_not_needed_is_not_evaluated(
+    llama: Served, spoil: Callable[..., Path], changes: dict[str, Any]
+) -> None:
+    """The tensors' names say what is targeted, so an expression in its place does no harm."""
+    adapter = spoil(edit_config(**changes))
+    started = time.process_time()
+    assert len(llama.admit(adapter).placements) == 4
+    assert time.process_time() - started < 1
