@@ -114,9 +114,7 @@ def examine(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[Lor
         layers_to_transform=_layers(reader),
         layers_pattern=_layer_names(reader),
     )
-    if config.get("target_modules") in (None, [], ""):
-        remedy = "save it with save_pretrained, which names them: left out, they depend on PEFT's version"
-        reader.refuse("targets_missing", "target_modules", "the modules that were trained", remedy)
+    _check_targets(reader, config, fields)
     reader.take("lora_dropout", 0.0, _is_dropout, "a number from 0 up to 1")
     return fields, reader.misfits
 
@@ -147,6 +145,20 @@ def _check_refused(reader: _Reader, config: Mapping[str, Any], defaults: Mapping
             reader.refuse(_REFUSED[name], name, "nothing", _RETRAIN)
         else:
             reader.refuse("unknown_field", name[:80], "a field of plain LoRA", "remove the field", got=value)
+
+
+def _check_targets(reader: _Reader, config: Mapping[str, Any], fields: LoraFields) -> None:
+    """Refuse what PEFT refuses to combine, and what it fills in differently from version to version."""
+    targets = config.get("target_modules")
+    if targets in (None, [], ""):
+        remedy = "save it with save_pretrained, which names them: left out, they depend on PEFT's version"
+        reader.refuse("targets_missing", "target_modules", "the modules that were trained", remedy)
+    if isinstance(targets, str) and (fields.layers_to_transform or fields.layers_pattern):
+        remedy = "leave them out: with a pattern for target_modules, PEFT does not load them"
+        reader.refuse("bad_field", "layers_to_transform", "no choice of layers beside a pattern", remedy)
+    elif fields.layers_pattern and config.get("layers_to_transform") is None:
+        remedy = "say which layers, or leave it out: PEFT does not load it without them"
+        reader.refuse("bad_field", "layers_pattern", "layers_to_transform as well", remedy)
 
 
 def _says_nothing(value: Any) -> bool:

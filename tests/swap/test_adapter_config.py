@@ -176,6 +176,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"layers_to_transform": [1, -1]}, "bad_field"),
     ({"layers_to_transform": [True]}, "bad_field"),
     ({"layers_pattern": 3}, "bad_field"),
+    ({"layers_pattern": "layers"}, "bad_field"),
+    ({"layers_to_transform": [0], "target_modules": "all-linear"}, "bad_field"),
+    ({"layers_to_transform": [0], "target_modules": BOMB, "layers_pattern": "layers"}, "bad_field"),
     ({"layers_pattern": ["a"] * (MAX_LAYER_NAMES + 1)}, "too_many_patterns"),
     ({"layers_pattern": BOMB}, "pattern_not_literal"),
     ({"layers_pattern": ["layers", BOMB]}, "pattern_not_literal"),
@@ -192,7 +195,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 def test_refuses(changes: dict[str, Any], code: str) -> None:
     """One wrong field is one misfit: its code, its name as the place, and what to do."""
     (misfit,) = _examine(**changes)[1]
-    assert (misfit.code, misfit.place) == (code, next(iter(changes)))
+    assert (misfit.code, misfit.place) == (code, next(iter(changes)))  # the first field that is changed
     assert misfit.wanted
     assert misfit.remedy
     assert len(str(misfit)) < 500
@@ -239,3 +242,19 @@ def test_no_field_evaluates_what_it_holds(field: str) -> None:
         for misfit in _examine(**{field: value})[1]:
             assert len(str(misfit)) < 500
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layers_pattern": "layers"},
+        {"layers_to_transform": [0], "target_modules": "all-linear"},
+        {"layers_to_transform": [0], "layers_pattern": "layers", "target_modules": ".*"},
+    ],
+    ids=str,
+)
+def test_combinations_that_peft_does_not_load_are_refused(changes: dict[str, Any]) -> None:
+    """An adapter that nobody can load with PEFT has no meaning that could be served."""
+    with pytest.raises(ValueError, match="layers_"):
+        LoraConfig(**({"target_modules": ["q_proj"]} | changes))
+    assert [misfit.code for misfit in _examine(**changes)[1]] == ["bad_field"]

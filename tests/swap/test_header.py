@@ -1,14 +1,16 @@
 """The safetensors header: what the library writes is read alike, and every hostile structure is refused with a code."""
 
 import json
+import math
 import struct
 import time
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import deserialize
 from safetensors.torch import save
 
 from hotswapd.swap.header import DTYPE_BITS, MAX_HEADER_BYTES, MAX_TENSORS, BadHeader, header_length, parse_header
@@ -192,3 +194,42 @@ def test_any_bytes_are_read_or_refused(text: bytes, data: int) -> None:
         assert error.code.startswith("header_")
     else:
         assert all(0 <= spec.begin <= spec.end <= data for spec in specs.values())
+
+
+_number = st.integers(0, 40) | st.sampled_from([-1, 1 << 63, 1.5, True, None])
+_entry_like = st.fixed_dictionaries(
+    {
+        "dtype": st.sampled_from(["F32", "F16", "U8", "BOOL", "F4", "X1"]),
+        "shape": st.lists(st.integers(0, 4), max_size=3) | st.lists(_number, max_size=3),
+        "data_offsets": st.tuples(st.integers(0, 24), st.integers(0, 24)).map(sorted) | st.lists(_number, max_size=3),
+    }
+)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), _entry_like, max_size=3), st.integers(0, 24))
+@settings(max_examples=400)
+def test_what_is_read_is_what_the_library_reads(header: dict[str, Any], data: int) -> None:
+    """Being stricter is all the difference: whatever is accepted, safetensors accepts and describes alike."""
+    whole = _file(header, data)
+    try:
+        specs = _read(whole)
+    except BadHeader:
+        return
+    theirs = dict(deserialize(whole))
+    assert {name: (s.dtype, list(s.shape)) for name, s in specs.items()} == {
+        name: (entry["dtype"], entry["shape"]) for name, entry in theirs.items()
+    }
+
+
+@given(st.lists(st.tuples(st.sampled_from(["F32", "BF16", "U8"]), st.lists(st.integers(0, 4), max_size=3))), st.data())
+def test_every_sound_layout_is_read_as_the_library_reads_it(tensors: list[Any], draw: st.DataObject) -> None:
+    """Tensors may be named in any order, whatever order their data has."""
+    entries, reached = [], 0
+    for place, (dtype, shape) in enumerate(tensors):
+        end = reached + math.prod(shape) * DTYPE_BITS[dtype] // 8
+        entries.append((f"t{place}", {"dtype": dtype, "shape": shape, "data_offsets": [reached, end]}))
+        reached = end
+    whole = _file(dict(draw.draw(st.permutations(entries))), reached)
+    assert {name: (s.dtype, list(s.shape)) for name, s in _read(whole).items()} == {
+        name: (entry["dtype"], entry["shape"]) for name, entry in deserialize(whole)
+    }
