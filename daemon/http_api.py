@@ -1,28 +1,22 @@
 """The HTTP server's app: an OpenAI-compatible API that changes nothing, health and metrics."""
 
-import functools
 import hmac
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import structlog
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from openai.types import Completion, CompletionChoice, CompletionUsage, Model
-from starlette.requests import ClientDisconnect
+from openai.types import Model
 
-from .face import Answer, Busy, Face, FaceError
+from .face import Face
 from .http_errors import install_errors
-from .http_requests import MAX_BODY_BYTES, CompletionRequest, read_request
+from .http_v1 import answering_routes
 from .metrics import Metrics
+from .refusals import FaceError, NotReady
 
-GENERATION_HEADER = "X-Hotswapd-Generation"
 log = structlog.get_logger(__name__)
-_NO_DIGEST = "0" * 12
 
 
 class Unauthorized(FaceError):
@@ -31,13 +25,7 @@ class Unauthorized(FaceError):
     status = 401
 
 
-class TooLarge(FaceError):
-    """The body is larger than any prompt can be."""
-
-    status = 413
-
-
-def make_http_app(face: Face, model: str, metrics: Metrics, api_key_file: str = "", max_queue: int = 256) -> FastAPI:
+def make_http_app(face: Face, model: str, metrics: Metrics, api_key_file: str = "") -> FastAPI:
     """Make the app. `model` is the name under which the resident is asked for.
 
     The key file is read at each request, so that a new key needs no restart; empty means no key is asked for.
@@ -46,16 +34,11 @@ def make_http_app(face: Face, model: str, metrics: Metrics, api_key_file: str = 
     install_errors(app)
     keyed = [Depends(_key_check(Path(api_key_file)))] if api_key_file else []
     v1 = APIRouter(prefix="/v1", dependencies=keyed)
-    v1.get("/models", response_model=None)(_models(model))
-    v1.post("/completions", response_model=None)(_completions(face, model, metrics, CapacityLimiter(max_queue)))
+    v1.get("/models", response_model=None)(_models(face, model))
+    v1.include_router(answering_routes(face, model, metrics))
     app.include_router(v1)
     app.include_router(_open_routes(face, metrics))
     return app
-
-
-def system_fingerprint(generation: int, digest: str) -> str:
-    """Name what answered, as responses do; generation 0 has no digest and shows zeros."""
-    return f"hotswapd-g{generation}-{digest[:12] or _NO_DIGEST}"
 
 
 def _key_check(file: Path) -> Callable[[Request], None]:
@@ -77,71 +60,20 @@ def _read_key(file: Path) -> bytes:
         return b""
 
 
-def _models(model: str) -> Callable[[], JSONResponse]:
+def _models(face: Face, model: str) -> Callable[[], JSONResponse]:
     started = int(time.time())
 
     def models() -> JSONResponse:
-        one = Model(id=model, created=started, object="model", owned_by="hotswapd")
-        return JSONResponse({"object": "list", "data": [one.model_dump()]})
+        """List the base's name, and one name for each generation that is served."""
+        try:
+            numbers = face.answerer().generations()
+        except NotReady:
+            numbers = []
+        names = [model, *(f"{model}@g{number}" for number in numbers)]
+        listed = [Model(id=name, created=started, object="model", owned_by="hotswapd") for name in names]
+        return JSONResponse({"object": "list", "data": [one.model_dump() for one in listed]})
 
     return models
-
-
-def _completions(face: Face, model: str, metrics: Metrics, limiter: CapacityLimiter) -> Callable[..., object]:
-    async def completions(request: Request) -> Response:
-        try:
-            asked = read_request(await _body(request), model)
-            answer = await _complete(face, asked, limiter)
-        except FaceError as error:
-            metrics.request(error.status)
-            raise
-        except Exception:
-            metrics.request(500)
-            raise
-        metrics.request(200, answer.generation, len(answer.token_ids))
-        headers = {GENERATION_HEADER: str(answer.generation)}
-        return JSONResponse(_completion(answer, model).model_dump(mode="json"), headers=headers)
-
-    return completions
-
-
-async def _body(request: Request) -> bytes:
-    """Read the body, but never more than a prompt can need."""
-    chunks, size = [], 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise TooLarge("body_too_large", f"a request has at most {MAX_BODY_BYTES} bytes")
-            chunks.append(chunk)
-    except ClientDisconnect:
-        return b""
-    return b"".join(chunks)
-
-
-async def _complete(face: Face, asked: CompletionRequest, limiter: CapacityLimiter) -> Answer:
-    if limiter.available_tokens < 1:
-        raise Busy("queue_full", f"{int(limiter.total_tokens)} requests wait already; try again in a moment")
-    work = functools.partial(face.complete, asked.prompt, asked.max_tokens, asked.stop)
-    return await to_thread.run_sync(work, limiter=limiter)
-
-
-def _completion(answer: Answer, model: str) -> Completion:
-    written = len(answer.token_ids)
-    reason: Literal["stop", "length"] = "stop" if answer.finish_reason == "stop" else "length"
-    return Completion(
-        id=f"cmpl-{uuid.uuid4().hex}",
-        object="text_completion",
-        created=int(time.time()),
-        model=model,
-        system_fingerprint=system_fingerprint(answer.generation, answer.digest),
-        choices=[CompletionChoice(index=0, text=answer.text, finish_reason=reason, logprobs=None)],
-        usage=CompletionUsage(
-            prompt_tokens=answer.prompt_tokens,
-            completion_tokens=written,
-            total_tokens=answer.prompt_tokens + written,
-        ),
-    )
 
 
 def _open_routes(face: Face, metrics: Metrics) -> APIRouter:

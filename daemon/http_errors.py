@@ -1,22 +1,31 @@
 """Errors as OpenAI's clients expect them."""
 
+import json
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from .face import BadRequest, FaceError
+from .refusals import BadRequest, FaceError
 
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "invalid_request_error", 429: "rate_limit"}
 
 
 def error_response(status: int, code: str, sentence: str, param: str = "") -> JSONResponse:
     """Make ``{"error": {message, type, param, code}}``."""
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    body: dict[str, Any] = {"message": sentence, "type": kind, "param": param or None, "code": code}
     headers = {"Retry-After": "1"} if status in (429, 503) else None
-    return JSONResponse({"error": body}, status, headers)
+    return JSONResponse(_shape(status, code, sentence, param), status, headers)
+
+
+def error_body(error: FaceError) -> str:
+    """Say an error in the middle of a stream, as JSON in the same shape."""
+    return json.dumps(_shape(error.status, error.code, error.sentence, ""))
+
+
+def _shape(status: int, code: str, sentence: str, param: str) -> dict[str, Any]:
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {"error": {"message": sentence, "type": kind, "param": param or None, "code": code}}
 
 
 def install_errors(app: FastAPI) -> None:

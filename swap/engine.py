@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -109,6 +110,29 @@ class Engine:
             raise BadAsk("no_tokenizer", "prompt", "this base has no tokenizer: send the prompt as token ids")
         return tuple(self.resident.tokenizer.encode(text))
 
+    def encode_chat(self, messages: Sequence[dict[str, str]]) -> tuple[int, ...]:
+        """Turn a conversation into token ids with the tokenizer's own template. Raises BadAsk."""
+        tokenizer = self.resident.tokenizer
+        if tokenizer is None or not getattr(tokenizer, "chat_template", None):
+            raise BadAsk("no_chat_template", "messages", "this base has no chat template: use /v1/completions")
+        try:
+            text = tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+        except Exception as error:  # a template is a program of the model's: it may raise anything
+            raise BadAsk("bad_messages", "messages", f"the chat template refuses them: {error}") from error
+        return tuple(tokenizer.encode(text, add_special_tokens=False))
+
+    def usual_sampling(self) -> Sampling:
+        """Say how a request that is silent about it draws: as the model's generation configuration says.
+
+        Without a seed of its own each request gets a fresh one.
+        """
+        config = getattr(self.resident.model, "generation_config", None)
+        seed = secrets.randbits(63)
+        if config is None or not config.do_sample:
+            return Sampling(seed=seed)
+        temperature = 1.0 if config.temperature is None else float(config.temperature)
+        return Sampling(temperature, float(config.top_p or 1.0), int(config.top_k or 0), seed)
+
     def submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
         """Queue a request; `hear` is called on a lane's thread.
 
@@ -212,7 +236,7 @@ def _fair_cache(resident: Resident, lanes: int, context: int) -> int:
     config = resident.model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    token_bytes = 2 * config.num_hidden_layers * heads * head * resident.dtype.itemsize
+    token_bytes: int = 2 * config.num_hidden_layers * heads * head * resident.dtype.itemsize
     affordable = _free_bytes(resident.device) // 2 // lanes // token_bytes
     return max(context, min(4 * context, affordable))
 
@@ -220,4 +244,5 @@ def _fair_cache(resident: Resident, lanes: int, context: int) -> int:
 def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(os.sysconf("SC_AVPHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE"))
+    pages: int = os.sysconf("SC_AVPHYS_PAGES")
+    return pages * os.sysconf("SC_PAGE_SIZE")

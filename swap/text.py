@@ -13,11 +13,12 @@ class TextStream:
     """
 
     def __init__(self, tokenizer: Any, stops: Sequence[str] = ()) -> None:
-        self._tokenizer = getattr(tokenizer, "backend_tokenizer", None)
+        self._tokenizer: Any = getattr(tokenizer, "backend_tokenizer", None)
         self._stream = DecodeStream(skip_special_tokens=True)
         self._stops = tuple(stop for stop in stops if stop)
         self._seen = 0
         self._held = ""
+        self._decoded = ""
         self.stopped = False
         """Whether a stop sequence was met; what follows it is thrown away."""
 
@@ -25,9 +26,17 @@ class TextStream:
         """Take all of the answer's tokens so far, and return the text that is new and certain."""
         if self.stopped or self._tokenizer is None:
             return ""
-        pieces = [self._stream.step(self._tokenizer, token) or "" for token in token_ids[self._seen :]]
+        new = "".join(self._stream.step(self._tokenizer, token) or "" for token in token_ids[self._seen :])
         self._seen = len(token_ids)
-        return self._release(self._held + "".join(pieces), last)
+        self._decoded += new
+        if last:
+            new += self._unfinished(token_ids)
+        return self._release(self._held + new, last)
+
+    def _unfinished(self, token_ids: Sequence[int]) -> str:
+        """Show what the end of the answer cut through, as the tokenizer itself does."""
+        whole: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=True)
+        return whole[len(self._decoded) :] if whole.startswith(self._decoded) else ""
 
     def _release(self, text: str, last: bool) -> str:
         starts = [place for place in (text.find(stop) for stop in self._stops) if place >= 0]

@@ -3,9 +3,12 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
-from hotswapd.daemon.face import BadRequest, Conflict, FaceError, Peer, Readiness
+from hotswapd.daemon.asks import Body
+from hotswapd.daemon.face import BadRequest, Conflict, Peer, Readiness
+from hotswapd.swap.lanes import Progress
 
 DIGEST = "ab" * 32
 URI = "file:///srv/adapters/run-7"
@@ -71,16 +74,47 @@ HISTORY: list[dict[str, Any]] = [
 ]
 
 
-@dataclass(frozen=True)
-class FakeAnswer:
-    """A completion as the engine gives it."""
+class FakeText:
+    """Decodes every answer as "hello"."""
 
-    text: str
-    token_ids: tuple[int, ...]
-    finish_reason: str = "length"
-    generation: int = 3
-    digest: str = DIGEST
-    prompt_tokens: int = 5
+    stopped = False
+
+    def feed(self, token_ids: Sequence[int], *, last: bool = False) -> str:
+        return "hello" if last else ""
+
+
+class FakeAnswerer:
+    """Answers every request at once with three tokens, and writes down what it was asked."""
+
+    def __init__(self, face: "FakeFace") -> None:
+        self.face = face
+
+    def prepare(self, body: Body, generation: int | None) -> Any:
+        self.face.asked.append((body.prompt, body.limit, body.stops))
+        if self.face.failure is not None:
+            raise self.face.failure
+        return SimpleNamespace(prompt=(0,) * 5)
+
+    def start(self, ask: Any, hear: Any) -> Any:
+        if self.face.gate is None:
+            hear(Progress((1, 2, 3), "length"))
+        else:
+            threading.Thread(target=self._after_the_gate, args=(self.face.gate, hear), daemon=True).start()
+        self.face.waiting.release()
+        return SimpleNamespace(generation=self.face.generation, digest=self.face.digest)
+
+    def cancel(self, ticket: Any) -> None:
+        self.face.asked.append(("cancel",))
+
+    def _after_the_gate(self, gate: threading.Event, hear: Any) -> None:
+        gate.wait(10)
+        hear(Progress((1, 2, 3), "length"))
+
+    def text(self, ask: Any) -> FakeText:
+        return FakeText()
+
+    def generations(self) -> list[int]:
+        return [self.face.generation]
 
 
 @dataclass
@@ -90,10 +124,10 @@ class FakeFace:
     readiness: Readiness = field(default_factory=lambda: Readiness(True))
     generation: int = 3
     digest: str = DIGEST
-    failure: FaceError | None = None
-    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    failure: Exception | None = None
     gate: threading.Event | None = None
     waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def ready(self) -> Readiness:
         return self.readiness
@@ -126,14 +160,8 @@ class FakeFace:
     def resume(self, peer: Peer | None) -> dict[str, Any]:
         return self._did("resume")
 
-    def complete(self, prompt: str | list[int], max_tokens: int, stop: Sequence[str]) -> FakeAnswer:
-        self.asked.append(("complete", prompt, max_tokens, tuple(stop)))
-        self.waiting.release()
-        if self.gate is not None and not self.gate.wait(10):
-            raise AssertionError("the gate never opened")
-        if self.failure is not None:
-            raise self.failure
-        return FakeAnswer("hello", (1, 2, 3), generation=self.generation, digest=self.digest)
+    def answerer(self) -> FakeAnswerer:
+        return FakeAnswerer(self)
 
     def _did(self, *what: Any) -> dict[str, Any]:
         self.asked.append(what)

@@ -1,8 +1,6 @@
 """The HTTP API, over a real socket, with OpenAI's own client."""
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,7 +64,7 @@ def test_the_openai_client_gets_a_completion_that_names_its_generation(url, face
     assert (answer.object, answer.model) == ("text_completion", MODEL)
     assert (answer.choices[0].text, answer.choices[0].finish_reason) == ("hello", "length")
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (5, 3, 8)
-    assert face.asked == [("complete", "hi", 7, ("\n",))]
+    assert face.asked == [("hi", 7, ("\n",))]
 
 
 def test_the_base_models_fingerprint_has_zeros(url, face):
@@ -79,19 +77,19 @@ def test_the_base_models_fingerprint_has_zeros(url, face):
 def test_token_ids_are_a_prompt_and_neutral_values_are_taken(url, face):
     answer = ask(url, prompt=[1, 2], stop="x", temperature=0.0, n=1, stream=False, logit_bias=None, seed=3, user="me")
     assert answer.status_code == 200
-    assert face.asked == [("complete", [1, 2], 16, ("x",))]
+    assert face.asked == [([1, 2], 16, ("x",))]
 
 
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"temperature": 0.7}, "temperature"),
-        ({"stream": True}, "stream"),
+        ({"temperature": 2.7}, "temperature"),
+        ({"stream": "yes"}, "stream"),
         ({"n": 2}, "n"),
         ({"n": True}, "n"),
         ({"echo": True}, "echo"),
         ({"logprobs": 3}, "logprobs"),
-        ({"top_k": 1}, "top_k"),
+        ({"top_k": -2}, "top_k"),
         ({"prompt": ""}, "prompt"),
         ({"prompt": []}, "prompt"),
         ({"prompt": ["a", "b"]}, "prompt"),
@@ -152,20 +150,8 @@ def test_an_unexpected_error_tells_nothing_of_the_inside(url, face):
     assert answer.json()["error"]["code"] == "internal_error"
 
 
-def test_more_requests_than_the_queue_holds_are_told_to_come_back(tmp_path):
-    face = FakeFace(gate=threading.Event())
-    with serving(face, tmp_path, max_queue=1) as url, ThreadPoolExecutor() as pool:
-        first = pool.submit(ask, url)
-        assert face.waiting.acquire(timeout=10)
-        second = ask(url)
-        face.gate.set()
-        assert first.result().status_code == 200
-    assert second.status_code == 429
-    assert second.headers["Retry-After"] == "1"
-
-
 def test_models_lists_the_base(url):
-    assert [model.id for model in client(url).models.list()] == [MODEL]
+    assert [model.id for model in client(url).models.list()] == [MODEL, f"{MODEL}@g3"]
 
 
 @pytest.fixture
@@ -217,7 +203,7 @@ def test_requests_and_tokens_are_counted_by_generation(tmp_path):
     face = FakeFace()
     with serving(face, tmp_path) as url:
         ask(url)
-        ask(url, temperature=2)
+        ask(url, temperature=3)
         face.failure = ValueError("broken")
         ask(url)
         text = httpx.get(f"{url}/metrics").text
@@ -233,11 +219,3 @@ def test_no_path_here_changes_state_or_shows_more(url, path):
         answer = httpx.request(method, f"{url}{path}")
         assert answer.status_code == 404
         assert answer.json()["error"]["code"] == "not_found"
-
-
-def test_a_client_that_hangs_up_harms_nobody(url, face):
-    face.gate = threading.Event()
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{url}/v1/completions", json={"model": MODEL, "prompt": "hi"}, timeout=0.2)
-    face.gate.set()
-    assert ask(url).status_code == 200

@@ -53,3 +53,10 @@ def test_the_first_of_several_stop_sequences_wins():
 def test_without_a_tokenizer_there_is_no_text():
     """A base that has none answers with token ids only."""
     assert TextStream(None).feed([1, 2, 3], last=True) == ""
+
+
+def test_a_character_that_the_end_cuts_through_is_shown_as_the_tokenizer_shows_it():
+    """An answer that ends in the middle of a character has the replacement character, streamed or not."""
+    tokens = byte_tokenizer().encode("a日")[:2]
+    stream = TextStream(byte_tokenizer())
+    assert stream.feed(tokens) + stream.feed(tokens, last=True) == byte_tokenizer().decode(tokens)

@@ -1,0 +1,79 @@
+"""Between HTTP and the engine: prompts become tokens, and the engine's refusals become answers for a client."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ..swap.engine import Ask, BadAsk, Engine
+from ..swap.errors import ResidentLost
+from ..swap.lanes import LanesFull, NoGeneration, Progress, Ticket
+from ..swap.sampling import Sampling
+from ..swap.text import TextStream
+from .asks import Body, ChatBody, CompletionBody, NoSuchModel
+from .refusals import BadRequest, Busy, NotReady
+
+
+class Answerer:
+    """Answers requests with the engine. Every method is legal from any thread; `prepare` may take long."""
+
+    def __init__(self, engine: Engine, on_lost: Callable[[ResidentLost], None] = lambda _: None) -> None:
+        self._engine = engine
+        self._on_lost = on_lost
+        self._tokenizing = threading.Lock()  # fast tokenizers keep state between calls
+
+    def prepare(self, body: Body, generation: int | None) -> Ask:
+        """Make the engine's request. Raises BadRequest."""
+        prompt = self._prompt(body)
+        room = self._engine.context - len(prompt)
+        return Ask(prompt, body.limit or max(1, room), body.stops, self._sampling(body), generation)
+
+    def start(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
+        """Queue it. Raises BadRequest, Busy, NoSuchModel or NotReady; `hear` is called on a lane's thread."""
+        try:
+            return self._engine.submit(ask, hear)
+        except BadAsk as error:
+            raise BadRequest(error.code, str(error), error.param) from None
+        except LanesFull as error:
+            raise Busy("queue_full", f"{error}; try again in a moment") from None
+        except NoGeneration as error:
+            raise NoSuchModel("generation_not_served", str(error)) from None
+        except ResidentLost as error:
+            self._on_lost(error)
+            raise NotReady("resident_lost", "the model does not answer any more; the daemon restarts") from None
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Drop a request whose client has gone."""
+        self._engine.lanes.cancel(ticket)
+
+    def text(self, ask: Ask) -> TextStream:
+        """Make what decodes its answer."""
+        return TextStream(self._engine.resident.tokenizer, ask.stop)
+
+    def generations(self) -> list[int]:
+        """Name what can be asked for, the live one first."""
+        return self._engine.lanes.generations()
+
+    def _prompt(self, body: Body) -> tuple[int, ...]:
+        with self._tokenizing:
+            try:
+                if isinstance(body, ChatBody):
+                    return self._engine.encode_chat([message.plain() for message in body.messages])
+                assert isinstance(body, CompletionBody)
+                return self._tokens(body.prompt)
+            except BadAsk as error:
+                raise BadRequest(error.code, str(error), error.param) from None
+
+    def _tokens(self, prompt: Any) -> tuple[int, ...]:
+        if isinstance(prompt, list) and isinstance(prompt[0], str):
+            prompt = prompt[0]
+        return self._engine.encode(prompt) if isinstance(prompt, str) else tuple(prompt)
+
+    def _sampling(self, body: Body) -> Sampling:
+        """Take the request's own values, and the model's generation configuration where it is silent."""
+        usual = self._engine.usual_sampling()
+        return Sampling(
+            temperature=usual.temperature if body.temperature is None else body.temperature,
+            top_p=usual.top_p if body.top_p is None else body.top_p,
+            top_k=usual.top_k if body.top_k is None else max(0, body.top_k),
+            seed=usual.seed if body.seed is None else body.seed,
+        )

@@ -1,0 +1,201 @@
+"""The two endpoints that answer: whole or as a stream, and cancelled as soon as the client has gone."""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from ..swap.engine import Ask
+from ..swap.lanes import Progress, Ticket
+from .answerer import Answerer
+from .asks import MAX_BODY_BYTES, Body, ChatBody, CompletionBody, read_body, which_generation
+from .face import Face
+from .http_errors import error_body
+from .metrics import Metrics
+from .refusals import FaceError
+from .shapes import Shape, system_fingerprint
+
+GENERATION_HEADER = "X-Hotswapd-Generation"
+_CLIENT_GONE = 499  # nginx's number for it; nobody reads the answer, but the metric says what happened
+
+
+class TooLarge(FaceError):
+    """The body is larger than any prompt can be."""
+
+    status = 413
+
+
+class LaneFailed(FaceError):
+    """The request's lane failed it; the same request may succeed now."""
+
+    status = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """New text of an answer, how many tokens it has so far, and how it ended when it did."""
+
+    text: str
+    tokens: int
+    finish: str | None
+
+
+class Conversation:
+    """One request under way, on the event loop."""
+
+    def __init__(self, answerer: Answerer, ask: Ask) -> None:
+        """Queue it; raises what `Answerer.start` raises."""
+        self._loop = asyncio.get_running_loop()
+        self._heard: asyncio.Queue[Progress] = asyncio.Queue()
+        self._answerer = answerer
+        self._text = answerer.text(ask)
+        self.ticket: Ticket = answerer.start(ask, self._hear)
+
+    async def pieces(self) -> AsyncIterator[Piece]:
+        """Give the answer as it grows. Left early, for whatever reason, the request is cancelled."""
+        ended = False
+        try:
+            while not ended:
+                progress = await self._latest()
+                text = self._text.feed(progress.token_ids, last=progress.finish is not None)
+                if progress.finish == "error":
+                    ended = True
+                    raise LaneFailed("lane_failed", progress.error or "the lane failed this request")
+                ended = progress.finish is not None
+                finish = "stop" if self._text.stopped else progress.finish
+                yield Piece(text, len(progress.token_ids), finish)
+                if finish is not None:
+                    return
+        finally:
+            if not ended:
+                self._answerer.cancel(self.ticket)
+
+    async def _latest(self) -> Progress:
+        """Wait for news; each says all tokens so far, so older news can be passed over."""
+        progress = await self._heard.get()
+        while not self._heard.empty():
+            progress = self._heard.get_nowait()
+        return progress
+
+    def _hear(self, progress: Progress) -> None:
+        # On a lane's thread, which must survive whatever the event loop does.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._heard.put_nowait, progress)
+
+
+def answering_routes(face: Face, model: str, metrics: Metrics) -> APIRouter:
+    """Make both endpoints."""
+    router = APIRouter()
+    for path, kind in (("/completions", CompletionBody), ("/chat/completions", ChatBody)):
+        router.post(path, response_model=None)(_endpoint(face, model, metrics, kind))
+    return router
+
+
+def _endpoint(face: Face, model: str, metrics: Metrics, kind: type[Body]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            answerer = face.answerer()
+            body = read_body(kind, await _read(request))
+            generation = which_generation(body.model, model)
+            ask = await to_thread.run_sync(functools.partial(answerer.prepare, body, generation))
+            conversation = Conversation(answerer, ask)
+        except FaceError as error:
+            metrics.request(error.status)
+            raise
+        except Exception:
+            metrics.request(500)
+            raise
+        ticket = conversation.ticket
+        fingerprint = system_fingerprint(ticket.generation, ticket.digest)
+        shape = Shape(body.model, fingerprint, kind is ChatBody, len(ask.prompt))
+        headers = {GENERATION_HEADER: str(ticket.generation)}
+        if body.stream:
+            events = _events(conversation, shape, metrics, usage=body.include_usage)
+            return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+        return await _whole(conversation, shape, metrics, request, headers)
+
+    return endpoint
+
+
+async def _whole(
+    conversation: Conversation, shape: Shape, metrics: Metrics, request: Request, headers: dict[str, str]
+) -> Response:
+    """Wait for the end of the answer, or of the client's patience."""
+    answer = asyncio.create_task(_gather(conversation))
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            metrics.request(_CLIENT_GONE, conversation.ticket.generation)
+            return Response(status_code=_CLIENT_GONE)
+        text, last = answer.result()
+    except FaceError as error:
+        metrics.request(error.status, conversation.ticket.generation)
+        raise
+    finally:
+        await _end(answer, gone)
+    metrics.request(200, conversation.ticket.generation, last.tokens)
+    whole = shape.whole(text, str(last.finish), last.tokens)
+    return JSONResponse(whole.model_dump(mode="json"), headers=headers)
+
+
+async def _gather(conversation: Conversation) -> tuple[str, Piece]:
+    pieces = [piece async for piece in conversation.pieces()]
+    return "".join(piece.text for piece in pieces), pieces[-1]
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _end(*tasks: "asyncio.Task[object] | asyncio.Task[tuple[str, Piece]] | asyncio.Task[None]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _events(conversation: Conversation, shape: Shape, metrics: Metrics, *, usage: bool) -> AsyncIterator[str]:
+    """Give the stream's server-sent events. An error after the first one can only be told in an event."""
+    code, tokens, first = _CLIENT_GONE, 0, True
+    pieces = conversation.pieces()
+    try:
+        async for piece in pieces:
+            tokens = piece.tokens
+            if piece.text or piece.finish or first:
+                yield _event(shape.chunk(piece.text, piece.finish, first=first).model_dump_json())
+                first = False
+        if usage:
+            yield _event(shape.usage_chunk(tokens).model_dump_json())
+        code = 200
+        yield _event("[DONE]")
+    except FaceError as error:
+        code = error.status
+        yield _event(error_body(error))
+    finally:
+        await pieces.aclose()  # type: ignore[attr-defined]  # it is a generator
+        metrics.request(code, conversation.ticket.generation, tokens)
+
+
+def _event(data: str) -> str:
+    return f"data: {data}\n\n"
+
+
+async def _read(request: Request) -> bytes:
+    """Read the body, but never more than a prompt can need."""
+    chunks, size = [], 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise TooLarge("body_too_large", f"a request has at most {MAX_BODY_BYTES} bytes")
+            chunks.append(chunk)
+    except ClientDisconnect:
+        return b""
+    return b"".join(chunks)
