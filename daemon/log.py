@@ -16,7 +16,18 @@ _SECRET_TEXT = re.compile(
     r"\bhf_[A-Za-z0-9]{8,}|(?<=Bearer )\S+|(?<=X-Amz-Signature=)\w+|(?<=X-Amz-Credential=)[^&\s]+"
 )
 # They tell a line per request, or what only their authors want to know.
-_TOO_TALKATIVE = ("botocore", "boto3", "urllib3", "httpx", "httpcore", "watchdog", "filelock", "asyncio", "uvicorn")
+_TOO_TALKATIVE = (
+    "botocore",
+    "boto3",
+    "urllib3",
+    "httpx",
+    "httpcore",
+    "watchdog",
+    "filelock",
+    "asyncio",
+    "uvicorn",
+    "ContinuousBatchingLogger",
+)
 
 
 def setup_logging(level: str = "info", form: str = "auto", stream: TextIO | None = None) -> None:
@@ -71,7 +82,7 @@ def _route(formatter: logging.Formatter, out: TextIO, level: str) -> None:
     logging.captureWarnings(True)
     for name in _TOO_TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    for name in ("transformers", "huggingface_hub", "peft", "uvicorn"):
+    for name in ("transformers", "huggingface_hub", "peft", "uvicorn", "ContinuousBatchingLogger"):
         library = logging.getLogger(name)
         library.handlers[:] = []
         library.propagate = True

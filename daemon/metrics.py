@@ -65,6 +65,10 @@ class Metrics:
             elif value is not None:
                 self._stages.labels(stage).observe(value)
 
+    def paused(self, seconds: float) -> None:
+        """Observe how long no step could run because of a swap."""
+        self._pause.observe(seconds)
+
     def live(self, generation: int, uri: str, digest: str) -> None:
         """Say what is live from now on."""
         self._generation.set(generation)

@@ -8,105 +8,22 @@ are handed out in order of asking. When only one is busy it runs freely.
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from transformers.generation.continuous_batching.requests import GenerationOutput, RequestStatus
 
 from .errors import ResidentLost
 from .lane import Lane, LaneSpec, Turns
-from .sampling import Sampling
+from .tickets import LaneRequest, LanesFull, LaneStatus, NoGeneration, NoLane, Progress, Seat, Ticket
 
 if TYPE_CHECKING:
     from .image import Image
 
+__all__ = ["LaneRequest", "LaneStatus", "Lanes", "LanesFull", "NoGeneration", "NoLane", "Progress", "Ticket"]
 
 _LAST_STEP = 10.0
 """Seconds that a lane's thread is given to end the step it is in, at shutdown."""
-
-
-class NoLane(Exception):
-    """Every lane still has requests of an older generation: the candidate is HELD with `no_lane`."""
-
-
-class LanesFull(Exception):
-    """As many requests wait as may: answer 429 and ask to come again."""
-
-
-class NoGeneration(Exception):
-    """No lane has the generation that was asked for. `available` are those that can be asked for."""
-
-    def __init__(self, wanted: int, available: Sequence[int]) -> None:
-        self.available = tuple(available)
-        listed = ", ".join(f"g{number}" for number in self.available)
-        super().__init__(f"generation {wanted} is not served any more; there is {listed or 'none'}")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a request hears after each step: all its tokens so far, and how it ended when it did.
-
-    `finish` is None while it runs, then ``stop``, ``length`` or ``error``; `error` is a sentence.
-    """
-
-    token_ids: tuple[int, ...]
-    finish: str | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LaneRequest:
-    """One request, checked: see `Lanes.longest` and the vocabulary for what a lane survives."""
-
-    prompt: tuple[int, ...]
-    max_tokens: int
-    stops: tuple[int, ...] = ()
-    sampling: Sampling = field(default_factory=Sampling)
-
-
-@dataclass(frozen=True, slots=True)
-class LaneStatus:
-    """A line of `/status`: requests that have produced a token are active, the others wait."""
-
-    generation: int
-    active: int
-    waiting: int
-
-
-class Ticket:
-    """A request under way: which generation answers it, and the way to cancel it."""
-
-    def __init__(self, name: str, seat: "_Seat", hear: Callable[[Progress], None], stops: tuple[int, ...]) -> None:
-        image = seat.image
-        self.name = name
-        self.generation: int = image.generation
-        self.digest: str = image.digest
-        self.started = False
-        self._seat = seat
-        self._hear = hear
-        self._stops = stops
-
-    def tell(self, progress: Progress) -> None:
-        """Pass it on, on the lane's thread; the listener must neither block nor raise."""
-        self.started = True
-        self._hear(progress)
-
-
-class _Seat:
-    """A lane, the generation that it is bound to, and the requests that are in it."""
-
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
-        self.tickets: dict[str, Ticket] = {}
-        self.deaths = 0
-        self.retired_at: float | None = None
-
-    @property
-    def image(self) -> "Image":
-        if self.lane.image is None:
-            raise RuntimeError("the lane is bound to no generation")
-        return self.lane.image
 
 
 class Lanes:
@@ -125,8 +42,9 @@ class Lanes:
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
         self._binding = threading.Lock()
-        self._seats = [_Seat(Lane(turns, spec, self._sink)) for _ in range(count)]
-        self._current: _Seat | None = None
+        self._seats = [Seat(Lane(turns, spec, self._sink)) for _ in range(count)]
+        self._current: Seat | None = None
+        self._reserved: Seat | None = None
         self._tickets: dict[str, Ticket] = {}
         self._names = itertools.count()
         self._max_queue = max_queue
@@ -153,6 +71,15 @@ class Lanes:
         with self._lock:
             return any(seat is not self._current and not seat.tickets for seat in self._seats)
 
+    def make_room(self, image: "Image") -> None:
+        """Clear the lane that `go_live` with this image will take, which then cannot fail. Raises NoLane.
+
+        Nobody else can take it meanwhile: a lane that is not the current one gets no requests while it has none.
+        """
+        with self._binding:
+            if not any(one.lane.image is image for one in self._seats):
+                self._reserved = self._clear_one()
+
     def go_live(self, image: "Image") -> None:
         """Send new requests to this generation from now on; the lane's image before it is released.
 
@@ -160,13 +87,14 @@ class Lanes:
         is busy; nothing has changed then.
         """
         with self._binding:
-            seat = next((one for one in self._seats if one.lane.image is image), None) or self._clear_one()
+            reserved, self._reserved = self._reserved, None
+            seat = next((one for one in self._seats if one.lane.image is image), None) or reserved or self._clear_one()
             released = seat.lane.image
             if released is not image:
                 self._turns.hold(image)
             with self._lock:
                 seat.lane.image = image
-                seat.retired_at = None
+                seat.retired_at, seat.withdrawn = None, False
                 before, self._current = self._current, seat
                 if before is not None and before is not seat:
                     before.retired_at = time.monotonic()
@@ -210,6 +138,19 @@ class Lanes:
             ticket.tell(Progress((), "error", f"generation {ticket.generation} was retired and max_drain is over"))
         return len(overdue)
 
+    def withdraw(self, generation: int) -> None:
+        """Take no new requests for a generation that was rolled back from; those that it has go on."""
+        with self._lock:
+            for seat in self._seats:
+                if seat.lane.image is not None and seat.image.generation == generation:
+                    seat.withdrawn = True
+
+    def image(self, generation: int) -> "Image | None":
+        """Find the image of a generation that some lane is bound to; it is held while the lane is."""
+        with self._lock:
+            bound = (seat.lane.image for seat in self._seats if seat.lane.image is not None)
+            return next((image for image in bound if image.generation == generation), None)
+
     def generations(self) -> list[int]:
         """Name the generations that can be asked for, the live one first."""
         with self._lock:
@@ -226,18 +167,18 @@ class Lanes:
 
     def _served(self) -> list[int]:
         seats = [self._current] if self._current is not None else []
-        seats += [seat for seat in self._seats if seat is not self._current and seat.tickets]
+        seats += [seat for seat in self._seats if seat is not self._current and seat.tickets and not seat.withdrawn]
         return [seat.image.generation for seat in seats]
 
-    def _seat_of(self, generation: int | None) -> _Seat:
+    def _seat_of(self, generation: int | None) -> Seat:
         if self._current is not None and generation in (None, self._current.image.generation):
             return self._current
         for seat in self._seats:
-            if seat.tickets and seat.image.generation == generation:
+            if seat.tickets and not seat.withdrawn and seat.image.generation == generation:
                 return seat
         raise NoGeneration(-1 if generation is None else generation, self._served())
 
-    def _mend(self, seat: _Seat) -> None:
+    def _mend(self, seat: Seat) -> None:
         """Start a lane again whose thread has died, once; a second death with no answer between is ResidentLost."""
         if seat.lane.alive:
             return
@@ -246,7 +187,7 @@ class Lanes:
             raise ResidentLost("a lane died twice in a row; the process must start again")
         seat.lane.start()
 
-    def _clear_one(self) -> _Seat:
+    def _clear_one(self) -> Seat:
         """Find a lane that nobody uses, with its cache forgotten, or raise NoLane."""
         for seat in self._seats:
             if seat is self._current or seat.tickets:
@@ -255,7 +196,7 @@ class Lanes:
                 return seat
         raise NoLane("every lane has requests of an older generation")
 
-    def _forget(self, name: str) -> _Seat | None:
+    def _forget(self, name: str) -> Seat | None:
         with self._lock:
             ticket = self._tickets.pop(name, None)
             if ticket is None:
@@ -290,6 +231,6 @@ def _progress(output: GenerationOutput, stops: tuple[int, ...]) -> Progress:
     return Progress(tokens, "stop" if tokens and tokens[-1] in stops else "length")
 
 
-def _describe(seat: _Seat) -> LaneStatus:
+def _describe(seat: Seat) -> LaneStatus:
     active = sum(ticket.started for ticket in seat.tickets.values())
     return LaneStatus(seat.image.generation, active, len(seat.tickets) - active)

@@ -15,9 +15,7 @@ FOLDERS = ("daemon", "loaders", "swap")
 
 def tracked() -> set[str]:
     """Name the files that must be in the wheel, as the wheel names them."""
-    listed = subprocess.run(
-        ["git", "ls-files", *FOLDERS, "src/hotswapd"], cwd=ROOT, check=True, capture_output=True
-    )
+    listed = subprocess.run(["git", "ls-files", *FOLDERS, "src/hotswapd"], cwd=ROOT, check=True, capture_output=True)
     names = listed.stdout.decode().split()
     links = {f"src/hotswapd/{folder}" for folder in FOLDERS}
     return {f"hotswapd/{n.removeprefix('src/hotswapd/')}" for n in names if n not in links}

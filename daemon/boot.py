@@ -1,0 +1,128 @@
+"""After a start: make live what was live, without its source being there."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from ..loaders.store import Store
+from ..swap.engine import Engine
+from ..swap.errors import Rejected, RolledBack
+from .ledger import Ledger, LedgerDown
+from .lifecycle import State
+from .rows import Generation
+
+log = structlog.get_logger(__name__)
+BOOT = "boot"
+OPERATOR = "operator"
+_DEATHS = 3
+_TRIES = 8
+
+
+def pointed_at(store: Store) -> Generation | None:
+    """Read what the pointer names; None when there is none, or it is damaged."""
+    record = store.pointer()
+    try:
+        return None if record is None else Generation.of(record)
+    except ValueError as error:
+        log.error("pointer_unreadable", detail=str(error))  # noqa: TRY400 - the sentence says it
+        return None
+
+
+@dataclass(slots=True)
+class Restorer:
+    """Makes the last good generation live. For the worker's thread, once, before anything else is live."""
+
+    engine: Engine
+    ledger: Ledger
+    store: Store
+    report: Callable[[str], None]
+
+    def restore(self, pointed: Generation | None, base: Generation) -> Generation:
+        """Try what the pointer names, then older generations, then stay with the base; return what is live.
+
+        A generation that does not fit the contract any more is not followed by an older one: the configuration was
+        changed, so the base answers, and the generation is tried again like a new adapter. Raises ResidentLost.
+        """
+        if pointed is None or pointed.number == 0:
+            return base
+        for generation in self._candidates(pointed):
+            self.report(f"restoring generation {generation.number} ({generation.uri})")
+            try:
+                if self._bring_back(generation):
+                    return generation
+            except Rejected as error:
+                log.warning("no_longer_fits", generation=generation.number, uri=generation.uri, detail=str(error))
+                self._try_again_later(generation)
+                return base
+        log.warning("serving_the_base", detail="no kept generation could be restored")
+        return base
+
+    def _candidates(self, pointed: Generation) -> Iterator[Generation]:
+        yield pointed
+        try:
+            yield from (one for one in self.ledger.generations(_TRIES, good=True) if one.number < pointed.number)
+        except LedgerDown:
+            return
+
+    def _bring_back(self, generation: Generation) -> bool:
+        """Make it live if it is whole and the process did not keep dying with it. Raises Rejected."""
+        artifact = self.store.find(generation.digest)
+        if artifact is None or digest_of(artifact.path) != generation.digest:
+            log.error("artifact_lost", generation=generation.number, digest=generation.digest)
+            return False
+        if self._deadly(generation):
+            return False
+        resident = self.engine.resident
+        image = resident.stage(resident.admit(artifact.path), generation.digest)
+        try:
+            resident.verify(image)
+            resident.commit(image, generation.number)
+        except RolledBack as error:
+            log.error("restore_failed", generation=generation.number, code=error.code, detail=error.sentence)  # noqa: TRY400
+            return False
+        finally:
+            resident.drop(image)
+        self._note_success(generation)
+        return True
+
+    def _deadly(self, generation: Generation) -> bool:
+        """Say whether the process died in this step again and again; write that it is under way if not."""
+        try:
+            deaths, _ = self.ledger.deaths(generation.digest, BOOT)
+            if deaths >= _DEATHS:
+                log.error("restore_skipped", generation=generation.number, deaths=deaths)
+                return True
+            self.ledger.begin_attempt(generation.digest, BOOT, "restoring")
+        except LedgerDown as error:
+            log.warning("ledger_down", detail=str(error))
+        return False
+
+    def _note_success(self, generation: Generation) -> None:
+        """Bring the ledger and the pointer up to what is live; serving does not wait for a disk that is full."""
+        try:
+            self.ledger.end_attempt(generation.digest, BOOT, forget=True)
+            self.ledger.adopt(generation, OPERATOR)
+            self.store.point(generation.record())
+        except Exception as error:  # noqa: BLE001 - it is live, whatever cannot be written now
+            log.warning("restore_not_recorded", generation=generation.number, detail=str(error))
+
+    def _try_again_later(self, generation: Generation) -> None:
+        try:
+            row = self.ledger.adopt(generation, OPERATOR)
+            why = "it no longer fits the contract; it is looked at again"
+            self.ledger.move(row, State.FETCHED, "no_longer_fits", why, forced=True)
+        except LedgerDown as error:
+            log.warning("ledger_down", detail=str(error))
+
+
+def digest_of(directory: Path) -> str:
+    """Read an artifact again and return its digest (SHA-256 over config bytes, then weights bytes)."""
+    sha = hashlib.sha256()
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        with (directory / name).open("rb") as file:
+            while chunk := file.read(1 << 20):
+                sha.update(chunk)
+    return sha.hexdigest()

@@ -1,0 +1,90 @@
+"""The ledger's tables, and how its file is opened, checked and set aside."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE swaps (
+    swap_id TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, source TEXT NOT NULL, uri TEXT NOT NULL,
+    revision TEXT NOT NULL, stamp REAL NOT NULL, state TEXT NOT NULL, sighted REAL NOT NULL,
+    digest TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
+    generation INTEGER, fingerprint TEXT NOT NULL DEFAULT '', forced INTEGER NOT NULL DEFAULT 0,
+    tries INTEGER NOT NULL DEFAULT 0, next_try REAL, finished REAL, seconds TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+CREATE INDEX swaps_by_state ON swaps (state, seq);
+CREATE INDEX swaps_by_uri ON swaps (uri, seq);
+CREATE INDEX swaps_by_digest ON swaps (digest) WHERE digest <> '';
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, swap_id TEXT NOT NULL, state TEXT NOT NULL,
+    reason TEXT NOT NULL, detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_swap ON events (swap_id);
+CREATE TABLE places (uri TEXT PRIMARY KEY, source TEXT NOT NULL, digest TEXT NOT NULL) STRICT;
+CREATE TABLE generations (
+    number INTEGER PRIMARY KEY, uri TEXT NOT NULL, revision TEXT NOT NULL, digest TEXT NOT NULL, since REAL NOT NULL,
+    swap_id TEXT NOT NULL, stamp REAL NOT NULL, refused INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE attempts (
+    digest TEXT NOT NULL, kind TEXT NOT NULL, stage TEXT NOT NULL, under_way INTEGER NOT NULL, deaths INTEGER NOT NULL,
+    PRIMARY KEY (digest, kind)
+) STRICT;
+CREATE TABLE flags (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE actions (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, action TEXT NOT NULL, argument TEXT NOT NULL, result TEXT NOT NULL,
+    pid INTEGER, uid INTEGER, gid INTEGER
+) STRICT;
+"""
+
+
+class Foreign(Exception):
+    """The file is no ledger that this version can read. The text says why."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the ledger, made and checked. Raises Foreign, or sqlite3.Error when the disk does not let us.
+
+    Never write-ahead logging: SQLite before 3.51.3 can lose a commit when two connections checkpoint together.
+    """
+    database = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    try:
+        verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise  # locked, read-only, no space: the file may be well
+        raise Foreign(str(error)) from None
+    if verdict != "ok":
+        raise Foreign(str(verdict))
+    if version not in (0, VERSION):
+        raise Foreign(f"it has version {version}, and this program reads version {VERSION}")
+    database.execute("PRAGMA journal_mode=TRUNCATE")
+    database.execute("PRAGMA synchronous=FULL")
+    if version == 0:
+        _make(database)
+
+
+def _make(database: sqlite3.Connection) -> None:
+    if database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        raise Foreign("it is a database of another program")
+    database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
+
+
+def set_aside(path: Path) -> Path:
+    """Move a ledger that cannot be read out of the way, journal and all, and return where it is now."""
+    away = path.with_name(f"{path.name}.unreadable-{time.time_ns()}")
+    path.rename(away)
+    journal = path.with_name(f"{path.name}-journal")
+    if journal.exists():
+        journal.rename(away.with_name(f"{away.name}-journal"))
+    return away

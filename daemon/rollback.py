@@ -1,0 +1,79 @@
+"""Going back by hand: a kept generation becomes live again, verified like any other."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from ..loaders.store import Store
+from ..swap.errors import NoImage, Rejected, RolledBack
+from ..swap.image import Image
+from ..swap.lanes import NoLane
+from .boot import OPERATOR
+from .ledger import Ledger, Left
+from .lifecycle import State
+from .pipeline import Pipeline
+from .refusals import Conflict
+from .rows import Find, Generation, Row
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Rollback:
+    """Every method is for the worker's thread."""
+
+    pipeline: Pipeline
+    ledger: Ledger
+    store: Store
+    base: Generation
+
+    def target(self, number: int | None) -> Generation:
+        """Find the generation to go back to, by default the last good one before the live one. Raises Conflict."""
+        live = self.pipeline.live
+        if number is None:
+            older = (one for one in self.ledger.generations(1000, good=True) if one.number < live.number)
+            found: Generation | None = next(older, self.base)
+        else:
+            found = self.base if number == 0 else self.ledger.generation(number)
+        if found is None:
+            kept = ", ".join(str(one.number) for one in self.ledger.generations(8))
+            raise Conflict("no_such_generation", f"there is no generation {number}; there are 0 (the base), {kept}")
+        if found.number == live.number:
+            raise Conflict("already_live", f"generation {live.number} is live already")
+        return found
+
+    def run(self, target: Generation, left: Left) -> Generation:
+        """Make it live; `left` says what becomes of the one before. Raises Conflict, ResidentLost or LedgerDown."""
+        image = self._image(target)
+        resident = self.pipeline.resident
+        try:
+            resident.verify(image)
+            return self.pipeline.commit(lambda: self._row(target), image, target.number, left)
+        except RolledBack as error:
+            raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
+        except NoLane as error:
+            raise Conflict("no_lane", f"{error}; try again when one has ended, or raise serve.lanes") from None
+        finally:
+            resident.drop(image)
+
+    def _image(self, target: Generation) -> Image:
+        """Get its image, held: the one on the device when it is still there, else laid out again from the store."""
+        resident = self.pipeline.resident
+        on_device = self.pipeline.on_device(target.number)
+        if on_device is not None:
+            return on_device
+        artifact = self.store.find(target.digest)
+        if artifact is None:
+            keep = "raise state.keep to keep more, or put the adapter into its source again"
+            raise Conflict("generation_not_kept", f"generation {target.number} is not in the store any more; {keep}")
+        try:
+            return resident.stage(resident.admit(artifact.path), target.digest)
+        except Rejected as error:
+            raise Conflict(error.code, f"generation {target.number} does not fit any more: {error}") from None
+        except NoImage as error:
+            raise Conflict("no_lane", f"{error}; try again when one has ended") from None
+
+    def _row(self, target: Generation) -> Row:
+        """Write the rollback as a swap of its own, within the transaction that makes it live."""
+        find = Find(OPERATOR, target.uri, target.revision, target.stamp, State.VERIFIED, "rollback", forced=True)
+        return self.ledger.add([find], digest=target.digest, generation=target.number)[0]

@@ -1,0 +1,36 @@
+"""What the daemon's threads say about themselves, for those who ask: one place, plain values, no lock held for long."""
+
+import threading
+from dataclasses import dataclass, field
+
+from ..swap.engine import Engine
+from .face import Readiness
+from .rows import Generation
+
+STARTING = "the daemon is starting"
+
+
+@dataclass(slots=True)
+class Standing:
+    """Written by the worker and the service, read by any thread; each attribute is replaced whole.
+
+    `phase` is a sentence on what start-up is doing, `lost` one on why the process is about to end,
+    `fingerprint` that of contract and policy.
+    """
+
+    live: Generation
+    phase: str = STARTING
+    engine: Engine | None = None
+    is_ready: bool = False
+    stopping: bool = False
+    lost: str = ""
+    fingerprint: str = ""
+    ready: threading.Event = field(default_factory=threading.Event)
+
+    def readiness(self) -> Readiness:
+        """Say whether requests are answered, and if not, why."""
+        if self.lost:
+            return Readiness(False, self.lost)
+        if self.stopping:
+            return Readiness(False, "the daemon is stopping")
+        return Readiness(True) if self.is_ready else Readiness(False, self.phase)

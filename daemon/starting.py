@@ -1,0 +1,188 @@
+"""The worker's thread from its first instruction: the model, what was live, then candidates."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from ..loaders.store import Store
+from ..swap.base import ResidentSpec
+from ..swap.engine import Engine, EngineSpec
+from ..swap.errors import ResidentLost
+from ..swap.resident import Resident
+from .answerer import Answerer
+from .boot import Restorer
+from .config import Settings
+from .ledger import LedgerDown
+from .metrics import Metrics
+from .operator import Operator
+from .pipeline import Pipeline
+from .report import resident
+from .rollback import Rollback
+from .rows import Generation
+from .worker import Worker
+
+log = structlog.get_logger(__name__)
+_FIRST_SCANS = 10.0
+_LANES_AND = 2  # images beside the lanes': one for a candidate, one for the previous generation
+
+
+class Start:
+    """Brings everything up on the worker's thread, then works. `close` is for the main thread, at the end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        operator: Operator,
+        store: Store,
+        metrics: Metrics,
+        pointed: Generation | None,
+        on_lost: Callable[[ResidentLost], None],
+    ) -> None:
+        """`pointed` is what the pointer names, `on_lost` is called on any thread when the model is lost."""
+        self._settings = settings
+        self._operator = operator
+        self._store = store
+        self._metrics = metrics
+        self._pointed = pointed
+        self._on_lost = on_lost
+        self._engine: Engine | None = None
+        self._began = time.monotonic()
+        self._recompiles = 0
+
+    def run(self, stop: threading.Event, *, guarded: bool) -> None:
+        """Load, compile, restore, say ready, and work until `stop`. Raises StartError or ResidentLost."""
+        engine = self._open_engine()
+        standing = self._operator.standing
+        live = self._restorer(engine).restore(self._pointed, standing.live)
+        self._went_live(live)
+        standing.fingerprint = fingerprint = policy_fingerprint(engine, self._settings)
+        pipeline = Pipeline(engine, self._operator.ledger, self._store, fingerprint, live=live, on_live=self._on_live)
+        self._reopen(fingerprint)
+        worker = self._worker(engine, pipeline)
+        self._operator.worker = worker
+        self._operator.answers = Answerer(engine, self._on_lost)
+        standing.engine = engine
+        standing.is_ready = True
+        log.info("ready", generation=live.number, uri=live.uri, seconds=round(time.monotonic() - self._began, 1))
+        self._await_first_scans(stop)
+        self._open_inbox(stop, live if live.number else None, guarded=guarded)
+        worker.loop(stop)
+
+    def close(self, seconds: float) -> None:
+        """Let requests end for at most the seconds, then stop the lanes."""
+        if self._engine is not None:
+            self._engine.close(seconds)
+            self._engine.resident.close()
+
+    def _open_engine(self) -> Engine:
+        model, serve = self._settings.model, self._settings.serve
+        spec = ResidentSpec(
+            base=model.base,
+            revision=model.revision,
+            dtype=model.dtype,
+            device=model.device,
+            max_rank=model.max_rank,
+            target_modules=model.target_modules,
+            attn_implementation=model.attn_implementation,
+            base_models=self._settings.admission.base_models,
+            images=serve.lanes + _LANES_AND,
+        )
+        sizes = EngineSpec(
+            lanes=serve.lanes,
+            context_tokens=serve.context_tokens,
+            cache_tokens=serve.cache_tokens,
+            batch_tokens=serve.batch_tokens,
+            max_queue=serve.max_queue,
+            compile=model.compile,
+        )
+        opened = Resident.open(spec, self._say)
+        if opened.oracle.uncovered:
+            log.info("not_covered", modules=len(opened.oracle.uncovered), first=opened.oracle.uncovered[0])
+        engine = Engine(opened, sizes, on_free=self._operator.inbox.notify)
+        engine.open(self._say)
+        self._engine = engine
+        self._operator.resident = resident(engine, model.base)
+        return engine
+
+    def _restorer(self, engine: Engine) -> Restorer:
+        return Restorer(engine, self._operator.ledger, self._store, self._say)
+
+    def _worker(self, engine: Engine, pipeline: Pipeline) -> Worker:
+        operator = self._operator
+        base = Generation(0, "", self._settings.model.revision, "0" * 64, time.time())
+        rollback = Rollback(pipeline, operator.ledger, self._store, base)
+        return Worker(operator.inbox, operator.ledger, pipeline, rollback, room=engine.lanes.room, tick=self._tick)
+
+    def _reopen(self, fingerprint: str) -> None:
+        try:
+            self._operator.ledger.reopen(fingerprint)
+        except LedgerDown as error:
+            log.warning("ledger_down", detail=str(error))
+
+    def _await_first_scans(self, stop: threading.Event) -> None:
+        """Wait until every source has looked once, at most 10 s after the start."""
+        inbox = self._operator.inbox
+        while not stop.is_set() and not inbox.sightings.all_scanned():
+            since = inbox.changes()
+            left = self._began + _FIRST_SCANS - time.monotonic()
+            if left <= 0:
+                late = [watch.source.name for watch in self._operator.watches if watch.health.last_scan is None]
+                log.warning("late_sources", sources=late)
+                return
+            if not inbox.sightings.all_scanned():
+                inbox.wait(since, left)
+
+    def _open_inbox(self, stop: threading.Event, live: Generation | None, *, guarded: bool) -> None:
+        while not stop.is_set():
+            try:
+                self._operator.inbox.open(live, guarded=guarded)
+            except LedgerDown as error:
+                log.warning("ledger_down", detail=str(error))
+                stop.wait(1.0)
+            else:
+                return
+
+    def _say(self, sentence: str) -> None:
+        """Tell of what start-up spends its time on."""
+        self._operator.standing.phase = sentence
+        log.info("starting", detail=sentence)
+
+    def _on_live(self, live: Generation, pause: float) -> None:
+        self._metrics.paused(pause)
+        self._went_live(live)
+
+    def _went_live(self, live: Generation) -> None:
+        self._operator.standing.live = live
+        self._metrics.live(live.number, live.uri, live.digest)
+
+    def _tick(self) -> None:
+        """Do what is due once a second, on the worker's thread."""
+        engine = self._engine
+        if engine is None:
+            return
+        engine.lanes.end_overdue(self._settings.serve.max_drain)
+        fresh = engine.resident.recompiles - self._recompiles
+        if fresh:
+            self._recompiles += fresh
+            self._metrics.recompiled(fresh)
+            log.warning("recompiled", times=fresh, detail="a request had a shape that the warm-up did not see")
+            self._operator.resident = resident(engine, self._settings.model.base)
+        try:
+            self._metrics.queue(self._operator.ledger.open_count())
+        except LedgerDown as error:
+            log.debug("ledger_down", detail=str(error))
+
+
+def policy_fingerprint(engine: Engine, settings: Settings) -> str:
+    """Return a SHA-256 (hex) that changes when what is refused may change: the contract's, and the policy's."""
+    policy: dict[str, Any] = {
+        "contract": engine.resident.contract.fingerprint,
+        "admission": settings.admission.model_dump(mode="json"),
+        "verify": settings.verify.model_dump(mode="json"),
+    }
+    return hashlib.sha256(json.dumps(policy, sort_keys=True).encode()).hexdigest()

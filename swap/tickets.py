@@ -1,0 +1,95 @@
+"""What goes into a lane and what comes out of it: requests, their tickets, and the seats they have."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .lane import Lane
+from .sampling import Sampling
+
+if TYPE_CHECKING:
+    from .image import Image
+
+
+class NoLane(Exception):
+    """Every lane still has requests of an older generation: the candidate is HELD with `no_lane`."""
+
+
+class LanesFull(Exception):
+    """As many requests wait as may: answer 429 and ask to come again."""
+
+
+class NoGeneration(Exception):
+    """No lane has the generation that was asked for. `available` are those that can be asked for."""
+
+    def __init__(self, wanted: int, available: Sequence[int]) -> None:
+        self.available = tuple(available)
+        listed = ", ".join(f"g{number}" for number in self.available)
+        super().__init__(f"generation {wanted} is not served any more; there is {listed or 'none'}")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a request hears after each step: all its tokens so far, and how it ended when it did.
+
+    `finish` is None while it runs, then ``stop``, ``length`` or ``error``; `error` is a sentence.
+    """
+
+    token_ids: tuple[int, ...]
+    finish: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRequest:
+    """One request, checked: see `Lanes.longest` and the vocabulary for what a lane survives."""
+
+    prompt: tuple[int, ...]
+    max_tokens: int
+    stops: tuple[int, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """A line of `/status`: requests that have produced a token are active, the others wait."""
+
+    generation: int
+    active: int
+    waiting: int
+
+
+class Ticket:
+    """A request under way: which generation answers it, and the way to cancel it."""
+
+    def __init__(self, name: str, seat: "Seat", hear: Callable[[Progress], None], stops: tuple[int, ...]) -> None:
+        image = seat.image
+        self.name = name
+        self.generation: int = image.generation
+        self.digest: str = image.digest
+        self.started = False
+        self._seat = seat
+        self._hear = hear
+        self._stops = stops
+
+    def tell(self, progress: Progress) -> None:
+        """Pass it on, on the lane's thread; the listener must neither block nor raise."""
+        self.started = True
+        self._hear(progress)
+
+
+class Seat:
+    """A lane, the generation that it is bound to, and the requests that are in it."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.tickets: dict[str, Ticket] = {}
+        self.deaths = 0
+        self.retired_at: float | None = None
+        self.withdrawn = False
+
+    @property
+    def image(self) -> "Image":
+        if self.lane.image is None:
+            raise RuntimeError("the lane is bound to no generation")
+        return self.lane.image
