@@ -53,6 +53,10 @@ def _add_local_commands(commands: Any) -> None:
     check.add_argument("--base", metavar="B", help="base model, in place of the configuration's")
     check.add_argument("--max-rank", type=int, metavar="N", help="largest rank, in place of the configuration's")
     check.add_argument("--json", action="store_true", help="print JSON")
+    demo = _add(commands, "demo", "demo", "demo", "show it all in two minutes, with a small real model")
+    demo.add_argument(
+        "--compile", choices=("auto", "true", "false"), default="auto", help="compile the model (default: auto)"
+    )
 
 
 def _add_reading_commands(commands: Any) -> None:
