@@ -1,5 +1,6 @@
 """The demo's clients: they ask over the OpenAI-compatible API, and note which generation answered."""
 
+import functools
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,10 +29,14 @@ class Asker:
         )
         self._question, self._tokens = question, tokens
 
+    @functools.cached_property
+    def _model(self) -> str:
+        return self._client.models.list().data[0].id
+
     def ask(self) -> Answer:
         """Ask once. Raises openai.OpenAIError."""
         raw = self._client.chat.completions.with_raw_response.create(
-            model=self._client.models.list().data[0].id,
+            model=self._model,
             messages=[{"role": "user", "content": self._question}],
             temperature=0,
             max_tokens=self._tokens,

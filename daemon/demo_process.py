@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -97,6 +96,10 @@ class DemoDaemon:
         part.rename(place)
         return place.resolve().as_uri()
 
+    def row(self, swap_id: str) -> dict[str, Any]:
+        """Return one swap's row as it is now: the times of its last stages are written after it went live."""
+        return next(row for row in self.history() if row["swap_id"] == swap_id)
+
     def outcome(self, uri: str, reason: str = "", limit: float = 120.0) -> dict[str, Any]:
         """Wait for what becomes of an adapter: an end, or a wait for this reason. Returns its row of the history.
 
@@ -112,22 +115,22 @@ class DemoDaemon:
 
     def kill(self) -> None:
         """End it with SIGKILL, as the kernel does when memory runs out: it gets no chance to tidy up."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """End it in peace."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: int) -> None:
-        if self._process is None:
-            return
-        self._process.send_signal(number)
-        try:
-            self._process.wait(_STOP_LIMIT)
-        except subprocess.TimeoutExpired:
+        if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._process = None
+            self._process = None
+
+    def stop(self) -> int:
+        """End it in peace, and return its exit status; nothing is left of it even when there is no peace."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        try:
+            return self._process.wait(_STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            raise DemoFailed(f"the daemon did not end within {_STOP_LIMIT:g} s; its log is {self.log}") from None
+        finally:
+            self.kill()
 
     def _await_ready(self, working: Callable[[str], None]) -> None:
         deadline = time.monotonic() + _START_LIMIT
@@ -203,6 +206,11 @@ format = "json"
 
 
 def _environment(environ: Mapping[str, str], cache: Path) -> dict[str, str]:
-    """Give the daemon this environment without settings of another one, and a compilation cache that is kept."""
+    """Give the daemon this environment without settings of another one, and a compilation cache that is kept.
+
+    Threads that spin while they wait for each other take a minute for a second's work when something else keeps one
+    of few cores busy; as a demo's audience may.
+    """
     kept = {name: value for name, value in environ.items() if not name.startswith("HOTSWAPD_")}
-    return kept | {"TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"), "HF_HUB_OFFLINE": "1"}
+    own = {"TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"), "HF_HUB_OFFLINE": "1"}
+    return {"OMP_WAIT_POLICY": "passive"} | kept | own

@@ -1,160 +1,24 @@
-"""The demo: its spoilt adapters, what it shows, and the whole story with a tiny model and the real process."""
+"""The demo: its parts, and the whole story with a tiny model and the real process."""
 
 import io
 import os
-import struct
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from adapters import make_adapter
+from demo_kit import two_matrices
 from models import tiny
 from rich.console import Console
-from safetensors.torch import load_file, save_file
 
 from hotswapd.daemon import demo, demo_model
 from hotswapd.daemon.demo_asking import Answer, Asker, Visitors
-from hotswapd.daemon.demo_board import Claim, LiveBoard, PlainBoard, Scene, open_board
+from hotswapd.daemon.demo_board import Claim, PlainBoard
 from hotswapd.daemon.demo_process import DemoDaemon, DemoFailed
-from hotswapd.daemon.demo_spoil import CONFIG, DAMAGES, WEIGHTS, cut_short, put_in_a_nan, raise_rank, spoiled
-from hotswapd.daemon.demo_story import Part
+from hotswapd.daemon.demo_spoil import DAMAGES, WEIGHTS
+from hotswapd.daemon.demo_story import Part, Story
 from hotswapd.swap.manifest import read_manifest
-
-DROPPED = Scene("pirate dropped", 1, "Arr! [bold]Paris[/bold]", 0.75, 0.0004)
-REFUSED = Scene("diverged dropped", 1, "Arr!", refused="REJECTED: non_finite: a weight is NaN")
-
-
-@pytest.fixture(params=[torch.float32, torch.float16, torch.bfloat16], ids=str)
-def good(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Make an adapter's two files, of rank 2 on one module."""
-    adapter = tmp_path / "good"
-    adapter.mkdir()
-    names = "base_model.model.model.layers.0.self_attn.q_proj.lora_{}.weight"
-    a = torch.arange(6.0).reshape(2, 3).to(request.param)
-    b = torch.arange(8.0).reshape(4, 2).to(request.param) + 1
-    save_file({names.format("A"): a, names.format("B"): b}, adapter / WEIGHTS)
-    (adapter / CONFIG).write_text('{"peft_type": "LORA", "r": 2, "lora_alpha": 4}')
-    return adapter
-
-
-def matrices(adapter: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    tensors = load_file(adapter / WEIGHTS)
-    (a,), (b,) = ([tensor for name, tensor in tensors.items() if side in name] for side in ("lora_A", "lora_B"))
-    return a.float().clone(), b.float().clone()  # the file under the mapping is about to be written
-
-
-def test_one_value_becomes_nan_and_the_file_stays_whole(good: Path) -> None:
-    """A diverged adapter differs from the good one in one value only."""
-    a, b = matrices(good)
-    put_in_a_nan(good)
-    spoilt_a, spoilt_b = matrices(good)
-    assert torch.equal(spoilt_a, a)
-    assert spoilt_b.isnan().sum() == 1
-    assert torch.equal(spoilt_b.view(-1)[1:], b.view(-1)[1:])
-
-
-def test_a_raised_rank_means_a_whole_adapter_of_that_rank(good: Path) -> None:
-    """The matrices are repeated so that their product is the old one times the factor: nothing else is wrong in it."""
-    a, b = matrices(good)
-    raise_rank(good, 3)
-    raised_a, raised_b = matrices(good)
-    assert raised_a.shape == (6, 3)
-    assert raised_b.shape == (4, 6)
-    assert torch.equal(raised_b @ raised_a, 3 * (b @ a))
-    assert read_manifest(good).config["r"] == 6
-
-
-def test_half_a_file_is_left_of_a_broken_copy(good: Path) -> None:
-    """The header still says how long the file should be."""
-    size = (good / WEIGHTS).stat().st_size
-    cut_short(good)
-    assert (good / WEIGHTS).stat().st_size == size // 2
-    (header,) = struct.unpack("<Q", (good / WEIGHTS).read_bytes()[:8])
-    assert header < size
-
-
-def test_spoiling_leaves_the_good_adapter_alone(good: Path, tmp_path: Path) -> None:
-    """Every damage is done to a copy, under its own name."""
-    before = (good / WEIGHTS).read_bytes()
-    places = [spoiled(good, damage, tmp_path / "spoilt") for damage in DAMAGES]
-    assert (good / WEIGHTS).read_bytes() == before
-    assert [place.name for place in places] == [damage.name for damage in DAMAGES]
-    assert all((place / WEIGHTS).read_bytes() != before for place in places)
-
-
-def plain_lines(*scenes: Scene | Claim) -> list[str]:
-    out = io.StringIO()
-    with PlainBoard(Console(file=out, width=200)) as board:
-        for scene in scenes:
-            board.show(scene) if isinstance(scene, Scene) else board.judge(scene)
-    return out.getvalue().splitlines()
-
-
-def test_what_is_no_terminal_gets_one_line_for_each_thing() -> None:
-    """A line tells generation, times and answer, and an answer's brackets are no markup."""
-    (line,) = plain_lines(DROPPED)
-    assert "pirate dropped: generation 1, 0.75 s to live, pause 0.40 ms; it answers: Arr! [bold]Paris[/bold]" in line
-
-
-def test_a_refusal_says_why_and_what_still_answers() -> None:
-    """A refused adapter takes two lines: the reason, and what is live."""
-    why, still = plain_lines(REFUSED)
-    assert "diverged dropped: not taken. REJECTED: non_finite: a weight is NaN" in why
-    assert "still generation 1; it answers: Arr!" in still
-
-
-def test_what_is_waited_for_is_said_once() -> None:
-    """Start-up asks fifty times a second what the daemon is at."""
-    out = io.StringIO()
-    board = PlainBoard(Console(file=out))
-    for sentence in ("loading", "loading", "warming up", "warming up"):
-        board.working(sentence)
-    assert [line.split("... ")[1] for line in out.getvalue().splitlines()] == ["loading", "warming up"]
-
-
-def test_a_broken_promise_is_told_apart_without_colour() -> None:
-    """Whether a promise held is a word, not only a colour."""
-    held, broken = plain_lines(Claim("nothing was recompiled", True), Claim("it is live", False, "the base answers"))
-    assert "NOT" not in held
-    assert "NOT HELD  it is live (the base answers)" in broken
-
-
-def test_a_terminal_gets_a_table_that_grows() -> None:
-    """Every row, reason and verdict is on the screen in the end."""
-    out = io.StringIO()
-    console = Console(file=out, width=120, force_terminal=True, legacy_windows=False)
-    with LiveBoard(console) as board:
-        board.say("An introduction.")
-        for scene in (DROPPED, REFUSED):
-            board.show(scene)
-        board.judge(Claim("nothing was recompiled", True))
-    for text in ("An introduction.", "0.75 s", "0.40 ms", "non_finite", "nothing was recompiled"):
-        assert text in out.getvalue()
-
-
-def test_a_terminal_shows_what_is_waited_for_until_it_has_come() -> None:
-    """The spinner's line goes when the thing it told of has happened."""
-    console = Console(file=io.StringIO(), width=120, force_terminal=True, legacy_windows=False)
-    board = LiveBoard(console)
-
-    def screen() -> str:
-        with console.capture() as captured:
-            console.print(board.page())
-        return captured.get()
-
-    board.working("loading the model")
-    assert "loading the model" in screen()
-    board.show(DROPPED)
-    assert "loading the model" not in screen()
-    assert "pirate dropped" in screen()
-
-
-@pytest.mark.parametrize(("terminal", "kind"), [(True, LiveBoard), (False, PlainBoard)])
-def test_the_board_is_chosen_by_the_output(terminal: bool, kind: type) -> None:
-    """A pipe or a log gets no cursor movements."""
-    assert isinstance(open_board(Console(file=io.StringIO(), force_terminal=terminal)), kind)
 
 
 def test_a_wrong_answer_under_traffic_is_found() -> None:
@@ -249,7 +113,7 @@ def test_the_whole_story_holds_with_a_tiny_model(tmp_path: Path, monkeypatch: py
     daemon = DemoDaemon(tmp_path / "room", tmp_path / "cache", base, (), "false")
     story = demo.run_story(daemon, PlainBoard(Console(file=out, width=200)), parts, "hi")
     assert [claim for claim in story.claims if not claim.held] == [], out.getvalue() + daemon.log.read_text()
-    assert len(story.claims) == len(parts) + len(DAMAGES) + 4
+    assert len(story.claims) == len(parts) + len(DAMAGES) + 4  # the rollback, the traffic, the restart, the stop
     assert not os.path.exists(tmp_path / "room" / "control.sock"), "no daemon is left running"
 
 
@@ -265,10 +129,66 @@ def test_a_setting_of_another_daemon_is_not_the_demos(monkeypatch: pytest.Monkey
         raise Stopped
 
     monkeypatch.setenv("HOTSWAPD_MODEL__BASE", "another")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     monkeypatch.setattr("hotswapd.daemon.demo_process.subprocess.Popen", popen)
     daemon = DemoDaemon(tmp_path / "room", tmp_path / "cache", tmp_path, ())
     daemon.prepare()
     with pytest.raises(Stopped):
         daemon.start(lambda sentence: None)
     assert "HOTSWAPD_MODEL__BASE" not in seen
+    assert seen["OMP_WAIT_POLICY"] == "active", "the user's own choice stays"
     assert seen["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "cache" / "inductor")
+
+
+class CarelessDaemon:
+    """A daemon that takes whatever comes; the demo must notice."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def drop_and_wait(self, adapter: Path, reason: str = "") -> tuple[dict[str, Any], float]:
+        self.taken += 1
+        return self.row(""), 0.1
+
+    def row(self, swap_id: str) -> dict[str, Any]:
+        known = {"swap_id": swap_id, "state": "LIVE", "reason": None, "detail": None}
+        return known | {"generation": self.taken, "seconds": {"pause": 0.001}}
+
+    def ask(self) -> Answer:
+        return Answer(self.taken, f"as {self.taken} says")
+
+
+def careless_story(tmp_path: Path, shows: bool) -> Story:
+    daemon: Any = CarelessDaemon()
+    good = two_matrices(tmp_path / f"good-{shows}")
+    board = PlainBoard(Console(file=io.StringIO()))
+    return Story(daemon, board, daemon, (Part(good, "are right", lambda text: shows),), tmp_path / "spoilt")
+
+
+def test_an_adapter_that_does_not_show_in_the_answers_breaks_a_promise(tmp_path: Path) -> None:
+    """To be reported live is not enough."""
+    for shows in (True, False):
+        story = careless_story(tmp_path, shows)
+        story._bring(story.parts[0])
+        assert [claim.held for claim in story.claims] == [shows]
+
+
+def test_a_bad_adapter_that_is_taken_breaks_a_promise(tmp_path: Path) -> None:
+    """Each damage is watched for."""
+    story = careless_story(tmp_path, True)
+    for damage in DAMAGES:
+        story._bring_bad(damage)
+    assert [claim.held for claim in story.claims] == [False] * len(DAMAGES)
+
+
+def test_one_broken_promise_is_the_exit_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 0 only when all held; otherwise the log is kept, and named."""
+    story = careless_story(tmp_path, True)
+    story.daemon = DemoDaemon(_made(tmp_path / "room"), tmp_path, tmp_path, ())
+    story.claims = [Claim("it is live", True), Claim("nothing else is", False)]
+    assert demo._verdict(story, tmp_path / "room") == 1
+    assert "1 of 2 promises did not hold" in capsys.readouterr().err
+    assert (tmp_path / "room").exists()
+    story.claims.pop()
+    assert demo._verdict(story, tmp_path / "room") == 0
+    assert not (tmp_path / "room").exists()
