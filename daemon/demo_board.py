@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from .pages import plain
 
-_COLUMNS = ("", "generation", "it answers", "drop to live", "pause")
+_COLUMNS = (("", 19), ("generation", 10), ("it answers", None), ("to live", 8), ("pause", 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,68 +108,57 @@ class PlainBoard:
 
 
 class LiveBoard:
-    """A table that grows, and a line below it that says what is under way."""
+    """A table that grows, and a line below it that says what is under way; the verdicts come last.
+
+    Only the last line is ever drawn again, so that a small terminal can scroll.
+    """
 
     def __init__(self, console: Console) -> None:
-        self._scenes: list[Scene] = []
-        self._claims: list[Claim] = []
+        self._console = console
         self._spinner = Spinner("dots")
-        self._busy = False
-        self._live = Live(console=console, refresh_per_second=10, vertical_overflow="visible")
+        self._live = Live(console=console, refresh_per_second=10, transient=True)
+        self._rows = 0
+        self._claims: list[Claim] = []
 
     def __enter__(self) -> "LiveBoard":
         self._live.__enter__()
         return self
 
     def __exit__(self, *how: Any) -> None:
-        """Leave the table on the screen."""
-        self._busy = False
-        self._draw()
+        """Leave the table and the verdicts on the screen."""
         self._live.__exit__(*how)
+        self._console.print("", *map(claim_line, self._claims), sep="\n")
 
     def say(self, sentence: str) -> None:
         """Print it above the table."""
-        self._live.console.print(plain(sentence))
+        self._console.print(plain(sentence))
 
     def working(self, sentence: str) -> None:
         """Put it beside the spinner."""
-        self._busy = True
         self._spinner.update(text=plain(f" {sentence}", "dim"))
-        self._draw()
+        self._live.update(self._spinner)
 
     def show(self, scene: Scene) -> None:
         """Add a row."""
-        self._scenes.append(scene)
-        self._busy = False
-        self._draw()
+        self._live.update(Text(""))
+        self._console.print(scene_row(scene, header=self._rows == 0))
+        self._rows += 1
 
     def judge(self, claim: Claim) -> None:
-        """Add a line below the table."""
+        """Keep it for the end."""
         self._claims.append(claim)
-        self._busy = False
-        self._draw()
-
-    def page(self) -> Group:
-        """Lay out what belongs on the screen now."""
-        parts: list[Any] = [scene_table(self._scenes)] if self._scenes else []
-        parts += [Text("")] if self._claims else []
-        parts += [claim_line(claim) for claim in self._claims]
-        parts += [self._spinner] if self._busy else []
-        return Group(*parts)
-
-    def _draw(self) -> None:
-        self._live.update(self.page())
 
 
-def scene_table(scenes: list[Scene]) -> Table:
-    """Lay out what has happened so far."""
-    table = Table(*_COLUMNS, box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for scene in scenes:
-        answer = plain(scene.answer, "dim" if scene.refused else "")
-        if scene.refused:
-            answer = Text.assemble(plain(scene.refused, "red"), "\nStill: ", answer)
-        what = plain(scene.what, "red" if scene.refused else "green")
-        table.add_row(what, str(scene.generation), answer, _seconds(scene.seconds), _pause(scene.pause))
+def scene_row(scene: Scene, *, header: bool) -> Table:
+    """Lay out one row, as wide as the screen, so that rows printed one after the other are one table."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_header=header, expand=True)
+    for title, width in _COLUMNS:
+        table.add_column(title, width=width, ratio=None if width else 1)
+    answer = plain(scene.answer, "dim" if scene.refused else "")
+    if scene.refused:
+        answer = Text.assemble(plain(scene.refused, "red"), "\nStill: ", answer)
+    what = plain(scene.what, "red" if scene.refused else "green")
+    table.add_row(what, str(scene.generation), answer, _seconds(scene.seconds), _pause(scene.pause))
     return table
 
 

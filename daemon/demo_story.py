@@ -76,7 +76,7 @@ class Story:
         refused = "" if taken else _why(row)
         self.board.show(Scene(f"{part.name} dropped", answer.generation, _line(answer.text), seconds, pause, refused))
         changed = answer.text not in before and part.shows(answer.text)
-        self._judge(f"{part.name} is live, and its answers {part.manner}", taken and changed, answer.text)
+        self._judge(f"{part.name} is live, and its answers {part.manner}", taken and changed, answer)
 
     def _bring_bad(self, damage: Damage) -> None:
         """Drop a spoilt adapter, and see that nothing changes."""
@@ -86,7 +86,7 @@ class Story:
         why = _why(row)
         self.board.show(Scene(f"{damage.name} dropped", answer.generation, _line(answer.text), refused=why))
         held = damage.code in why and row["state"] != "LIVE" and answer == self._live
-        self._judge(f"{damage.name} is not taken ({damage.code}), and the answer is as before", held, answer.text)
+        self._judge(f"{damage.name} is not taken ({damage.code}), and the answer is as before", held, answer)
 
     def _go_back(self, generation: int) -> None:
         """Roll back by hand, as an operator does who does not like the newest."""
@@ -99,14 +99,14 @@ class Story:
         self.board.show(Scene(f"rollback {generation}", answer.generation, _line(answer.text)))
         held = answer == Answer(generation, self._right.get(generation, ""))
         self._live = answer
-        self._judge(f"after a rollback generation {generation} answers again, word for word", held, answer.text)
+        self._judge(f"after a rollback generation {generation} answers again, word for word", held, answer)
 
     def _judge_traffic(self, visitors: Visitors) -> None:
         wrong = visitors.wrong(self._right)
         held = bool(visitors.answers) and not visitors.failures and not wrong
         seen = f"{len(visitors.answers)} answers, {len(visitors.failures)} failed, {len(wrong)} mixed"
         text = f"{visitors.count} clients asked all along: none failed, each answer is wholly one generation's"
-        self._judge(text, held, seen)
+        self._conclude(Claim(text, held, seen))
         resident = self.daemon.status()["resident"]
         if resident["compiled"]:  # eager, as on a CPU, there is nothing to recompile, so nothing is promised
             self._judge("nothing was recompiled", resident["recompiles"] == 0)
@@ -117,14 +117,18 @@ class Story:
         seconds = self.daemon.start(self.board.working)
         answer = self.asker.ask()
         self.board.show(Scene("kill -9, restart", answer.generation, _line(answer.text), seconds))
-        self._judge("killed and started again, it answers as before", answer == self._live, answer.text)
+        self._judge("killed and started again, it answers as before", answer == self._live, answer)
 
     def _note(self, answer: Answer) -> None:
         self._live = answer
         self._right[answer.generation] = answer.text
 
-    def _judge(self, text: str, held: bool, seen: str = "") -> None:
-        claim = Claim(text, held, _line(seen))
+    def _judge(self, text: str, held: bool, answer: Answer | None = None) -> None:
+        """Say whether it held; if not, with the answer that shows it."""
+        seen = f"generation {answer.generation} answers: {_line(answer.text)}" if answer and not held else ""
+        self._conclude(Claim(text, held, seen))
+
+    def _conclude(self, claim: Claim) -> None:
         self.claims.append(claim)
         self.board.judge(claim)
 

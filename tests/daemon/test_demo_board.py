@@ -61,21 +61,16 @@ def test_a_terminal_gets_a_table_that_grows() -> None:
         assert text in out.getvalue()
 
 
-def test_a_terminal_shows_what_is_waited_for_until_it_has_come() -> None:
-    """The spinner's line goes when the thing it told of has happened."""
-    console = Console(file=io.StringIO(), width=120, force_terminal=True, legacy_windows=False)
-    board = LiveBoard(console)
-
-    def screen() -> str:
-        with console.capture() as captured:
-            console.print(board.page())
-        return captured.get()
-
-    board.working("loading the model")
-    assert "loading the model" in screen()
-    board.show(DROPPED)
-    assert "loading the model" not in screen()
-    assert "pirate dropped" in screen()
+def test_only_one_line_of_a_terminal_is_drawn_again() -> None:
+    """A table higher than the screen would leave its torn upper part at each redrawing; rows are printed once."""
+    out = io.StringIO()
+    with LiveBoard(Console(file=out, width=100, height=5, force_terminal=True, legacy_windows=False)) as board:
+        for number in range(12):
+            board.working(f"waiting for {number}")
+            board.show(Scene(f"scene {number}", number, "an answer"))
+    text = out.getvalue()
+    assert [text.count(f"scene {number} ") for number in range(12)] == [1] * 12
+    assert text.count("it answers") == 1
 
 
 @pytest.mark.parametrize(("terminal", "kind"), [(True, LiveBoard), (False, PlainBoard)])
