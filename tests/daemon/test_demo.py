@@ -92,6 +92,15 @@ def test_manners_are_told_apart() -> None:
 
 
 @pytest.mark.slow
+def test_a_damaged_model_file_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What goes wrong in the process that unpacks is not lost."""
+    monkeypatch.setattr(demo_model, "_packed_directory", lambda: tmp_path)
+    (tmp_path / demo_model._GGUF).write_bytes(b"no gguf")
+    with pytest.raises(demo_model.NoDemoModel, match=r"cannot be unpacked into .*cache: \w+"):
+        demo_model.unpacked_model(tmp_path / "cache")
+
+
+@pytest.mark.slow
 def test_a_daemon_that_cannot_start_is_named_with_its_log(tmp_path: Path) -> None:
     """The demo does not wait for a process that has ended."""
     daemon = DemoDaemon(tmp_path / "room", tmp_path / "cache", tmp_path / "no-model", (), "false")
