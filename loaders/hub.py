@@ -111,12 +111,15 @@ class HubSource:
         """
         if not self.contains(sighting.uri):
             raise Gone("gone", f"{sighting.uri} is not {self.uri}")
+        commit = sighting.revision
         try:
             self._respect_wait()
-            return self._copy(self._pinned(sighting), store, stop)
+            look = self._pinned(sighting)
+            commit = look.commit
+            return self._copy(look, store, stop)
         except HubTrouble as trouble:
             self._note_wait(trouble)
-            raise self._meaning(trouble, sighting) from trouble
+            raise self._meaning(trouble, commit) from trouble
 
     def wait(self, seconds: float) -> None:
         """Sleep `seconds`, or until `wake` or `close`."""
@@ -135,7 +138,7 @@ class HubSource:
         return plain.strip("/") == self.uri.location
 
     def close(self) -> None:
-        """End every wait and every call that is under way."""
+        """End every wait and every call that is under way; one that is still connecting ends by its own timeout."""
         self._client.close()
         self._bell.close()
 
@@ -178,9 +181,9 @@ class HubSource:
                     stage.write(name, chunks, entry.size)
             return stage.commit()
 
-    def _meaning(self, trouble: HubTrouble, sighting: Sighting) -> LoadError:
+    def _meaning(self, trouble: HubTrouble, commit: str) -> LoadError:
         """Tell a commit that is gone for good, because the branch has left it, from one that may come back."""
-        if trouble.code in {"revision_gone", "hub_entry_not_found"} and self._moved_on(sighting.revision):
+        if trouble.code in {"revision_gone", "hub_entry_not_found"} and self._moved_on(commit):
             return Gone("revision_gone", trouble.sentence)
         return Unavailable(trouble.code, trouble.sentence, trouble.retry_after)
 

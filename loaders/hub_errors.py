@@ -80,6 +80,8 @@ def _code(status: int, named: str, asked: Asked) -> str:
         return "revision_gone" if asked.by_commit else "hub_revision_not_found"
     if named == "EntryNotFound":
         return "hub_entry_not_found"
+    if named == "RepoNotFound":
+        return "hub_not_found"
     # Without a token the Hub answers 401 also for what does not exist; with one, only when it refuses the token.
     if status == 401 and asked.token_file:
         return "hub_unauthorized"

@@ -209,7 +209,13 @@ class Exchange(BaseHTTPRequestHandler):
         act = hub.fault_for(f"{self.server.role} {self.command} {path}")
         if act is not None:
             act(self)
-        elif self.server.role == "cdn":
+        else:
+            self.answer()
+
+    def answer(self) -> None:
+        """Answer as a Hub does."""
+        path = unquote(urlsplit(self.path).path)
+        if self.server.role == "cdn":
             self._large_file(path)
         elif found := API.match(urlsplit(self.path).path):
             self._api(found[1], found[2], unquote(found[3]))
@@ -257,7 +263,8 @@ class Exchange(BaseHTTPRequestHandler):
             self.refuse(404, "EntryNotFound", {"X-Repo-Commit": commit.id})
         elif is_large(path):
             place = f"{self.server.hub.cdn_url}/{name}/{commit.id}/{path}"
-            self.send(302, headers={"X-Repo-Commit": commit.id, "Location": place})
+            linked = {"X-Linked-ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Linked-Size": str(len(data))}
+            self.send(302, headers={"X-Repo-Commit": commit.id, "Location": place, **linked})
         else:
             self.send(200, data, {"X-Repo-Commit": commit.id, "ETag": f'"{blob_id(data)}"'})
 
