@@ -53,10 +53,26 @@ def _add_local_commands(commands: Any) -> None:
     check.add_argument("--base", metavar="B", help="base model, in place of the configuration's")
     check.add_argument("--max-rank", type=int, metavar="N", help="largest rank, in place of the configuration's")
     check.add_argument("--json", action="store_true", help="print JSON")
+    _add_publish(commands)
     demo = _add(commands, "demo", "demo", "demo", "show it all in two minutes, with a small real model")
     demo.add_argument(
         "--compile", choices=("auto", "true", "false"), default="auto", help="compile the model (default: auto)"
     )
+
+
+def _add_publish(commands: Any) -> None:
+    publish = _add(
+        commands, "publish", "commands_publish", "publish", "check an adapter and send it to a watched place"
+    )
+    publish.add_argument(
+        "directory", type=Path, metavar="DIR", help="directory with adapter_config.json and the weights"
+    )
+    publish.add_argument("dest", metavar="DEST", help="s3://bucket/prefix/name, or a directory on this machine")
+    publish.add_argument("--config", type=Path, metavar="F", help="the daemon's TOML file: check against its base")
+    publish.add_argument("--base", metavar="B", help="base model to check against, in place of the configuration's")
+    publish.add_argument("--region", metavar="R", help="region of the bucket")
+    publish.add_argument("--endpoint-url", metavar="URL", help="address of an S3-compatible server")
+    publish.add_argument("--expected-bucket-owner", metavar="ID", help="account that must own the bucket")
 
 
 def _add_reading_commands(commands: Any) -> None:

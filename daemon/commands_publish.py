@@ -1,0 +1,113 @@
+"""``hotswapd publish``: check an adapter as the daemon will, then send it where a daemon watches."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from ..loaders.errors import Refused, Unavailable
+from ..loaders.publish import Published
+from ..loaders.publish import publish as send
+from ..loaders.publish_s3 import S3Access
+from ..loaders.uri import AdapterURI
+from ..swap.errors import BaseUnusable, NoSlots, Rejected
+from .check_fetch import table_for
+from .check_findings import examine_adapter
+from .commands_talk import complain
+from .config import ConfigError, S3Table, Settings, load_settings
+from .config_tables import Admission
+from .exits import Exit
+from .pages import misfit_table, show
+
+
+def publish(arguments: Namespace) -> int:
+    """Publish one adapter: 0 when it is there, 3 when it would be refused, 4 when a place cannot be reached."""
+    try:
+        settings = _settings(arguments)
+        dest = _dest(arguments.dest)
+        with _bar() as progress:
+            done = send(
+                arguments.directory,
+                dest,
+                check=_check(settings),
+                progress=progress,
+                access=_access(arguments, dest, settings),
+            )
+    except ConfigError as error:
+        for problem in error.problems:
+            complain(str(problem), Exit.CONFIGURATION)
+        return Exit.CONFIGURATION
+    except Rejected as error:
+        complain(f"{arguments.directory} would be refused, so nothing was sent", Exit.REJECTED)
+        show(misfit_table(error.misfits))
+        return Exit.REJECTED
+    except (ValueError, NoSlots, BaseUnusable, Refused, Unavailable) as error:
+        return complain(str(error), _exit_code(error))
+    _say(done)
+    return Exit.FINE
+
+
+def _exit_code(error: Exception) -> Exit:
+    if isinstance(error, ValueError):
+        return Exit.USAGE
+    if isinstance(error, NoSlots):
+        return Exit.CONFIGURATION
+    return Exit.REJECTED if isinstance(error, Refused) else Exit.UNAVAILABLE
+
+
+def _settings(arguments: Namespace) -> Settings | None:
+    """Read the daemon's configuration; without it and without a base only structure can be checked."""
+    if arguments.config is None and arguments.base is None:
+        return None
+    base = {"HOTSWAPD_MODEL__BASE": arguments.base} if arguments.base else {}
+    return load_settings(arguments.config, {**os.environ, **base})
+
+
+def _dest(text: str) -> str:
+    return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - links stay
+
+
+def _check(settings: Settings | None) -> Callable[[Path], None]:
+    admission = settings.admission if settings else Admission()
+
+    def check(directory: Path) -> None:
+        findings = examine_adapter(directory, settings.model if settings else None, admission)
+        if findings.note:
+            sys.stderr.write(f"hotswapd: {findings.note}\n")
+        if not findings.ok:
+            raise Rejected(list(findings.misfits))
+
+    return check
+
+
+def _access(arguments: Namespace, dest: str, settings: Settings | None) -> S3Access:
+    """Take the settings of the configured source that `dest` lies in, and put the command line's over them."""
+    table = table_for(AdapterURI.parse(dest), settings.source) if settings and dest.startswith("s3://") else None
+    keys = ("region", "endpoint_url", "expected_bucket_owner")
+    configured = {key: getattr(table, key) for key in keys} if isinstance(table, S3Table) else {}
+    wished = {key: value for key in keys if (value := getattr(arguments, key))}
+    return S3Access(**{**configured, **wished})
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on a terminal's standard error, nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("publishing"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("publishing", total=None)
+
+        def progress(size: int, total: int) -> None:
+            bar.update(task, advance=size, total=total)
+
+        yield progress
+
+
+def _say(done: Published) -> None:
+    what = ", ".join(done.sent) if done.sent else "it was there already, nothing"
+    sys.stdout.write(f"published {done.uri}: {what} sent, the adapter has {done.size} bytes\n")

@@ -1,0 +1,141 @@
+"""Publish an adapter from where it was trained: to a folder or a bucket that some daemon watches.
+
+The weights come first, then the manifest with the digests, and the config last: without a config nothing there
+is an adapter yet. No state in between shows the config of one adapter beside the weights of another.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .digests import MANIFEST, Listed
+from .errors import LoadError
+from .snapshot import Snapshot, snapshot
+from .store import CONFIG, WEIGHTS
+from .uri import AdapterURI
+
+if TYPE_CHECKING:
+    from .publish_s3 import S3Access
+
+log = logging.getLogger(__name__)
+Progress = Callable[[int, int], None]
+Check = Callable[[Path], object]
+
+
+class Place(Protocol):
+    """Where an adapter is published to; each method raises Unavailable."""
+
+    def listed(self, name: str) -> Listed | None:
+        """Say what a file there is, None when there is none."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Take a file away."""
+        ...
+
+    def put(self, source: Path, listed: Listed, sent: Callable[[int], None]) -> None:
+        """Bring a file under its own name in one step; `sent` is called with the bytes of each piece."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where it is, the names of the files that had to be sent, and the size of both adapter files in bytes."""
+
+    uri: AdapterURI
+    sent: tuple[str, ...]
+    size: int
+
+
+def publish(
+    directory: Path | str,
+    dest: str,
+    *,
+    check: Check | None = None,
+    progress: Progress | None = None,
+    access: "S3Access | None" = None,
+) -> Published:
+    """Publish the adapter in `directory` to ``s3://bucket/prefix/name`` or to an absolute local path.
+
+    `check` is given a private copy and raises to refuse it; only then is anything written. `progress` is called
+    with the bytes just sent and the bytes to send, on any thread. What is there already is not sent again, so an
+    interrupted call is mended by a second one.
+
+    Raises ValueError for a `dest` that is neither, Refused when there is no whole adapter in `directory`,
+    Unavailable when it or the destination cannot be reached, and what `check` raises.
+    """
+    uri = _destination(dest)
+    with snapshot(Path(directory)) as copy:
+        if check is not None:
+            check(copy.path)
+        sent = _send(copy, _place(uri, access), progress)
+        return Published(uri, sent, copy.files[CONFIG].size + copy.files[WEIGHTS].size)
+
+
+def _destination(dest: str) -> AdapterURI:
+    uri = AdapterURI.parse(dest)
+    if uri.scheme == "hf":
+        raise ValueError(f"{dest!r}: push to a Hub with its own client; publish takes s3://bucket/prefix or a folder")
+    if uri.scheme == "s3" and any(part in {"", ".", ".."} for part in uri.location.split("/")):
+        raise ValueError(f"{dest!r} must be s3://bucket/prefix/name, without empty parts or dots")
+    return uri
+
+
+def _place(uri: AdapterURI, access: "S3Access | None") -> Place:
+    if uri.scheme == "s3":
+        from .publish_s3 import S3Access, S3Place
+
+        return S3Place(uri, access or S3Access())
+    from .publish_local import LocalPlace
+
+    return LocalPlace(Path(uri.location))
+
+
+def _send(copy: Snapshot, place: Place, progress: Progress | None) -> tuple[str, ...]:
+    there = {name: place.listed(name) for name in (WEIGHTS, MANIFEST, CONFIG)}
+    names = tuple(name for name in there if there[name] != copy.files[name])
+    total = sum(copy.files[name].size for name in names)
+    if there[CONFIG] is not None and WEIGHTS in names and CONFIG in names:
+        # The old config must never stand beside the new weights.
+        place.remove(CONFIG)
+    for name in names:
+        place.put(copy.path / name, copy.files[name], lambda size: progress(size, total) if progress else None)
+    return names
+
+
+class PublishCallback:
+    """Publishes each checkpoint that a ``transformers.Trainer`` saves: ``callbacks=[PublishCallback(dest)]``.
+
+    `dest` is that of `publish`, and ``{step}`` in it becomes the step's number; without it, each checkpoint
+    replaces the one before. The training waits for the upload; an upload that fails is logged and ends nothing.
+    Making one imports transformers, importing this module does not.
+    """
+
+    def __new__(cls, *_: Any, **__: Any) -> "PublishCallback":
+        """Make an instance that is a ``transformers.TrainerCallback`` as well."""
+        from transformers.trainer_callback import TrainerCallback
+
+        made = cls if issubclass(cls, TrainerCallback) else type(cls.__name__, (cls, TrainerCallback), {})
+        return object.__new__(made)
+
+    def __init__(self, dest: str, check: Check | None = None, access: "S3Access | None" = None) -> None:
+        """Touch nothing yet. Raises ValueError for a `dest` that `publish` would not take."""
+        _destination(dest.replace("{step}", "0"))
+        self._dest = dest
+        self._check = check
+        self._access = access
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Publish the checkpoint that was just saved, on the first process only."""
+        if not state.is_world_process_zero:
+            return
+        directory = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        dest = self._dest.replace("{step}", str(state.global_step))
+        try:
+            done = publish(directory, dest, check=self._check, access=self._access)
+        except LoadError as error:
+            log.error("%s was not published to %s: %s", directory, dest, error.sentence)  # noqa: TRY400 - it says all
+        else:
+            log.info("%s was published to %s", directory, done.uri)

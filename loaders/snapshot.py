@@ -1,0 +1,87 @@
+"""A private copy of an adapter's directory, so that what is checked, what is hashed and what is sent are one thing."""
+
+import errno
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .digests import MANIFEST, Listed, dump_digests
+from .errors import Refused, Unavailable
+from .header import config_missing, weights_missing
+from .store import CONFIG, READ_BYTES, WEIGHTS
+from .walk import PICKLE
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A directory with both files and their manifest, and what each of the three is."""
+
+    path: Path
+    files: dict[str, Listed]
+
+
+@contextmanager
+def snapshot(directory: Path) -> Iterator[Snapshot]:
+    """Copy the adapter in `directory` to a temporary one, which goes when the context ends.
+
+    Raises Refused ``incomplete``, ``not_regular`` or ``changed``, Unavailable ``read_failed`` or ``disk_full``.
+    """
+    with tempfile.TemporaryDirectory(prefix="hotswapd-publish-") as made:
+        path = Path(made)
+        try:
+            files: dict[str, Listed] = {name: _copy(directory / name, path / name) for name in (CONFIG, WEIGHTS)}
+        except OSError as error:
+            raise _meaning(directory, error) from error
+        _require_whole(path, directory)
+        manifest = dump_digests(files)
+        (path / MANIFEST).write_bytes(manifest)
+        files[MANIFEST] = Listed(hashlib.sha256(manifest).hexdigest(), len(manifest))
+        yield Snapshot(path, files)
+
+
+def _copy(source: Path, target: Path) -> Listed:
+    sha256, size = hashlib.sha256(), 0
+    with open(source, "rb", opener=_open_at_once) as reading, target.open("wb") as writing:
+        before = os.fstat(reading.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            raise Refused("not_regular", f"{source} is no regular file")
+        while chunk := reading.read(READ_BYTES):
+            sha256.update(chunk)
+            size += len(chunk)
+            writing.write(chunk)
+        if _facts(os.fstat(reading.fileno())) != _facts(before) or size != before.st_size:
+            raise Refused("changed", f"{source} was written to while it was read: publish it when it is finished")
+    return Listed(sha256.hexdigest(), size)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would be waited for
+
+
+def _facts(found: os.stat_result) -> tuple[int, ...]:
+    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _require_whole(path: Path, shown: Path) -> None:
+    for name, missing in ((CONFIG, config_missing), (WEIGHTS, weights_missing)):
+        with (path / name).open("rb") as file:
+            lacks = missing(file.fileno(), os.fstat(file.fileno()).st_size)
+        if lacks is not None:
+            raise Refused("incomplete", f"{shown / name} {lacks}")
+
+
+def _meaning(directory: Path, error: OSError) -> Refused | Unavailable:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        pickled = f"; {PICKLE} is never loaded: save it as safetensors" if (directory / PICKLE).exists() else ""
+        return Refused("incomplete", f"{directory} must hold {CONFIG} and {WEIGHTS}{pickled}")
+    if isinstance(error, IsADirectoryError):
+        return Refused("not_regular", f"{error.filename} is a directory, and no regular file")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        where = tempfile.gettempdir()
+        return Unavailable("disk_full", f"{where} has no room for a copy: free some, or set TMPDIR to another place")
+    return Unavailable("read_failed", f"{directory} cannot be copied: {error.strerror}")
