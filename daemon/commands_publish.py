@@ -6,14 +6,14 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from ..loaders.errors import Refused, Unavailable
-from ..loaders.publish import Published
+from ..loaders.publish import Published, destination
 from ..loaders.publish import publish as send
-from ..loaders.publish_s3 import S3Access
 from ..loaders.uri import AdapterURI
 from ..swap.errors import BaseUnusable, NoSlots, Rejected
 from .check_fetch import table_for
@@ -24,12 +24,19 @@ from .config_tables import Admission
 from .exits import Exit
 from .pages import misfit_table, show
 
+if TYPE_CHECKING:
+    from ..loaders.publish_s3 import S3Access
+
 
 def publish(arguments: Namespace) -> int:
     """Publish one adapter: 0 when it is there, 3 when it would be refused, 4 when a place cannot be reached."""
+    dest = _dest(arguments.dest)
+    try:
+        destination(dest)
+    except ValueError as error:
+        return complain(str(error), Exit.USAGE)
     try:
         settings = _settings(arguments)
-        dest = _dest(arguments.dest)
         with _bar() as progress:
             done = send(
                 arguments.directory,
@@ -46,15 +53,13 @@ def publish(arguments: Namespace) -> int:
         complain(f"{arguments.directory} would be refused, so nothing was sent", Exit.REJECTED)
         show(misfit_table(error.misfits))
         return Exit.REJECTED
-    except (ValueError, NoSlots, BaseUnusable, Refused, Unavailable) as error:
+    except (NoSlots, BaseUnusable, Refused, Unavailable) as error:
         return complain(str(error), _exit_code(error))
     _say(done)
     return Exit.FINE
 
 
 def _exit_code(error: Exception) -> Exit:
-    if isinstance(error, ValueError):
-        return Exit.USAGE
     if isinstance(error, NoSlots):
         return Exit.CONFIGURATION
     return Exit.REJECTED if isinstance(error, Refused) else Exit.UNAVAILABLE
@@ -85,9 +90,13 @@ def _check(settings: Settings | None) -> Callable[[Path], None]:
     return check
 
 
-def _access(arguments: Namespace, dest: str, settings: Settings | None) -> S3Access:
+def _access(arguments: Namespace, dest: str, settings: Settings | None) -> "S3Access | None":
     """Take the settings of the configured source that `dest` lies in, and put the command line's over them."""
-    table = table_for(AdapterURI.parse(dest), settings.source) if settings and dest.startswith("s3://") else None
+    if not dest.startswith("s3://"):
+        return None
+    from ..loaders.publish_s3 import S3Access  # only now: it brings the S3 client library
+
+    table = table_for(AdapterURI.parse(dest), settings.source) if settings else None
     keys = ("region", "endpoint_url", "expected_bucket_owner")
     configured = {key: getattr(table, key) for key in keys} if isinstance(table, S3Table) else {}
     wished = {key: value for key in keys if (value := getattr(arguments, key))}

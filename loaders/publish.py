@@ -66,7 +66,7 @@ def publish(
     Raises ValueError for a `dest` that is neither, Refused when there is no whole adapter in `directory`,
     Unavailable when it or the destination cannot be reached, and what `check` raises.
     """
-    uri = _destination(dest)
+    uri = destination(dest)
     with snapshot(Path(directory)) as copy:
         if check is not None:
             check(copy.path)
@@ -74,7 +74,8 @@ def publish(
         return Published(uri, sent, copy.files[CONFIG].size + copy.files[WEIGHTS].size)
 
 
-def _destination(dest: str) -> AdapterURI:
+def destination(dest: str) -> AdapterURI:
+    """Read where to publish to. Raises ValueError, with a sentence, for what `publish` would not take."""
     uri = AdapterURI.parse(dest)
     if uri.scheme == "hf":
         raise ValueError(f"{dest!r}: push to a Hub with its own client; publish takes s3://bucket/prefix or a folder")
@@ -109,7 +110,8 @@ class PublishCallback:
     """Publishes each checkpoint that a ``transformers.Trainer`` saves: ``callbacks=[PublishCallback(dest)]``.
 
     `dest` is that of `publish`, and ``{step}`` in it becomes the step's number; without it, each checkpoint
-    replaces the one before. The training waits for the upload; an upload that fails is logged and ends nothing.
+    replaces the one before. The training waits for the upload; an upload that fails is logged and ends
+    nothing; what `check` raises passes through.
     Making one imports transformers, importing this module does not.
     """
 
@@ -122,7 +124,7 @@ class PublishCallback:
 
     def __init__(self, dest: str, check: Check | None = None, access: "S3Access | None" = None) -> None:
         """Touch nothing yet. Raises ValueError for a `dest` that `publish` would not take."""
-        _destination(dest.replace("{step}", "0"))
+        destination(dest.replace("{step}", "0"))
         self._dest = dest
         self._check = check
         self._access = access

@@ -6,7 +6,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,40 +31,50 @@ def snapshot(directory: Path) -> Iterator[Snapshot]:
 
     Raises Refused ``incomplete``, ``not_regular`` or ``changed``, Unavailable ``read_failed`` or ``disk_full``.
     """
-    with tempfile.TemporaryDirectory(prefix="hotswapd-publish-") as made:
-        path = Path(made)
+    with ExitStack() as kept:
         try:
-            files: dict[str, Listed] = {name: _copy(directory / name, path / name) for name in (CONFIG, WEIGHTS)}
+            path = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="hotswapd-publish-")))
+        except OSError as error:
+            raise _no_room(error) from error
+        try:
+            files = _gather(directory, path)
         except OSError as error:
             raise _meaning(directory, error) from error
-        _require_whole(path, directory)
-        manifest = dump_digests(files)
-        (path / MANIFEST).write_bytes(manifest)
-        files[MANIFEST] = Listed(hashlib.sha256(manifest).hexdigest(), len(manifest))
         yield Snapshot(path, files)
+
+
+def _gather(directory: Path, path: Path) -> dict[str, Listed]:
+    before = _facts(directory)
+    files: dict[str, Listed] = {name: _copy(directory / name, path / name) for name in (CONFIG, WEIGHTS)}
+    if _facts(directory) != before:
+        raise Refused("changed", f"{directory} was written to while it was read: publish it when it is finished")
+    _require_whole(path, directory)
+    manifest = dump_digests(files)
+    (path / MANIFEST).write_bytes(manifest)
+    files[MANIFEST] = Listed(hashlib.sha256(manifest).hexdigest(), len(manifest))
+    return files
+
+
+def _facts(directory: Path) -> list[tuple[int, ...]]:
+    """Return what changes when either file is written to or replaced."""
+    found = [(directory / name).stat() for name in (CONFIG, WEIGHTS)]
+    return [(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns) for facts in found]
 
 
 def _copy(source: Path, target: Path) -> Listed:
     sha256, size = hashlib.sha256(), 0
     with open(source, "rb", opener=_open_at_once) as reading, target.open("wb") as writing:
-        before = os.fstat(reading.fileno())
-        if not stat.S_ISREG(before.st_mode):
+        if not stat.S_ISREG(os.fstat(reading.fileno()).st_mode):
             raise Refused("not_regular", f"{source} is no regular file")
         while chunk := reading.read(READ_BYTES):
             sha256.update(chunk)
             size += len(chunk)
             writing.write(chunk)
-        if _facts(os.fstat(reading.fileno())) != _facts(before) or size != before.st_size:
-            raise Refused("changed", f"{source} was written to while it was read: publish it when it is finished")
     return Listed(sha256.hexdigest(), size)
 
 
 def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # a pipe would be waited for
-
-
-def _facts(found: os.stat_result) -> tuple[int, ...]:
-    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _require_whole(path: Path, shown: Path) -> None:
@@ -82,6 +92,10 @@ def _meaning(directory: Path, error: OSError) -> Refused | Unavailable:
     if isinstance(error, IsADirectoryError):
         return Refused("not_regular", f"{error.filename} is a directory, and no regular file")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        where = tempfile.gettempdir()
-        return Unavailable("disk_full", f"{where} has no room for a copy: free some, or set TMPDIR to another place")
+        return _no_room(error)
     return Unavailable("read_failed", f"{directory} cannot be copied: {error.strerror}")
+
+
+def _no_room(error: OSError) -> Unavailable:
+    sentence = f"there is no room for a temporary copy ({error.strerror}): free some, or set TMPDIR to another place"
+    return Unavailable("disk_full", sentence)

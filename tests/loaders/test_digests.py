@@ -1,0 +1,35 @@
+"""The manifest beside a published adapter is read as it was written, and anything else is told."""
+
+from collections.abc import Callable
+
+import pytest
+from folders import CONFIG, WEIGHTS
+
+from hotswapd.loaders.digests import Listed, dump_digests, load_digests
+
+
+def test_the_manifest_comes_back_as_it_went() -> None:
+    files = {CONFIG: Listed("ab" * 32, 8), WEIGHTS: Listed("cd" * 32, 0)}
+    assert load_digests(dump_digests(files)) == files
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda _: b"",
+        lambda _: b"[]",
+        lambda _: b"[" * 100_000,
+        lambda _: b"\xff",
+        lambda raw: raw.replace(b'"version": 1', b'"version": 2'),
+        lambda raw: raw.replace(CONFIG.encode(), b"other.json"),
+        lambda raw: raw.replace(b"abab", b"ABAB"),
+        lambda raw: raw.replace(b'"size": 8', b'"size": true'),
+        lambda raw: raw.replace(b'"size": 8', b'"size": -8'),
+        lambda raw: raw.replace(b'"size": 8', b'"size": "8"'),
+    ],
+)
+def test_a_manifest_that_is_none_is_told(spoil: Callable[[bytes], bytes]) -> None:
+    raw = dump_digests({CONFIG: Listed("ab" * 32, 8), WEIGHTS: Listed("cd" * 32, 0)})
+    assert spoil(raw) != raw
+    with pytest.raises(ValueError, match=r"is no JSON|does not list|of version"):
+        load_digests(spoil(raw))
