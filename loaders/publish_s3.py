@@ -18,8 +18,8 @@ from .uri import AdapterURI
 _PART = 16 << 20
 _ATTEMPTS = 5
 _WHY = {
-    "AccessDenied": "the credentials at hand may not do that: allow s3:GetObject, s3:PutObject, s3:DeleteObject and "
-    "s3:ListBucket there, and check expected_bucket_owner",
+    "AccessDenied": "the credentials at hand are wrong or may not do that: allow s3:GetObject, s3:PutObject, "
+    "s3:DeleteObject and s3:ListBucket there, and check expected_bucket_owner",
     "NoSuchBucket": "there is no such bucket: check its name, region and endpoint_url",
     "ExpiredToken": "the credentials have expired: renew them and publish again",
     "InvalidAccessKeyId": "the access key is unknown there: check the credentials and endpoint_url",
