@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 from .adapter_config import LoraFields
 from .contract import Slot
 from .patterns import in_parts, relevant_names, winning
-from .slots import find_slots, uncovered
+from .slots import ALL_LINEAR, find_slots, uncovered
 
 NAME = "default"
 
@@ -39,6 +39,7 @@ class MetaOracle:
         with torch.device("meta"):
             self._base: nn.Module = AutoModelForCausalLM.from_config(copy.deepcopy(config))
         self.slots: tuple[Slot, ...] = find_slots(self._base, target_modules)
+        self.linear: frozenset[str] = frozenset(slot.module for slot in find_slots(self._base, ALL_LINEAR))
         self.uncovered: tuple[str, ...] = uncovered(self._base, self.slots)
         self.modules: tuple[str, ...] = tuple(name for name, _ in self._base.named_modules() if name)
         self.parameters: frozenset[str] = frozenset(

@@ -14,6 +14,9 @@ _ENDS = {f".lora_{side}{infix}.weight": side for side in "AB" for infix in ("", 
 _SUGGESTIONS = 20
 """So many names get a suggestion of what was meant: each is compared with every slot."""
 
+WIDEN = "widen model.target_modules and restart, or train without this module"
+LEAVE_OUT = "leave the embeddings and lm_head out of target_modules"
+
 # What else a tensor can be, by a piece of its name, most telling first.
 _KINDS = (
     ("lora_magnitude_vector", "dora", "train without use_dora"),
@@ -76,9 +79,10 @@ def _explain(name: str, by_module: Mapping[str, Slot], oracle: MetaOracle, *, su
     module, side = split_name(name)
     if bare in oracle.parameters or bare.replace(".base_layer", "") in oracle.parameters:
         return Misfit("base_weights", shown, "LoRA tensors only", "a weight of the base", "save only the adapter")
+    if side and module in oracle.linear:
+        return Misfit("no_slot", shown, "a module with a slot", "one that has none", WIDEN)
     if side and (module in oracle.uncovered or module.rpartition(".")[2] == "lm_head"):
-        remedy = "leave the embeddings and lm_head out of target_modules"
-        return Misfit("embeddings", shown, "a module with a slot", "one that has none", remedy)
+        return Misfit("embeddings", shown, "a module with a slot", "one that has none", LEAVE_OUT)
     return Misfit(
         "unknown_target", shown, "a slot of this base", "no such slot", _nearest(name, by_module, suggest=suggest)
     )
