@@ -11,7 +11,7 @@ from .errors import Misfit, Rejected
 from .header import TensorSpec
 from .manifest import Manifest
 from .oracle import Meaning, MetaOracle
-from .tensor_names import Pair, pair_up
+from .tensor_names import Pair, modules_named, pair_up
 
 MAX_SCALING = 1000.0
 """Larger factors are mistakes: usual ones are 1 to 4, and 128 is the most that rank-stabilised LoRA was seen to use."""
@@ -47,7 +47,7 @@ def admit(manifest: Manifest, contract: Contract, oracle: MetaOracle) -> Plan:
     pairs, named_wrongly = pair_up(manifest.tensors, contract.slots, oracle)
     misfits += named_wrongly
     misfits += _check_pairs(pairs)
-    misfits += _check_complete(fields, pairs, contract, oracle)
+    misfits += _check_complete(fields, pairs, manifest, oracle)
     misfits += _check_orientation(fields, pairs)
     misfits += _check_ranks(fields, contract)
     placements: list[Placement] = []
@@ -98,19 +98,19 @@ def _check_pairs(pairs: Sequence[Pair]) -> list[Misfit]:
     return found
 
 
-def _check_complete(fields: LoraFields, pairs: Sequence[Pair], contract: Contract, oracle: MetaOracle) -> list[Misfit]:
-    """Hold the file to its own configuration where that names its targets plainly."""
+def _check_complete(fields: LoraFields, pairs: Sequence[Pair], manifest: Manifest, oracle: MetaOracle) -> list[Misfit]:
+    """Hold the file to its own configuration where that names its targets plainly, with or without a slot here."""
     expected = oracle.expected(fields)
     if expected is None or not pairs:
         return []
-    wanted = expected & {slot.module for slot in contract.slots}
-    there = {pair.slot.module for pair in pairs}
-    missing, more = sorted(wanted - there), sorted(there - wanted)
+    missing = sorted(expected - modules_named(manifest.tensors))
+    more = sorted({pair.slot.module for pair in pairs} - expected)
     found = []
     if missing:
         got = f"none for {len(missing)} of them, e.g. {missing[0]}"
         remedy = "the file is not whole, or target_modules names more than was trained: save the adapter again"
-        found.append(Misfit("missing_tensors", "target_modules", f"tensors for all {len(wanted)} targets", got, remedy))
+        wanted = f"tensors for all {len(expected)} targets"
+        found.append(Misfit("missing_tensors", "target_modules", wanted, got, remedy))
     if more:
         got = f"tensors for {len(more)} other modules, e.g. {more[0]}"
         remedy = "PEFT would not load these: save the configuration and the tensors together"

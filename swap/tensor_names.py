@@ -1,7 +1,7 @@
 """From tensor names to slots. A name is taken exactly as PEFT writes it; anything near it is refused by name."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .contract import Slot
@@ -68,6 +68,11 @@ def split_name(name: str) -> tuple[str, str]:
             if name.endswith(end):
                 return name[len(_PREFIX) : -len(end)], side
     return "", ""
+
+
+def modules_named(names: Iterable[str]) -> frozenset[str]:
+    """Name every module that some tensor of the file belongs to by its name, whatever kind of tensor it is."""
+    return frozenset(name.removeprefix(_PREFIX).partition(".lora_")[0] for name in names)
 
 
 def _explain(name: str, by_module: Mapping[str, Slot], oracle: MetaOracle, *, suggest: bool) -> Misfit:

@@ -129,6 +129,15 @@ def test_targets_without_tensors_are_refused(llama: Served, spoil: Callable[...,
     assert "model.layers.0.self_attn.k_proj" in misfit.got
 
 
+@pytest.mark.parametrize("target", ["lm_head", "embed_tokens"])
+def test_a_target_without_a_slot_must_be_in_the_file_too(
+    llama: Served, spoil: Callable[..., Path], target: str
+) -> None:
+    """PEFT would load the rest and leave that layer as it was made, so the file is held to it, slot or not."""
+    adapter = spoil(edit_config(target_modules=["q_proj", "v_proj", target]))
+    assert llama.codes(adapter) == ["missing_tensors"]
+
+
 def test_targets_that_the_base_does_not_have_do_not_matter(llama: Served, spoil: Callable[..., Path]) -> None:
     """Lists of names that serve several architectures are usual; PEFT ignores what it does not find."""
     assert_means_the_same(llama, spoil(edit_config(target_modules=["q_proj", "v_proj", "c_attn", "query_key_value"])))
