@@ -14,6 +14,7 @@ from .base import Base, Report, ResidentSpec, base_config, load_base
 from .compilation import CompileCounter
 from .contract import Contract
 from .errors import ResidentLost
+from .failures import contained, is_sticky
 from .image import Image, fill_host_image
 from .image_pool import ImagePool
 from .manifest import read_manifest
@@ -47,7 +48,7 @@ class Resident:
         self._warm_at = 0
         self._turns = FairLock()
         self._in_arena = self.base_image
-        self._host = torch.zeros(self.arena.layout.size, dtype=torch.uint8, pin_memory=base.device.type == "cuda")
+        self._pinned = _pinned(self.arena.layout.size) if base.device.type == "cuda" else None
         self._prompts = probe_prompts(base.tokenizer, self.model.config.get_text_config().vocab_size)
         self._usual = [run_probe(self.model, prompt) for prompt in self._prompts]
 
@@ -88,12 +89,16 @@ class Resident:
     def stage(self, plan: Plan, digest: str = "") -> Image:
         """Lay the adapter out on the device, in a free image that the caller holds. Raises Rejected or NoImage.
 
-        Returns after the copy has arrived: nothing else would order it before the first turn's read.
+        On a CPU it is laid out where it stays; else it goes through pinned memory, and this returns after the copy has
+        arrived: nothing else would order it before the first turn's read.
         """
         image = self.pool.take(digest)
         try:
-            fill_host_image(self._host, plan, self.arena.layout)
-            self._upload(image)
+            with contained():
+                host = image.buffer if self._pinned is None else self._pinned
+                fill_host_image(host, plan, self.arena.layout)
+                if host is not image.buffer:
+                    self._upload(image, host)
         except BaseException:
             self.pool.release(image)
             raise
@@ -103,17 +108,18 @@ class Resident:
         """Run the probe on the candidate, one turn a prompt. Raises RolledBack; the arena is as before either way."""
         numbers = []
         for prompt in self._prompts:
-            with self._visit(image):
+            with contained(), self.visit(image):
                 numbers.append(run_probe(self.model, prompt))
         return judge(numbers, self._usual)
 
     def commit(self, image: Image, generation: int) -> float:
         """Make a verified image live, and return the seconds in which no step could run because of it.
 
-        When there is no place for it (`seat` raises) what was live is live again before the error leaves.
+        When there is no place for it (`seat` raises) what was live is live again before the error leaves. Raises
+        ResidentLost when the copy fails and cannot be taken back.
         """
         before = self.live
-        with self._turns:
+        with contained(), self._turns:
             began = time.perf_counter()
             self._put(image)
             pause = time.perf_counter() - began
@@ -123,7 +129,7 @@ class Resident:
         except BaseException:
             image.generation = numbered
             with self._turns:
-                self._put(before)
+                self._restore(before)
             raise
         self.hold(image)
         self.live = image
@@ -151,6 +157,11 @@ class Resident:
             self._put(image)
             yield
 
+    def pulse(self) -> None:
+        """Wait for a turn and pass it on: this returns as long as no step hangs in the device."""
+        with self._turns:
+            pass
+
     def hold(self, image: Image) -> None:
         """Say that the image is needed, so that its buffer is not used again."""
         self.pool.hold(image)
@@ -164,7 +175,7 @@ class Resident:
         self.compilations.close()
 
     @contextmanager
-    def _visit(self, image: Image) -> Iterator[None]:
+    def visit(self, image: Image) -> Iterator[None]:
         """Take a turn that leaves the arena as it found it."""
         with self._turns:
             before = self._in_arena
@@ -172,7 +183,7 @@ class Resident:
             try:
                 yield
             finally:
-                self._put(before)
+                self._restore(before)
 
     def _put(self, image: Image) -> None:
         """Make the arena this image: one copy. On failure what was there is put back, or the resident is lost."""
@@ -186,19 +197,29 @@ class Resident:
         self._in_arena = image
 
     def _put_back(self, error: BaseException) -> None:
+        """Undo half a copy, unless the device has failed for good: what it says it did cannot be trusted then."""
+        if is_sticky(error):
+            raise ResidentLost("the device does not answer any more; restart the process") from error
         try:
             self._copy(self._in_arena)
         except BaseException as second:
-            raise ResidentLost("a copy into the arena failed, and so did the copy back") from second
-        if is_sticky(error):
-            raise ResidentLost("the device does not answer any more") from error
+            raise ResidentLost("a copy into the arena failed, and so did the copy back; restart the process") from second
+
+    def _restore(self, before: Image) -> None:
+        """Put back what a candidate replaced. There is nothing to fall back on when that fails."""
+        try:
+            self._put(before)
+        except ResidentLost:
+            raise
+        except BaseException as error:
+            raise ResidentLost("what was live could not be put back; restart the process") from error
 
     def _copy(self, image: Image) -> None:
         self.arena.buffer.copy_(image.buffer, non_blocking=True)
         self._wait_for_device()
 
-    def _upload(self, image: Image) -> None:
-        image.buffer.copy_(self._host, non_blocking=True)
+    def _upload(self, image: Image, host: torch.Tensor) -> None:
+        image.buffer.copy_(host, non_blocking=True)
         self._wait_for_device()
 
     def _wait_for_device(self) -> None:
@@ -207,6 +228,5 @@ class Resident:
             torch.cuda.current_stream(self.device).synchronize()
 
 
-def is_sticky(error: BaseException) -> bool:
-    """Say whether every later call on the device will fail too: a CUDA error other than running out of memory."""
-    return "CUDA error" in str(error) and not isinstance(error, torch.cuda.OutOfMemoryError)
+def _pinned(size: int) -> torch.Tensor:
+    return torch.zeros(size, dtype=torch.uint8, pin_memory=True)
