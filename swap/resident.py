@@ -203,7 +203,9 @@ class Resident:
         try:
             self._copy(self._in_arena)
         except BaseException as second:
-            raise ResidentLost("a copy into the arena failed, and so did the copy back; restart the process") from second
+            raise ResidentLost(
+                "a copy into the arena failed, and so did the copy back; restart the process"
+            ) from second
 
     def _restore(self, before: Image) -> None:
         """Put back what a candidate replaced. There is nothing to fall back on when that fails."""
