@@ -6,8 +6,8 @@ callbacks, since a callback on a closed event loop would kill the lane's thread.
 """
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 PAGE_TOKENS = 64
 """Tokens in a page of the cache: what a prefix must share to be computed once."""
+
+_DEATH = 10.0
+"""Seconds that a dying thread is given to fail its requests."""
+
+_BOUNDARIES = 8
+"""Step boundaries that a lane is given to let go of requests which were cancelled: it needs two or three."""
 
 
 class Turns(Protocol):
@@ -43,6 +49,10 @@ class Turns(Protocol):
         ...
 
 
+class LaneDead(Exception):
+    """The lane's thread has ended, or is about to."""
+
+
 @dataclass(frozen=True, slots=True)
 class LaneSpec:
     """Sizes of a lane. `cache_tokens` is its KV cache, `batch_tokens` the most tokens in one step."""
@@ -53,19 +63,25 @@ class LaneSpec:
     compile: bool = False
 
 
+Sink = Callable[[GenerationOutput, bool], None]
+"""Hears of an output, and whether the logits of its newest token were NaN or infinite."""
+
+
 class _Router(OutputRouter):
     """Gives each output to one callable, on the lane's thread."""
 
-    def __init__(self, sink: Callable[[GenerationOutput], None]) -> None:
+    def __init__(self, sink: Sink, sampler: LaneSampler) -> None:
         super().__init__()
         self._sink = sink
+        self._sampler = sampler
 
     def deliver(self, output: GenerationOutput) -> None:
-        self._sink(output)
+        self._sink(output, False)
 
     def deliver_batch(self, outputs: list[GenerationOutput]) -> None:
+        hit = self._sampler.hit_by_non_finite()
         for output in outputs:
-            self._sink(output)
+            self._sink(output, output.request_id in hit)
 
 
 class _Loop(ContinuousBatchingManager):
@@ -83,7 +99,7 @@ class _Loop(ContinuousBatchingManager):
 class Lane:
     """One loop with its own cache. Legal from any thread but the lane's own, where nothing else is said."""
 
-    def __init__(self, turns: Turns, spec: LaneSpec, sink: Callable[[GenerationOutput], None]) -> None:
+    def __init__(self, turns: Turns, spec: LaneSpec, sink: Sink) -> None:
         model = turns.model
         self.image: Image | None = None
         self._turns = turns
@@ -97,12 +113,18 @@ class Lane:
             continuous_batching_config=_loop_config(spec),
         )
         self._loop.logit_processor = lane_processors(self._sampler)
-        self._loop.output_router = _Router(sink)
+        self._loop.output_router = _Router(sink, self._sampler)
 
     def start(self) -> None:
-        """Build the cache and start the thread; also starts a lane again whose thread died."""
+        """Build the cache and start the thread."""
         self._loop.warmup()
-        self._loop.batch_processor.cache.reset()
+        self._forget_all()
+        self._loop.start()
+
+    def start_again(self) -> None:
+        """Start a lane whose thread has died, with an empty cache; no model is run outside of a turn for it."""
+        self._loop.join(0.0, timeout=_DEATH)
+        self._forget_all()
         self._loop.start()
 
     def stop(self, seconds: float) -> None:
@@ -111,8 +133,14 @@ class Lane:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
-        return bool(self._loop.is_running())
+        """Whether the thread runs and takes requests."""
+        return self._loop.is_running() and self._loop.background_thread_status.can_accept_new_requests() is None
+
+    @property
+    def death(self) -> BaseException | None:
+        """What the thread died of."""
+        error: BaseException | None = self._loop.background_thread_status.fatal_error
+        return error
 
     @property
     def longest(self) -> int:
@@ -120,9 +148,12 @@ class Lane:
         return int(infer_max_single_request_tokens(self._processor.cache))
 
     def submit(self, name: str, prompt: list[int], max_tokens: int, stops: list[int], how: Sampling) -> None:
-        """Queue a request that was checked before; the sink hears of each of its tokens."""
+        """Queue a request that was checked before; the sink hears of each of its tokens.
+
+        Raises LaneDead: the loop itself drops a request without a word when its thread is about to end.
+        """
         vocabulary = self._loop.model.config.get_text_config().vocab_size
-        self._loop.add_request(
+        taken = self._loop.add_request(
             prompt,
             request_id=name,
             max_new_tokens=max_tokens,
@@ -130,6 +161,8 @@ class Lane:
             eos_token_id=stops or -1,
             **how.arguments(vocabulary),
         )
+        if taken is None:
+            raise LaneDead("the lane's thread has ended")
 
     def cancel(self, name: str) -> None:
         """Drop a request at the next step boundary. The sink hears nothing more of it, or one last token."""
@@ -138,23 +171,46 @@ class Lane:
     def clear(self) -> bool:
         """Forget everything that was cached, so that another generation may use the lane.
 
-        Returns False, and changes nothing, while a request is still in it. Memory that held something non-finite
-        is zeroed: a masked score of 0 times NaN is NaN, for as long as the block is reused.
+        For a lane whose requests have all ended or been cancelled; returns False, and changes nothing, when it still
+        has one after some steps. The loop takes its mail before it pauses and reads it afterwards, so a lane that
+        looks empty may have a cancelled request in hand: it must look empty at two boundaries in a row.
+        Raises LaneDead when its thread dies meanwhile.
         """
-        with self._loop.pause():
-            if self._processor.scheduler.has_pending_requests() or not self._loop.input_queue.empty():
-                return False
-            # reset(), not free_all_requests(clear_ledgers=True): that one forgets the blocks which were kept as
-            # prefix cache without giving them back, so a lane would shrink with every use.
-            self._processor.cache.reset()
-            if self._sampler.take_non_finite():
-                self._processor.cache.cache_tensor.zero_()
-        return True
+        was_empty = False
+        for _ in range(_BOUNDARIES):
+            with self._pause():
+                empty = self._loop.input_queue.empty() and not self._processor.scheduler.has_pending_requests()
+                if empty and was_empty:
+                    self._forget_all()
+                    return True
+                was_empty = empty
+        return False
 
     def referenced_blocks(self) -> int:
         """Count cache blocks that a request holds; freed blocks stay as prefix cache and do not count."""
         allocators = self._processor.cache.cache_allocators.values()
         return sum(len(blocks) for allocator in allocators for blocks in allocator.block_table.values())
+
+    @contextmanager
+    def _pause(self) -> Iterator[None]:
+        """Park the thread between two steps."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._loop.pause())
+            except RuntimeError as error:
+                raise LaneDead(str(error)) from error
+            yield
+
+    def _forget_all(self) -> None:
+        """Make the cache as new. Memory that held something non-finite is zeroed.
+
+        A masked score of 0 times NaN is NaN, for as long as the block is reused.
+        """
+        # reset(), not free_all_requests(clear_ledgers=True): that one forgets the blocks which were kept as
+        # prefix cache without giving them back, so a lane would shrink with every use.
+        self._processor.cache.reset()
+        if self._sampler.take_non_finite():
+            self._processor.cache.cache_tensor.zero_()
 
     @property
     def _processor(self) -> Any:

@@ -8,14 +8,26 @@ are handed out in order of asking. When only one is busy it runs freely.
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from transformers.generation.continuous_batching.requests import GenerationOutput, RequestStatus
 
-from .errors import ResidentLost
-from .lane import Lane, LaneSpec, Turns
-from .tickets import LaneRequest, LanesFull, LaneStatus, NoGeneration, NoLane, Progress, Seat, Ticket
+from .lane import Lane, LaneDead, LaneSpec, Turns
+from .revival import Revival
+from .tickets import (
+    CANDIDATE,
+    Ended,
+    LaneRequest,
+    LanesFull,
+    LaneStatus,
+    NoGeneration,
+    NoLane,
+    Progress,
+    Seat,
+    Ticket,
+)
 
 if TYPE_CHECKING:
     from .image import Image
@@ -42,9 +54,13 @@ class Lanes:
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
         self._binding = threading.Lock()
+        self._revival = Revival()
         self._seats = [Seat(Lane(turns, spec, self._sink)) for _ in range(count)]
         self._current: Seat | None = None
         self._reserved: Seat | None = None
+        self._lent: Seat | None = None
+        self.hear_end: Callable[[Ended], None] = lambda _: None
+        """Hears how each request went, on whichever thread ended it; it must neither block nor raise."""
         self._tickets: dict[str, Ticket] = {}
         self._names = itertools.count()
         self._max_queue = max_queue
@@ -69,7 +85,7 @@ class Lanes:
     def room(self) -> bool:
         """Say whether a generation could go live now."""
         with self._lock:
-            return any(seat is not self._current and not seat.tickets for seat in self._seats)
+            return any(self._is_free(seat) for seat in self._seats)
 
     def make_room(self, image: "Image") -> None:
         """Clear the lane that `go_live` with this image will take, which then cannot fail. Raises NoLane.
@@ -101,25 +117,58 @@ class Lanes:
             if released is not None and released is not image:
                 self._turns.release(released)
 
+    @contextmanager
+    def lend(self, image: "Image") -> Iterator[None]:
+        """Bind a free lane to an image that is not live, for requests that name generation `CANDIDATE`. Raises NoLane.
+
+        At the end its requests are cancelled; when the image goes live next, that lane takes over as it is.
+        """
+        with self._binding:
+            seat = self._clear_one()
+            self._turns.hold(image)
+            with self._lock:
+                released, seat.lane.image = seat.lane.image, image
+                seat.retired_at, seat.withdrawn = None, True
+                self._lent = seat
+            if released is not None:
+                self._turns.release(released)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._lent, left = None, list(seat.tickets.values())
+            for ticket in left:
+                self.cancel(ticket)
+                ticket.tell(Progress((), "error", "the candidate's lane was taken back"))
+
     def submit(self, request: LaneRequest, hear: Callable[[Progress], None], generation: int | None = None) -> Ticket:
-        """Queue a request in the live generation's lane, or in that of the generation it asks for."""
+        """Queue a request in the live generation's lane, or in that of the generation it asks for.
+
+        Raises LanesFull, NoGeneration or ResidentLost.
+        """
+        while True:
+            with self._lock:
+                seat = self._seat_of(generation)
+                if sum(not ticket.started for ticket in self._tickets.values()) >= self._max_queue:
+                    raise LanesFull(f"{self._max_queue} requests wait already")
+                ticket = self._enter(seat, request, hear)
+            if ticket is not None:
+                return ticket
+            self._revival.ensure(seat)
+
+    def mend(self) -> None:
+        """Start again what has died of the lanes that requests go to. Raises ResidentLost; call now and then."""
         with self._lock:
-            seat = self._seat_of(generation)
-            if sum(not ticket.started for ticket in self._tickets.values()) >= self._max_queue:
-                raise LanesFull(f"{self._max_queue} requests wait already")
-            self._mend(seat)
-            ticket = Ticket(f"r{next(self._names)}", seat, hear, request.stops)
-            seat.tickets[ticket.name] = self._tickets[ticket.name] = ticket
-            seat.lane.submit(
-                ticket.name, list(request.prompt), request.max_tokens, list(request.stops), request.sampling
-            )
-            return ticket
+            dead = [seat for seat in self._seats if (seat is self._current or seat.tickets) and not seat.lane.alive]
+        for seat in dead:
+            self._revival.ensure(seat)
 
     def cancel(self, ticket: Ticket) -> None:
         """Drop a request; its listener hears nothing more. Does nothing when it has ended already."""
         seat = self._forget(ticket.name)
         if seat is not None:
             seat.lane.cancel(ticket.name)
+            self.hear_end(ticket.ended("cancelled"))
 
     def end_overdue(self, max_drain: float) -> int:
         """Fail the requests of generations that were retired more than `max_drain` seconds ago; 0 never does."""
@@ -173,27 +222,42 @@ class Lanes:
     def _seat_of(self, generation: int | None) -> Seat:
         if self._current is not None and generation in (None, self._current.image.generation):
             return self._current
+        if generation == CANDIDATE and self._lent is not None:
+            return self._lent
         for seat in self._seats:
             if seat.tickets and not seat.withdrawn and seat.image.generation == generation:
                 return seat
         raise NoGeneration(-1 if generation is None else generation, self._served())
 
-    def _mend(self, seat: Seat) -> None:
-        """Start a lane again whose thread has died, once; a second death with no answer between is ResidentLost."""
-        if seat.lane.alive:
-            return
-        seat.deaths += 1
-        if seat.deaths > 1:
-            raise ResidentLost("a lane died twice in a row; the process must start again")
-        seat.lane.start()
+    def _enter(self, seat: Seat, request: LaneRequest, hear: Callable[[Progress], None]) -> Ticket | None:
+        """Put a request into its lane; None when the lane's thread is dead or dying. Legal with the lock only."""
+        if not seat.lane.alive:
+            return None
+        ticket = Ticket(f"r{next(self._names)}", seat, hear, request.stops)
+        seat.tickets[ticket.name] = self._tickets[ticket.name] = ticket
+        try:
+            seat.lane.submit(
+                ticket.name, list(request.prompt), request.max_tokens, list(request.stops), request.sampling
+            )
+        except LaneDead:  # since the line above that asked
+            del seat.tickets[ticket.name], self._tickets[ticket.name]
+            return None
+        return ticket
+
+    def _is_free(self, seat: Seat) -> bool:
+        return seat is not self._current and seat is not self._lent and not seat.tickets
 
     def _clear_one(self) -> Seat:
-        """Find a lane that nobody uses, with its cache forgotten, or raise NoLane."""
+        """Find a lane that nobody uses, with its cache forgotten, or raise NoLane. Raises ResidentLost too."""
         for seat in self._seats:
-            if seat is self._current or seat.tickets:
+            if not self._is_free(seat):
                 continue
-            if seat.lane.clear():
-                return seat
+            self._revival.ensure(seat)
+            try:
+                if seat.lane.clear():
+                    return seat
+            except LaneDead as error:
+                raise NoLane("the lane that is free has died; it starts again") from error
         raise NoLane("every lane has requests of an older generation")
 
     def _forget(self, name: str) -> Seat | None:
@@ -209,7 +273,7 @@ class Lanes:
             self._on_free()
         return seat
 
-    def _sink(self, output: GenerationOutput) -> None:
+    def _sink(self, output: GenerationOutput, non_finite: bool) -> None:
         """Hear of one output, on a lane's thread."""
         ticket = self._tickets.get(output.request_id)
         if ticket is None:
@@ -217,9 +281,12 @@ class Lanes:
         progress = _progress(output, ticket._stops)
         if progress.finish in ("stop", "length"):
             ticket._seat.deaths = 0
+        ticket.non_finite |= non_finite
         if progress.finish is not None:
             self._forget(ticket.name)
         ticket.tell(progress)
+        if progress.finish is not None:
+            self.hear_end(ticket.ended(progress.finish))
 
 
 def _progress(output: GenerationOutput, stops: tuple[int, ...]) -> Progress:

@@ -75,8 +75,8 @@ def gumbel(keys: torch.Tensor, vocabulary: int) -> torch.Tensor:
 class LaneSampler(ContinuousBatchingLogitsProcessor):
     """A lane's only processor: temperature, top-k, top-p and noise, each per request, in that order.
 
-    Also notes whether the model itself gave a NaN or an infinite logit. Its methods run on the lane's thread;
-    `take_non_finite` may be called from any thread while the lane is between two steps. `rows` is the most
+    Also notes whether the model itself gave a NaN or an infinite logit, and to whom. Its methods run on the lane's
+    thread; `take_non_finite` may be called from any thread while the lane is between two steps. `rows` is the most
     requests in a step. `always` computes every stage even when no request samples, which a compiled or
     captured step needs: there the branch would be frozen.
     """
@@ -96,6 +96,8 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
         for warper, row in zip(self._warpers, self._rows, strict=True):
             warper.fill_defaults(row)
         self._non_finite = torch.zeros((), dtype=torch.bool, device=device)
+        self._bad_rows = torch.zeros(rows, dtype=torch.bool, device=device)
+        self._requests: list[Any] = []
 
     def fill_defaults(self, int32_tensor: torch.Tensor) -> None:
         """Fill the loop's argument row with "no noise"."""
@@ -103,6 +105,7 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
 
     def prepare_tensor_args(self, requests_with_new_token: list[Any]) -> torch.Tensor:
         """Make this step's noise keys, (requests,) int32; the other arguments go into their fixed rows."""
+        self._requests = requests_with_new_token
         keys = [
             noise_key(request.state.logit_processor_kwargs.get("noise_seed", -1), request.state.generated_len())
             for request in requests_with_new_token
@@ -115,7 +118,9 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
         """Turn logits (rows, vocabulary) into finite scores whose maximum is each request's draw."""
-        self._non_finite.logical_or_(~torch.isfinite(scores).all())
+        bad = ~torch.isfinite(scores).all(dim=-1)
+        self._bad_rows[: bad.size(0)] = bad
+        self._non_finite.logical_or_(bad.any())
         scores = torch.nan_to_num(scores, nan=-_LARGEST, posinf=_LARGEST, neginf=-_LARGEST)
         if not self._sampled:
             return scores
@@ -123,6 +128,12 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
             scores = warper(scores, row)
         noise = gumbel(tensor_arg[: scores.size(0)], scores.size(-1))
         return scores.clamp_min(-_LARGEST) + noise
+
+    def hit_by_non_finite(self) -> set[str]:
+        """Name the requests whose logits in this step were NaN or infinite, once the step's tokens are there."""
+        requests, self._requests = self._requests, []
+        bad = self._bad_rows[: len(requests)].tolist() if requests else []
+        return {one.state.request_id for one, is_bad in zip(requests, bad, strict=True) if is_bad}
 
     def take_non_finite(self) -> bool:
         """Say whether a logit was NaN or infinite since the last call. Waits for the device."""

@@ -1,5 +1,6 @@
 """What goes into a lane and what comes out of it: requests, their tickets, and the seats they have."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,6 +10,10 @@ from .sampling import Sampling
 
 if TYPE_CHECKING:
     from .image import Image
+
+
+CANDIDATE = -1
+"""The generation that a request names which is meant for the candidate in the lane that is lent to it."""
 
 
 class NoLane(Exception):
@@ -59,6 +64,21 @@ class LaneStatus:
     waiting: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a request went: `finish` is ``stop``, ``length``, ``error`` or ``cancelled``.
+
+    `non_finite` says that a logit of one of its tokens was NaN or infinite; `seconds` is from its first token to its
+    last.
+    """
+
+    generation: int
+    token_ids: tuple[int, ...]
+    finish: str
+    non_finite: bool
+    seconds: float
+
+
 class Ticket:
     """A request under way: which generation answers it, and the way to cancel it."""
 
@@ -68,14 +88,25 @@ class Ticket:
         self.generation: int = image.generation
         self.digest: str = image.digest
         self.started = False
+        self.non_finite = False
+        self._began = self._heard_at = 0.0
+        self._token_ids: tuple[int, ...] = ()
         self._seat = seat
         self._hear = hear
         self._stops = stops
 
     def tell(self, progress: Progress) -> None:
         """Pass it on, on the lane's thread; the listener must neither block nor raise."""
-        self.started = True
+        self._heard_at = time.monotonic()
+        if not self.started:
+            self.started, self._began = True, self._heard_at
+        self._token_ids = progress.token_ids or self._token_ids
         self._hear(progress)
+
+    def ended(self, finish: str) -> Ended:
+        """Sum it up."""
+        seconds = self._heard_at - self._began
+        return Ended(self.generation, self._token_ids, finish, self.non_finite, seconds)
 
 
 class Seat:

@@ -76,8 +76,9 @@ class Listener:
 class Bench:
     """A warm engine, and the generations that were made live on it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, freed: threading.Event) -> None:
         self.engine = engine
+        self._freed = freed
         self.resident = engine.resident
         self.lanes = engine.lanes
         self.made: dict[int, int | None] = {0: None}
@@ -85,13 +86,25 @@ class Bench:
     def swap(self, index: int) -> Image:
         """Take an adapter all the way to live, as the worker does."""
         image = self.resident.stage(self.resident.admit(adapter(index)), digest=f"{index:064x}")
+        number = max(self.made) + 1
+        self.made[number] = index  # before anybody can be answered by it
         try:
             self.resident.verify(image)
-            self.resident.commit(image, max(self.made) + 1)
+            self.resident.commit(image, number)
+        except BaseException:
+            del self.made[number]
+            raise
         finally:
             self.resident.drop(image)
-        self.made[image.generation] = index
         return image
+
+    def await_room(self) -> None:
+        """Wait until a generation could go live, as the worker does: woken, not asking again and again."""
+        while True:
+            self._freed.clear()
+            if self.lanes.room():
+                return
+            assert self._freed.wait(LONG), "no lane ever became free"
 
     def ask(
         self, prompt: tuple[int, ...], tokens: int = 8, generation: int | None = None, **how: Any
@@ -119,10 +132,11 @@ def bench(**spec: Any) -> Iterator[Bench]:
     """Open a resident with lanes; closed again at the end, whatever happens."""
     sizes = {"context_tokens": 448, "batch_tokens": 128, "lanes": 2, "max_queue": 64, **spec}
     resident = Resident.open(ResidentSpec(str(home() / "base"), max_rank=16, images=sizes["lanes"] + 2))
-    engine = Engine(resident, EngineSpec(**sizes))
+    freed = threading.Event()
+    engine = Engine(resident, EngineSpec(**sizes), on_free=freed.set)
     engine.open()
     try:
-        yield Bench(engine)
+        yield Bench(engine, freed)
     finally:
         engine.close(seconds=1.0)
         resident.close()

@@ -16,6 +16,7 @@ from hotswapd.daemon.http_api import make_http_app
 from hotswapd.daemon.metrics import Metrics
 
 MODEL = "tiny/llama"
+GENERATION = "X-Hotswapd-Generation"
 
 
 class ServedFace(FakeFace):

@@ -202,37 +202,3 @@ def test_a_client_that_goes_away_frees_its_place(one: Served, stream: bool):
         lanes._forget = forget
     assert one.bench.right(*one.bench.ask(SHORT_ASK), SHORT_ASK)
     assert lanes.referenced_blocks() == 0
-
-
-def test_swaps_under_http_load_mix_nothing():
-    """Eight clients stream and ask while swaps go on; every answer is the reference of the generation it names."""
-    with served() as one:
-        stop, wrong, answered = threading.Event(), [], []
-        one.bench.swap(0)
-
-        def client(number: int) -> None:
-            prompt = "shared prefix " * (number % 4) + str(number)
-            ids = tuple(byte_tokenizer().encode(prompt))
-            while not stop.is_set():
-                raw = one.client.completions.with_raw_response.create(model=MODEL, prompt=prompt, max_tokens=10)
-                answer = raw.parse()
-                generation = int(raw.headers["X-Hotswapd-Generation"])
-                answered.append(generation)
-                ids_out = one.bench.truth(generation, ids, 10)
-                ids_out = ids_out[: ids_out.index(EOS)] if EOS in ids_out else ids_out
-                if answer.choices[0].text != byte_tokenizer().decode(ids_out):
-                    wrong.append((generation, prompt))
-
-        clients = [threading.Thread(target=client, args=(number,)) for number in range(8)]
-        for thread in clients:
-            thread.start()
-        swaps = 0
-        while swaps < 20:
-            if one.bench.lanes.room():
-                one.bench.swap(swaps % 4)
-                swaps += 1
-        stop.set()
-        for thread in clients:
-            thread.join()
-        assert not wrong
-        assert len(set(answered)) > 3

@@ -6,6 +6,7 @@ import threading
 import pytest
 import torch
 from lanes_kit import LONG, Bench, bench
+from load_kit import crowd
 
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.lanes import LanesFull, NoGeneration, NoLane
@@ -128,6 +129,20 @@ def test_max_drain_ends_old_requests_with_a_sentence(one: Bench):
     assert one.lanes.room()
 
 
+def test_a_lane_whose_last_request_was_cancelled_has_room_at_once(one: Bench):
+    """Where `room` says yes a swap succeeds: a lane lets go of cancelled requests while it is being cleared."""
+    one.swap(0)
+    for number in range(30):
+        waiting = [one.ask((*SHARED, number), tokens=100) for _ in range(3)]
+        assert waiting[0][1].begun.wait(LONG)
+        one.swap(number % 4)
+        for ticket, _ in waiting:
+            one.lanes.cancel(ticket)
+        assert one.lanes.room()
+        one.swap((number + 1) % 4)
+        assert one.right(*one.ask(SHARED), SHARED)
+
+
 def test_cancelled_requests_leave_nothing_behind(one: Bench):
     """After 300 requests that were cancelled at once or mid-way no block, request or thread is left."""
     one.swap(0)
@@ -155,23 +170,44 @@ def test_the_queue_is_bounded_by_us():
 def test_a_lane_that_died_starts_again_once(one: Bench):
     """Its requests hear an error, the next one is answered; a second death in a row is a lost resident."""
     one.swap(0)
-    for death in (1, 2):
-        seat = one.lanes._current
-        seat.lane._loop._turn = _explode
-        _, listener = one.ask(SHORT)
-        assert "boom" in str(listener.wait().error)
-        seat.lane._loop._generation_thread.join(LONG)
-        seat.lane._loop._turn = seat.lane._turn
-        if death == 1:
-            seat.deaths = 0
-            assert one.right(*one.ask(SHORT), SHORT)
-            seat.deaths = 1
-    with pytest.raises(ResidentLost):
+    assert "boom" in _die(one)
+    assert one.right(*one.ask(SHORT), SHORT)
+    assert "boom" in _die(one)
+    assert "boom" in _die(one)
+    with pytest.raises(ResidentLost, match="boom"):
         one.ask(SHORT)
 
 
-def _explode():
-    raise RuntimeError("boom")
+def test_a_retired_lane_that_died_takes_the_next_generation(one: Bench):
+    """A swap finds the dead lane, starts it again, and is not refused for it."""
+    one.swap(0)
+    _die(one)
+    one.swap(1)
+    one.swap(2)
+    assert one.right(*one.ask(SHARED), SHARED)
+
+
+def test_a_lane_that_died_of_a_lost_resident_is_not_tried_again(one: Bench):
+    """What the lane's thread found out about the model holds for every thread."""
+    one.swap(0)
+    assert "copy" in _die(one, ResidentLost("a copy into the arena failed"))
+    with pytest.raises(ResidentLost, match="copy into the arena"):
+        one.lanes.mend()
+
+
+def _die(one: Bench, error: Exception | None = None) -> str:
+    """Let the live lane's thread die of the error in its next step; return what the request in it heard."""
+    lane = one.lanes._current.lane
+
+    def explode() -> None:
+        raise error or RuntimeError("boom")
+
+    lane._loop._turn, turn = explode, lane._loop._turn
+    try:
+        return str(one.ask(SHORT)[1].wait().error)
+    finally:
+        lane._loop.join(0.0, timeout=LONG)
+        lane._loop._turn = turn
 
 
 def test_a_generation_that_gave_nan_poisons_no_later_one(one: Bench):
@@ -220,28 +256,18 @@ def test_the_cache_has_the_size_that_was_asked_for():
 
 def test_every_answer_is_its_generations_own_under_load_and_swaps(one: Bench):
     """Clients with long and short prompts that share prefixes, and swaps all the while: 0 failed, 0 mixed."""
-    stop, answers = threading.Event(), []
+    answers = []
+    draw = random.Random(1)
 
-    def client(seed: int) -> None:
-        draw = random.Random(seed)
-        while not stop.is_set():
-            prompt = (*SHARED[: draw.choice((8, 80, 200))], draw.randrange(8))
-            ticket, listener = one.ask(prompt, tokens=12)
-            listener.wait()
-            answers.append((ticket, listener, prompt))
+    def ask(_: int) -> None:
+        prompt = (*SHARED[: draw.choice((8, 80, 200))], draw.randrange(8))
+        ticket, listener = one.ask(prompt, tokens=12)
+        listener.wait()
+        answers.append((ticket, listener, prompt))
 
-    clients = [threading.Thread(target=client, args=(seed,)) for seed in range(4)]
-    for thread in clients:
-        thread.start()
-    swapped = 0
-    while swapped < 25:
-        try:
-            one.swap(swapped % 4)
-            swapped += 1
-        except NoLane:
-            answers[-1][1].wait()
-    stop.set()
-    for thread in clients:
-        thread.join()
+    with crowd(4, ask):
+        for number in range(25):
+            one.await_room()
+            one.swap(number % 4)
     assert len({ticket.generation for ticket, _, _ in answers}) > 5
     assert all(one.right(ticket, listener, prompt, 12) for ticket, listener, prompt in answers)
