@@ -1,0 +1,93 @@
+"""What a candidate must show before it goes live, and what it showed: plain values, no torch."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a gate ended. A warning stops nothing."""
+
+    PASSED = "passed"
+    WARNED = "warned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one gate found: its numbers, and when it did not pass a stable code and a sentence on what to do."""
+
+    gate: str
+    outcome: Outcome = Outcome.PASSED
+    code: str = ""
+    sentence: str = ""
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The configuration's [verify] table: see there for each. 0 turns a limit off."""
+
+    timeout: float = 600.0
+    turn_tokens: int = 256
+    max_share: float = 0.15
+    max_logit: float = 1e4
+    max_logit_growth: float = 100.0
+    max_same_token: float = 0.9
+    max_loss: float = 0.5
+    no_change: str = "warn"
+    max_update_ratio: float = 1.0
+    max_update_growth: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A prompt of the operator's, and what must hold of its answer. `key` is where it was configured."""
+
+    key: str
+    prompt: tuple[int, ...]
+    max_tokens: int = 64
+    expect: re.Pattern[str] | None = None
+    contains: str = ""
+    answer: tuple[int, ...] = ()
+    max_perplexity: float = 0.0
+    min_logprob: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text to be scored: only the tokens after the first `given` count."""
+
+    tokens: tuple[int, ...]
+    given: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The operator's examples, cut to the token budget, and how much worse than live and base a candidate may be."""
+
+    examples: tuple[Example, ...]
+    max_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """All gates that run on the model itself."""
+
+    limits: Limits = field(default_factory=Limits)
+    golden: tuple[Golden, ...] = ()
+    dataset: Dataset | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a gate is, in tokens."""
+
+    gate: str
+    done: int = 0
+    total: int = 0
+
+
+Hear = Callable[[Verdict], None]
+Tell = Callable[[Progress], None]
