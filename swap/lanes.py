@@ -208,7 +208,7 @@ class Lanes:
     def status(self) -> list[LaneStatus]:
         """Describe the lanes that are bound to a generation."""
         with self._lock:
-            return [_describe(seat) for seat in self._seats if seat is self._current or seat.tickets]
+            return [seat.status() for seat in self._seats if seat is self._current or seat.tickets]
 
     def referenced_blocks(self) -> int:
         """Count the cache blocks that requests hold in all lanes."""
@@ -296,8 +296,3 @@ def _progress(output: GenerationOutput, stops: tuple[int, ...]) -> Progress:
     if output.status != RequestStatus.FINISHED:
         return Progress(tokens)
     return Progress(tokens, "stop" if tokens and tokens[-1] in stops else "length")
-
-
-def _describe(seat: Seat) -> LaneStatus:
-    active = sum(ticket.started for ticket in seat.tickets.values())
-    return LaneStatus(seat.image.generation, active, len(seat.tickets) - active)

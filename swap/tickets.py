@@ -124,3 +124,8 @@ class Seat:
         if self.lane.image is None:
             raise RuntimeError("the lane is bound to no generation")
         return self.lane.image
+
+    def status(self) -> LaneStatus:
+        """Describe it; legal with the lanes' lock."""
+        active = sum(ticket.started for ticket in self.tickets.values())
+        return LaneStatus(self.image.generation, active, len(self.tickets) - active)

@@ -20,8 +20,6 @@ SHARED = "The quick brown fox jumps over the lazy dog, and then again. " * 3
 LENGTHS = ((0, 16), (20, 4), (70, 9), (183, 16))
 """Characters of the shared prefix, and the most tokens of the answer."""
 PROMPTS = tuple((SHARED[: LENGTHS[n % 4][0]] + str(n), LENGTHS[n % 4][1]) for n in range(8))
-    (SHARED[: (0, 20, 70, 183)[number % 4]] + str(number), (16, 4, 9, 16)[number % 4]) for number in range(8)
-)
 
 
 def ends(index: int | None, prompt: str, tokens: int) -> str:
