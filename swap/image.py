@@ -60,7 +60,7 @@ class _Filler:
 
     def __init__(self, host: torch.Tensor, descriptor: int, plan: Plan) -> None:
         self._host = host
-        self._bytes = memoryview(host.numpy())
+        self._bytes = host.numpy().data
         self._descriptor = descriptor
         self._start = plan.manifest.data_start
         longest = max((spec.end - spec.begin for one in plan.placements for spec in (one.a, one.b)), default=0)
@@ -84,7 +84,7 @@ class _Filler:
 
     def _read_aside(self, spec: TensorSpec) -> torch.Tensor:
         data = self._aside[: spec.end - spec.begin]
-        self._read(spec, memoryview(data.numpy()))
+        self._read(spec, data.numpy().data)
         return data.view(_TORCH_DTYPE[spec.dtype]).view(spec.shape)
 
     def _read(self, spec: TensorSpec, into: memoryview) -> None:

@@ -28,10 +28,14 @@ class ImagePool:
             return Image(self._free.pop(), digest, holders=1)
 
     def hold(self, image: Image) -> None:
-        """Count one more who needs it."""
+        """Count one more who needs it. The image must be held already, kept, or generation 0."""
         with self._lock:
+            kept = self._kept.get(image.generation) is image
+            if image.holders == 0 and image.generation != 0 and not kept:
+                raise RuntimeError("a defect of hotswapd: an image was asked for whose buffer may be used again")
+            if kept:
+                del self._kept[image.generation]
             image.holders += 1
-            self._kept.pop(image.generation, None)
 
     def release(self, image: Image) -> None:
         """Count one less; the last one leaves it kept if it was ever live, else free."""
@@ -39,10 +43,13 @@ class ImagePool:
             image.holders -= 1
             if image.holders > 0 or image.generation == 0:
                 return
-            if image.generation > 0 and image.generation not in self._kept:
-                self._kept[image.generation] = image
-            else:
+            if image.generation < 0:
                 self._free.append(image.buffer)
+                return
+            replaced = self._kept.pop(image.generation, None)
+            if replaced is not None:
+                self._free.append(replaced.buffer)
+            self._kept[image.generation] = image
 
     def kept(self, generation: int) -> Image | None:
         """Find an image that is still on the device although nobody holds it."""

@@ -6,13 +6,15 @@ from typing import Any
 
 import torch
 
-from .errors import RolledBack
+from .errors import BaseUnusable, RolledBack
 
 _TEXTS = ("The capital of France is", "def add(a, b):\n    return", "1 2 3 4 5 6 7")
 _LENGTH = 12
 LARGEST_LOGIT = 1e4
 LARGEST_GROWTH = 100.0
 """How many times larger than the base's own largest logit a candidate's may be."""
+LEAST_GROWTH = 2.0
+"""How many times larger it may be whatever LARGEST_LOGIT says: some bases are near or above that themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ def probe_prompts(tokenizer: Any, vocabulary: int) -> list[list[int]]:
     prompts = [[(7919 * i + 13 * j) % vocabulary for i in range(1, _LENGTH + 1)] for j in range(1, 3)]
     if tokenizer is not None:
         prompts += [tokenizer.encode(text) for text in _TEXTS]
-    return [[token for token in prompt if token < vocabulary] for prompt in prompts if prompt]
+    known = [[token for token in prompt if token < vocabulary] for prompt in prompts]
+    return [prompt for prompt in known if prompt]
 
 
 def run_probe(model: Any, prompt: Sequence[int]) -> ProbeNumbers:
@@ -41,6 +44,14 @@ def run_probe(model: Any, prompt: Sequence[int]) -> ProbeNumbers:
         return ProbeNumbers(float(finite.float().mean()), float(largest))
 
 
+def check_base(numbers: Sequence[ProbeNumbers], dtype: str) -> None:
+    """Refuse a base that is not sane without any adapter. Raises BaseUnusable."""
+    if min(one.finite for one in numbers) < 1.0:
+        raise BaseUnusable(
+            f"model.dtype: the base model itself gives NaN or infinite logits in {dtype}; choose bfloat16 or float32"
+        )
+
+
 def judge(numbers: Sequence[ProbeNumbers], base: Sequence[ProbeNumbers]) -> dict[str, float]:
     """Compare a candidate's numbers with the base's own. Raises RolledBack when it is not sane."""
     finite = min(one.finite for one in numbers)
@@ -50,7 +61,7 @@ def judge(numbers: Sequence[ProbeNumbers], base: Sequence[ProbeNumbers]) -> dict
             "probe_not_finite",
             f"{1 - finite:.1%} of the logits of a probe prompt are NaN or infinite; look at the training run",
         )
-    limit = min(LARGEST_LOGIT, LARGEST_GROWTH * usual)
+    limit = max(min(LARGEST_LOGIT, LARGEST_GROWTH * usual), LEAST_GROWTH * usual)
     if largest > limit:
         raise RolledBack(
             "probe_out_of_range",

@@ -19,7 +19,7 @@ from .image import Image, fill_host_image
 from .image_pool import ImagePool
 from .manifest import read_manifest
 from .oracle import MetaOracle
-from .probe import judge, probe_prompts, run_probe
+from .probe import check_base, judge, probe_prompts, run_probe
 from .turns import FairLock
 
 DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
@@ -51,6 +51,7 @@ class Resident:
         self._pinned = _pinned(self.arena.layout.size) if base.device.type == "cuda" else None
         self._prompts = probe_prompts(base.tokenizer, self.model.config.get_text_config().vocab_size)
         self._usual = [run_probe(self.model, prompt) for prompt in self._prompts]
+        check_base(self._usual, contract.dtype)
 
     @classmethod
     def open(cls, spec: ResidentSpec, report: Report = lambda _: None) -> "Resident":
