@@ -5,7 +5,7 @@ It lies in the ledger, so that nothing is lost when the process dies; this objec
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from ..loaders.artifact import Artifact
 from ..loaders.source import Scan
@@ -57,6 +57,11 @@ class Inbox:
         self._is_open = True
         self.notify()
 
+    def renew(self, kept: Collection[str], fresh: Collection[str]) -> None:
+        """Go on with other sources: see `Sightings.renew`."""
+        self.sightings.renew(kept, fresh)
+        self.notify()
+
     def next_fetch(self, source: str) -> Row | None:
         """Choose what this source's fetcher gets now."""
         if not self._is_open:
@@ -77,9 +82,11 @@ class Inbox:
 
     def wait_for_another_try(self, row: Row, code: str, sentence: str, after: float | None = None) -> None:
         """Record that it cannot be fetched now, and when it is tried again."""
-        seconds = wait_seconds(row.tries, after)
-        self._retry_at[row.swap_id] = self._clock() + seconds
+        seconds, now = wait_seconds(row.tries, after), self._clock()
         self.ledger.move(row, State.WAITING, code, sentence, tries=row.tries + 1, next_try=time.time() + seconds)
+        with self._condition:
+            later = {swap_id: at for swap_id, at in self._retry_at.items() if at > now}  # the others are due anyway
+            self._retry_at = later | {row.swap_id: now + seconds}
 
     def hurry(self, row: Row) -> None:
         """Try it at once."""

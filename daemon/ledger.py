@@ -12,100 +12,44 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .ledger_facts import LedgerFacts
 from .ledger_file import LedgerDown
-from .lifecycle import ENDS, IN_STORE, OPEN, State, require
+from .ledger_rows import NAMES, OPEN_STATES, LedgerRows
+from .lifecycle import ENDS, State, require
 from .rows import COLUMNS, Find, Generation, Row, of_columns, to_columns
 
 __all__ = ["Ledger", "LedgerDown", "Overtaken"]
 
-_NAMES = ", ".join(COLUMNS)
-_OPEN = ", ".join(f"'{state.value}'" for state in sorted(OPEN))
-_FETCHABLE = "(state = 'SIGHTED' OR (state = 'WAITING' AND tries > 0))"
-_STORED = ", ".join(f"'{state.value}'" for state in sorted(IN_STORE))
 HEAR_NOTHING: Callable[[Sequence[Row]], None] = lambda _: None  # noqa: E731 - a default that has a type
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What becomes of what was live: it retires, or it is rolled back from."""
+    """What becomes of what was live: it retires, or it is rolled back from.
+
+    `supersedes` when it gives way to a newer adapter: then what is older has had its time. Going back to a generation
+    says nothing about the candidates.
+    """
 
     state: State
     reason: str = ""
     detail: str = ""
+    supersedes: bool = False
 
 
-RETIRES = Left(State.RETIRED)
+RETIRES = Left(State.RETIRED, supersedes=True)
 
 
 class Overtaken(Exception):
     """Another thread has moved this row meanwhile: look again. Nothing was changed."""
 
 
-class Ledger(LedgerFacts):
+class Ledger(LedgerRows):
     """All rows, and all facts. `hear` is told of rows after each change of state, on the thread that made it."""
 
     def __init__(self, path: Path, hear: Callable[[Sequence[Row]], None] = HEAR_NOTHING) -> None:
         """Open or make the file; see `LedgerFile` for one that cannot be used."""
         self.hear = hear
         super().__init__(path)
-
-    def row(self, swap_id: str) -> Row:
-        """Return one row. Raises KeyError."""
-        for row in self._rows("WHERE swap_id = ?", swap_id):
-            return row
-        raise KeyError(swap_id)
-
-    def history(self, limit: int) -> list[Row]:
-        """Return rows, newest first."""
-        return self._rows("ORDER BY seq DESC LIMIT ?", limit)
-
-    def latest(self, uri: str) -> Row | None:
-        """Return what happened last at an address."""
-        return next(iter(self._rows("WHERE uri = ? ORDER BY seq DESC LIMIT 1", uri)), None)
-
-    def known(self, source: str) -> dict[str, str]:
-        """Map each address of a source to the revision that was seen there last."""
-        with self._reading() as database:
-            found = database.execute(
-                "SELECT uri, revision, max(seq) FROM swaps WHERE source = ? GROUP BY uri", (source,)
-            ).fetchall()
-        return {uri: revision for uri, revision, _ in found}
-
-    def open_rows(self, source: str | None = None, limit: int = 16) -> list[Row]:
-        """Return what may still go live, newest first: of one source, or of all."""
-        if source is None:
-            return self._rows(f"WHERE state IN ({_OPEN}) ORDER BY seq DESC LIMIT ?", limit)
-        return self._rows(f"WHERE state IN ({_OPEN}) AND source = ? ORDER BY seq DESC LIMIT ?", source, limit)
-
-    def fetchable(self, source: str, limit: int = 16) -> list[Row]:
-        """Return what may be fetched from a source, newest first; retries included, due or not."""
-        return self._rows(f"WHERE {_FETCHABLE} AND source = ? ORDER BY seq DESC LIMIT ?", source, limit)
-
-    def stored(self, limit: int = 16) -> list[Row]:
-        """Return what is in the store and has no verdict yet, newest first."""
-        return self._rows(f"WHERE state IN ({_STORED}) ORDER BY seq DESC LIMIT ?", limit)
-
-    def unfetched(self, source: str) -> dict[str, Row]:
-        """Map each address of a source to its row that is not fetched yet."""
-        where = "WHERE state IN ('SIGHTED', 'WAITING') AND source = ? ORDER BY seq"
-        return {row.uri: row for row in self._rows(where, source)}
-
-    def open_count(self) -> int:
-        """Count what may still go live."""
-        with self._reading() as database:
-            return int(database.execute(f"SELECT count(*) FROM swaps WHERE state IN ({_OPEN})").fetchone()[0])
-
-    def in_store(self) -> set[str]:
-        """Name the digests that open rows need."""
-        with self._reading() as database:
-            found = database.execute(f"SELECT digest FROM swaps WHERE state IN ({_OPEN}, 'LIVE') AND digest <> ''")
-            return {str(digest) for (digest,) in found}
-
-    def verdict(self, digest: str, fingerprint: str) -> Row | None:
-        """Return the row in which these bytes were refused under this contract and policy, or quarantined."""
-        refused = "(state = 'REJECTED' AND fingerprint = ?) OR state = 'QUARANTINED'"
-        return next(iter(self._rows(f"WHERE digest = ? AND ({refused}) ORDER BY seq DESC", digest, fingerprint)), None)
 
     def add(self, finds: Iterable[Find], **fields: Any) -> list[Row]:
         """Write new rows in the order given, in one transaction."""
@@ -114,7 +58,7 @@ class Ledger(LedgerFacts):
             first = self._next_seq(database)
             rows = [_new(find, first + index, now, fields) for index, find in enumerate(finds)]
             marks = ",".join("?" * len(COLUMNS))
-            database.executemany(f"INSERT INTO swaps ({_NAMES}) VALUES ({marks})", map(to_columns, rows))
+            database.executemany(f"INSERT INTO swaps ({NAMES}) VALUES ({marks})", map(to_columns, rows))
             self._note(database, rows, now)
         return rows
 
@@ -166,22 +110,28 @@ class Ledger(LedgerFacts):
     def going_live(self, row: Row, generation: Generation, left: Left = RETIRES) -> Iterator[None]:
         """Record that a verified row goes live and what becomes of what was live; what is older is superseded.
 
-        A rollback supersedes nothing. The body makes the pointer durable. All of it is undone when the body or the
-        commit raises.
+        The body makes the pointer durable. All of it is undone when the body or the commit raises.
         """
         require(row.state, State.LIVE)
         with self._writing() as database:
             self._move_all(database, left.state, left.reason, left.detail, "state = 'LIVE'", ())
-            if left.state == State.RETIRED:
+            if left.supersedes:
                 self._pass_older(database, row.seq, f"generation {generation.number} is newer")
+                self._raise_water(database, row.seq)
             self._set_live(database, row, generation)
             yield
 
     def adopt(self, generation: Generation, source: str) -> Row:
-        """Record what the pointer says is live, whatever this file says: the process may have died between the two."""
+        """Record what the pointer says is live, whatever this file says: the process may have died between the two.
+
+        What is older than a candidate that went live so is superseded, as it would have been.
+        """
         with self._writing() as database:
             self._move_all(database, State.RETIRED, "", "", "state = 'LIVE' AND swap_id <> ?", (generation.swap_id,))
             found = self._rows("WHERE swap_id = ?", generation.swap_id)
+            if found and found[0].state == State.VERIFIED:
+                self._pass_older(database, found[0].seq, f"generation {generation.number} is newer")
+                self._raise_water(database, found[0].seq)
             row = found[0] if found else self.add([_find_of(generation, source)], **_facts_of(generation))[0]
             if row.state != State.LIVE:
                 self._set_live(database, row, generation)
@@ -225,10 +175,6 @@ class Ledger(LedgerFacts):
             self._update(database, changed, row)
         return changed
 
-    def _rows(self, tail: str, *values: Any) -> list[Row]:
-        with self._reading() as database:
-            return [of_columns(found) for found in database.execute(f"SELECT {_NAMES} FROM swaps {tail}", values)]
-
     def _next_seq(self, database: sqlite3.Connection) -> int:
         return int(database.execute("SELECT coalesce(max(seq), 0) + 1 FROM swaps").fetchone()[0])
 
@@ -237,11 +183,10 @@ class Ledger(LedgerFacts):
         live = replace(row, state=State.LIVE, generation=generation.number, reason="", detail="", finished=now)
         self._update(database, live, row)
         self._note(database, [live], now)
-        self._raise_water(database, row.seq)
         self._put_generation(database, generation)
 
     def _pass_older(self, database: sqlite3.Connection, seq: int, why: str) -> None:
-        older = f"state IN ({_OPEN}) AND seq < ?"
+        older = f"state IN ({OPEN_STATES}) AND seq < ?"
         self._move_all(database, State.SUPERSEDED, "newer_live", why, older, (seq,))
 
     def _raise_water(self, database: sqlite3.Connection, seq: int) -> None:
@@ -257,7 +202,7 @@ class Ledger(LedgerFacts):
         settings = (state.value, reason, detail, now if state in ENDS else None)
         changed = database.execute(
             "UPDATE swaps SET state = ?, reason = ?, detail = ?, finished = ?, next_try = NULL"
-            f" WHERE {where} RETURNING {_NAMES}",
+            f" WHERE {where} RETURNING {NAMES}",
             (*settings, *values),
         )
         rows = [of_columns(found) for found in changed.fetchall()]

@@ -12,11 +12,6 @@ from .rows import Generation
 class LedgerFacts(LedgerFile):
     """Facts that outlive the process. Every method is legal on any thread and raises LedgerDown."""
 
-    def put_generation(self, generation: Generation) -> None:
-        """Write a generation that an earlier process made live and whose row is lost."""
-        with self._writing() as database:
-            self._put_generation(database, generation)
-
     def refuse_generation(self, number: int) -> None:
         """Mark a generation that was rolled back from, so that nobody rolls back to it by default."""
         with self._writing() as database:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from .lifecycle import IN_STORE, UNFETCHED, State
 from .rows import Find, Row
 
-PAUSED, PINNED, NO_LANE, LEDGER = "paused", "pinned", "no_lane", "ledger"
+PAUSED, PINNED, NO_LANE = "paused", "pinned", "no_lane"
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 300.0
+_LONGEST_ASKED = 3600.0
+"""Seconds for which a source may put a retry off: a server's wait is kept, but not for days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,11 @@ def in_order(finds: Iterable[Find]) -> list[Find]:
 
 
 def wait_seconds(tries: int, asked: float | None = None, rng: Callable[[], float] = random.random) -> float:
-    """Choose the seconds until the next try: doubling from 1 s to 5 min, with jitter, or what the source asked for."""
+    """Choose the seconds until the next try: doubling from 1 s to 5 min, with jitter, or what the source asked for.
+
+    That is at most an hour.
+    """
     if asked is not None:
-        return max(_FIRST_WAIT, asked)
+        return min(max(_FIRST_WAIT, asked), _LONGEST_ASKED)
     longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(tries, 20))
     return longest * (0.5 + 0.5 * rng())

@@ -1,14 +1,16 @@
 """From what scans see to what the ledger says is new."""
 
+import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ..loaders.source import Scan, Sighting
-from .ledger import Ledger, Overtaken
+from .ledger import Ledger
 from .lifecycle import State
 from .rows import Find, Generation, Row
 from .rules import in_order
 
+REMOVED_SENTENCE = "its source is not in the configuration any more"
 GONE_SENTENCE = "the source deleted it before it was fetched"
 
 
@@ -58,6 +60,26 @@ class Sightings:
             self._gathered = {}
             self._opened = True
 
+    def renew(self, kept: Collection[str], fresh: Collection[str]) -> None:
+        """Go on with other sources: what others saw and nobody has fetched is given up.
+
+        What a `fresh` one sees first does not replace what is live when it is older.
+        """
+        with self._lock:
+            for source in {*self._known, *self._gathered, *self._waited_for} - set(kept):
+                self._known.pop(source, None)
+                self._gathered.pop(source, None)
+                self._answered.discard(source)
+                self._waited_for.discard(source)
+            self.give_up_others([*kept, *fresh])
+
+    def give_up_others(self, sources: Iterable[str]) -> None:
+        """End the rows that wait to be fetched from a source that is not one of these any more."""
+        names = json.dumps(list(sources))
+        for state in (State.SIGHTED, State.WAITING):
+            where = "source NOT IN (SELECT value FROM json_each(?))"
+            self._ledger.move_all(state, State.GONE, "source_removed", REMOVED_SENTENCE, where, names)
+
     def ask(self, uri: str) -> None:
         """Take what the next scan sees at this address as new, whatever it is."""
         with self._lock:
@@ -74,52 +96,73 @@ class Sightings:
             self._asked.pop(uri, None)
 
     def _apply(self, scans: Mapping[str, Scan], *, guarded: bool) -> None:
+        """Write what is new and what has changed, thousands in one transaction; remember it once it is written."""
         finds: list[Find] = []
-        for source, scan in scans.items():
-            present = {str(sighting.uri): sighting for sighting in scan.sightings}
-            finds += self._new(source, present, guarded=guarded)
-            self._update_old(source, present)
-        added = self._ledger.add(in_order(finds)) if finds else []
-        for row in added:
+        asked: list[Row] = []
+        seen: dict[str, dict[str, str]] = {}
+        with self._ledger.together():
+            live = self._live_now() if guarded else None
+            for source, scan in scans.items():
+                present = {str(sighting.uri): sighting for sighting in scan.sightings}
+                known, unfetched = self._known_at(source), self._ledger.unfetched(source)
+                finds += self._new(source, present, known, unfetched, live)
+                asked += self._update_old(unfetched, present)
+                gone = unfetched.keys() - present.keys()
+                now = {uri: sighting.revision for uri, sighting in present.items()}
+                seen[source] = {uri: revision for uri, revision in known.items() if uri not in gone} | now
+            asked += self._ledger.add(in_order(finds)) if finds else []
+        for row in asked:
             if row.uri in self._asked:
                 self._asked[row.uri] = row.swap_id
-        for source, scan in scans.items():
-            self._known[source] = {str(sighting.uri): sighting.revision for sighting in scan.sightings}
-            self._answered.add(source)
+        self._known |= seen
+        self._answered |= seen.keys()
 
-    def _new(self, source: str, present: Mapping[str, Sighting], *, guarded: bool) -> list[Find]:
-        """List the addresses that have no row for what is there now."""
+    def _live_now(self) -> Generation | None:
+        """Name the generation that is live, whether this process made it so or the one before."""
+        row = self._ledger.live_row()
+        if row is None:
+            return self._live
+        return Generation(row.generation or 0, row.uri, row.revision, row.digest, 0.0, row.swap_id, row.stamp)
+
+    def _known_at(self, source: str) -> Mapping[str, str]:
+        """Map each address to the revision seen there last; one that is away for a while stays known."""
         known = self._known.get(source)
-        if known is None:
-            known = self._ledger.known(source)
-        unfetched = self._ledger.unfetched(source)
+        return self._ledger.known(source) if known is None else known
+
+    def _new(
+        self,
+        source: str,
+        present: Mapping[str, Sighting],
+        known: Mapping[str, str],
+        unfetched: Mapping[str, Row],
+        live: Generation | None,
+    ) -> list[Find]:
+        """List the addresses that have no row for what is there now; what is older than `live` has ended already."""
         return [
-            self._find(source, uri, sighting, guarded=guarded and uri not in known)
+            self._find(source, uri, sighting, None if uri in known else live)
             for uri, sighting in present.items()
             if uri not in unfetched and (known.get(uri) != sighting.revision or self._asked.get(uri) == "")
         ]
 
-    def _find(self, source: str, uri: str, sighting: Sighting, *, guarded: bool) -> Find:
+    def _find(self, source: str, uri: str, sighting: Sighting, live: Generation | None) -> Find:
         forced = self._asked.get(uri) == ""
-        live = self._live
         state, reason, detail = _condition(sighting)
-        if guarded and not forced and live is not None and (sighting.stamp, uri) <= (live.stamp, live.uri):
+        if not forced and live is not None and (sighting.stamp, uri) <= (live.stamp, live.uri):
             state, reason = State.SUPERSEDED, "older_than_live"
             detail = f"generation {live.number} was already live and is newer"
         return Find(source, uri, sighting.revision, sighting.stamp, state, reason, detail, forced)
 
-    def _update_old(self, source: str, present: Mapping[str, Sighting]) -> None:
-        """Bring the rows that are not fetched yet up to what is there now."""
-        for uri, row in self._ledger.unfetched(source).items():
-            try:
-                self._update_one(row, present.get(uri))
-            except Overtaken:
-                continue  # the fetcher was faster: the next scan sees the new state
+    def _update_old(self, unfetched: Mapping[str, Row], present: Mapping[str, Sighting]) -> list[Row]:
+        """Bring the rows that are not fetched yet up to what is there now; return those that somebody asked for."""
+        asked = []
+        for uri, row in unfetched.items():
+            if self._asked.get(uri) == "":
+                row = self._ledger.amend(row, forced=True)  # noqa: PLW2901 - the same row from here on
+                asked.append(row)
+            self._update_one(row, present.get(uri))
+        return asked
 
     def _update_one(self, row: Row, sighting: Sighting | None) -> None:
-        if self._asked.get(row.uri) == "":
-            self._asked[row.uri] = row.swap_id
-            row = self._ledger.amend(row, forced=True)
         if sighting is None:
             self._ledger.move(row, State.GONE, "gone", GONE_SENTENCE)
             return
@@ -127,8 +170,13 @@ class Sightings:
         if row.revision != sighting.revision:
             find = Find(row.source, row.uri, sighting.revision, sighting.stamp, state, reason, detail)
             self._ledger.resight(row, find)
-        elif row.tries == 0 and (row.state, row.reason) != (state, reason):
+        elif row.tries == 0 and _says_something_new(row, state, reason):
             self._ledger.move(row, state, reason, detail)
+
+
+def _says_something_new(row: Row, state: State, reason: str) -> bool:
+    """Compare with the row; one that is only sighted has a reason when it was opened again, which is no news."""
+    return row.state != state or (state == State.WAITING and row.reason != reason)
 
 
 def _condition(sighting: Sighting) -> tuple[State, str, str]:
