@@ -19,11 +19,14 @@ from pydantic_settings import (
 
 from .config_errors import ConfigError, Problem, problems_of
 from .config_sources import HubTable, LocalTable, S3Table
-from .config_tables import Admission, Control, Log, Model, Rollout, Serve, State, Verify
+from .config_tables import Admission, Control, Log, Model, Rollout, Serve, State
+from .config_verify import Verify
 
 __all__ = ["ConfigError", "HubTable", "LocalTable", "Problem", "S3Table", "Settings", "SourceTable", "load_settings"]
 
 PREFIX = "HOTSWAPD_"
+LANES_FOR_A_JUDGE = 2
+"""The live generation's, and one that serves the candidate to its judge and then goes live with it."""
 SourceTable = Annotated[LocalTable | S3Table | HubTable, Field(discriminator="kind")]
 
 
@@ -60,6 +63,13 @@ class Settings(BaseSettings):
         for index, name in enumerate(names):
             if name in names[:index]:
                 raise ConfigError(f"source[{index}].name", f"{name!r} is the name of another source: give it its own")
+        return self
+
+    @model_validator(mode="after")
+    def _judge_has_a_lane(self) -> "Settings":
+        if self.verify.command is not None and self.serve.lanes < LANES_FOR_A_JUDGE:
+            need = f"verify.command judges a candidate in a lane of its own: set it to at least {LANES_FOR_A_JUDGE}"
+            raise ConfigError("serve.lanes", f"{need}, not {self.serve.lanes}")
         return self
 
 

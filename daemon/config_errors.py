@@ -92,11 +92,18 @@ def _fields_at(loc: Sequence[Any], root: type[BaseModel]) -> list[str]:
     here = root
     for part in loc:
         if part in here.model_fields:
-            found = here.model_fields[part].annotation
-            here = found if isinstance(found, type) and issubclass(found, BaseModel) else here
+            here = _table_in(here.model_fields[part].annotation) or here
         elif part in _KINDS:
             here = next(table for table in _tables(root) if part in get_args(table.model_fields["kind"].annotation))
     return list(here.model_fields)
+
+
+def _table_in(annotation: Any) -> type[BaseModel] | None:
+    """Find the table in ``X``, ``X | None`` or ``tuple[X, ...]``."""
+    for found in (annotation, *get_args(annotation)):
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return found
+    return None
 
 
 def _tables(root: type[BaseModel]) -> list[type[BaseModel]]:

@@ -93,10 +93,6 @@ class Admission(Table):
     max_artifact_bytes: Count = 4 << 30
 
 
-class Verify(Table):
-    """``[verify]``: no key of its own yet."""
-
-
 class Rollout(Table):
     """``[rollout]``: no key of its own yet."""
 

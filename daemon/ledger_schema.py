@@ -4,14 +4,15 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 _SCHEMA = """
 CREATE TABLE swaps (
     swap_id TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, source TEXT NOT NULL, uri TEXT NOT NULL,
     revision TEXT NOT NULL, stamp REAL NOT NULL, state TEXT NOT NULL, sighted REAL NOT NULL,
     digest TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
     generation INTEGER, fingerprint TEXT NOT NULL DEFAULT '', forced INTEGER NOT NULL DEFAULT 0,
-    tries INTEGER NOT NULL DEFAULT 0, next_try REAL, finished REAL, seconds TEXT NOT NULL DEFAULT '{}'
+    tries INTEGER NOT NULL DEFAULT 0, next_try REAL, finished REAL, seconds TEXT NOT NULL DEFAULT '{}',
+    verify TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 CREATE INDEX swaps_by_state ON swaps (state, seq);
 CREATE INDEX swaps_by_uri ON swaps (uri, seq);
@@ -36,6 +37,8 @@ CREATE TABLE actions (
     pid INTEGER, uid INTEGER, gid INTEGER
 ) STRICT;
 """
+_STEPS = {1: "ALTER TABLE swaps ADD COLUMN verify TEXT NOT NULL DEFAULT '[]';"}
+"""What brings a ledger of this version to the next one."""
 
 
 class Foreign(Exception):
@@ -66,12 +69,14 @@ def _prepare(database: sqlite3.Connection) -> None:
         raise Foreign(str(error)) from None
     if verdict != "ok":
         raise Foreign(str(verdict))
-    if version not in (0, VERSION):
-        raise Foreign(f"it has version {version}, and this program reads version {VERSION}")
+    if not 0 <= version <= VERSION:
+        raise Foreign(f"it has version {version}, and this program reads versions up to {VERSION}")
     database.execute("PRAGMA journal_mode=TRUNCATE")
     database.execute("PRAGMA synchronous=FULL")
     if version == 0:
         _make(database)
+    for step in range(version or VERSION, VERSION):
+        database.executescript(f"BEGIN; {_STEPS[step]} PRAGMA user_version={step + 1}; COMMIT;")
 
 
 def _make(database: sqlite3.Connection) -> None:

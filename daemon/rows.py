@@ -13,7 +13,7 @@ STAGES = ("fetch", "admit", "stage", "verify", "pause")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One swap. `seq` orders sightings, `stamp` is the source's clock, `seconds` are by stage.
+    """One swap. `seq` orders sightings, `stamp` is the source's clock, `seconds` are by stage, `verify` by gate.
 
     `forced` rows were asked for by the operator: neither known bytes nor an earlier verdict end them. `next_try` is
     seconds since the epoch.
@@ -37,6 +37,7 @@ class Row:
     next_try: float | None = None
     finished: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    verify: tuple[dict[str, Any], ...] = ()
 
     def history(self) -> dict[str, Any]:
         """Say it as ``GET /history`` does."""
@@ -52,6 +53,7 @@ class Row:
             "sighted": moment(self.sighted),
             "finished": moment(self.finished),
             "seconds": {stage: self.seconds.get(stage) for stage in STAGES},
+            "verify": list(self.verify),
         }
 
     def queued(self) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def to_columns(row: Row) -> tuple[Any, ...]:
     """Turn a row into what SQLite stores."""
     values = {name: getattr(row, name) for name in COLUMNS}
     values |= {"state": row.state.value, "forced": int(row.forced), "seconds": json.dumps(row.seconds)}
+    values |= {"verify": json.dumps(row.verify)}
     return tuple(values.values())
 
 
@@ -85,6 +88,7 @@ def of_columns(found: Sequence[Any]) -> Row:
         "state": State(values["state"]),
         "forced": bool(values["forced"]),
         "seconds": json.loads(values["seconds"]),
+        "verify": tuple(json.loads(values["verify"])),
     }
     return Row(**values)
 

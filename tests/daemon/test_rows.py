@@ -76,6 +76,7 @@ def test_the_history_has_the_documented_keys_and_says_nothing_with_null() -> Non
         "sighted",
         "finished",
         "seconds",
+        "verify",
     ]
     assert (shown["digest"], shown["reason"], shown["generation"], shown["finished"]) == (None, None, None, None)
     assert shown["seconds"] == {"fetch": 0.5, "admit": None, "stage": None, "verify": None, "pause": None}
