@@ -21,8 +21,8 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import build_hf_headers, get_session  # type: ignore[attr-defined]
 
 from .hub_errors import Asked, HubTrouble, trouble_of
-from .hub_wire import Wire
 from .store import READ_BYTES
+from .wire import Wire
 
 # The library stands on httpx in its versions 1.x and on httpx2 in 2.x: both have this base of all their errors.
 _TRANSPORT_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]

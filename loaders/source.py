@@ -38,10 +38,14 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """All that exists in the source now (level-triggered), and in how many seconds to look again."""
+    """All that exists in the source now (level-triggered), and in how many seconds to look again.
+
+    `remark` is a sentence about what makes the source slower or poorer, but not down.
+    """
 
     sightings: tuple[Sighting, ...]
     again_in: float
+    remark: str = ""
 
 
 class Source(Protocol):

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import s3_kit
 from hub_server import HubServer
+from s3_proxy import S3Proxy
 
 from hotswapd.loaders.store import Store
 
@@ -20,3 +22,25 @@ def hub() -> Iterator[HubServer]:
 def store(tmp_path: Path) -> Store:
     """Give an empty store without a reserve."""
     return Store(tmp_path / "store", reserve_bytes=0)
+
+
+@pytest.fixture(scope="session")
+def seaweed_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a real S3 server that all tests share; each has a bucket of its own."""
+    with s3_kit.seaweed(tmp_path_factory.mktemp("seaweed")) as url:
+        yield url
+
+
+@pytest.fixture
+def place(seaweed_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> s3_kit.Place:
+    """Give an empty bucket on the real server, and the credentials for it."""
+    s3_kit.set_credentials(monkeypatch, tmp_path)
+    return s3_kit.new_place(seaweed_url)
+
+
+@pytest.fixture
+def proxy(place: s3_kit.Place) -> Iterator[S3Proxy]:
+    """Give a proxy before the real server; sources that are opened on `place` go through it."""
+    with S3Proxy(place.url) as proxy:
+        place.url = proxy.url
+        yield proxy

@@ -46,7 +46,7 @@ class Attempt:
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
-    assert not [thread for thread in threading.enumerate() if thread.name == "hub-wire"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "wire"]
 
 
 @pytest.fixture

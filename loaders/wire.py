@@ -14,8 +14,8 @@ _GLANCE = 0.1
 class Wire:
     """The sockets of one exchange. It is cut when a stop is set, or when no progress came for too long.
 
-    Entered and left on the thread that talks; its `trace` goes into the request's extensions, where the
-    transport tells of every connection that it opens.
+    Entered and left on the thread that talks. The transport must tell of every connection that it uses: to
+    `hold`, or to `trace`, which goes into a request's extensions.
     """
 
     def __init__(self, stops: tuple[threading.Event, ...], patience: float) -> None:
@@ -27,7 +27,7 @@ class Wire:
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._done = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="hub-wire", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="wire", daemon=True)
 
     def __enter__(self) -> Self:
         """Start to watch."""
@@ -48,11 +48,15 @@ class Wire:
     def trace(self, event: str, detail: dict[str, Any]) -> None:
         """Note each socket as it is opened, and again when TLS has wrapped it."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            opened = detail["return_value"].get_extra_info("socket")
-            with self._lock:
+            self.hold(detail["return_value"].get_extra_info("socket"))
+
+    def hold(self, opened: socket.socket) -> None:
+        """Note a socket that is used from now on; one that is noted already is not noted twice."""
+        with self._lock:
+            if opened not in self._sockets:
                 self._sockets.append(opened)
-                if self.cut_by is not None:
-                    _shut(opened)
+            if self.cut_by is not None:
+                _shut(opened)
 
     def _watch(self) -> None:
         while not self._done.wait(_GLANCE):
