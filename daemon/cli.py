@@ -14,7 +14,7 @@ _SUMMARY = "Keep one language model resident and make each new LoRA adapter live
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     module = importlib.import_module(f"{__package__}.{arguments.module}")
     command: Callable[[argparse.Namespace], int] = getattr(module, arguments.function)
     try:
@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.FINE
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
     parser = argparse.ArgumentParser(prog="hotswapd", description=_SUMMARY)
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -54,6 +55,8 @@ def _add_local_commands(commands: Any) -> None:
     check.add_argument("--max-rank", type=int, metavar="N", help="largest rank, in place of the configuration's")
     check.add_argument("--json", action="store_true", help="print JSON")
     _add_publish(commands)
+    completion = _add(commands, "completion", "completion", "completion", "print the completions of a shell")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
     demo = _add(commands, "demo", "demo", "demo", "show it all in two minutes, with a small real model")
     demo.add_argument(
         "--compile", choices=("auto", "true", "false"), default="auto", help="compile the model (default: auto)"
@@ -82,6 +85,7 @@ def _add_reading_commands(commands: Any) -> None:
     history = _talking(commands, "history", "show", "history", "list the swaps, newest first")
     history.add_argument("--json", action="store_true", help="print JSON")
     history.add_argument("-n", type=_at_least_one, default=20, metavar="N", help="how many (default 20)")
+    history.add_argument("--actions", action="store_true", help="list who asked for what, instead of the swaps")
 
 
 def _add_changing_commands(commands: Any) -> None:

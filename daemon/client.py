@@ -1,5 +1,6 @@
 """Talk to a running daemon over its control socket. Standard library only: every command waits for this import."""
 
+import grp
 import http.client
 import json
 import os
@@ -9,12 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+ANSWER_LIMIT = 5.0
+"""Seconds in which a daemon that is well says what it knows."""
+CHANGE_LIMIT = 180.0
+"""Seconds for a change: a rollback waits for the worker to end the candidate that it is at."""
 DEFAULT_SOCKET = Path("/run/hotswapd/control.sock")
 _ENVIRONMENT = "HOTSWAPD_CONTROL__SOCKET"
 
 
 class NoDaemon(Exception):
-    """Nobody answers on the socket: exit with status 4."""
+    """Nobody answers on the socket, or may not be asked: exit with status 4."""
 
 
 class Refused(Exception):
@@ -50,8 +55,8 @@ def _configured(config: Path) -> Path:
 class Client:
     """One daemon's control socket."""
 
-    def __init__(self, path: Path, timeout: float = 60.0) -> None:
-        """`timeout` in seconds bounds each answer."""
+    def __init__(self, path: Path, timeout: float | None = None) -> None:
+        """`timeout` in seconds bounds each answer, in place of the two limits above."""
         self.path = path
         self._timeout = timeout
 
@@ -64,13 +69,19 @@ class Client:
         return self._ask("POST", path, json.dumps(fields).encode())
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
-        connection = _UnixConnection(self.path, self._timeout)
+        limit = self._timeout or (ANSWER_LIMIT if method == "GET" else CHANGE_LIMIT)
+        connection = _UnixConnection(self.path, limit)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
             return _read(response.status, response.read())
         except TimeoutError:
-            raise NoDaemon(f"no answer on {self.path} within {self._timeout:g} s") from None
+            raise NoDaemon(
+                f"the daemon on {self.path} gives no answer within {limit:g} s: it hangs, or its machine is very busy; "
+                "look at its log, and restart it if that stays so"
+            ) from None
+        except PermissionError:
+            raise NoDaemon(_not_allowed(self.path)) from None
         except (OSError, http.client.HTTPException) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
             raise NoDaemon(
@@ -78,6 +89,26 @@ class Client:
             ) from None
         finally:
             connection.close()
+
+
+def _not_allowed(path: Path) -> str:
+    """Say who may open the socket, and how to become one of them."""
+    try:
+        found = path.stat()
+    except OSError:
+        return f"{path} is out of reach for you: you may not enter one of its directories; ask as root"
+    group = _group_name(found.st_gid)
+    return (
+        f"only its owner and the group {group} may open {path}: ask with sudo, or join the group "
+        f"(sudo usermod -aG {group} $USER) and log in again"
+    )
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -7,7 +7,7 @@ from argparse import Namespace
 from contextlib import suppress
 from typing import Any
 
-from .client import Client
+from .client import Client, NoDaemon
 from .commands_talk import talk
 
 _EVERY = 1.0
@@ -21,9 +21,30 @@ def status(arguments: Namespace) -> int:
 
 
 def history(arguments: Namespace) -> int:
-    """List the swaps, newest first."""
+    """List the swaps, newest first, or what operators asked for."""
+    if arguments.actions:
+        return talk(arguments, lambda client: _show("actions_page", _actions(client, arguments.n), arguments.json))
     path = f"/history?limit={arguments.n}"
     return talk(arguments, lambda client: _show("history_page", client.get(path), arguments.json))
+
+
+def _actions(client: Client, limit: int) -> list[dict[str, Any]]:
+    """Ask who did what; `who` names the user, which only this machine's user database can."""
+    actions: list[dict[str, Any]] = client.get(f"/actions?limit={limit}")
+    return [one | {"who": _who(one)} for one in actions]
+
+
+def _who(action: dict[str, Any]) -> str:
+    uid = action.get("uid")
+    if uid is None:
+        return "hotswapd itself"
+    import pwd
+
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"user {uid}"
+    return f"{name} (process {action.get('pid')})"
 
 
 def _show(page: str, answer: Any, as_json: bool) -> None:
@@ -36,14 +57,20 @@ def _show(page: str, answer: Any, as_json: bool) -> None:
 
 
 def _watch_page(client: Client) -> None:
+    """Show the status anew each second; a daemon that restarts meanwhile is waited for."""
     from rich.live import Live
 
-    from .pages import status_page
+    from .pages import lost_page, status_page
 
-    with suppress(KeyboardInterrupt), Live(status_page(client.get("/status")), auto_refresh=False) as live:
+    last = status_page(client.get("/status"))
+    with suppress(KeyboardInterrupt), Live(last, auto_refresh=False, screen=sys.stdout.isatty()) as live:
         while True:
             time.sleep(_EVERY)
-            live.update(status_page(client.get("/status")), refresh=True)
+            try:
+                shown = last = status_page(client.get("/status"))
+            except NoDaemon as error:
+                shown = lost_page(last, str(error))
+            live.update(shown, refresh=True)
 
 
 def _watch_json(client: Client) -> None:

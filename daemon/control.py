@@ -9,10 +9,12 @@ from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from .face import BadRequest, Face
+from .face import BadRequest, Face, Peer
 from .http_errors import install_errors
+from .peer import peer
 
 MAX_BODY_BYTES = 64 << 10
+Fields = dict[str, Any]
 _DEFAULT_HISTORY = 50
 _MAX_HISTORY = 100_000
 
@@ -35,34 +37,47 @@ def _reads(app: FastAPI, face: Face) -> None:
     async def history(request: Request) -> JSONResponse:
         return JSONResponse(await to_thread.run_sync(face.history, _limit(request.query_params.get("limit"))))
 
+    @app.get("/actions", response_model=None)
+    async def actions(request: Request) -> JSONResponse:
+        return JSONResponse(await to_thread.run_sync(face.actions, _limit(request.query_params.get("limit"))))
+
 
 def _writes(app: FastAPI, face: Face) -> None:
-    def submit(fields: dict[str, Any]) -> dict[str, Any]:
-        return face.submit(_text(fields, "uri"), _flag(fields, "again"), None)
+    def submit(fields: Fields, who: Peer | None) -> Fields:
+        return face.submit(_text(fields, "uri"), _flag(fields, "again"), who)
 
-    def rollback(fields: dict[str, Any]) -> dict[str, Any]:
-        return face.rollback(_number(fields, "generation"), _flag(fields, "follow"), None)
+    def rollback(fields: Fields, who: Peer | None) -> Fields:
+        return face.rollback(_number(fields, "generation"), _flag(fields, "follow"), who)
 
-    def pin(fields: dict[str, Any]) -> dict[str, Any]:
-        return face.pin(_number(fields, "generation"), None)
+    def pin(fields: Fields, who: Peer | None) -> Fields:
+        return face.pin(_number(fields, "generation"), who)
 
     _post(app, "/submit", submit, {"uri", "again"})
     _post(app, "/rollback", rollback, {"generation", "follow"})
     _post(app, "/pin", pin, {"generation"})
-    _post(app, "/unpin", lambda _: face.unpin(None), set())
-    _post(app, "/pause", lambda _: face.pause(None), set())
-    _post(app, "/resume", lambda _: face.resume(None), set())
+    _post(app, "/unpin", lambda _, who: face.unpin(who), set())
+    _post(app, "/pause", lambda _, who: face.pause(who), set())
+    _post(app, "/resume", lambda _, who: face.resume(who), set())
 
 
-def _post(app: FastAPI, path: str, act: Callable[[dict[str, Any]], dict[str, Any]], known: set[str]) -> None:
+def _post(app: FastAPI, path: str, act: Callable[[Fields, Peer | None], Fields], known: set[str]) -> None:
     async def endpoint(request: Request) -> JSONResponse:
-        fields = _fields(await request.body(), known)
-        return JSONResponse(await to_thread.run_sync(functools.partial(act, fields)))
+        fields = _fields(await _body(request), known)
+        return JSONResponse(await to_thread.run_sync(functools.partial(act, fields, peer(request))))
 
     app.post(path, response_model=None, name=path)(endpoint)
 
 
-def _fields(body: bytes, known: set[str]) -> dict[str, Any]:
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise BadRequest("body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+def _fields(body: bytes, known: set[str]) -> Fields:
     try:
         fields = json.loads(body) if body else {}
     except (ValueError, RecursionError):
@@ -75,21 +90,21 @@ def _fields(body: bytes, known: set[str]) -> dict[str, Any]:
     return fields
 
 
-def _text(fields: dict[str, Any], name: str) -> str:
+def _text(fields: Fields, name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
         raise BadRequest(f"bad_{name}", f"{name} must be a text", name)
     return value
 
 
-def _flag(fields: dict[str, Any], name: str) -> bool:
+def _flag(fields: Fields, name: str) -> bool:
     value = fields.get(name, False)
     if not isinstance(value, bool):
         raise BadRequest(f"bad_{name}", f"{name} must be true or false", name)
     return value
 
 
-def _number(fields: dict[str, Any], name: str) -> int | None:
+def _number(fields: Fields, name: str) -> int | None:
     value = fields.get(name)
     if value is not None and (type(value) is not int or value < 0):
         raise BadRequest(f"bad_{name}", f"{name} must be a generation's number", name)

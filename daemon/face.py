@@ -47,6 +47,10 @@ class Face(Protocol):
         """Return at most `limit` swaps, newest first."""
         ...
 
+    def actions(self, limit: int) -> list[dict[str, Any]]:
+        """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""
+        ...
+
     def submit(self, uri: str, again: bool, peer: Peer | None) -> dict[str, Any]:
         """Put an adapter on the queue; `again` tries one that was refused. Raises BadRequest or Conflict."""
         ...

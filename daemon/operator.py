@@ -14,7 +14,7 @@ from .ledger import Ledger, LedgerDown
 from .lifecycle import OPEN, REFUSED, State
 from .refusals import BadRequest, Conflict, FaceError, NotReady
 from .report import status
-from .rows import Generation, Row
+from .rows import Generation, Row, moment
 from .rules import PAUSED
 from .standing import Standing
 from .watching import Watch
@@ -48,6 +48,11 @@ class Operator:
         """Return at most `limit` swaps, newest first."""
         with _ledger_needed():
             return [row.history() for row in self.ledger.history(limit)]
+
+    def actions(self, limit: int) -> list[dict[str, Any]]:
+        """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""
+        with _ledger_needed():
+            return [one | {"at": moment(one["at"])} for one in self.ledger.actions(limit)]
 
     def answerer(self) -> Answerer:
         """Get what answers requests. Raises NotReady while there is none."""

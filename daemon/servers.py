@@ -1,9 +1,11 @@
 """Both servers on one thread with one event loop, started before the model and stopped after its last answer."""
 
 import asyncio
+import contextlib
 import math
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -14,6 +16,7 @@ from .control import make_control_app
 from .face import Face
 from .http_api import make_http_app
 from .metrics import Metrics
+from .peer import PeerProtocol
 from .sockets import CannotListen, open_control, open_tcp
 
 __all__ = ["CannotListen", "Servers"]
@@ -32,7 +35,7 @@ class Servers:
         self._settings = settings
         http = make_http_app(face, settings.model.base, metrics, serve.api_key_file)
         self._http = _Server(http)
-        self._control = _Server(make_control_app(face))
+        self._control = _Server(make_control_app(face), PeerProtocol)
         self._thread: threading.Thread | None = None
         self._loop = asyncio.new_event_loop()
         self._failure: Exception | None = None
@@ -67,6 +70,11 @@ class Servers:
         self._thread = None
         self._settings.control.socket.unlink(missing_ok=True)
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Have the event loop call it at its next turn, which a loop that hangs never has."""
+        with contextlib.suppress(RuntimeError):  # it is closed
+            self._loop.call_soon_threadsafe(call)
+
     @property
     def alive(self) -> bool:
         """Whether the servers' thread runs."""
@@ -98,8 +106,9 @@ class Servers:
 class _Server(uvicorn.Server):
     """uvicorn's server, which leaves signals to the service since it does not run on the main thread."""
 
-    def __init__(self, app: Any) -> None:
-        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False))
+    def __init__(self, app: Any, http: Any = "auto") -> None:
+        quiet: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "server_header": False}
+        super().__init__(uvicorn.Config(app, http=http, ws="none", **quiet))
         self.is_up = threading.Event()
         self.is_down = threading.Event()
 

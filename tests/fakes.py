@@ -72,6 +72,26 @@ HISTORY: list[dict[str, Any]] = [
         "seconds": {"fetch": 1.5, "admit": 0.2, "stage": 0.1, "verify": 0.05, "pause": 0.00175},
     },
 ]
+ACTIONS: list[dict[str, Any]] = [
+    {
+        "at": "2026-11-23T20:00:02Z",
+        "action": "rollback",
+        "argument": "99",
+        "result": "no_such_generation",
+        "pid": 4711,
+        "uid": 0,
+        "gid": 0,
+    },
+    {
+        "at": "2026-11-23T20:00:00Z",
+        "action": "resident_lost",
+        "argument": "",
+        "result": "exit 70",
+        "pid": None,
+        "uid": None,
+        "gid": None,
+    },
+]
 
 
 class FakeText:
@@ -128,6 +148,7 @@ class FakeFace:
     gate: threading.Event | None = None
     waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+    peers: list[Peer | None] = field(default_factory=list)
 
     def ready(self) -> Readiness:
         return self.readiness
@@ -138,31 +159,35 @@ class FakeFace:
     def history(self, limit: int) -> list[dict[str, Any]]:
         return HISTORY[:limit]
 
+    def actions(self, limit: int) -> list[dict[str, Any]]:
+        return ACTIONS[:limit]
+
     def submit(self, uri: str, again: bool, peer: Peer | None) -> dict[str, Any]:
         if "://" not in uri and not uri.startswith("/"):
             raise BadRequest("bad_uri", f"{uri} is no adapter's address", "uri")
-        return self._did("submit", uri, again)
+        return self._did(peer, "submit", uri, again)
 
     def rollback(self, number: int | None, follow: bool, peer: Peer | None) -> dict[str, Any]:
         if number == 99:
             raise Conflict("no_such_generation", "generation 99 is not kept")
-        return self._did("rollback", number, follow)
+        return self._did(peer, "rollback", number, follow)
 
     def pin(self, number: int | None, peer: Peer | None) -> dict[str, Any]:
-        return self._did("pin", number)
+        return self._did(peer, "pin", number)
 
     def unpin(self, peer: Peer | None) -> dict[str, Any]:
-        return self._did("unpin")
+        return self._did(peer, "unpin")
 
     def pause(self, peer: Peer | None) -> dict[str, Any]:
-        return self._did("pause")
+        return self._did(peer, "pause")
 
     def resume(self, peer: Peer | None) -> dict[str, Any]:
-        return self._did("resume")
+        return self._did(peer, "resume")
 
     def answerer(self) -> FakeAnswerer:
         return FakeAnswerer(self)
 
-    def _did(self, *what: Any) -> dict[str, Any]:
+    def _did(self, peer: Peer | None, *what: Any) -> dict[str, Any]:
         self.asked.append(what)
+        self.peers.append(peer)
         return {"ok": True}

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from hotswapd.daemon.cli import main
 from hotswapd.daemon.config import Settings
 from hotswapd.daemon.metrics import Metrics
 from hotswapd.daemon.servers import Servers
-
-HEAVY = ("torch", "transformers", "peft", "pydantic", "fastapi", "uvicorn", "openai", "structlog", "boto3")
 
 
 @pytest.fixture(scope="module")
@@ -44,25 +41,6 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 
 def start(command: list[str]) -> subprocess.CompletedProcess:
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-
-
-@pytest.mark.parametrize("command", ["status", "history"])
-def test_status_and_history_answer_within_half_a_second_and_import_nothing_heavy(daemon, command):
-    seconds = []
-    for _ in range(5):  # the machine may be busy with something else: the best one counts
-        began = time.perf_counter()
-        assert run(command, "--socket", daemon).returncode == 0
-        seconds.append(time.perf_counter() - began)
-        if seconds[-1] < 0.5:
-            break
-    assert min(seconds) < 0.5
-    code = (
-        "import sys; from hotswapd.daemon.cli import main; "
-        f"code = main([{command!r}, '--socket', {daemon!r}]); "
-        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
-    )
-    done = start([sys.executable, "-c", code])
-    assert (done.returncode, done.stderr) == (0, "[]\n")
 
 
 def test_json_is_exactly_the_daemons_answer(daemon, capsys):

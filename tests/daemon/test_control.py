@@ -11,7 +11,7 @@ import threading
 from contextlib import closing
 
 import pytest
-from fakes import HISTORY, STATUS, FakeFace
+from fakes import ACTIONS, HISTORY, STATUS, FakeFace
 
 from hotswapd.daemon.client import Client, NoDaemon, Refused, socket_path
 from hotswapd.daemon.config import Settings
@@ -44,6 +44,7 @@ def test_status_and_history_are_what_the_daemon_says(client):
     assert client.get("/status") == STATUS
     assert client.get("/history") == HISTORY
     assert client.get("/history?limit=1") == HISTORY[:1]
+    assert client.get("/actions?limit=1") == ACTIONS[:1]
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "many", "9999999999", "%C2%B2", ""])
@@ -80,6 +81,7 @@ def test_each_change_reaches_the_daemon(client, face, path, fields, asked):
         ("/submit", {"uri": "file:///a", "again": "yes"}),
         ("/submit", {"uri": "file:///a", "agian": True}),
         ("/submit", []),
+        ("/submit", {"uri": "file:///" + "a" * (64 << 10)}),
         ("/rollback", {"generation": True}),
         ("/rollback", {"generation": -1}),
         ("/rollback", {"generation": "2"}),

@@ -3,18 +3,18 @@
 import io
 from datetime import UTC, datetime
 
-from fakes import HISTORY, STATUS
+from fakes import ACTIONS, HISTORY, STATUS
 from rich.console import Console
 
-from hotswapd.daemon.pages import history_page, misfit_table, status_page
+from hotswapd.daemon.pages import actions_page, history_page, lost_page, misfit_table, status_page
 from hotswapd.swap.errors import Misfit
 
 NOW = datetime(2026, 11, 24, 21, 5, tzinfo=UTC)
 
 
-def text(page: object) -> str:
+def text(page: object, width: int = 200) -> str:
     out = io.StringIO()
-    Console(file=out, width=200).print(page)
+    Console(file=out, width=width).print(page)
     return out.getvalue()
 
 
@@ -25,7 +25,7 @@ def test_status_shows_what_is_live_queued_watched_and_resident():
         "generation 3",
         "run-7",
         "abababababab",
-        "1 d 1 h 5 min",
+        "for 1 d 1 h, since 2026-11-23 20:00:00 UTC",
         "WAITING",
         "still being written",
         "access denied",
@@ -37,7 +37,7 @@ def test_status_shows_what_is_live_queued_watched_and_resident():
 
 
 def test_status_of_a_daemon_that_is_still_loading_says_so():
-    page = text(status_page({"ready": False, "reason": "loading", "live": None, "resident": None}))
+    page = text(status_page({"ready": False, "phase": "loading", "live": None, "resident": None}))
     assert "not ready: loading" in page
     assert "not loaded yet" in page
     assert "the base model" in page
@@ -48,12 +48,61 @@ def test_a_pinned_and_paused_daemon_says_so():
 
 
 def test_history_shows_why_and_how_long():
-    bad, good = text(history_page(HISTORY)).splitlines()[1:3]
+    bad, good = text(history_page(HISTORY)).split("LIVE")
     assert "REJECTED" in bad
     assert "non_finite: a tensor holds NaN" in bad
-    assert "LIVE" in good
-    assert "1.5 s" in good
-    assert "1.8 ms" in good
+    assert "generation 3" in good
+    assert "fetch 1.5 s" in good
+    assert "pause 1.8 ms" in good
+
+
+def test_on_80_columns_the_reason_of_a_refusal_is_there_in_full():
+    detail = "layers.0.q_proj: wanted finite values, got NaN; " * 6 + "look at the training run"
+    page = text(history_page([{**HISTORY[0], "detail": detail}]), 80)
+    assert " ".join(page.split()).endswith(f"non_finite: {detail} fetch 100.0 ms, admit 200.0 ms")
+    assert max(map(len, page.splitlines())) <= 80
+
+
+def test_status_fits_80_columns_and_a_screen():
+    lines = text(
+        status_page({**STATUS, "trouble": "the ledger cannot be used: disk full", "phase": None}), 80
+    ).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 24
+    assert any("the ledger cannot be used" in line for line in lines)
+
+
+def test_times_are_relative_where_that_is_what_one_asks():
+    page = text(status_page(STATUS, datetime(2026, 11, 23, 20, 0, 2, tzinfo=UTC)))
+    assert "for 2 s" in page
+    assert "looked 1 s ago" in page
+    assert "next try in 3 s" in page
+    late = text(status_page(STATUS, datetime(2026, 11, 23, 21, 30, tzinfo=UTC)))
+    assert "for 1 h 30 min" in late
+    assert "next try now" in late
+
+
+def test_recompilations_are_said_only_when_there_are_some():
+    assert "recompiled" not in text(status_page(STATUS))
+    recompiled = {**STATUS, "resident": {**STATUS["resident"], "recompiles": 2}}
+    assert "recompiled 2 times: see the log" in text(status_page(recompiled))
+
+
+def test_the_base_alone_is_called_so():
+    live = {"generation": 0, "uri": None, "digest": "0" * 64, "since": "2026-11-23T20:00:00Z"}
+    assert "the base model alone" in text(status_page({**STATUS, "live": live}))
+
+
+def test_a_page_of_a_daemon_that_went_away_says_so_and_stays():
+    page = text(lost_page(status_page(STATUS), "no daemon answers"))
+    assert page.startswith("no daemon answers")
+    assert "generation 3" in page
+
+
+def test_actions_name_who_asked():
+    page = text(actions_page([one | {"who": "root (process 4711)"} for one in ACTIONS]), 80)
+    assert "rollback  no_such_generation  root (process 4711)" in page
+    assert text(actions_page([])) == "nobody has asked for anything yet\n"
 
 
 def test_an_empty_history_says_so():

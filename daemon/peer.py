@@ -1,0 +1,35 @@
+"""Who is at the other end of the control socket: the kernel says it of each connection, so nobody can pretend."""
+
+import asyncio
+import socket
+import struct
+from typing import Any
+
+from fastapi import Request
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .face import Peer
+
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+
+class PeerProtocol(H11Protocol):
+    """uvicorn's protocol, which puts the connection's `Peer` into the state of each of its requests."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own is
+        """Ask the kernel once a connection: what it says is of the process that connected, whatever becomes of it."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "peer": peer_of(transport.get_extra_info("socket"))}
+
+
+def peer_of(sock: Any) -> Peer | None:
+    """Ask who connected a Unix socket (anything with `getsockopt`); None for any other kind."""
+    if sock is None or sock.family != socket.AF_UNIX:
+        return None
+    return Peer(*_CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)))
+
+
+def peer(request: Request) -> Peer | None:
+    """Say who sent a request."""
+    found = getattr(request.state, "peer", None)
+    return found if isinstance(found, Peer) else None

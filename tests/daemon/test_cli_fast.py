@@ -1,0 +1,79 @@
+"""The commands that talk to a daemon start at once: half a second of CPU at most, and nothing heavy is imported."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+from fakes import FakeFace
+
+from hotswapd.daemon.config import Settings
+from hotswapd.daemon.metrics import Metrics
+from hotswapd.daemon.servers import Servers
+
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "boto3",
+    "botocore",
+    "huggingface_hub",
+    "fastapi",
+    "uvicorn",
+    "pydantic",
+    "openai",
+    "structlog",
+    "prometheus_client",
+    "numpy",
+    "shtab",
+)
+CPU_LIMIT = 0.5
+TALKING = (
+    ["status"],
+    ["status", "--json"],
+    ["history"],
+    ["history", "--actions"],
+    ["submit", "file:///a"],
+    ["rollback", "2"],
+    ["pin"],
+    ["unpin"],
+    ["pause"],
+    ["resume"],
+)
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fast") / "c.sock"
+    settings = Settings(model={"base": "m"}, serve={"port": 0}, control={"socket": str(path)})
+    servers = Servers(FakeFace(), settings, Metrics())
+    servers.start()
+    yield str(path)
+    servers.stop()
+
+
+@pytest.mark.parametrize("command", TALKING, ids=" ".join)
+def test_a_command_that_talks_to_a_daemon_imports_nothing_heavy(daemon, command):
+    """What takes seconds to import stays out, whatever the command."""
+    code = (
+        "import sys; from hotswapd.daemon.cli import main; "
+        f"code = main({[*command, '--socket', daemon]!r}); "
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+
+
+@pytest.mark.parametrize("command", [["status"], ["history"], ["pause"]], ids=" ".join)
+def test_a_command_takes_less_than_half_a_second_of_cpu(daemon, command):
+    """CPU seconds, not those of the wall clock, which a busy machine stretches; the best of three runs counts."""
+    spent = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        program = [sys.executable, "-m", "hotswapd.daemon.cli", *command, "--socket", daemon]
+        subprocess.run(program, check=True, capture_output=True, timeout=60)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        if spent[-1] < CPU_LIMIT:
+            return
+    assert min(spent) < CPU_LIMIT
