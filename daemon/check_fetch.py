@@ -3,6 +3,7 @@
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from ..loaders.store import Store
 from ..loaders.uri import AdapterURI
 from ..swap.errors import Misfit, Rejected
 from .config import HubTable, S3Table, SourceTable
+
+# A source may want a second look before it calls an adapter settled (seconds).
+_LOOK_AGAIN, _SETTLE_LIMIT = 1.0, 10.0
 
 
 class Unreadable(Exception):
@@ -77,9 +81,17 @@ def _fetch(uri: AdapterURI, table: SourceTable, root: Path, max_bytes: int) -> P
 
 
 def _sighting(source: Source, uri: AdapterURI) -> Sighting:
-    found = [sighting for sighting in source.scan().sightings if sighting.uri == uri]
+    found = _found(source, uri)
+    until = time.monotonic() + _SETTLE_LIMIT
+    while found and found[0].waiting is not None and found[0].waiting.code == "settling" and time.monotonic() < until:
+        source.wait(_LOOK_AGAIN)
+        found = _found(source, uri)
     if not found:
         raise Unreadable(f"there is no adapter at {uri}: neither its configuration nor its weights are there")
     if found[0].waiting is not None:
         raise Unreadable(f"{uri} is not complete: {found[0].waiting.sentence}")
     return found[0]
+
+
+def _found(source: Source, uri: AdapterURI) -> list[Sighting]:
+    return [sighting for sighting in source.scan().sightings if sighting.uri == uri]

@@ -27,6 +27,8 @@ from .uri import AdapterURI
 _SHORTEST = 0.05
 # So many adapters are looked into at each look, the newest first: thousands must not make the first one late.
 _AT_ONCE = 32
+# Seconds; a server that answers, but endlessly slowly, must not keep the source's thread silent for ever.
+_LONGEST_SCAN = 200.0
 _RIGHTS = "s3:ListBucket on the bucket and s3:GetObject below the prefix"
 
 
@@ -83,7 +85,7 @@ class S3Source:
         begun, now = time.monotonic(), self._clock()
         self._hints.listen()
         try:
-            with self._looking.talking():
+            with self._looking.talking(limit=_LONGEST_SCAN):
                 sightings = self._look(now)
         except S3Trouble as trouble:
             raise SourceDown(trouble.code, trouble.sentence, trouble.retry_after) from trouble

@@ -1,6 +1,8 @@
 """Calls to a bucket or a queue: each ends in an answer or in a sentence, and none outlives its stop."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
@@ -42,16 +44,18 @@ class Calls:
         self._closed = closed
         self._client: Any = None
         self._wire: Wire | None = None
+        self._until = self._limit = math.inf
 
     @contextmanager
-    def talking(self, *stops: threading.Event) -> Iterator[None]:
+    def talking(self, *stops: threading.Event, limit: float = math.inf) -> Iterator[None]:
         """Watch over the calls of a block: they end soon after a stop, or when nothing comes for too long.
 
-        Raises S3Trouble when a stop is set already.
+        No call is made when the block has lasted for `limit` seconds. Raises S3Trouble when a stop is set already.
         """
         stops = (self._closed, *stops)
         if any(stop.is_set() for stop in stops):
             raise self.asked.trouble("stopping")
+        self._until, self._limit = time.monotonic() + limit, limit
         with Wire(stops, self._patience.whole) as wire:
             self._wire = wire
             try:
@@ -87,6 +91,8 @@ class Calls:
         wire = self._wire
         assert wire is not None, "every call lies within talking()"
         self._raise_if_cut()
+        if time.monotonic() > self._until:
+            raise self.asked.trouble("unreachable", f"it took longer than {self._limit:g} s to see it all")
         try:
             yield
         except _ERRORS as error:
