@@ -1,12 +1,11 @@
 """What a failure near the device leaves behind: no tensors, and a clear word when the device is beyond use."""
 
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import torch
 
-from .errors import ResidentLost
+from .errors import NoImage, Rejected, ResidentLost, RolledBack
 
 _NOT_STICKY = "out of memory"
 
@@ -19,9 +18,10 @@ def is_sticky(error: BaseException) -> bool:
 
 
 def let_go(error: BaseException) -> None:
-    """Empty the frames that an error's traceback holds, so that whoever keeps the error keeps no tensor alive.
+    """Take the frames from an error and from those it came from, so that whoever keeps it keeps no tensor alive.
 
-    The lines stay, for the log. Frames that still run are left as they are.
+    Where it arose stays with it as a note, for the log. (To empty the frames instead is not enough: a frame keeps its
+    function, and so what that encloses.)
     """
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
@@ -29,17 +29,33 @@ def let_go(error: BaseException) -> None:
         one = waiting.pop()
         if one is not None and id(one) not in seen:
             seen.add(id(one))
-            traceback.clear_frames(one.__traceback__)
+            _without_frames(one)
             waiting += [one.__cause__, one.__context__]
 
 
-@contextmanager
-def contained() -> Iterator[None]:
-    """Let no error out that holds tensors, and turn one that every later call would meet into ResidentLost."""
-    try:
-        yield
-    except BaseException as error:
+def _without_frames(error: BaseException) -> None:
+    lines = traceback.format_tb(error.__traceback__)
+    error.__traceback__ = None
+    if lines and not isinstance(error, Rejected | RolledBack | NoImage):
+        error.add_note("it arose here:\n" + "".join(lines).rstrip())
+
+
+class Contained:
+    """Lets no error out that holds tensors, and turns one that every later call would meet into ResidentLost.
+
+    It is a class because contextlib's own context managers give an error its frames back.
+    """
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the error go on, without what it held."""
+        if error is None:
+            return
+        del trace
         let_go(error)
         if is_sticky(error) and not isinstance(error, ResidentLost):
             raise ResidentLost("the device does not answer any more; restart the process") from error
-        raise

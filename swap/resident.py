@@ -14,13 +14,13 @@ from .base import Base, Report, ResidentSpec, base_config, load_base
 from .compilation import CompileCounter
 from .contract import Contract
 from .errors import ResidentLost
-from .failures import contained, is_sticky
+from .failures import Contained, is_sticky
 from .image import Image, fill_host_image
 from .image_pool import ImagePool
 from .manifest import read_manifest
 from .oracle import MetaOracle
 from .probe import check_base, judge, probe_prompts, run_probe
-from .turns import FairLock
+from .turns import Alternation, FairLock
 
 DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
@@ -47,6 +47,10 @@ class Resident:
         self.compilations = CompileCounter()
         self._warm_at = 0
         self._turns = FairLock()
+        self.alternation = Alternation()
+        self.copies = 0
+        """Copies into the arena so far: commits, and turns that found another image there."""
+        self.copy_seconds = 0.0
         self._in_arena = self.base_image
         self._pinned = _pinned(self.arena.layout.size) if base.device.type == "cuda" else None
         self._prompts = probe_prompts(base.tokenizer, self.model.config.get_text_config().vocab_size)
@@ -95,7 +99,7 @@ class Resident:
         """
         image = self.pool.take(digest)
         try:
-            with contained():
+            with Contained():
                 host = image.buffer if self._pinned is None else self._pinned
                 fill_host_image(host, plan, self.arena.layout)
                 if host is not image.buffer:
@@ -109,7 +113,7 @@ class Resident:
         """Run the probe on the candidate, one turn a prompt. Raises RolledBack; the arena is as before either way."""
         numbers = []
         for prompt in self._prompts:
-            with contained(), self.visit(image):
+            with Contained(), self.visit(image):
                 numbers.append(run_probe(self.model, prompt))
         return judge(numbers, self._usual)
 
@@ -120,7 +124,7 @@ class Resident:
         ResidentLost when the copy fails and cannot be taken back.
         """
         before = self.live
-        with contained(), self._turns:
+        with Contained(), self._turns:
             began = time.perf_counter()
             self._put(image)
             pause = time.perf_counter() - began
@@ -155,8 +159,12 @@ class Resident:
     def turn(self, image: Image) -> Iterator[None]:
         """Hold the right to run the model, with this image in the arena; first asked, first served."""
         with self._turns:
+            began, passed_at, alternates = time.perf_counter(), self._turns.passed_at, self._in_arena is not image
             self._put(image)
+            copied = time.perf_counter()
             yield
+            if alternates:
+                self.alternation.count(passed_at, began, copied)
 
     def pulse(self) -> None:
         """Wait for a turn and pass it on: this returns as long as no step hangs in the device."""
@@ -218,8 +226,11 @@ class Resident:
             raise ResidentLost("what was live could not be put back; restart the process") from error
 
     def _copy(self, image: Image) -> None:
+        began = time.perf_counter()
         self.arena.buffer.copy_(image.buffer, non_blocking=True)
         self._wait_for_device()
+        self.copies += 1
+        self.copy_seconds += time.perf_counter() - began
 
     def _upload(self, image: Image, host: torch.Tensor) -> None:
         image.buffer.copy_(host, non_blocking=True)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hotswapd.swap.errors import ResidentLost, RolledBack
-from hotswapd.swap.failures import contained, is_sticky, let_go
+from hotswapd.swap.failures import Contained, is_sticky, let_go
 
 STICKY = [
     "CUDA error: an illegal memory access was encountered",
@@ -70,10 +70,37 @@ def test_without_it_the_traceback_keeps_the_tensor() -> None:
 def test_who_keeps_the_error_keeps_no_tensor() -> None:
     """Also those of the errors that it came from are gone, and the lines are still there for the log."""
     seen: list[weakref.ref[torch.Tensor]] = []
-    with pytest.raises(RuntimeError, match="second") as caught, contained():
+    with pytest.raises(RuntimeError, match="second") as caught, Contained():
         _fail_while_handling(seen)
     assert [one() for one in seen] == [None, None]
-    assert [entry.name for entry in caught.traceback][-1] == "_fail"
+    assert "in _fail" in caught.value.__notes__[0]
+    assert "raise error" in caught.value.__notes__[0]
+
+
+def test_what_a_function_encloses_is_let_go_too() -> None:
+    """A frame keeps its function, and a function the variables around it: so frames are dropped, not emptied."""
+    seen: list[weakref.ref[torch.Tensor]] = []
+
+    def outer() -> None:
+        tensor = torch.ones(8)
+        seen.append(weakref.ref(tensor))
+
+        def inner() -> None:
+            raise ValueError(tensor.shape)
+
+        inner()
+
+    with pytest.raises(ValueError) as caught, Contained():  # noqa: PT011 - the shape is no text
+        outer()
+    assert caught.value is not None
+    assert seen[0]() is None
+
+
+def test_a_verdict_carries_no_lines() -> None:
+    """A refusal is an answer, not a defect: where in the code it was found is of no use to anybody."""
+    with pytest.raises(RolledBack) as caught, Contained():
+        raise RolledBack("probe", "it is not sane")
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_an_error_in_a_circle_of_causes_is_let_go() -> None:
@@ -86,7 +113,7 @@ def test_an_error_in_a_circle_of_causes_is_let_go() -> None:
 def test_a_sticky_error_is_the_residents_end() -> None:
     """It comes out as ResidentLost with the device's own words as its cause."""
     seen: list[weakref.ref[torch.Tensor]] = []
-    with pytest.raises(ResidentLost) as caught, contained():
+    with pytest.raises(ResidentLost) as caught, Contained():
         _fail(RuntimeError(STICKY[0]), seen)
     assert str(caught.value.__cause__) == STICKY[0]
     assert seen[0]() is None
@@ -97,6 +124,6 @@ def test_a_sticky_error_is_the_residents_end() -> None:
 )
 def test_every_other_error_is_as_it_was(error: BaseException) -> None:
     """The same object comes out."""
-    with pytest.raises(type(error)) as caught, contained():
+    with pytest.raises(type(error)) as caught, Contained():
         raise error
     assert caught.value is error
