@@ -89,7 +89,7 @@ class LedgerFile:
                 away = set_aside(self.path)
             except OSError as refused:
                 raise sqlite3.OperationalError(f"{error}, and it cannot be moved aside: {refused}") from refused
-            log.exception("ledger_unreadable", path=str(self.path), moved_to=str(away))
+            log.error("ledger_unreadable", path=str(self.path), moved_to=str(away), detail=str(error))  # noqa: TRY400
             self.was_lost = True
             self._database = connect(self.path)
         return self._database

@@ -42,6 +42,8 @@ class StateDir:
             raise Occupied(
                 f"another hotswapd uses the state directory {self.path}: stop it, or set state.dir"
             ) from None
+        except OSError as error:  # a file system without locks
+            raise ConfigError("state.dir", f"{self.path} cannot be locked: {error.strerror or error}") from None
 
     def leave(self) -> None:
         """Unlock it."""
