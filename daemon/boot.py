@@ -10,6 +10,7 @@ import structlog
 from ..loaders.store import Store
 from ..swap.engine import Engine
 from ..swap.errors import Rejected, RolledBack
+from .failpoints import failpoint
 from .ledger import Ledger, LedgerDown
 from .lifecycle import State
 from .rows import Generation
@@ -75,6 +76,7 @@ class Restorer:
             return False
         if self._deadly(generation):
             return False
+        failpoint("restore")
         resident = self.engine.resident
         image = resident.stage(resident.admit(artifact.path), generation.digest)
         try:

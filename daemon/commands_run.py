@@ -1,7 +1,10 @@
 """``hotswapd run``."""
 
+import faulthandler
 import os
+import signal
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 from .commands_talk import complain
@@ -15,25 +18,35 @@ DEFAULT_CONFIG = Path("/etc/hotswapd/hotswapd.toml")
 
 def run(arguments: Namespace) -> int:
     """Run the daemon until it is told to stop."""
+    # One that comes while torch is imported waits until the service listens for it, instead of ending the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    config = arguments.config or _default_config()
     try:
-        settings = load_settings(arguments.config or _default_config(), os.environ)
+        settings = load_settings(config, os.environ)
     except ConfigError as error:
         return _complain_about(error)
     setup_logging(settings.log.level, settings.log.format)
     try:
-        return _serve(settings)
+        return _serve(settings, lambda: load_settings(config, os.environ))
     except ConfigError as error:
         return _complain_about(error)
     except CannotListen as error:
         return complain(error.sentence, Exit.TRY_AGAIN)
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, read: Callable[[], Settings]) -> int:
     from .service import Service  # brings in torch, which takes seconds
 
     setup_logging(settings.log.level, settings.log.format)  # again: libraries just installed handlers of their own
+    _show_stacks()
     _silence_progress_bars()
-    return int(Service(settings).run())
+    return int(Service(settings, read).run())
+
+
+def _show_stacks() -> None:
+    """Write every thread's stack to standard error when the watchdog aborts the process, and on SIGUSR1."""
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)
 
 
 def _silence_progress_bars() -> None:

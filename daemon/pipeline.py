@@ -62,15 +62,20 @@ class Pipeline:
         *,
         live: Generation,
         on_live: Callable[[Generation, float], None] = lambda *_: None,
+        on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`fingerprint` is that of contract and policy; `on_live` hears of each new live generation and its pause."""
+        """`fingerprint` is that of contract and policy; `on_live` hears of each new live generation and its pause.
+
+        `on_step` hears of each step that may take long, before it begins: admit, stage, verify, commit.
+        """
         self.live = live
         self._engine = engine
         self.resident = engine.resident
         self._ledger = ledger
         self._store = store
-        self._fingerprint = fingerprint
+        self.fingerprint = fingerprint
         self._on_live = on_live
+        self._on_step = on_step
 
     def run(self, row: Row, *, pinned: bool) -> Row:
         """Try a candidate that is in the store, and return its row as it is then."""
@@ -92,11 +97,11 @@ class Pipeline:
         if deaths >= _DEATHS:
             remedy = "`hotswapd submit --again` tries it once more"
             return Ending(State.QUARANTINED, "process_died", f"the process died {deaths} times in {stage}; {remedy}")
-        before = self._ledger.verdict(row.digest, self._fingerprint)
+        before = self._ledger.verdict(row.digest, self.fingerprint)
         return Ending(before.state, before.reason, before.detail) if before else None
 
     def _try(self, row: Row, *, pinned: bool) -> Row:
-        progress = _Progress(self._ledger, row)
+        progress = _Progress(self._ledger, row, self._on_step)
         try:
             ending = self._attempt(progress, pinned=pinned)
         except (ResidentLost, LedgerDown, Overtaken):
@@ -145,6 +150,7 @@ class Pipeline:
 
         `make_row` gives its row, within the transaction that makes it live.
         """
+        self._on_step("commit")
         committed: list[Generation] = []
 
         def seat(candidate: Image) -> None:
@@ -195,7 +201,7 @@ class Pipeline:
     def _end(self, row: Row, ending: Ending) -> Row:
         fields: dict[str, Any] = {}
         if ending.state == State.REJECTED:
-            fields["fingerprint"] = self._fingerprint
+            fields["fingerprint"] = self.fingerprint
         if ending.state == State.HELD and ending.reason != PINNED:
             fields["next_try"] = time.time() + (_LANE_WAIT if ending.reason == NO_LANE else _STORE_WAIT)
         if ending.state == State.WAITING:
@@ -206,8 +212,9 @@ class Pipeline:
 class _Progress:
     """The row of one try, and the seconds of its steps."""
 
-    def __init__(self, ledger: Ledger, row: Row) -> None:
+    def __init__(self, ledger: Ledger, row: Row, on_step: Callable[[str], None]) -> None:
         self._ledger = ledger
+        self._on_step = on_step
         self.row = row
 
     @contextmanager
@@ -215,6 +222,7 @@ class _Progress:
         """Time a step and record that it is done; how long a failed one took is kept too."""
         began = time.perf_counter()
         try:
+            self._on_step(stage)
             yield
         except BaseException:
             self.row = replace(self.row, seconds=self.row.seconds | {stage: time.perf_counter() - began})

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -17,11 +17,17 @@ from ..swap.errors import DeviceMissing, ResidentLost, StartError
 from .boot import OPERATOR, pointed_at
 from .config import ConfigError, Settings
 from .exits import Exit
+from .headline import headline
+from .heartbeats import SERVERS, WORKER, Heartbeats
 from .inbox import Inbox
 from .ledger import Ledger, LedgerDown
+from .log import setup_logging
 from .metrics import Metrics
+from .notify import Notify
 from .operator import Operator
+from .reload import changed, open_fresh, read_again
 from .report import Reporter
+from .rounds import Rounds
 from .rows import Generation, Row, base_generation
 from .servers import Servers
 from .signals import Signals
@@ -31,17 +37,22 @@ from .state_dir import Occupied, StateDir, prepare_caches
 from .watching import Watch
 
 log = structlog.get_logger(__name__)
-_TICK = 1.0
 _LAST_WORDS = 0.5
 _DRAIN = 20.0
+_SOURCES_END, _SOURCE_ENDS = 5.0, 1.0
+_ALL_OF_IT = 80.0
+"""Seconds after which a stopping daemon has ended, whatever hangs; the unit's TimeoutStopSec is longer."""
 
 
 class Service:
     """One daemon. `run` is called once, on the main thread."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Touch nothing yet."""
+    def __init__(self, settings: Settings, read: Callable[[], Settings] | None = None) -> None:
+        """Touch nothing yet. `read` reads the configuration again when SIGHUP asks for it. Raises ConfigError."""
         self._settings = settings
+        self._read = read or (lambda: settings)
+        self._notify = Notify.of(os.environ)
+        self._beats = Heartbeats(self._notify.watchdog or 60.0)
         self._state = StateDir(settings.state.dir)
         self._exit: Exit | None = None
         self._stop = threading.Event()
@@ -53,12 +64,15 @@ class Service:
             self._state.occupy()
         except Occupied as error:
             log.error("occupied", detail=str(error))  # noqa: TRY400 - the sentence says it
+            self._notify.status(str(error))
             return Exit.TRY_AGAIN
         prepare_caches(self._settings.state.dir)
         self._signals = Signals([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+        threading.excepthook = self._thread_failed
         try:
             return self._run()
         finally:
+            threading.excepthook = threading.__excepthook__
             self._signals.close()
             self._state.leave()
 
@@ -74,10 +88,19 @@ class Service:
         for watch in self.watches:
             watch.start()
         # 4. The worker's thread: base model, compilation, the last good generation, then `ready`, then candidates.
-        start = Start(self._settings, self.operator, self._store, self.metrics, self._pointed, self._lose)
+        start = self._start = Start(
+            self._settings,
+            self.operator,
+            self._store,
+            self.metrics,
+            self._pointed,
+            self._lose,
+            notify=self._notify,
+            beats=self._beats,
+        )
         worker = threading.Thread(target=self._work, args=(start,), name="gpu worker", daemon=True)
         worker.start()
-        self._wait_for_the_end()
+        self._wait_for_the_end(Rounds(self._notify, self._beats, self.operator, servers))
         self._shut_down(servers, start, worker)
         return Exit.FINE if self._exit is None else self._exit
 
@@ -91,7 +114,7 @@ class Service:
         self._report = Reporter(self.metrics)
         self.ledger = Ledger(self._state.ledger, self._hear)
         self._pointed = pointed_at(self._store)
-        self._guarded = self.ledger.was_lost
+        self._guarded = self.ledger.was_lost or (self._pointed is not None and self._has_no_past())
         self._recover(self._pointed)
         live = base_generation(settings.model.revision, time.time())
         self.standing = Standing(live)
@@ -101,14 +124,22 @@ class Service:
         self.operator = Operator(self.standing, self.ledger, self.inbox, self.watches)
 
     def _watch(self, source: Source) -> Watch:
-        return Watch(source, self.inbox, self._store, self.metrics, lambda: self.standing.fingerprint)
+        fingerprint = lambda: self.standing.fingerprint  # noqa: E731 - one line is enough
+        return Watch(source, self.inbox, self._store, self.metrics, fingerprint, self._beats.beat)
+
+    def _has_no_past(self) -> bool:
+        """Say whether the ledger is a new one: somebody has deleted the file."""
+        try:
+            return not self.ledger.history(1)
+        except LedgerDown:
+            return False
 
     def _recover(self, pointed: Generation | None) -> None:
         """Bring store and ledger into a state that a process which died at any moment may have left."""
         try:
             self._store.wipe_stages()
             self.ledger.count_deaths()
-            if pointed is not None:
+            if pointed is not None and (pointed.number or pointed.swap_id):
                 self.ledger.adopt(pointed, OPERATOR)
             self.ledger.recover()
         except (LedgerDown, Unavailable) as error:
@@ -130,6 +161,7 @@ class Service:
             self._lose(error)
         except StartError as error:
             log.error("cannot_start", detail=str(error))  # noqa: TRY400 - the sentence says it
+            self._notify.status(str(error))
             self._end(Exit.TRY_AGAIN if isinstance(error, DeviceMissing) else Exit.CONFIGURATION)
         except Exception:
             log.exception("worker_failed")
@@ -138,12 +170,20 @@ class Service:
     def _lose(self, error: ResidentLost) -> None:
         """Answer 503 from now on, write it down, and end the process."""
         self.standing.lost = "the model does not answer any more; the daemon restarts"
+        self._notify.status(str(error))
         log.error("resident_lost", detail=str(error))
         self._end(Exit.RESIDENT_LOST)
         try:
             self.ledger.note_action("resident_lost", str(error), "exit 70", None)
         except LedgerDown as down:
             log.warning("ledger_down", detail=str(down))
+
+    def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
+        """End the process when a thread of ours has ended by a defect; a library's own is its own affair."""
+        name = failure.thread.name if failure.thread else "unknown"
+        log.error("thread_failed", thread=name, exc_info=failure.exc_value)
+        if name in {WORKER, SERVERS}.union(*(watch.thread_names for watch in self.watches)):
+            self._lose(ResidentLost(f"a defect of hotswapd has ended the thread {name!r}; the log has its trace"))
 
     def _end(self, status: Exit) -> None:
         self._exit = status
@@ -152,16 +192,59 @@ class Service:
 
     # The main thread
 
-    def _wait_for_the_end(self) -> None:
+    def _wait_for_the_end(self, rounds: Rounds) -> None:
+        reload = False
         while not self._stop.is_set():
-            came = self._signals.wait(_TICK)
+            came = self._signals.wait(rounds.tick)
             if came & {signal.SIGTERM, signal.SIGINT}:
                 log.info("stopping", signal=signal.Signals(min(came)).name)
                 return
-            if signal.SIGHUP in came:
-                log.info("reload_ignored", detail="restart the daemon to change its configuration")
+            reload |= signal.SIGHUP in came
+            if reload and self.standing.is_ready:  # one that comes during the start is done after it
+                reload = False
+                self._reload()
             if self._to_collect.is_set():
                 self._collect()
+            rounds.turn()
+
+    def _reload(self) -> None:
+        """Take over what the configuration says now, or keep the old one and say why; the model goes on meanwhile."""
+        self._notify.reloading()
+        said = ""
+        try:
+            settings = read_again(self._read, self._settings)
+            fresh = open_fresh(self._settings, settings)
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("reload_refused", key=problem.key, detail=problem.sentence)  # noqa: TRY400
+            said = f"; the new configuration was refused: {error}"
+        else:
+            self._take_over(settings, fresh)
+        self._notify.ready(headline(self.standing, self.ledger, self.watches) + said)
+
+    def _take_over(self, settings: Settings, fresh: Sequence[Source]) -> None:
+        tables = changed(self._settings, settings)
+        self._settings = settings
+        setup_logging(settings.log.level, settings.log.format)
+        self._start.apply(settings)
+        self._watch_other(settings, fresh)
+        log.info("reloaded", changed=tables)
+
+    def _watch_other(self, settings: Settings, fresh: Sequence[Source]) -> None:
+        """End the watches that are not wanted any more or were described anew, and begin the new ones."""
+        names = {table.name for table in settings.source} - {source.name for source in fresh}
+        ended = [watch for watch in self.watches if watch.source.name not in names]
+        kept = [watch for watch in self.watches if watch.source.name in names]
+        until = time.monotonic() + _SOURCE_ENDS
+        for watch in ended:
+            watch.stop(max(0.0, until - time.monotonic()))
+            for name in watch.thread_names:
+                self._beats.forget(name)
+        begun = [self._watch(source) for source in fresh]
+        self.watches = self.operator.watches = [*kept, *begun]
+        self.inbox.renew(names, [source.name for source in fresh])
+        for watch in begun:
+            watch.start()
 
     def _collect(self) -> None:
         """Remove from the store what no generation and no candidate needs. On the main thread, which has the time."""
@@ -178,15 +261,17 @@ class Service:
     def _shut_down(self, servers: Servers, start: Start, worker: threading.Thread) -> None:
         """End in the opposite order of starting; nothing may hold it up for long."""
         self.standing.stopping = True
+        self._notify.stopping("stopping: requests under way get their answers", _ALL_OF_IT)
         if self._exit == Exit.RESIDENT_LOST:
             time.sleep(_LAST_WORDS)  # for the 503s that are on their way
             _leave_now(self._exit)
         self._stop.set()
         self.inbox.notify()
         # 4. The worker ends its candidate, or rolls it back.
-        worker.join(_DRAIN)
+        worker.join(_DRAIN if self.standing.is_ready else 0.0)  # a start has nothing that could be lost
         # 3. The sources: what is being fetched is fetched again by the next process.
-        ended = [watch.stop() for watch in self.watches]
+        until = time.monotonic() + _SOURCES_END
+        ended = [watch.stop(max(0.0, until - time.monotonic())) for watch in self.watches]
         # 2. The servers: requests under way get their answers; the lanes stop while the loop they call back still runs.
         drained = threading.Thread(target=start.close, args=(_DRAIN,), name="drain", daemon=True)
         drained.start()

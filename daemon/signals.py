@@ -20,6 +20,7 @@ class Signals:
         self._writer.setblocking(False)
         self._before = {one: signal.signal(one, _nothing) for one in wanted}
         self._old_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._before)  # what came before now comes now
 
     def wait(self, seconds: float) -> set[int]:
         """Return the signals that have come; empty after the seconds or after `wake`."""

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -17,8 +18,12 @@ from ..swap.resident import Resident
 from .answerer import Answerer
 from .boot import Restorer
 from .config import Settings
+from .failpoints import failpoint
+from .headline import headline
+from .heartbeats import WORKER, Heartbeats
 from .ledger import LedgerDown
 from .metrics import Metrics
+from .notify import Notify
 from .operator import Operator
 from .pipeline import Pipeline
 from .report import resident
@@ -28,6 +33,10 @@ from .worker import Worker
 
 log = structlog.get_logger(__name__)
 _FIRST_SCANS = 10.0
+_LOADING, _COMPILING = 1800.0, 900.0
+"""Seconds that one step of the start, and one compilation, may take before the service manager gives them up."""
+_STEPS = {"admit": 120.0, "stage": 300.0, "verify": 600.0, "commit": 120.0}
+"""Seconds that a candidate's steps may take before the worker counts as stuck."""
 _LANES_AND = 2  # images beside the lanes': one for a candidate, one for the previous generation
 
 
@@ -42,8 +51,12 @@ class Start:
         metrics: Metrics,
         pointed: Generation | None,
         on_lost: Callable[[ResidentLost], None],
+        notify: Notify,
+        beats: Heartbeats,
     ) -> None:
         """`pointed` is what the pointer names, `on_lost` is called on any thread when the model is lost."""
+        self._notify = notify
+        self._beats = beats
         self._settings = settings
         self._operator = operator
         self._store = store
@@ -51,6 +64,7 @@ class Start:
         self._pointed = pointed
         self._on_lost = on_lost
         self._engine: Engine | None = None
+        self._pipeline: Pipeline | None = None
         self._began = time.monotonic()
         self._recompiles = 0
 
@@ -61,17 +75,26 @@ class Start:
         live = self._restorer(engine).restore(self._pointed, standing.live)
         self._went_live(live)
         standing.fingerprint = fingerprint = policy_fingerprint(engine, self._settings)
-        pipeline = Pipeline(engine, self._operator.ledger, self._store, fingerprint, live=live, on_live=self._on_live)
+        self._pipeline = pipeline = self._make_pipeline(engine, fingerprint, live)
         self._reopen(fingerprint)
         worker = self._worker(engine, pipeline)
         self._operator.worker = worker
         self._operator.answers = Answerer(engine, self._on_lost)
         standing.engine = engine
+        self._metrics.lanes = engine.lanes.status
         standing.is_ready = True
+        self._beats.beat(WORKER, _FIRST_SCANS)
+        self._notify.ready(headline(standing, self._operator.ledger, self._operator.watches))
         log.info("ready", generation=live.number, uri=live.uri, seconds=round(time.monotonic() - self._began, 1))
         self._await_first_scans(stop)
         self._open_inbox(stop, live if live.number else None, guarded=guarded)
         worker.loop(stop)
+
+    def apply(self, settings: Settings) -> None:
+        """Take over what a reload has changed of the policy, before the next candidate. Legal once it is ready."""
+        worker = self._operator.worker
+        assert worker is not None
+        worker.between(lambda: self._apply(settings))
 
     def close(self, seconds: float) -> None:
         """Let requests end for at most the seconds, then stop the lanes."""
@@ -101,6 +124,7 @@ class Start:
             compile=model.compile,
         )
         opened = Resident.open(spec, self._say)
+        opened.compilations.hear = self._compiling
         if opened.oracle.uncovered:
             log.info("not_covered", modules=len(opened.oracle.uncovered), first=opened.oracle.uncovered[0])
         engine = Engine(opened, sizes, on_free=self._operator.inbox.notify)
@@ -108,6 +132,10 @@ class Start:
         self._engine = engine
         self._operator.resident = resident(engine, model.base)
         return engine
+
+    def _make_pipeline(self, engine: Engine, fingerprint: str, live: Generation) -> Pipeline:
+        ledger, store = self._operator.ledger, self._store
+        return Pipeline(engine, ledger, store, fingerprint, live=live, on_live=self._on_live, on_step=self._on_step)
 
     def _restorer(self, engine: Engine) -> Restorer:
         return Restorer(engine, self._operator.ledger, self._store, self._say)
@@ -150,7 +178,32 @@ class Start:
     def _say(self, sentence: str) -> None:
         """Tell of what start-up spends its time on."""
         self._operator.standing.phase = sentence
+        self._notify.working(sentence, _LOADING)
         log.info("starting", detail=sentence)
+
+    def _compiling(self) -> None:
+        """Ask for time, on the thread that waits for the compilation; every other one may have to wait for that one."""
+        self._notify.extend(_COMPILING)
+        self._beats.allow(_COMPILING)
+
+    def _on_step(self, step: str) -> None:
+        self._beats.beat(WORKER, _STEPS[step])
+        failpoint(step)
+
+    def _apply(self, settings: Settings) -> None:
+        """Change what is refused from now on; the model is not touched. On the worker's thread."""
+        engine, pipeline, standing = self._engine, self._pipeline, self._operator.standing
+        assert engine is not None
+        assert pipeline is not None
+        self._settings = settings
+        names = (settings.model.base, *settings.admission.base_models)
+        engine.resident.contract = replace(engine.resident.contract, base_models=names)
+        fingerprint = policy_fingerprint(engine, settings)
+        if fingerprint != pipeline.fingerprint:
+            pipeline.fingerprint = standing.fingerprint = fingerprint
+            self._reopen(fingerprint)
+            self._operator.inbox.notify()
+            log.info("policy_changed", detail="what was refused under the old one is looked at again")
 
     def _on_live(self, live: Generation, pause: float) -> None:
         self._metrics.paused(pause)
@@ -165,6 +218,9 @@ class Start:
         engine = self._engine
         if engine is None:
             return
+        failpoint("tick")
+        engine.resident.pulse()
+        self._beats.beat(WORKER)
         engine.lanes.end_overdue(self._settings.serve.max_drain)
         fresh = engine.resident.recompiles - self._recompiles
         if fresh:

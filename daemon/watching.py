@@ -13,6 +13,7 @@ from ..loaders.errors import Gone, Refused, SourceDown, Unavailable
 from ..loaders.source import Sighting, Source
 from ..loaders.store import Store
 from ..loaders.uri import AdapterURI
+from .heartbeats import Asked
 from .inbox import Inbox
 from .ledger import LedgerDown, Overtaken
 from .lifecycle import State
@@ -25,6 +26,10 @@ _LOOK_AGAIN = 5.0
 """A fetcher asks at least this often; `Inbox.notify` wakes it sooner."""
 _LONGEST_DOWN = 60.0
 _LEDGER_WAIT = 1.0
+_SCAN_LIMIT = 300.0
+"""Seconds that a scan may take: thousands of objects, and a network that answers slowly."""
+_PIECE_LIMIT = 300.0
+"""Seconds between two pieces of a file that is being fetched: longer than any client library waits and retries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,12 @@ class Watch:
         store: Store,
         metrics: Metrics,
         fingerprint: Callable[[], str] = str,
-        beat: Callable[[str], None] = lambda _: None,
+        beat: Callable[[str, float], None] = lambda *_: None,
     ) -> None:
-        """Start nothing yet. `fingerprint` is that of contract and policy, `beat` hears of each turn of a loop."""
+        """Start nothing yet. `fingerprint` is that of contract and policy.
+
+        `beat` hears of each turn of a loop, and in how many seconds it will hear again at the latest.
+        """
         self.source = source
         self.health = Health()
         self._inbox = inbox
@@ -73,16 +81,14 @@ class Watch:
     def stop(self, seconds: float = 5.0) -> bool:
         """End both threads; say whether they have ended within the seconds. One that hangs is left behind."""
         self._stop.set()
-        self.source.wake()
+        # First of all: it also ends what waits for a server that never answers.
+        self.source.close()
         self._inbox.notify()
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))
-        ended = not any(thread.is_alive() for thread in self._threads)
-        if ended:
-            self.source.close()
-        return ended
+        return not any(thread.is_alive() for thread in self._threads)
 
     @property
     def alive(self) -> bool:
@@ -108,9 +114,12 @@ class Watch:
     # The scanning thread
 
     def _scan_on(self) -> None:
+        name = threading.current_thread().name
         while not self._stop.is_set():
-            self._beat(threading.current_thread().name)
-            self.source.wait(self._scan_once())
+            self._sign(name, _SCAN_LIMIT)
+            seconds = self._scan_once()
+            self._sign(name, seconds + _LOOK_AGAIN)
+            self.source.wait(seconds)
 
     def _scan_once(self) -> float:
         """Look once, and return the seconds until the next look."""
@@ -130,7 +139,7 @@ class Watch:
         now = time.time()
         if not self.health.ok:
             log.info("source_up", source=self.source.name)
-        self._note(Health(last_scan=now, next_scan=now + scan.again_in))
+        self._note(Health(sentence=scan.remark, last_scan=now, next_scan=now + scan.again_in))
         return scan.again_in
 
     def _down(self, code: str, sentence: str, after: float | None) -> float:
@@ -151,8 +160,9 @@ class Watch:
     # The fetching thread
 
     def _fetch_on(self) -> None:
+        name = threading.current_thread().name
         while not self._stop.is_set():
-            self._beat(threading.current_thread().name)
+            self._sign(name, 2 * _LOOK_AGAIN)
             since = self._inbox.changes()
             try:
                 row = self._inbox.next_fetch(self.source.name)
@@ -170,7 +180,7 @@ class Watch:
         began = time.monotonic()
         ledger = self._inbox.ledger
         try:
-            artifact = self.source.fetch(sighting, self._store, self._stop)
+            artifact = self.source.fetch(sighting, self._store, self._asked())
         except Unavailable as error:
             if not self._stop.is_set():
                 self._inbox.wait_for_another_try(row, error.code, error.sentence, error.retry_after)
@@ -185,3 +195,13 @@ class Watch:
             self._inbox.wait_for_another_try(row, "internal_error", sentence)
         else:
             self._inbox.fetched(row, artifact, time.monotonic() - began)
+
+    def _asked(self) -> Asked:
+        """Make the stop of one fetch; the fetch asks for it before each piece, and other threads may on its behalf."""
+        name = threading.current_thread().name
+        return Asked(self._stop, lambda: self._sign(name, _PIECE_LIMIT))
+
+    def _sign(self, name: str, seconds: float) -> None:
+        """Give a sign of life, unless nobody waits for one any more."""
+        if not self._stop.is_set():
+            self._beat(name, seconds)

@@ -94,6 +94,16 @@ class Worker:
 
         return self._do(run)
 
+    def between(self, run: Callable[[], None]) -> None:
+        """Have something done on the worker's thread, before the next candidate; does not wait for it."""
+
+        def command() -> Generation:
+            run()
+            return self._pipeline.live
+
+        self._commands.put(Command(command, Future()))
+        self._inbox.notify()
+
     def _do(self, run: Callable[[], Generation]) -> Generation:
         """Have it done on the worker's thread, before the next candidate."""
         command = Command(run, Future())

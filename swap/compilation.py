@@ -1,6 +1,7 @@
 """Counting compilations, in every thread."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from torch._dynamo.callback import callback_handler
@@ -16,6 +17,8 @@ class CompileCounter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count = 0
+        self.hear: Callable[[], None] = lambda: None
+        """Called when a compilation begins, on the thread that waits for it; it must not raise."""
         callback_handler.register_start_callback(self._started)
 
     @property
@@ -30,3 +33,4 @@ class CompileCounter:
     def _started(self, _: Any) -> None:
         with self._lock:
             self._count += 1
+        self.hear()

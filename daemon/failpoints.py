@@ -1,0 +1,41 @@
+"""Named places where a test makes the real daemon hang, die or meet a broken device.
+
+Nothing happens unless the environment says so: ``HOTSWAPD_FAILPOINT=verify=kill@/tmp/now`` kills the process at the
+place ``verify`` as soon as the file is there. The file is taken away first, so that each file works once.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+VARIABLE = "HOTSWAPD_FAILPOINT"
+
+
+def failpoint(name: str) -> None:
+    """Do here what the environment asks for. May hang for ever, end the process, or raise RuntimeError."""
+    place, _, rest = os.environ.get(VARIABLE, "").partition("=")
+    if place != name:
+        return
+    action, _, file = rest.partition("@")
+    try:
+        Path(file).unlink()
+    except OSError:
+        return  # not yet, or done already
+    _ACTIONS[action]()
+
+
+def _hang() -> None:
+    threading.Event().wait()
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _break_device() -> None:
+    raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+_ACTIONS: dict[str, Callable[[], None]] = {"hang": _hang, "kill": _kill, "cuda_error": _break_device}

@@ -1,0 +1,90 @@
+"""What the daemon tells its service manager: datagrams on ``$NOTIFY_SOCKET``, as sd_notify(3) says.
+
+Own code, since the protocol is lines in a datagram: the pure Python packages for it know neither MONOTONIC_USEC nor
+sockets in the abstract namespace, and the binding to libsystemd needs its headers and a compiler.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+log = structlog.get_logger(__name__)
+_MICRO = 1_000_000
+
+
+class Notify:
+    """Tells the service manager, or nobody where there is none. Legal on any thread; never raises, never waits."""
+
+    def __init__(self, address: str = "", watchdog: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """`address` is that of the datagram socket, `watchdog` the seconds within which a ping must come, or 0.
+
+        `clock` must be CLOCK_MONOTONIC, which the service manager compares with its own.
+        """
+        self.watchdog = watchdog
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self._clock = clock
+        self._status = ""
+        self._failed = False
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> "Notify":
+        """Make one from the variables that the service manager sets for this process."""
+        return cls(environ.get("NOTIFY_SOCKET", ""), _watchdog(environ))
+
+    def status(self, sentence: str) -> None:
+        """Say in one line what the daemon is at; nothing is sent when it is what was said last."""
+        if sentence != self._status:
+            self._send(f"STATUS={self._say(sentence)}")
+
+    def working(self, sentence: str, seconds: float) -> None:
+        """Say what start-up is at, and that it may take so many seconds more: it is not stuck before."""
+        self._send(f"STATUS={self._say(sentence)}", f"EXTEND_TIMEOUT_USEC={int(seconds * _MICRO)}")
+
+    def extend(self, seconds: float) -> None:
+        """Ask for so many seconds more, for what is under way."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * _MICRO)}")
+
+    def ready(self, sentence: str) -> None:
+        """Say that requests are answered, after a start or a reload."""
+        self._send("READY=1", f"STATUS={self._say(sentence)}")
+
+    def reloading(self) -> None:
+        """Say that the configuration is read again; `ready` must follow, also when it is refused."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={int(self._clock() * _MICRO)}")
+
+    def stopping(self, sentence: str, seconds: float) -> None:
+        """Say that the daemon is about to end, within so many seconds."""
+        self._send("STOPPING=1", f"STATUS={self._say(sentence)}", f"EXTEND_TIMEOUT_USEC={int(seconds * _MICRO)}")
+
+    def alive(self) -> None:
+        """Ping the watchdog."""
+        if self.watchdog:
+            self._send("WATCHDOG=1")
+
+    def _say(self, sentence: str) -> str:
+        self._status = sentence
+        return " ".join(sentence.split())  # a line's end would begin another variable
+
+    def _send(self, *lines: str) -> None:
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sock:
+                sock.sendto("\n".join(lines).encode(), self._address)
+        except OSError as error:
+            if not self._failed:
+                log.warning("not_notified", detail=f"the service manager's socket: {error.strerror or error}")
+            self._failed = True
+        else:
+            self._failed = False
+
+
+def _watchdog(environ: Mapping[str, str]) -> float:
+    """Return the watchdog's seconds; 0 when there is none, or it is meant for another process."""
+    period, process = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
+    if not period.isdecimal() or (process and process != str(os.getpid())):
+        return 0.0
+    return int(period) / _MICRO
