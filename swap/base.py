@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from .errors import BaseUnusable, DeviceMissing
@@ -64,7 +65,7 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
             attn_implementation=spec.attn_implementation,
             **_where(spec.base, spec.revision),
         )
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {_first_line(error)}") from error
     return Base(model.to(device).eval(), _tokenizer(spec), device, dtype)
 
