@@ -1,8 +1,10 @@
 """The numbers that `/metrics` shows. Every method may be called on any thread."""
 
 import threading
-from collections.abc import Mapping
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,11 +18,18 @@ from prometheus_client import (
     generate_latest,
 )
 
-# A swap's stages take from microseconds (a small image) to minutes (a large download).
+from .lifecycle import REFUSED, State
+
+if TYPE_CHECKING:
+    from ..swap.tickets import LaneStatus
+
+# A swap's stages take from milliseconds (a small image) to minutes (a large download).
 _SWAP_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _PAUSE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 # Labels that grow with every swap would fill the memory of whoever stores them.
 _GENERATIONS = 8
+# What an alert counts must be there from the start: from nothing to 1 is no increase.
+_FROM_THE_START = (State.LIVE, *sorted(REFUSED))
 
 
 class Metrics:
@@ -33,6 +42,8 @@ class Metrics:
         PlatformCollector(registry=registry)
         self._lock = threading.Lock()
         self._generations: dict[str, set[str]] = {}
+        self.lanes: Callable[[], Iterable[LaneStatus]] | None = None
+        """Describes the lanes that hold a generation; set once, when there are some."""
         self._swaps = Counter("hotswapd_swaps", "Swaps by how they ended", ["outcome", "source"], registry=registry)
         self._stages = Histogram(
             "hotswapd_swap_seconds", "Seconds by stage", ["stage"], buckets=_SWAP_BUCKETS, registry=registry
@@ -55,6 +66,12 @@ class Metrics:
             "hotswapd_requests", "Completions by status and generation", ["code", "generation"], registry=registry
         )
         self._tokens = Counter("hotswapd_tokens", "Tokens written", ["generation"], registry=registry)
+        self._in_lanes = Gauge(
+            "hotswapd_lane_requests",
+            "Requests in lanes, active ones have begun their answer",
+            ["generation", "state"],
+            registry=registry,
+        )
 
     def swap(self, outcome: str, source: str, seconds: Mapping[str, float | None]) -> None:
         """Count a swap that ended in state `outcome`; `seconds` by stage, of which ``pause`` is one."""
@@ -81,6 +98,8 @@ class Metrics:
     def source(self, name: str, up: bool, scanned: datetime | None = None) -> None:
         """Say how a source's last scan went, and when."""
         self._up.labels(name).set(int(up))
+        for outcome in _FROM_THE_START:
+            self._swaps.labels(outcome.value, name)
         if scanned is not None:
             self._scanned.labels(name).set(scanned.timestamp())
 
@@ -93,18 +112,42 @@ class Metrics:
         label = "" if generation is None else str(generation)
         with self._lock:
             self._generations.setdefault(label, set()).add(str(code))
-            self._forget_oldest()
+            self._forget(self._beyond_the_newest())
             self._requests.labels(str(code), label).inc()
             if generation is not None:
                 self._tokens.labels(label).inc(tokens)
 
     def text(self) -> bytes:
-        """Render everything in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """Render everything in Prometheus' text format.
 
-    def _forget_oldest(self) -> None:
-        numbered = sorted((label for label in self._generations if label), key=int)
-        for label in numbered[:-_GENERATIONS]:
+        A generation that holds no lane any more is shown this once, with its last counts, and then its series go.
+        """
+        with self._lock:
+            held = self._count_lanes()
+            shown = generate_latest(self.registry)
+            if held is not None:
+                self._forget(label for label in list(self._generations) if label and label not in held)
+        return shown
+
+    def _count_lanes(self) -> set[str] | None:
+        """Take the requests in lanes as they are now, and name the generations that hold one."""
+        if self.lanes is None:
+            return None
+        counts: Tally[tuple[str, str]] = Tally()
+        for lane in self.lanes():
+            counts[str(lane.generation), "active"] += lane.active
+            counts[str(lane.generation), "waiting"] += lane.waiting
+        self._in_lanes.clear()
+        for (generation, state), count in counts.items():
+            self._in_lanes.labels(generation, state).set(count)
+        return {generation for generation, _ in counts}
+
+    def _beyond_the_newest(self) -> Iterable[str]:
+        """Name what there would be too many of, should nobody ask for the text."""
+        return sorted((label for label in self._generations if label), key=int)[:-_GENERATIONS]
+
+    def _forget(self, generations: Iterable[str]) -> None:
+        for label in generations:
             for code in self._generations.pop(label):
                 self._requests.remove(code, label)
             self._tokens.remove(label)

@@ -30,14 +30,19 @@ class Reporter:
         kinds = Counter(row.state for row in rows)
         for row in rows:
             if row.state in ENDS or row.state == State.LIVE:
-                fresh = row.seconds if row.state not in (State.RETIRED, State.SUPERSEDED) else {}
-                self._metrics.swap(row.state.value, row.source, fresh)
+                self._metrics.swap(row.state.value, row.source, _fresh_seconds(row))
             if kinds[row.state] <= _FEW:
                 _log_one(row)
         for state, count in kinds.items():
             if count > _FEW:
                 alike = [row for row in rows if row.state == state]
                 log.info(state.value, count=count, first=alike[0].uri, last=alike[-1].uri, detail="see the history")
+
+
+def _fresh_seconds(row: Row) -> dict[str, float]:
+    """Take the seconds of a swap that has just been tried; what was live before has told of its own already."""
+    was_live = row.state == State.RETIRED or (row.state == State.ROLLED_BACK and row.generation is not None)
+    return {} if was_live or row.state == State.SUPERSEDED else row.seconds
 
 
 def _log_one(row: Row) -> None:
@@ -67,6 +72,8 @@ def status(standing: Standing, ledger: Ledger, watches: Iterable[Watch], residen
         "sources": [watch.status() for watch in watches],
         "lanes": lanes(standing.engine),
         "resident": dict(resident),
+        "verify": standing.verifying,
+        "watch": standing.watch.status() if standing.watch else None,
         "phase": standing.readiness().reason or None,
         "trouble": None,
     }
