@@ -16,10 +16,12 @@ from .refusals import BadRequest, Busy, NotReady
 class Answerer:
     """Answers requests with the engine. Every method is legal from any thread; `prepare` may take long."""
 
+    _tokenizing = threading.Lock()
+    """One for all: fast tokenizers keep state between calls, and a candidate's answerer has the same tokenizer."""
+
     def __init__(self, engine: Engine, on_lost: Callable[[ResidentLost], None] = lambda _: None) -> None:
         self._engine = engine
         self._on_lost = on_lost
-        self._tokenizing = threading.Lock()  # fast tokenizers keep state between calls
 
     def prepare(self, body: Body, generation: int | None) -> Ask:
         """Make the engine's request. Raises BadRequest."""

@@ -12,7 +12,7 @@ from ..loaders.source import Scan
 from .ledger import Ledger, Overtaken
 from .lifecycle import IN_STORE, State
 from .rows import Generation, Row
-from .rules import PAUSED, Conditions, choose, next_fetch, wait_seconds
+from .rules import PAUSED, PAUSED_SENTENCE, Conditions, choose, next_fetch, wait_seconds
 from .sightings import Sightings
 
 UNCHANGED = "the bytes at this address are those that were there before"
@@ -106,7 +106,7 @@ class Inbox:
 
     def _hold(self, row: Row) -> None:
         try:
-            self.ledger.move(row, State.HELD, PAUSED, "the queue is paused; `hotswapd resume` goes on")
+            self.ledger.move(row, State.HELD, PAUSED, PAUSED_SENTENCE)
         except Overtaken:
             self.notify()
 

@@ -3,13 +3,15 @@
 from typing import Any
 
 from .ledger_facts import LedgerFacts
-from .lifecycle import IN_STORE, OPEN, State
+from .lifecycle import IN_STORE, OPEN, REFUSED, State
 from .rows import COLUMNS, Row, of_columns
 
 NAMES = ", ".join(COLUMNS)
 OPEN_STATES = ", ".join(f"'{state.value}'" for state in sorted(OPEN))
 _FETCHABLE = "(state = 'SIGHTED' OR (state = 'WAITING' AND tries > 0))"
 _STORED = ", ".join(f"'{state.value}'" for state in sorted(IN_STORE))
+_REFUSED = ", ".join(f"'{state.value}'" for state in sorted(REFUSED))
+_LIVED = "'LIVE', 'RETIRED', 'ROLLED_BACK'"
 
 
 class LedgerRows(LedgerFacts):
@@ -55,6 +57,22 @@ class LedgerRows(LedgerFacts):
         """Return what is in the store and has no verdict yet, newest first."""
         return self._rows(f"WHERE state IN ({_STORED}) ORDER BY seq DESC LIMIT ?", limit)
 
+    def refusals(self, limit: int) -> list[Row]:
+        """Return what was found bad, newest first."""
+        return self._rows(f"WHERE state IN ({_REFUSED}) ORDER BY seq DESC LIMIT ?", limit)
+
+    def lives(self, limit: int) -> list[tuple[Row, float]]:
+        """Return what went live, each time with the moment, newest first; `limit` bounds the rows looked at."""
+        rows = self._rows(f"WHERE state IN ({_LIVED}) AND generation IS NOT NULL ORDER BY seq DESC LIMIT ?", limit)
+        by_id = {row.swap_id: row for row in rows}
+        marks = ",".join("?" * len(by_id))
+        with self._reading() as database:
+            found = database.execute(
+                f"SELECT swap_id, at FROM events WHERE state = 'LIVE' AND swap_id IN ({marks}) ORDER BY id DESC",
+                tuple(by_id),
+            ).fetchall()
+        return [(by_id[swap_id], float(at)) for swap_id, at in found]
+
     def unfetched(self, source: str) -> dict[str, Row]:
         """Map each address of a source to its row that is not fetched yet."""
         where = "WHERE state IN ('SIGHTED', 'WAITING') AND source = ? ORDER BY seq"
@@ -80,8 +98,13 @@ class LedgerRows(LedgerFacts):
             return {str(digest) for (digest,) in found}
 
     def verdict(self, digest: str, fingerprint: str) -> Row | None:
-        """Return the row in which these bytes were refused under this contract and policy, or quarantined."""
-        refused = "(state = 'REJECTED' AND fingerprint = ?) OR state = 'QUARANTINED'"
+        """Return the row in which these bytes were refused under this contract and policy, or quarantined.
+
+        Also the one in which their own requests brought the generation before back, unless they were live since.
+        """
+        since = "SELECT 1 FROM swaps AS s WHERE s.digest = swaps.digest AND s.seq > swaps.seq AND s.generation NOT NULL"
+        watched = f"state = 'ROLLED_BACK' AND reason LIKE 'watch!_%' ESCAPE '!' AND NOT EXISTS ({since})"
+        refused = f"(state = 'REJECTED' AND fingerprint = ?) OR state = 'QUARANTINED' OR ({watched})"
         return next(iter(self._rows(f"WHERE digest = ? AND ({refused}) ORDER BY seq DESC", digest, fingerprint)), None)
 
     def _rows(self, tail: str, *values: Any) -> list[Row]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,13 +25,16 @@ from ..loaders.errors import Unavailable
 from ..loaders.store import Store
 from ..swap.engine import Engine
 from ..swap.errors import NoImage, Rejected, ResidentLost, RolledBack
+from ..swap.failures import is_sticky
 from ..swap.image import Image
 from ..swap.lanes import NoLane
-from ..swap.resident import is_sticky
+from ..swap.verify_spec import Verdict
+from ..swap.verify_turns import Interrupted
 from .ledger import RETIRES, Ledger, LedgerDown, Left, Overtaken
 from .lifecycle import State
 from .rows import Generation, Row
-from .rules import NO_LANE, PINNED
+from .rules import NO_LANE, PAUSED, PINNED
+from .verify_run import Verification, record
 
 log = structlog.get_logger(__name__)
 SWAP = "swap"
@@ -69,6 +73,8 @@ class Pipeline:
         `on_step` hears of each step that may take long, before it begins: admit, stage, verify, commit.
         """
         self.live = live
+        self.verification: Verification | None = None
+        """Every gate that is configured; without it candidates are only probed."""
         self._engine = engine
         self.resident = engine.resident
         self._ledger = ledger
@@ -101,7 +107,7 @@ class Pipeline:
         return Ending(before.state, before.reason, before.detail) if before else None
 
     def _try(self, row: Row, *, pinned: bool) -> Row:
-        progress = _Progress(self._ledger, row, self._on_step)
+        progress = _Progress(self._ledger, replace(row, verify=()), self._on_step)
         try:
             ending = self._attempt(progress, pinned=pinned)
         except (ResidentLost, LedgerDown, Overtaken):
@@ -127,15 +133,20 @@ class Pipeline:
         try:
             self._ledger.begin_attempt(row.digest, SWAP, "verification")
             with progress.step("verify", State.VERIFIED):
-                self.resident.verify(image)
-            if pinned:
+                self._verify(progress, image, artifact.path)
+            if pinned or self._ledger.flag("pinned", False):  # it may have been pinned meanwhile
                 return Ending(State.HELD, PINNED, _PINNED_SENTENCE)
             self._ledger.begin_attempt(row.digest, SWAP, "commit")
             self.commit(lambda: progress.row, image, self._ledger.next_generation())
         finally:
             self.resident.drop(image)
-        self._ledger.end_attempt(row.digest, SWAP, forget=True)
         return None
+
+    def _verify(self, progress: "_Progress", image: Image, directory: Path) -> None:
+        if self.verification is None:
+            self.resident.verify(image)
+        else:
+            self.verification.run(progress.row, image, directory, progress.note)
 
     def on_device(self, number: int) -> Image | None:
         """Find a generation's image on the device, and hold it for the caller, who must `drop` it."""
@@ -155,9 +166,10 @@ class Pipeline:
 
         def seat(candidate: Image) -> None:
             self._engine.lanes.make_room(candidate)
-            with self._ledger.together():
+            with self._pointing(), self._ledger.together():
                 row = make_row()
                 at = Generation(number, row.uri, row.revision, row.digest, time.time(), row.swap_id, row.stamp)
+                self._ledger.end_attempt(row.digest, SWAP, forget=True)
                 with self._ledger.going_live(row, at, left):
                     self._store.point(at.record())
             self._engine.lanes.go_live(candidate)
@@ -168,13 +180,30 @@ class Pipeline:
         before, (self.live,) = self.live, committed
         if left.state == State.ROLLED_BACK:
             self._engine.lanes.withdraw(before.number)
-        self._note_pause(self.live.swap_id, pause)
         self._on_live(self.live, pause)
+        self._note_pause(self.live.swap_id, pause)
         return self.live
 
+    @contextmanager
+    def _pointing(self) -> Iterator[None]:
+        """Make the pointer name again what it named when the ledger did not take what it was moved for."""
+        before = self._store.pointer()
+        try:
+            yield
+        except BaseException:
+            if self._store.pointer() != before:
+                try:
+                    self._store.point(before or self.live.record())
+                except Unavailable as error:
+                    log.error("pointer_is_ahead", detail=error.sentence)  # noqa: TRY400 - the sentence says it
+            raise
+
     def _note_pause(self, swap_id: str, pause: float) -> None:
-        row = self._ledger.row(swap_id)
-        self._ledger.amend(row, seconds=row.seconds | {"pause": pause})
+        try:
+            row = self._ledger.row(swap_id)
+            self._ledger.amend(row, seconds=row.seconds | {"pause": pause})
+        except LedgerDown as error:
+            log.warning("pause_not_recorded", detail=str(error))  # it is live, whatever cannot be written now
 
     def _explain(self, error: Exception) -> Ending:
         """Say what became of the candidate. Raises ResidentLost when the device is beyond use."""
@@ -190,6 +219,8 @@ class Pipeline:
                 return Ending(State.HELD, NO_LANE, _NO_LANE_SENTENCE)
             case Unavailable():
                 return Ending(State.HELD, error.code, error.sentence)
+            case Interrupted():
+                return Ending(State.HELD if error.reason == PAUSED else State.FETCHED, error.reason, error.sentence)
             case torch.cuda.OutOfMemoryError() | MemoryError():
                 detail = "there was not enough memory to try it; lower serve.cache_tokens or serve.lanes"
                 return Ending(State.ROLLED_BACK, "out_of_memory", detail)
@@ -202,7 +233,7 @@ class Pipeline:
         fields: dict[str, Any] = {}
         if ending.state == State.REJECTED:
             fields["fingerprint"] = self.fingerprint
-        if ending.state == State.HELD and ending.reason != PINNED:
+        if ending.state == State.HELD and ending.reason not in (PINNED, PAUSED):
             fields["next_try"] = time.time() + (_LANE_WAIT if ending.reason == NO_LANE else _STORE_WAIT)
         if ending.state == State.WAITING:
             fields |= {"tries": row.tries + 1, "forced": True, "next_try": time.time()}
@@ -216,6 +247,10 @@ class _Progress:
         self._ledger = ledger
         self._on_step = on_step
         self.row = row
+
+    def note(self, verdict: Verdict) -> None:
+        """Take a gate's verdict into the row; it is written with the next change of state."""
+        self.row = replace(self.row, verify=(*self.row.verify, record(verdict)))
 
     @contextmanager
     def step(self, stage: str, state: State) -> Iterator[None]:

@@ -11,6 +11,7 @@ from typing import Any
 from ..loaders import open_source
 from ..loaders.source import Source
 from .config import ConfigError, Problem, Settings, SourceTable
+from .verify_reading import require_readable
 
 _TABLES = frozenset({"source", "admission", "verify", "log"})
 _KEYS = frozenset({"serve.max_drain", "state.keep"})
@@ -59,7 +60,11 @@ def _restart(before: Any, after: Any) -> str:
 
 
 def _unreadable(settings: Settings) -> Iterator[Problem]:
-    """Find key files that cannot be read, which would answer every client with an error."""
+    """Find key files that cannot be read, which would answer every client with an error, and what [verify] misses."""
+    try:
+        require_readable(settings.verify)
+    except ConfigError as error:
+        yield from error.problems
     files: Sequence[tuple[str, str]] = [("serve.api_key_file", settings.serve.api_key_file)]
     files = [*files, *((f"source {one.name}.token_file", getattr(one, "token_file", "")) for one in settings.source)]
     for key, file in files:

@@ -1,5 +1,6 @@
-"""Going back by hand: a kept generation becomes live again, verified like any other."""
+"""Going back, by hand or by itself: a kept generation becomes live again, in one turn when it is on the device."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -16,6 +17,7 @@ from .refusals import Conflict
 from .rows import Find, Generation, Row
 
 log = structlog.get_logger(__name__)
+_TRIES = 32
 
 
 @dataclass(slots=True)
@@ -42,19 +44,40 @@ class Rollback:
             raise Conflict("already_live", f"generation {live.number} is live already")
         return found
 
-    def run(self, target: Generation, left: Left) -> Generation:
-        """Make it live; `left` says what becomes of the one before. Raises Conflict, ResidentLost or LedgerDown."""
+    def run(self, target: Generation, left: Left, also: Callable[[], None] = lambda: None) -> Generation:
+        """Make it live; `left` says what becomes of the one before, `also` is done in the same transaction.
+
+        Raises Conflict, ResidentLost or LedgerDown; nothing has changed then.
+        """
         image = self._image(target)
         resident = self.pipeline.resident
         try:
-            resident.verify(image)
-            return self.pipeline.commit(lambda: self._row(target), image, target.number, left)
+            if image.generation != target.number:  # laid out anew; what is still on the device was verified once
+                resident.verify(image)
+            return self.pipeline.commit(lambda: self._row(target, also), image, target.number, left)
         except RolledBack as error:
             raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
         except NoLane as error:
             raise Conflict("no_lane", f"{error}; try again when one has ended, or raise serve.lanes") from None
         finally:
             resident.drop(image)
+
+    def by_itself(self, code: str, sentence: str) -> Generation:
+        """Go back to the newest good generation that can be had, at last to the base; pins nothing.
+
+        Raises Conflict when that cannot be now, ResidentLost or LedgerDown.
+        """
+        bad = self.pipeline.live
+        left = Left(State.ROLLED_BACK, code, sentence)
+        older = [one for one in self.ledger.generations(_TRIES, good=True) if one.number < bad.number]
+        for target in (*older, self.base):
+            try:
+                return self.run(target, left, lambda: self.ledger.refuse_generation(bad.number))
+            except Conflict as refusal:
+                if refusal.code == "no_lane":
+                    raise
+                log.warning("passed_over", generation=target.number, code=refusal.code, detail=refusal.sentence)
+        raise Conflict("already_live", "the base itself is live: there is nothing to go back to")
 
     def _image(self, target: Generation) -> Image:
         """Get its image, held: the one on the device when it is still there, else laid out again from the store."""
@@ -73,7 +96,8 @@ class Rollback:
         except NoImage as error:
             raise Conflict("no_lane", f"{error}; try again when one has ended") from None
 
-    def _row(self, target: Generation) -> Row:
+    def _row(self, target: Generation, also: Callable[[], None]) -> Row:
         """Write the rollback as a swap of its own, within the transaction that makes it live."""
+        also()
         find = Find(OPERATOR, target.uri, target.revision, target.stamp, State.VERIFIED, "rollback", forced=True)
         return self.ledger.add([find], digest=target.digest, generation=target.number)[0]

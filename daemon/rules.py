@@ -8,6 +8,7 @@ from .lifecycle import IN_STORE, UNFETCHED, State
 from .rows import Find, Row
 
 PAUSED, PINNED, NO_LANE = "paused", "pinned", "no_lane"
+PAUSED_SENTENCE = "the queue is paused; `hotswapd resume` goes on"
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 300.0
 _LONGEST_ASKED = 3600.0
 """Seconds for which a source may put a retry off: a server's wait is kept, but not for days."""

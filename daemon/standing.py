@@ -2,10 +2,12 @@
 
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..swap.engine import Engine
 from .face import Readiness
 from .rows import Generation
+from .verify_watch import LiveWatch
 
 STARTING = "the daemon is starting"
 
@@ -15,7 +17,7 @@ class Standing:
     """Written by the worker and the service, read by any thread; each attribute is replaced whole.
 
     `phase` is a sentence on what start-up is doing, `lost` one on why the process is about to end,
-    `fingerprint` that of contract and policy.
+    `fingerprint` that of contract and policy, `verifying` how far the candidate is that is being verified.
     """
 
     live: Generation
@@ -25,6 +27,8 @@ class Standing:
     stopping: bool = False
     lost: str = ""
     fingerprint: str = ""
+    verifying: dict[str, Any] | None = None
+    watch: LiveWatch | None = None
     ready: threading.Event = field(default_factory=threading.Event)
 
     def readiness(self) -> Readiness:

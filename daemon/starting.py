@@ -13,11 +13,11 @@ import structlog
 from ..loaders.store import Store
 from ..swap.base import ResidentSpec
 from ..swap.engine import Engine, EngineSpec
-from ..swap.errors import ResidentLost
+from ..swap.errors import ResidentLost, StartError
 from ..swap.resident import Resident
 from .answerer import Answerer
 from .boot import Restorer
-from .config import Settings
+from .config import ConfigError, Settings
 from .failpoints import failpoint
 from .headline import headline
 from .heartbeats import WORKER, Heartbeats
@@ -29,6 +29,10 @@ from .pipeline import Pipeline
 from .report import resident
 from .rollback import Rollback
 from .rows import Generation
+from .verify_live import Guard
+from .verify_reading import require_readable
+from .verify_run import Pauses, Verification
+from .verify_watch import LiveWatch
 from .worker import Worker
 
 log = structlog.get_logger(__name__)
@@ -67,9 +71,12 @@ class Start:
         self._pipeline: Pipeline | None = None
         self._began = time.monotonic()
         self._recompiles = 0
+        self._guard: Guard | None = None
+        self._watch = operator.standing.watch = LiveWatch(settings.verify.watch, operator.inbox.notify)
 
     def run(self, stop: threading.Event, *, guarded: bool) -> None:
         """Load, compile, restore, say ready, and work until `stop`. Raises StartError or ResidentLost."""
+        self._look_at_files()
         engine = self._open_engine()
         standing = self._operator.standing
         live = self._restorer(engine).restore(self._pointed, standing.live)
@@ -78,6 +85,7 @@ class Start:
         self._pipeline = pipeline = self._make_pipeline(engine, fingerprint, live)
         self._reopen(fingerprint)
         worker = self._worker(engine, pipeline)
+        pipeline.verification = self._verification(engine, worker, self._settings)
         self._operator.worker = worker
         self._operator.answers = Answerer(engine, self._on_lost)
         standing.engine = engine
@@ -101,6 +109,13 @@ class Start:
         if self._engine is not None:
             self._engine.close(seconds)
             self._engine.resident.close()
+
+    def _look_at_files(self) -> None:
+        """Find out before the model is loaded that what [verify] points to cannot be read. Raises StartError."""
+        try:
+            require_readable(self._settings.verify)
+        except ConfigError as error:
+            raise StartError(str(error)) from None
 
     def _open_engine(self) -> Engine:
         model, serve = self._settings.model, self._settings.serve
@@ -129,6 +144,7 @@ class Start:
             log.info("not_covered", modules=len(opened.oracle.uncovered), first=opened.oracle.uncovered[0])
         engine = Engine(opened, sizes, on_free=self._operator.inbox.notify)
         engine.open(self._say)
+        engine.lanes.hear_end = self._watch.ended
         self._engine = engine
         self._operator.resident = resident(engine, model.base)
         return engine
@@ -144,7 +160,19 @@ class Start:
         operator = self._operator
         base = Generation(0, "", self._settings.model.revision, "0" * 64, time.time())
         rollback = Rollback(pipeline, operator.ledger, self._store, base)
-        return Worker(operator.inbox, operator.ledger, pipeline, rollback, room=engine.lanes.room, tick=self._tick)
+        self._guard = guard = Guard(self._watch, operator.ledger, rollback)
+        lanes, tick = engine.lanes, self._tick
+        return Worker(
+            operator.inbox, operator.ledger, pipeline, rollback, room=lanes.room, tick=tick, urgent=lambda: guard.waits
+        )
+
+    def _verification(self, engine: Engine, worker: Worker, settings: Settings) -> Verification:
+        """Read what [verify] points to. Raises StartError."""
+        pauses = Pauses(worker.give_way, worker.rest)
+        try:
+            return Verification(engine, self._operator.ledger, self._operator.standing, settings, pauses)
+        except ConfigError as error:
+            raise StartError(str(error)) from None
 
     def _reopen(self, fingerprint: str) -> None:
         try:
@@ -198,6 +226,7 @@ class Start:
         self._settings = settings
         names = (settings.model.base, *settings.admission.base_models)
         engine.resident.contract = replace(engine.resident.contract, base_models=names)
+        self._renew_verification(engine, pipeline, settings)
         fingerprint = policy_fingerprint(engine, settings)
         if fingerprint != pipeline.fingerprint:
             pipeline.fingerprint = standing.fingerprint = fingerprint
@@ -205,13 +234,26 @@ class Start:
             self._operator.inbox.notify()
             log.info("policy_changed", detail="what was refused under the old one is looked at again")
 
+    def _renew_verification(self, engine: Engine, pipeline: Pipeline, settings: Settings) -> None:
+        worker = self._operator.worker
+        assert worker is not None
+        self._watch.table = settings.verify.watch
+        try:
+            pipeline.verification = self._verification(engine, worker, settings)
+        except StartError as error:
+            log.error("verify_not_changed", detail=str(error))  # noqa: TRY400 - the sentence says it
+
     def _on_live(self, live: Generation, pause: float) -> None:
         self._metrics.paused(pause)
         self._went_live(live)
 
     def _went_live(self, live: Generation) -> None:
         self._operator.standing.live = live
+        self._watch.began(live.number, live.since)
         self._metrics.live(live.number, live.uri, live.digest)
+        if self._engine is not None:
+            resident = self._engine.resident
+            self._operator.pictures.went_live(resident.live, resident.arena.layout)
 
     def _tick(self) -> None:
         """Do what is due once a second, on the worker's thread."""
@@ -229,6 +271,8 @@ class Start:
             log.warning("recompiled", times=fresh, detail="a request had a shape that the warm-up did not see")
             self._operator.resident = resident(engine, self._settings.model.base)
         try:
+            if self._guard is not None:
+                self._guard.look()
             self._metrics.queue(self._operator.ledger.open_count())
         except LedgerDown as error:
             log.debug("ledger_down", detail=str(error))

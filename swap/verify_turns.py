@@ -9,7 +9,7 @@ import torch
 from transformers import DynamicCache
 
 from .errors import RolledBack
-from .failures import contained
+from .failures import Contained
 from .image import Image
 from .verify_spec import Limits, Progress, Tell
 
@@ -18,6 +18,11 @@ T = TypeVar("T")
 
 class Interrupted(Exception):
     """The gates were told to stop: nothing is known of the candidate yet, and it is to be tried again."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.sentence = sentence
 
 
 class Visitor(Protocol):
@@ -72,7 +77,7 @@ class GateTurns:
     def run(self, image: Image, work: Callable[[Any], T]) -> T:
         """Have `work(model)` done in a turn with this image. Raises RolledBack when time is up, or Interrupted."""
         self.check()
-        with contained(), self._resident.visit(image), torch.inference_mode():
+        with Contained(), self._resident.visit(image), torch.inference_mode():
             began = self._around.clock()
             result = work(self._resident.model)
             held = self._around.clock() - began

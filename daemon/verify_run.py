@@ -1,0 +1,112 @@
+"""Verification as the pipeline sees it: every gate in order, each verdict in the row, the log and the status."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ..swap.engine import Engine
+from ..swap.errors import RolledBack
+from ..swap.image import Image
+from ..swap.verify import Verifier
+from ..swap.verify_spec import Hear, Outcome, Progress, Verdict
+from ..swap.verify_turns import Surroundings
+from .config import Settings
+from .ledger import Ledger
+from .rows import Row
+from .standing import Standing
+from .verify_judge import Judge
+from .verify_reading import make_spec
+
+log = structlog.get_logger(__name__)
+_USUAL = 8
+"""Generations whose norms say what is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """How a gate gives way: `between` two turns and while it rests. See `Worker.give_way` and `Worker.rest`."""
+
+    between: Callable[[], None] = lambda: None
+    rest: Callable[[float], None] = time.sleep
+
+
+class Verification:
+    """All gates. For the worker's thread."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, standing: Standing, settings: Settings, pauses: Pauses) -> None:
+        """Read what [verify] points to. Raises ConfigError."""
+        self._ledger = ledger
+        self._standing = standing
+        around = Surroundings(lambda: _busy(engine), pauses.rest, pauses.between, self._tell)
+        spec = make_spec(settings.verify, engine)
+        self._verifier = Verifier(engine.resident, spec, around, context=engine.context, ends=engine.ends)
+        command = settings.verify.command
+        self._judge = Judge(command, engine, settings.model.base, around) if command else None
+
+    def run(self, row: Row, image: Image, directory: Path, hear: Hear) -> None:
+        """Try a candidate whose files are in `directory`; `hear` gets each verdict.
+
+        Raises RolledBack when a gate fails, NoLane, Unavailable or Interrupted when it could not be tried, and
+        ResidentLost.
+        """
+        self._standing.verifying = {"swap_id": row.swap_id, "uri": row.uri, "gate": "", "done": 0, "total": 0}
+        try:
+            self._verifier.run(image, lambda verdict: _say(row, verdict, hear), self._usual_norms())
+            if self._judge is not None:
+                verdict = self._judge.verdict(image, row, directory)
+                _say(row, verdict, hear)
+                if verdict.outcome == Outcome.FAILED:
+                    raise RolledBack(verdict.code, verdict.sentence)
+        finally:
+            self._standing.verifying = None
+
+    def _tell(self, progress: Progress) -> None:
+        now = self._standing.verifying
+        if now is not None:
+            fresh = {"gate": progress.gate, "done": progress.done, "total": progress.total}
+            self._standing.verifying = now | fresh
+
+    def _usual_norms(self) -> list[float]:
+        """Read the update norms of the last generations that nobody rolled back from."""
+        found: list[float] = []
+        for generation in self._ledger.generations(_USUAL, good=True):
+            with suppress(KeyError):  # the ledger was lost, and the generation is known from the pointer alone
+                verdicts = self._ledger.row(generation.swap_id).verify
+                found += [norm for one in verdicts if (norm := one["numbers"].get("update_norm"))]
+        return found
+
+
+def record(verdict: Verdict) -> dict[str, Any]:
+    """Say a verdict as the ledger, ``GET /history`` and `check --verify --json` do; JSON has no infinity."""
+    numbers = {name: number if math.isfinite(number) else None for name, number in verdict.numbers.items()}
+    return {
+        "gate": verdict.gate,
+        "outcome": verdict.outcome.value,
+        "code": verdict.code or None,
+        "sentence": verdict.sentence or None,
+        "numbers": numbers,
+    }
+
+
+def _say(row: Row, verdict: Verdict, hear: Hear) -> None:
+    hear(verdict)
+    log_verdict(verdict, uri=row.uri, digest=row.digest)
+
+
+def log_verdict(verdict: Verdict, **where: Any) -> None:
+    """Log one verdict with its numbers."""
+    level = "info" if verdict.outcome == Outcome.PASSED else "warning"
+    said = {"code": verdict.code, "detail": verdict.sentence} if verdict.code else {}
+    numbers = {name: float(f"{number:.6g}") for name, number in verdict.numbers.items()}
+    getattr(log, level)("verdict", gate=verdict.gate, outcome=verdict.outcome.value, **where, **said, **numbers)
+
+
+def _busy(engine: Engine) -> bool:
+    """Say whether requests are being answered."""
+    return any(one.active or one.waiting for one in engine.lanes.status())
