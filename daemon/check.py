@@ -1,15 +1,19 @@
-"""``hotswapd check``: say before it is published whether an adapter would be taken. Loads no weights of the base."""
+"""``hotswapd check``: say before it is published whether an adapter would be taken.
+
+Loads no weights of the base, unless its gates are to be run.
+"""
 
 import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 
-from ..swap.errors import BaseUnusable, Misfit, NoSlots, Rejected
+from ..loaders.errors import Unavailable
+from ..swap.errors import DeviceMissing, NoSlots, Rejected, StartError
 from .check_fetch import Unreadable, located
 from .check_findings import Findings, examine_adapter
 from .commands_talk import complain
@@ -17,6 +21,7 @@ from .config import ConfigError, Settings, load_settings
 from .config_tables import Admission
 from .exits import Exit
 from .pages import misfit_table, plain, show
+from .verify_words import record, verdict_table
 
 
 def check(arguments: Namespace) -> int:
@@ -27,9 +32,13 @@ def check(arguments: Namespace) -> int:
         for problem in error.problems:
             complain(str(problem), Exit.CONFIGURATION)
         return Exit.CONFIGURATION
+    except NoBase as error:
+        return complain(str(error), Exit.USAGE)
     except NoSlots as error:
         return complain(str(error), Exit.CONFIGURATION)
-    except (Unreadable, BaseUnusable) as error:
+    except DeviceMissing as error:
+        return complain(str(error), Exit.TRY_AGAIN)
+    except (Unreadable, StartError, Unavailable) as error:
         return complain(str(error), Exit.UNAVAILABLE)
     _print(findings, arguments.place, arguments.json)
     return Exit.FINE if findings.ok else Exit.REJECTED
@@ -41,9 +50,25 @@ def _findings(arguments: Namespace) -> Findings:
     sources = settings.source if settings else ()
     try:
         with located(arguments.place, sources, admission.max_artifact_bytes) as directory:
-            return examine_adapter(directory, settings.model if settings else None, admission)
+            found = examine_adapter(directory, settings.model if settings else None, admission)
+            if not arguments.verify or not found.ok:
+                return found
+            return _verified(found, directory, arguments.place, settings)
     except Rejected as error:
         return Findings(error.misfits)
+
+
+class NoBase(Exception):
+    """The gates were asked for without a model to run them on."""
+
+
+def _verified(found: Findings, directory: Path, place: str, settings: Settings | None) -> Findings:
+    """Run the gates too, on the model itself."""
+    if settings is None:
+        raise NoBase("--verify needs the base: name it with --config or --base")
+    from .check_verify import verify_adapter  # loads the model's code, which takes seconds
+
+    return replace(found, verdicts=tuple(verify_adapter(directory, place, settings)))
 
 
 def _settings(arguments: Namespace) -> Settings | None:
@@ -58,11 +83,18 @@ def _settings(arguments: Namespace) -> Settings | None:
 def _print(findings: Findings, place: str, as_json: bool) -> None:
     if as_json:
         misfits = [asdict(misfit) for misfit in findings.misfits]
-        sys.stdout.write(json.dumps({"ok": findings.ok, "misfits": misfits, "note": findings.note or None}) + "\n")
+        said = {"ok": findings.ok, "misfits": misfits, "note": findings.note or None}
+        if findings.verdicts:
+            said["verify"] = [record(verdict) for verdict in findings.verdicts]
+        sys.stdout.write(json.dumps(said) + "\n")
         return
-    show(_page(findings.misfits, place, findings.note))
+    show(_page(findings, place))
 
 
-def _page(misfits: Sequence[Misfit], place: str, note: str) -> RenderableType:
-    verdict = f"{place} would be taken" if not misfits else f"{place} would be refused: {len(misfits)} misfits"
-    return Group(plain(verdict), *([misfit_table(misfits)] if misfits else []), *([plain(note)] if note else []))
+def _page(findings: Findings, place: str) -> RenderableType:
+    misfits, verdicts = findings.misfits, findings.verdicts
+    count = f"{len(misfits)} misfits" if misfits else "it fails a gate"
+    parts: list[RenderableType] = [plain(f"{place} would be {'taken' if findings.ok else f'refused: {count}'}")]
+    parts += [misfit_table(misfits)] if misfits else []
+    parts += [verdict_table(verdicts)] if verdicts else []
+    return Group(*parts, *([plain(findings.note)] if findings.note else []))

@@ -15,6 +15,7 @@ from ..swap.image import fill_host_image
 from ..swap.layout import Layout
 from ..swap.manifest import Manifest, read_manifest
 from ..swap.oracle import MetaOracle
+from ..swap.verify_spec import Outcome, Verdict
 from .config_tables import Admission, Model
 
 _STRUCTURE = "only its structure was checked: name a base with --config or --base to compare it with one"
@@ -22,15 +23,16 @@ _STRUCTURE = "only its structure was checked: name a base with --config or --bas
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`misfits` is empty when it would be taken; `note` says what was not looked at."""
+    """`misfits` is empty when it would be taken; `note` says what was not looked at, `verdicts` what gates found."""
 
     misfits: tuple[Misfit, ...]
     note: str = ""
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether nothing was found."""
-        return not self.misfits
+        return not self.misfits and all(verdict.outcome != Outcome.FAILED for verdict in self.verdicts)
 
 
 def examine_adapter(directory: Path, model: Model | None, admission: Admission) -> Findings:

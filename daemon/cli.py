@@ -53,14 +53,30 @@ def _add_local_commands(commands: Any) -> None:
     check.add_argument("--config", type=Path, metavar="F", help="the daemon's TOML file")
     check.add_argument("--base", metavar="B", help="base model, in place of the configuration's")
     check.add_argument("--max-rank", type=int, metavar="N", help="largest rank, in place of the configuration's")
+    check.add_argument("--verify", action="store_true", help="load the base and run the gates of [verify] too")
     check.add_argument("--json", action="store_true", help="print JSON")
     _add_publish(commands)
     completion = _add(commands, "completion", "completion", "completion", "print the completions of a shell")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
+    _add_bench(commands)
     demo = _add(commands, "demo", "demo", "demo", "show it all in two minutes, with a small real model")
     demo.add_argument(
         "--compile", choices=("auto", "true", "false"), default="auto", help="compile the model (default: auto)"
     )
+
+
+def _add_bench(commands: Any) -> None:
+    bench = _add(commands, "bench", "bench.command", "run", "measure what a swap costs, beside PEFT and one plain copy")
+    bench.add_argument("--preset", choices=("tiny", "0.5b", "8b"), help="shape and times (default: tiny)")
+    bench.add_argument("--base", metavar="B", help="a real base model, in place of random weights")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write every sample as JSON")
+    bench.add_argument("--plot", type=Path, metavar="FILE", help="draw the figures (.svg, .png)")
+    bench.add_argument("--only", type=_names, metavar="NAMES", help="measure these only, separated by commas")
+    bench.add_argument("--rounds", type=_at_least_one, metavar="N", help="samples of each short measurement")
+    bench.add_argument("--window", type=float, metavar="S", help="seconds of load for each way of swapping")
+    bench.add_argument("--folders", type=_numbers, metavar="N,...", help="how many adapters to scan, e.g. 100,100000")
+    bench.add_argument("--rows", type=_at_least_one, metavar="N", help="rows of the largest ledger")
+    bench.add_argument("--room", type=Path, metavar="DIR", help="where temporary files go (default: TMPDIR)")
 
 
 def _add_publish(commands: Any) -> None:
@@ -115,6 +131,14 @@ def _talking(commands: Any, name: str, module: str, function: str, summary: str)
     where.add_argument("--socket", type=Path, metavar="PATH", help="control socket of the daemon")
     where.add_argument("--config", type=Path, metavar="F", help="TOML file that names it")
     return command
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(_at_least_one(part) for part in text.split(","))
 
 
 def _number(text: str) -> int:

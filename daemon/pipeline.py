@@ -34,7 +34,8 @@ from .ledger import RETIRES, Ledger, LedgerDown, Left, Overtaken
 from .lifecycle import State
 from .rows import Generation, Row
 from .rules import NO_LANE, PAUSED, PINNED
-from .verify_run import Verification, record
+from .verify_run import Verification
+from .verify_words import record
 
 log = structlog.get_logger(__name__)
 SWAP = "swap"

@@ -18,7 +18,6 @@ from ..swap.image import Image
 from ..swap.verify_spec import Outcome, Progress, Verdict
 from ..swap.verify_turns import Surroundings
 from .config_verify import Command
-from .rows import Row
 from .verify_server import CandidateServer
 
 GATE = "command"
@@ -36,7 +35,7 @@ class Judge:
     model: str
     around: Surroundings
 
-    def verdict(self, image: Image, row: Row, directory: Path) -> Verdict:
+    def verdict(self, image: Image, uri: str, directory: Path) -> Verdict:
         """Let the program judge the candidate, whose files are in `directory`.
 
         Raises NoLane when every lane is busy, Unavailable when the program cannot be started, and Interrupted; however
@@ -49,8 +48,8 @@ class Judge:
                 "HOTSWAPD_JUDGE_URL": server.url,
                 "HOTSWAPD_JUDGE_KEY": key,
                 "HOTSWAPD_JUDGE_MODEL": self.model,
-                "HOTSWAPD_CANDIDATE_URI": row.uri,
-                "HOTSWAPD_CANDIDATE_DIGEST": row.digest,
+                "HOTSWAPD_CANDIDATE_URI": uri,
+                "HOTSWAPD_CANDIDATE_DIGEST": image.digest,
                 "HOTSWAPD_CANDIDATE_DIR": str(directory),
                 "OPENAI_BASE_URL": server.url,
                 "OPENAI_API_KEY": key,

@@ -8,8 +8,9 @@ from ..swap.verify_spec import Outcome, Verdict
 from .ledger import Ledger
 from .refusals import Conflict
 from .rollback import Rollback
-from .verify_run import log_verdict, record
+from .verify_run import log_verdict
 from .verify_watch import LiveWatch
+from .verify_words import record
 
 log = structlog.get_logger(__name__)
 

@@ -1,6 +1,5 @@
 """Verification as the pipeline sees it: every gate in order, each verdict in the row, the log and the status."""
 
-import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -59,7 +58,7 @@ class Verification:
         try:
             self._verifier.run(image, lambda verdict: _say(row, verdict, hear), self._usual_norms())
             if self._judge is not None:
-                verdict = self._judge.verdict(image, row, directory)
+                verdict = self._judge.verdict(image, row.uri, directory)
                 _say(row, verdict, hear)
                 if verdict.outcome == Outcome.FAILED:
                     raise RolledBack(verdict.code, verdict.sentence)
@@ -80,18 +79,6 @@ class Verification:
                 verdicts = self._ledger.row(generation.swap_id).verify
                 found += [norm for one in verdicts if (norm := one["numbers"].get("update_norm"))]
         return found
-
-
-def record(verdict: Verdict) -> dict[str, Any]:
-    """Say a verdict as the ledger, ``GET /history`` and `check --verify --json` do; JSON has no infinity."""
-    numbers = {name: number if math.isfinite(number) else None for name, number in verdict.numbers.items()}
-    return {
-        "gate": verdict.gate,
-        "outcome": verdict.outcome.value,
-        "code": verdict.code or None,
-        "sentence": verdict.sentence or None,
-        "numbers": numbers,
-    }
 
 
 def _say(row: Row, verdict: Verdict, hear: Hear) -> None:
