@@ -11,9 +11,12 @@ from transformers import (
     Gemma3TextConfig,
     GPT2Config,
     LlamaConfig,
+    MixtralConfig,
+    Phi3Config,
     PretrainedConfig,
     PreTrainedTokenizerFast,
     Qwen3Config,
+    Qwen3MoeConfig,
 )
 
 EOS = 256
@@ -45,10 +48,18 @@ def _configuration(kind: str) -> PretrainedConfig:
         return GPT2Config(
             vocab_size=VOCABULARY, n_embd=48, n_layer=2, n_head=4, n_positions=512, eos_token_id=EOS, bos_token_id=EOS
         )
+    if kind == "phi3":
+        sizes = {name: size for name, size in _SIZES.items() if name != "head_dim"}
+        return Phi3Config(**{**sizes, "pad_token_id": 0})
+    if kind == "mixtral":
+        return MixtralConfig(**_SIZES, num_local_experts=4)
+    if kind == "qwen3_moe":
+        return Qwen3MoeConfig(**_SIZES, moe_intermediate_size=32, num_experts=4, num_experts_per_tok=2)
     raise ValueError(kind)
 
 
 KINDS = ("llama", "gpt2", "qwen3", "gemma3")
+MORE_KINDS = ("phi3", "mixtral", "qwen3_moe")
 
 
 def tiny(kind: str, directory: Path, seed: int = 0) -> Path:
