@@ -159,12 +159,13 @@ class Resident:
     def turn(self, image: Image) -> Iterator[None]:
         """Hold the right to run the model, with this image in the arena; first asked, first served."""
         with self._turns:
-            began, passed_at, alternates = time.perf_counter(), self._turns.passed_at, self._in_arena is not image
+            began, since, handing = time.perf_counter(), self._turns.passed_at, self._turns.handing
+            alternates = self._in_arena is not image
             self._put(image)
-            copied = time.perf_counter()
+            copying = time.perf_counter() - began
             yield
             if alternates:
-                self.alternation.count(passed_at, began, copied)
+                self.alternation.count(began if since is None else since, copying, handing)
 
     def pulse(self) -> None:
         """Wait for a turn and pass it on: this returns as long as no step hangs in the device."""
