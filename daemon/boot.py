@@ -1,9 +1,13 @@
 """After a start: make live what was live, without its source being there."""
 
+import errno
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -56,7 +60,7 @@ class Restorer:
                     return generation
             except Rejected as error:
                 log.warning("no_longer_fits", generation=generation.number, uri=generation.uri, detail=str(error))
-                self._try_again_later(generation)
+                self._write(partial(self._try_again_later, generation))
                 return base
         log.warning("serving_the_base", detail="no kept generation could be restored")
         return base
@@ -70,25 +74,62 @@ class Restorer:
 
     def _bring_back(self, generation: Generation) -> bool:
         """Make it live if it is whole and the process did not keep dying with it. Raises Rejected."""
-        artifact = self.store.find(generation.digest)
-        if artifact is None or digest_of(artifact.path) != generation.digest:
-            log.error("artifact_lost", generation=generation.number, digest=generation.digest)
+        if not self._is_whole(generation) or self._deadly(generation):
             return False
-        if self._deadly(generation):
+        try:
+            self._make_live(generation)
+        except (RolledBack, Rejected) as error:
+            self._write(lambda: self.ledger.end_attempt(generation.digest, BOOT))
+            if isinstance(error, Rejected):
+                raise
+            log.error("restore_failed", generation=generation.number, code=error.code, detail=error.sentence)  # noqa: TRY400
             return False
+        self._note_success(generation)
+        return True
+
+    def _make_live(self, generation: Generation) -> None:
         failpoint("restore")
         resident = self.engine.resident
-        image = resident.stage(resident.admit(artifact.path), generation.digest)
+        image = resident.stage(resident.admit(self._directory(generation)), generation.digest)
         try:
             resident.verify(image)
             resident.commit(image, generation.number)
-        except RolledBack as error:
-            log.error("restore_failed", generation=generation.number, code=error.code, detail=error.sentence)  # noqa: TRY400
-            return False
         finally:
             resident.drop(image)
-        self._note_success(generation)
-        return True
+
+    def _directory(self, generation: Generation) -> Path:
+        artifact = self.store.find(generation.digest)
+        if artifact is None:
+            raise FileNotFoundError(errno.ENOENT, "it is not in the store", generation.digest)
+        return artifact.path
+
+    def _is_whole(self, generation: Generation) -> bool:
+        """Read its copy in the store again; what is lost or damaged is fetched again where its source has it still."""
+        try:
+            found = digest_of(self._directory(generation))
+        except OSError as error:
+            found = str(error)
+        if found == generation.digest:
+            return True
+        log.error("artifact_lost", generation=generation.number, digest=generation.digest, found=found)
+        self._write(lambda: self._fetch_again(generation))
+        return False
+
+    def _fetch_again(self, generation: Generation) -> None:
+        row = self.ledger.live_row()
+        if row is None or row.swap_id != generation.swap_id or row.source == OPERATOR:
+            return
+        why = "its copy in the store was lost or damaged; it is fetched again"
+        with self.ledger.together():
+            row = self.ledger.move(row, State.FETCHED, "artifact_lost", why)
+            self.ledger.move(row, State.WAITING, "artifact_lost", why, tries=1, next_try=time.time(), forced=True)
+
+    def _write(self, write: Callable[[], Any]) -> None:
+        """Write what can be written; a start does not wait for a disk that is full."""
+        try:
+            write()
+        except LedgerDown as error:
+            log.warning("ledger_down", detail=str(error))
 
     def _deadly(self, generation: Generation) -> bool:
         """Say whether the process died in this step again and again; write that it is under way if not."""
@@ -112,12 +153,9 @@ class Restorer:
             log.warning("restore_not_recorded", generation=generation.number, detail=str(error))
 
     def _try_again_later(self, generation: Generation) -> None:
-        try:
-            row = self.ledger.adopt(generation, OPERATOR)
-            why = "it no longer fits the contract; it is looked at again"
-            self.ledger.move(row, State.FETCHED, "no_longer_fits", why, forced=True)
-        except LedgerDown as error:
-            log.warning("ledger_down", detail=str(error))
+        row = self.ledger.adopt(generation, OPERATOR)
+        why = "it no longer fits the contract; it is looked at again"
+        self.ledger.move(row, State.FETCHED, "no_longer_fits", why, forced=True)
 
 
 def digest_of(directory: Path) -> str:

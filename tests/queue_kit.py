@@ -173,11 +173,12 @@ class Queue:
         self.ledger = Ledger(self.directory / "ledger.sqlite", self.told.extend)
         pointed = pointed_at(self.store)
         self.ledger.count_deaths()
-        if pointed is not None:
+        if pointed is not None and (pointed.number or pointed.swap_id):
             self.ledger.adopt(pointed, OPERATOR)
         self.ledger.recover()
         self.inbox = Inbox(self.ledger, self.places, self.clock)
         base = base_generation("main", 0.0)
+        self.resident.seat = lambda image: None  # a new process has a new resident, which no lane is bound to yet
         engine: Any = SimpleNamespace(resident=self.resident, lanes=self.lanes)
         self.pipeline = Pipeline(engine, self.ledger, self.store, self.fingerprint, live=pointed or base)
         self.ledger.reopen(self.fingerprint)
@@ -228,6 +229,26 @@ class Queue:
     def turn(self) -> None:
         """Let the worker's loop do one turn, on this thread."""
         self.worker.loop(_OneTurn())
+
+    def ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Ask as the control socket does, on a thread, while this one does the worker's turns; return the answer."""
+        answer: list[Any] = []
+
+        def run() -> None:
+            try:
+                answer.append(call(*arguments, **options))
+            except Exception as error:
+                answer.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        while thread.is_alive():
+            self.turn()
+            thread.join(0.001)
+        (said,) = answer
+        if isinstance(said, Exception):
+            raise said
+        return said
 
     def settle(self) -> None:
         """Scan, fetch and try until nothing moves any more; retries become due."""
