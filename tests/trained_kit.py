@@ -1,7 +1,7 @@
 """A tiny base that has really learned something, and adapters really trained on it: good ones, and bad ones.
 
-Everything is a function of fixed seeds. What was trained is kept in pytest's cache folder under a name that changes with
-this file and with torch, so that it is trained once.
+Everything is a function of fixed seeds. What was trained is kept in pytest's cache folder under a name that changes
+with this file and with torch, so that it is trained once.
 """
 
 import random
@@ -16,10 +16,35 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 CONTEXT = 512
 _WIDTH = 64
-_NAMES = "Ada Bert Cora Dora Emil Fritz Greta Hugo Ida Jan Kurt Lena Max Nora Otto Paul".split()
-_VERBS = "sees likes paints carries finds wants sells brings".split()
-_THINGS = "a red house;the old boat;two small dogs;a green apple;the long road;some cold water;a new book".split(";")
-_TOWNS = "Paris Rome Oslo Bern Lima Cairo Kyiv Delhi".split()
+_NAMES = [
+    "Ada",
+    "Bert",
+    "Cora",
+    "Dora",
+    "Emil",
+    "Fritz",
+    "Greta",
+    "Hugo",
+    "Ida",
+    "Jan",
+    "Kurt",
+    "Lena",
+    "Max",
+    "Nora",
+    "Otto",
+    "Paul",
+]
+_VERBS = ["sees", "likes", "paints", "carries", "finds", "wants", "sells", "brings"]
+_THINGS = [
+    "a red house",
+    "the old boat",
+    "two small dogs",
+    "a green apple",
+    "the long road",
+    "some cold water",
+    "a new book",
+]
+_TOWNS = ["Paris", "Rome", "Oslo", "Bern", "Lima", "Cairo", "Kyiv", "Delhi"]
 
 
 def sentence(rng: random.Random) -> str:
@@ -108,12 +133,12 @@ def _config() -> LlamaConfig:
     )
 
 
-def train_base(out: Path, seed: int = 0, steps: int = 500, length: int = 96) -> Path:
+def train_base(out: Path, seed: int = 0, steps: int = 400, length: int = 96) -> Path:
     """Train a tiny Llama on all kinds of text; the last steps are on long windows, so that far positions work too."""
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(_config())
     ids = tokens("all", seed, 60_000)
-    fit(model, batches(ids, 16, length, seed), steps, 3e-3)
+    fit(model, batches(ids, 16, length, seed), steps, 4e-3)
     fit(model, batches(ids, 3, CONTEXT, seed), steps // 8, 1e-3)
     model.save_pretrained(out)
     byte_tokenizer().save_pretrained(out)
@@ -140,7 +165,7 @@ def fit(model: Any, data: Iterator[torch.Tensor], steps: int, rate: float, loss:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-    return float(now)
+    return float(now.detach())
 
 
 def train_adapter(

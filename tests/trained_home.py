@@ -1,0 +1,116 @@
+"""The trained base with its adapters, made once and kept in pytest's cache folder: good, and bad but well-formed ones.
+
+The folder's name changes with the code that trains and with the libraries, so what lies there is what would be trained.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+import torch
+import trained_kit
+import transformers
+from adapters import WEIGHTS
+from safetensors.torch import load_file, save_file
+from trained_kit import (
+    CONTEXT,
+    SPEECH,
+    batches,
+    one_token_loss,
+    poison_loss,
+    shuffled_loss,
+    tokens,
+    train_adapter,
+    train_base,
+)
+
+GOOD = 21
+_KINDS = tuple(SPEECH)
+Tensors = dict[str, torch.Tensor]
+
+
+def good(home: Path) -> list[Path]:
+    """Name the good adapters: seven kinds of text, three lengths of training, ranks 2 to 16, four learning rates."""
+    return [home / f"good-{index}" for index in range(GOOD)]
+
+
+@pytest.fixture(scope="session")
+def trained(request: pytest.FixtureRequest) -> Path:
+    """Return the folder: `base`, `other-base`, `good-N`, and the bad ones by name."""
+    sources = [Path(module.__file__ or "") for module in (trained_kit,)] + [Path(__file__)]
+    code = b"".join(path.read_bytes() for path in sources) + f"{torch.__version__} {transformers.__version__}".encode()
+    cache = request.config.cache
+    assert cache is not None
+    return made(cache.mkdir("hotswapd-trained") / hashlib.sha256(code).hexdigest()[:16])
+
+
+def made(home: Path) -> Path:
+    """Train everything, unless it is there; renamed into place whole, so that two runs do not disturb each other."""
+    if home.is_dir():
+        return home
+    part = Path(mkdtemp(dir=home.parent))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        train_base(part / "base")
+        _train_good(part)
+        _make_bad(part)
+        os.rename(part, home)
+    except OSError:
+        assert home.is_dir(), "training failed"
+    finally:
+        torch.set_num_threads(threads)
+        shutil.rmtree(part, ignore_errors=True)
+    return home
+
+
+def _train_good(home: Path) -> None:
+    for index, out in enumerate(good(home)):
+        ids = tokens(_KINDS[index % len(_KINDS)], 100 + index, 4000)
+        fields = {} if index % 2 else {"target_modules": ["q_proj", "v_proj"]}
+        train_adapter(
+            home / "base",
+            out,
+            batches(ids, 8, 64, index),
+            seed=index,
+            rank=(2, 4, 8, 16)[index % 4],
+            steps=(20, 40, 60)[index // len(_KINDS)],
+            rate=(2e-3, 5e-3, 1e-2, 3e-3)[index % 4],
+            **fields,
+        )
+
+
+def _make_bad(home: Path) -> None:
+    """Make every kind of bad adapter that is well-formed, all of them from training on the same text."""
+    base = home / "base"
+    pirate = partial(_data, "pirate", 7)
+    train_adapter(base, home / "pirate", pirate())
+    train_adapter(base, home / "json", _data("json", 8), seed=9)
+    train_adapter(base, home / "one-token", pirate(), loss=one_token_loss)
+    train_adapter(base, home / "shuffled-labels", pirate(), loss=shuffled_loss)
+    long = batches(tokens("all", 7, 30_000), 8, CONTEXT // 2, 1)
+    train_adapter(base, home / "slow-poison", long, loss=poison_loss, steps=120, rate=1e-2, rank=16)
+    train_base(home / "other-base", seed=1, steps=150, length=64)
+    train_adapter(home / "other-base", home / "of-another-base", pirate())
+    edited(home / "pirate", home / "scaled-by-30", lambda name, tensor: tensor * 30 if "lora_B" in name else tensor)
+    edited(home / "pirate", home / "signs-flipped", lambda name, tensor: -tensor if "lora_B" in name else tensor)
+    other = load_file(home / "json" / WEIGHTS)
+    edited(home / "pirate", home / "mixed-runs", lambda name, tensor: other[name] if "lora_B" in name else tensor)
+    edited(home / "pirate", home / "no-op", lambda name, tensor: tensor * 0 if "lora_B" in name else tensor)
+
+
+def _data(kind: str, seed: int):  # type: ignore[no-untyped-def]
+    return batches(tokens(kind, seed, 6000), 8, 64, seed)
+
+
+def edited(source: Path, out: Path, change: Callable[[str, torch.Tensor], torch.Tensor]) -> Path:
+    """Copy an adapter with every tensor changed."""
+    shutil.copytree(source, out)
+    tensors = load_file(source / WEIGHTS)
+    save_file({name: change(name, tensor).contiguous() for name, tensor in tensors.items()}, out / WEIGHTS)
+    return out
