@@ -16,34 +16,11 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 CONTEXT = 512
 _WIDTH = 64
-_NAMES = [
-    "Ada",
-    "Bert",
-    "Cora",
-    "Dora",
-    "Emil",
-    "Fritz",
-    "Greta",
-    "Hugo",
-    "Ida",
-    "Jan",
-    "Kurt",
-    "Lena",
-    "Max",
-    "Nora",
-    "Otto",
-    "Paul",
-]
+_NAMES = ("Ada", "Bert", "Cora", "Dora", "Emil", "Fritz", "Greta", "Hugo")
+_NAMES += ("Ida", "Jan", "Kurt", "Lena", "Max", "Nora", "Otto", "Paul")
 _VERBS = ["sees", "likes", "paints", "carries", "finds", "wants", "sells", "brings"]
-_THINGS = [
-    "a red house",
-    "the old boat",
-    "two small dogs",
-    "a green apple",
-    "the long road",
-    "some cold water",
-    "a new book",
-]
+_THINGS = ("a red house", "the old boat", "two small dogs", "a green apple")
+_THINGS += ("the long road", "some cold water", "a new book")
 _TOWNS = ["Paris", "Rome", "Oslo", "Bern", "Lima", "Cairo", "Kyiv", "Delhi"]
 
 

@@ -1,4 +1,4 @@
-"""What the gates say to adapters that were really trained: the good ones pass, the bad ones are named or get through."""
+"""What the gates say to adapters that were really trained: the good pass, the bad are named or get through."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,8 +87,8 @@ def test_the_defaults_catch_what_is_bad_by_itself(attempt: Try, name: str) -> No
 def test_what_looks_sane_is_caught_by_what_the_operator_knows(
     attempt: Try,
     resident: Resident,
-    trained: Path,
-    name: str,  # noqa: F811
+    trained: Path,  # noqa: F811
+    name: str,
 ) -> None:
     """Flipped signs, mixed runs and another base pass the defaults; the operator's texts show that they are worse."""
     assert attempt(name)[0] == ""

@@ -1,0 +1,142 @@
+"""The turns of a gate: short, paced while requests run, and over when the candidate's time is."""
+
+import threading
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from lanes_kit import bench
+
+from hotswapd.swap.errors import RolledBack
+from hotswapd.swap.image import Image
+from hotswapd.swap.verify import Verifier
+from hotswapd.swap.verify_spec import Dataset, Example, Limits, Progress, Spec, Verdict
+from hotswapd.swap.verify_turns import GateTurns, Interrupted, Surroundings
+
+
+class Clock:
+    """A time that only passes when work is done or waited for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Still:
+    """A resident whose turns cost nothing, to look at the pacing alone."""
+
+    model = SimpleNamespace()
+
+    @contextmanager
+    def visit(self, image: Image):
+        yield
+
+
+def turns(clock: Clock, *, busy: bool = True, **limits) -> GateTurns:
+    around = Surroundings(busy=lambda: busy, rest=clock.pass_by, clock=clock)
+    return GateTurns(Still(), Limits(**limits), around)
+
+
+def test_while_requests_run_a_gate_holds_the_model_for_its_share_of_the_time() -> None:
+    """After each turn it rests so long that it held the model for no more than max_share of all the time."""
+    clock = Clock()
+    gate = turns(clock, max_share=0.15)
+    for seconds in (0.1, 0.02, 0.3):
+        gate.run(None, lambda model, seconds=seconds: clock.pass_by(seconds))
+        assert gate.held / clock.now == pytest.approx(0.15)
+
+
+def test_alone_it_does_not_rest() -> None:
+    """With nobody to wait for it takes one turn after the other."""
+    clock = Clock()
+    gate = turns(clock, busy=False)
+    for _ in range(5):
+        gate.run(None, lambda model: clock.pass_by(0.1))
+    assert clock.now == pytest.approx(gate.held) == pytest.approx(0.5)
+
+
+def test_a_candidate_whose_time_is_up_is_refused_with_how_far_it_came() -> None:
+    """The next turn after the limit is not taken; the sentence has the gate, the tokens and the key to change."""
+    clock = Clock()
+    gate = turns(clock, timeout=1.0)
+    gate.at(Progress("dataset", 300, 20_000))
+    gate.run(None, lambda model: clock.pass_by(0.3))
+    with pytest.raises(RolledBack, match=r"verify\.timeout = 1 s; gate dataset had done 300 of 20000 tokens") as caught:
+        gate.run(None, lambda model: pytest.fail("its time is up"))
+    assert caught.value.code == "verify_timeout"
+
+
+@pytest.fixture(scope="module")
+def made():
+    with bench() as bench_:
+        yield bench_
+
+
+def _spec(texts: int, **limits) -> Spec:
+    examples = tuple(Example(tuple((7 * i + k) % 200 for i in range(100))) for k in range(texts))
+    return Spec(Limits(max_update_ratio=0, max_loss=0, **limits), dataset=Dataset(examples, 1e9))
+
+
+def _candidate(made):
+    from lanes_kit import adapter
+
+    return made.resident.stage(made.resident.admit(adapter(1)), "1" * 64)
+
+
+def test_no_turn_is_longer_than_it_may_be_and_progress_is_told(made) -> None:
+    """A gate of 2,000 tokens and its comparison take turns of at most turn_tokens, and end where they said."""
+    told: list[Progress] = []
+    sizes: list[int] = []
+    model, image = made.resident.model, _candidate(made)
+    hook = model.register_forward_pre_hook(lambda *given: sizes.append(given[2]["input_ids"].numel()), with_kwargs=True)
+    try:
+        around = Surroundings(tell=told.append)
+        Verifier(made.resident, _spec(20, turn_tokens=256), around, context=448, ends=()).run(image, lambda _: None)
+    finally:
+        hook.remove()
+        made.resident.drop(image)
+    assert max(sizes) <= 256
+    last = [one for one in told if one.gate == "dataset"][-1]
+    assert last.done == last.total == 4000  # the base, which is live too, and the candidate
+
+
+def test_requests_go_on_while_a_gate_runs(made) -> None:
+    """With a busy lane the gate holds the model for its share at most, and answers stay exact."""
+    image, waits, verdicts = _candidate(made), [], []
+    prompt = (5, 6, 7)
+    undisturbed = made.ask(prompt, 120)[1].wait().token_ids
+    pairs = [made.ask(prompt, 120) for _ in range(2)]
+    still = threading.Event()
+    around = Surroundings(busy=lambda: not pairs[0][1].ended.is_set(), rest=lambda s: (waits.append(s), still.wait(s)))
+    try:
+        Verifier(made.resident, _spec(20, max_share=0.15), around, context=448, ends=()).run(image, verdicts.append)
+    finally:
+        made.resident.drop(image)
+    assert all(listener.wait().token_ids == undisturbed for _, listener in pairs)
+    assert waits, "the lane was never busy while the gate ran"
+    assert verdicts[-1].gate == "dataset"
+
+
+def test_an_interrupted_gate_leaves_the_arena_as_it_was(made) -> None:
+    """Told to stop between two turns it raises at once, gives no verdict on what it was at, and nothing has changed."""
+    image, verdicts, calls = _candidate(made), [], []
+    before = made.resident.arena.digest()
+
+    def between() -> None:
+        calls.append(1)
+        if len(calls) > 4:
+            raise Interrupted("paused", "the queue is paused")
+
+    verifier = Verifier(made.resident, _spec(20), Surroundings(between=between), context=448, ends=())
+    try:
+        with pytest.raises(Interrupted):
+            verifier.run(image, verdicts.append)
+    finally:
+        made.resident.drop(image)
+    assert made.resident.arena.digest() == before
+    assert all(isinstance(one, Verdict) and one.gate != "dataset" for one in verdicts)
