@@ -66,7 +66,8 @@ class LiveWatch:
             for old in sorted(self._tallies)[:-_KEPT]:
                 if old not in (self._live, self._before):
                     del self._tallies[old]
-            self._ends = since + self.table.seconds if generation else 0.0
+            ends = since + self.table.seconds
+            self._ends = ends if generation and self.table.seconds and ends > self._clock() else 0.0
 
     def ended(self, ended: Ended) -> None:
         """Take note of a request; called on a lane's thread."""
@@ -77,11 +78,6 @@ class LiveWatch:
             tally.add(ended)
         if ended.non_finite:
             self._wake()
-
-    def stop(self) -> None:
-        """Watch nothing until another generation goes live."""
-        with self._lock:
-            self._ends = 0.0
 
     def judge(self) -> Verdict | None:
         """Return a verdict when the window is over or a limit is crossed; once for each generation."""
