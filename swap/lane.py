@@ -6,13 +6,18 @@ callbacks, since a callback on a closed event loop would kill the lane's thread.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from transformers import CompileConfig, ContinuousBatchingConfig, GenerationConfig
-from transformers.generation.continuous_batching.continuous_api import ContinuousBatchingManager, OutputRouter
+from transformers.generation.continuous_batching.continuous_api import (
+    BackgroundThreadStatus,
+    ContinuousBatchingManager,
+    OutputRouter,
+)
 from transformers.generation.continuous_batching.model_runner import infer_max_single_request_tokens
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
@@ -127,9 +132,16 @@ class Lane:
         self._forget_all()
         self._loop.start()
 
-    def stop(self, seconds: float) -> None:
-        """End the thread; requests that are left fail. At shutdown only: it disturbs the other lanes."""
-        self._loop.stop(block=True, timeout=seconds, hard_stop=True)
+    def end(self) -> None:
+        """Ask the thread to end after the step that it is in; requests that are left fail."""
+        self._loop.background_thread_status.request_stop(BackgroundThreadStatus.HARD_STOP, global_rank=0)
+        self._loop._wake_up_loop.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the thread's end. The loop's own `stop` would also change the model's attention back, under the
+        other lanes, and collect garbage for a second.
+        """
+        self._loop.join(time.perf_counter(), timeout=seconds)
 
     @property
     def alive(self) -> bool:

@@ -80,7 +80,9 @@ class Lanes:
             self._current = None
             self._ended.wait_for(lambda: not self._tickets, timeout=seconds)
         for seat in self._seats:
-            seat.lane.stop(seconds=_LAST_STEP)
+            seat.lane.end()
+        for seat in self._seats:
+            seat.lane.join(_LAST_STEP)
 
     def room(self) -> bool:
         """Say whether a generation could go live now."""

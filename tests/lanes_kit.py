@@ -107,10 +107,15 @@ class Bench:
             assert self._freed.wait(LONG), "no lane ever became free"
 
     def ask(
-        self, prompt: tuple[int, ...], tokens: int = 8, generation: int | None = None, **how: Any
+        self,
+        prompt: tuple[int, ...],
+        tokens: int = 8,
+        generation: int | None = None,
+        hear: Listener | None = None,
+        **how: Any,
     ) -> tuple[Ticket, Listener]:
         """Send a request straight to the lanes, without an end-of-text token."""
-        listener = Listener()
+        listener = Listener() if hear is None else hear
         ticket = self.lanes.submit(LaneRequest(prompt, tokens, (), Sampling(**how)), listener, generation)
         return ticket, listener
 
