@@ -47,6 +47,10 @@ class Face(Protocol):
         """Return at most `limit` swaps, newest first."""
         ...
 
+    def overview(self) -> dict[str, Any]:
+        """Return what the status page shows."""
+        ...
+
     def actions(self, limit: int) -> list[dict[str, Any]]:
         """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""
         ...

@@ -1,4 +1,4 @@
-"""The HTTP server's app: an OpenAI-compatible API that changes nothing, health and metrics."""
+"""The HTTP server's app: an OpenAI-compatible API that changes nothing, health, metrics and the status page."""
 
 import hmac
 import time
@@ -15,6 +15,7 @@ from .http_errors import install_errors
 from .http_v1 import answering_routes
 from .metrics import Metrics
 from .refusals import FaceError, NotReady
+from .status_page import answer_routes, page_routes
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,8 @@ def make_http_app(face: Face, model: str, metrics: Metrics, api_key_file: str = 
     v1.get("/models", response_model=None)(_models(face, model))
     v1.include_router(answering_routes(face, model, metrics))
     app.include_router(v1)
+    app.include_router(answer_routes(face), dependencies=keyed)
+    app.include_router(page_routes())
     app.include_router(_open_routes(face, metrics))
     return app
 

@@ -12,6 +12,8 @@ from .face import Peer, Readiness
 from .inbox import Inbox
 from .ledger import Ledger, LedgerDown
 from .lifecycle import OPEN, REFUSED, State
+from .overview import overview
+from .picture import Pictures
 from .refusals import BadRequest, Conflict, FaceError, NotReady
 from .report import status
 from .rows import Generation, Row, moment
@@ -35,6 +37,11 @@ class Operator:
     resident: dict[str, Any] = field(default_factory=dict)
     worker: Worker | None = None
     answers: Answerer | None = None
+    pictures: Pictures = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take over what an earlier process has measured."""
+        self.pictures = Pictures(self.ledger)
 
     def ready(self) -> Readiness:
         """Say whether requests are answered now."""
@@ -48,6 +55,10 @@ class Operator:
         """Return at most `limit` swaps, newest first."""
         with _ledger_needed():
             return [row.history() for row in self.ledger.history(limit)]
+
+    def overview(self) -> dict[str, Any]:
+        """Return what the status page shows."""
+        return overview(self.status(), self.ledger, self.pictures.shown)
 
     def actions(self, limit: int) -> list[dict[str, Any]]:
         """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""

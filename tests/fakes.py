@@ -148,6 +148,7 @@ class FakeFace:
     gate: threading.Event | None = None
     waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+    shown: dict[str, Any] = field(default_factory=dict)
     peers: list[Peer | None] = field(default_factory=list)
 
     def ready(self) -> Readiness:
@@ -158,6 +159,9 @@ class FakeFace:
 
     def history(self, limit: int) -> list[dict[str, Any]]:
         return HISTORY[:limit]
+
+    def overview(self) -> dict[str, Any]:
+        return self.shown
 
     def actions(self, limit: int) -> list[dict[str, Any]]:
         return ACTIONS[:limit]

@@ -1,0 +1,133 @@
+// Asks the daemon what it does, every two seconds while somebody looks, and shows what has changed.
+
+import { el } from "./dom.js";
+import { showActions, showLanes, showLive, showNotices, showQueue, showRefusals, showResident, showSources, showState } from "./lists.js";
+import { showDrops } from "./drops.js";
+import { showPictures } from "./pictures.js";
+import { showTimeline } from "./timeline.js";
+import { clock, generation, nameOf, setClock, tick } from "./words.js";
+
+const EVERY = 2000;
+const GIVE_UP = 8000;
+const KEY = "hotswapd-key";
+const byId = (id) => document.getElementById(id);
+
+let answer = null;
+let answeredAt = 0;
+let waiting = 0;
+
+// What a part of the page is made from, and how: it is made anew only when that has changed.
+const PARTS = [
+  ["state", (a) => a.status, showState],
+  ["notices", (a) => a.status, showNotices],
+  ["live", (a) => a.status.live, showLive],
+  ["resident", (a) => a.status.resident, showResident],
+  ["lanes", (a) => a.status.lanes, showLanes],
+  ["sources", (a) => a.status.sources, showSources],
+  ["queue", (a) => [a.status.queue, a.status.queue_depth], showQueue],
+  ["timeline", (a) => [a.lives, a.refusals, Math.floor(Date.parse(a.now) / 10000)], (_, a) => showTimeline(a)],
+  ["drops", (a) => a.lives, showDrops],
+  ["pictures", (a) => [a.pictures, a.status.live], showPictures],
+  ["refusals", (a) => a.refusals, showRefusals],
+  ["actions", (a) => a.actions, showActions],
+];
+const shown = new Map();
+
+function show(next) {
+  setClock(next.now);
+  announce(answer, next);
+  answer = next;
+  for (const [id, pick, make] of PARTS) {
+    const from = JSON.stringify(pick(next));
+    if (shown.get(id) === from) continue;
+    shown.set(id, from);
+    byId(id).replaceChildren(...[make(pick(next), next)].flat());
+  }
+  byId("base").textContent = next.status.resident?.base ?? "";
+  byId("version").textContent = `hotswapd ${next.version}`;
+  byId("updated").textContent = `As of ${clock(next.now)}`;
+  document.title = `${next.status.ready ? "" : "Not ready: "}${generation(next.status.live.generation)}, hotswapd`;
+  byId("content").hidden = false;
+  tick();
+}
+
+// One sentence for a screen reader, only for what one would be called for.
+function announce(before, after) {
+  if (!before) return;
+  const sentences = [];
+  const live = after.status.live;
+  if (before.status.live.generation !== live.generation) sentences.push(`${generation(live.generation)}, ${nameOf(live.uri)}, is live.`);
+  const last = after.refusals[0];
+  if (last && last.at !== before.refusals[0]?.at) sentences.push(`${nameOf(last.uri)} was refused: ${last.reason}.`);
+  if (before.status.ready !== after.status.ready) sentences.push(after.status.ready ? "Ready." : "Not ready.");
+  if (sentences.length) byId("said").textContent = sentences.join(" ");
+}
+
+function lostContact(sentence) {
+  const box = byId("contact");
+  const since = answeredAt ? `No answer since ${clock(answeredAt)}` : "No answer yet";
+  box.textContent = `${since}: ${sentence}. It is asked again every two seconds.`;
+  if (box.hidden) byId("said").textContent = "The daemon does not answer.";
+  box.hidden = false;
+  byId("content").classList.add("stale");
+}
+
+function inContact() {
+  answeredAt = Date.now();
+  byId("contact").hidden = true;
+  byId("key-form").hidden = true;
+  byId("content").classList.remove("stale");
+}
+
+async function look() {
+  const key = sessionStorage.getItem(KEY);
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
+  try {
+    const response = await fetch("status.json", { headers, cache: "no-store", signal: AbortSignal.timeout(GIVE_UP) });
+    if (response.status === 401) return askForKey(Boolean(key));
+    if (!response.ok) return lostContact(`it answers with status ${response.status}`);
+    const next = await response.json();
+    inContact();
+    show(next);
+  } catch (error) {
+    lostContact(error.name === "TimeoutError" ? "it takes too long" : "it cannot be reached");
+  }
+  return again();
+}
+
+function again() {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => (document.hidden ? again() : look()), EVERY);
+}
+
+function askForKey(wrong) {
+  sessionStorage.removeItem(KEY);
+  byId("content").hidden = true;
+  byId("contact").hidden = true;
+  byId("key-form").hidden = false;
+  byId("key-wrong").textContent = wrong ? "This key is not the right one." : "";
+  byId("key").focus();
+}
+
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(KEY, byId("key").value.trim());
+  byId("key").value = "";
+  look();
+});
+document.addEventListener("visibilitychange", () => document.hidden || (answer && (clearTimeout(waiting), look())));
+setInterval(tick, 1000);
+
+const ranges = [["hour", "1 hour"], ["day", "1 day"], ["week", "1 week"], ["all", "All"]];
+byId("range").append(...ranges.map(([value, text]) => {
+  const input = el("input", { type: "radio", name: "range", value });
+  input.addEventListener("change", () => byId("timeline").replaceChildren(...showTimeline(answer)));
+  return el("label", {}, input, el("span", {}, text));
+}));
+let width = 0;
+new ResizeObserver(([entry]) => {
+  if (answer && Math.abs(entry.contentRect.width - width) > 1) byId("timeline").replaceChildren(...showTimeline(answer));
+  width = entry.contentRect.width;
+}).observe(byId("timeline"));
+
+look();

@@ -1,0 +1,60 @@
+"""The status page: its files, which hold nothing of this daemon, and the one answer that they are filled from."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.resources import files
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from .face import Face
+
+_KINDS = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def page_routes() -> APIRouter:
+    """Make the routes of the page's files. They need no key: the page asks for it, and sends it for its answer."""
+    router = APIRouter()
+    for name, content in _page_files().items():
+        path = "/" if name == "index.html" else f"/page/{name}"
+        router.add_api_route(path, _sender(content, _KINDS[name.rpartition(".")[2]]), response_model=None, name=name)
+    return router
+
+
+def answer_routes(face: Face) -> APIRouter:
+    """Make the route of the page's answer, which tells as much as the control socket does, and changes nothing."""
+    router = APIRouter()
+
+    @router.get("/status.json", response_model=None)
+    async def status() -> JSONResponse:
+        answer = await to_thread.run_sync(face.overview)
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    return router
+
+
+def _page_files() -> dict[str, bytes]:
+    """Read them once: what the page is does not change while the daemon runs."""
+    folder = files(__package__).joinpath("page")
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.rpartition(".")[2] in _KINDS}
+
+
+def _sender(content: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    async def send(_: Request) -> Response:
+        return Response(content, media_type=kind, headers=dict(_HEADERS))
+
+    return send

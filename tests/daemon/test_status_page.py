@@ -1,0 +1,146 @@
+"""The status page in a real browser: what it shows, that it keeps up, and that it asks nobody but its own daemon."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from browser_kit import Browser, chromium, overview
+from fakes import FakeFace
+
+from hotswapd.daemon.config import Settings
+from hotswapd.daemon.metrics import Metrics
+from hotswapd.daemon.servers import Servers
+
+SHOWN = "!document.querySelector('#content').hidden"
+
+
+@contextmanager
+def serving(face: FakeFace, directory: Path, **serve) -> Iterator[str]:
+    control = {"socket": str(directory / "c.sock")}
+    settings = Settings(model={"base": "m"}, serve={"port": 0, **serve}, control=control)
+    servers = Servers(face, settings, Metrics())
+    servers.start()
+    try:
+        yield f"http://127.0.0.1:{servers.address[1]}/"
+    finally:
+        servers.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture
+def face() -> FakeFace:
+    made = FakeFace()
+    made.shown = overview()
+    return made
+
+
+@pytest.fixture
+def url(face: FakeFace, tmp_path: Path) -> Iterator[str]:
+    with serving(face, tmp_path) as one:
+        yield one
+
+
+def test_everything_that_an_operator_asks_for_is_there(browser: Browser, url: str):
+    """Live, lanes, sources, queue with its reason, refusals with theirs, stages and both pictures."""
+    browser.open(url)
+    browser.wait(SHOWN)
+    for selector, parts in {
+        "#state": ["Ready"],
+        "#live": ["Generation 5", "run-5", "Live for"],
+        "#lanes": ["5 active, 2 waiting"],
+        "#sources": ["Up", "Down", "access denied"],
+        "#queue": ["Waiting", "incomplete", "still being written", "next try in"],
+        "#drops": ["g6", "Fetch", "Verify"],
+        "#pictures": ["Generation 5 live", "Generation 6 before", "q_proj"],
+        "#refusals": ["non_finite", "rank_too_high", "look at the training run"],
+        "#actions": ["rollback"],
+    }.items():
+        assert [part for part in parts if part not in browser.text(selector)] == []
+    assert browser.run("document.querySelectorAll('#timeline .life').length") == 7
+    assert browser.run("document.querySelectorAll('#timeline .refusal').length") == 7
+
+
+def test_it_asks_only_its_own_daemon_and_the_browser_has_nothing_to_say(browser: Browser, url: str):
+    """No other host, and no script or style that the policy refuses."""
+    browser.open(url)
+    browser.wait(SHOWN)
+    assert all(asked.startswith((url, "data:")) for asked in browser.requests())
+    assert browser.complaints() == []
+    assert "default-src 'none'" in httpx.get(url).headers["Content-Security-Policy"]
+
+
+def test_it_keeps_up_by_itself_and_says_so_to_a_screen_reader(browser: Browser, face: FakeFace, url: str):
+    """A new generation appears without a reload, and one sentence is announced."""
+    browser.open(url)
+    browser.wait(SHOWN)
+    after = copy.deepcopy(face.shown)
+    after["status"]["live"] |= {"generation": 7, "uri": "s3://training/llama-support/run-7"}
+    face.shown = after
+    browser.wait("document.querySelector('#live').innerText.includes('Generation 7')")
+    assert browser.run("document.querySelector('#said').textContent") == "Generation 7, run-7, is live."
+
+
+def test_names_are_text(browser: Browser, face: FakeFace, url: str):
+    """An adapter's name cannot bring markup in."""
+    face.shown["status"]["live"]["uri"] = "file:///srv/<img src=x onerror=document.title='owned'>"
+    browser.open(url)
+    browser.wait(SHOWN)
+    assert "<img" in browser.text("#live")
+    assert browser.run("document.querySelectorAll('main img').length") == 0
+
+
+def test_a_daemon_that_goes_away_is_said_and_the_last_answer_stays(browser: Browser, face: FakeFace, tmp_path: Path):
+    """What was seen last is dimmed, with the moment since which nothing came."""
+    with serving(face, tmp_path) as url:
+        browser.open(url)
+        browser.wait(SHOWN)
+    browser.wait("!document.querySelector('#contact').hidden")
+    assert "No answer since" in browser.text("#contact")
+    assert "Generation 5" in browser.text("#live")
+
+
+def test_with_a_key_the_page_asks_for_it_and_shows_nothing_before(browser: Browser, face: FakeFace, tmp_path: Path):
+    """The page's files hold no secret; its answer needs the key, and a wrong one is said to be wrong."""
+    (tmp_path / "key").write_text("sesame\n")
+    with serving(face, tmp_path, api_key_file=str(tmp_path / "key")) as url:
+        assert httpx.get(f"{url}status.json").status_code == 401
+        assert httpx.get(f"{url}status.json", headers={"Authorization": "Bearer sesame"}).status_code == 200
+        browser.open(url)
+        browser.wait("!document.querySelector('#key-form').hidden")
+        assert browser.text("#live") == ""
+        field = browser.chrome.find_element("id", "key")
+        field.send_keys("wrong\n")
+        browser.wait("document.querySelector('#key-wrong').textContent !== ''")
+        field.send_keys("sesame\n")
+        browser.wait(SHOWN)
+        assert "Generation 5" in browser.text("#live")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_wider_than_the_window(browser: Browser, url: str, width: int):
+    """A telephone needs no scrolling sideways."""
+    browser.open(url, width=width)
+    browser.wait(SHOWN)
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_keyboard_and_screen_reader_find_their_way(browser: Browser, url: str):
+    """Landmarks, one first heading, captions, names for charts and fields, and a way past the header."""
+    browser.open(url)
+    browser.wait(SHOWN)
+    assert browser.run("['header', 'main', 'footer'].every((name) => document.querySelector(name))")
+    assert browser.run("document.querySelectorAll('h1').length") == 1
+    assert browser.run("[...document.querySelectorAll('table')].every((table) => table.caption)")
+    assert browser.run("[...document.querySelectorAll('svg')].every((one) => one.getAttribute('aria-label'))")
+    assert browser.run("[...document.querySelectorAll('input')].every((input) => input.labels.length)")
+    assert browser.run("document.querySelector('#said').getAttribute('aria-live')") == "polite"
+    browser.chrome.find_element("css selector", "body").send_keys("\ue004")
+    assert browser.run("document.activeElement.className") == "skip"
