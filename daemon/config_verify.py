@@ -91,8 +91,9 @@ class Verify(Table):
     max_same_token: Share = 0.9
     max_loss: Seconds = 0.5
     no_change: Literal["warn", "refuse", "allow"] = "warn"
-    max_update_ratio: Seconds = 1.0
+    max_update_ratio: Seconds = 50.0
     max_update_growth: Seconds = 20.0
+    outgrown: Literal["warn", "refuse"] = "warn"
     probe: tuple[Probe, ...] = ()
     dataset: Dataset | None = None
     command: Command | None = None

@@ -21,7 +21,10 @@ _ENOUGH = 3
 _NOTICEABLE = 1e-6
 """A change of a logit below this share of the largest one is none."""
 _SLACK = 1.0
-"""Nats that a candidate's loss may always rise: a small base is close to guessing on texts that it never saw."""
+"""Nats that a candidate's loss may always rise: a small base is close to guessing on texts that it never saw.
+
+A base that is worse than guessing has no language that could be unlearned.
+"""
 
 
 def probe_texts(tokenizer: Any, vocabulary: int, context: int) -> list[tuple[int, ...]]:
@@ -66,7 +69,8 @@ def _judge_norms(numbers: dict[str, float], limits: Limits) -> Verdict:
             f"the update's norm is {numbers['update_norm']:.3g}, {growth:.3g} times the median of those that were live "
             f"before, and verify.max_update_growth is {limits.max_update_growth:g}; {remedy}"
         )
-        return Verdict("norms", Outcome.FAILED, "update_outgrown", sentence, numbers)
+        outcome = Outcome.FAILED if limits.outgrown == "refuse" else Outcome.WARNED
+        return Verdict("norms", outcome, "update_outgrown", sentence, numbers)
     return Verdict("norms", numbers=numbers)
 
 
@@ -128,9 +132,11 @@ def probe_verdict(now: Reading, base: Reading, vocabulary: int, limits: Limits) 
         "base_late_loss": base.late_loss,
         "change": now.change(base) if now.finite == 1.0 else math.inf,
     }
-    code, sentence = _complaint(numbers, math.log(vocabulary), limits)
+    guessing = math.log(vocabulary)
+    code, sentence = _complaint(numbers, guessing, limits)
     outcome = Outcome.FAILED if code else Outcome.PASSED
-    if code == "no_change" and limits.no_change == "warn":
+    knows_nothing = base.loss >= guessing  # what such a base answers with noise added says little about the noise
+    if (code == "no_change" and limits.no_change == "warn") or (code == "probe_collapsed" and knows_nothing):
         outcome = Outcome.WARNED
     return Verdict("probe", outcome, code, sentence, numbers)
 
@@ -159,7 +165,7 @@ def _worse_than_usual(numbers: dict[str, float], guessing: float, limits: Limits
     for which, where in (("loss", "the probe's texts"), ("late_loss", "the second half of the probe's long text")):
         now, base = numbers[which], numbers[f"base_{which}"]
         most = base + max(_SLACK, limits.max_loss * (guessing - base))
-        if limits.max_loss and not now <= most:
+        if limits.max_loss and base < guessing and not now <= most:
             return "probe_forgotten", (
                 f"the loss on {where} is {now:.3g} nats a token, the base's is {base:.3g}, guessing would give "
                 f"{guessing:.3g} and {most:.3g} is the limit (verify.max_loss = {limits.max_loss:g}); "

@@ -37,8 +37,9 @@ class Limits:
     max_same_token: float = 0.9
     max_loss: float = 0.5
     no_change: str = "warn"
-    max_update_ratio: float = 1.0
+    max_update_ratio: float = 50.0
     max_update_growth: float = 20.0
+    outgrown: str = "warn"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def test_no_good_adapter_is_refused_by_the_defaults(attempt: Try, trained: Path,
     assert code == ""
     assert [verdict.outcome for verdict in verdicts] == [Outcome.PASSED, Outcome.PASSED]
     norms, probe = (verdict.numbers for verdict in verdicts)
-    assert norms["update_ratio"] < 0.6 * Limits().max_update_ratio
+    assert norms["update_ratio"] < 1.0
     assert probe["same_token"] < 0.6
 
 
@@ -69,7 +69,7 @@ def test_no_good_adapter_outgrows_those_before_it(attempt: Try, trained: Path) -
 BY_DEFAULT = {
     "one-token": "probe_collapsed",
     "shuffled-labels": "probe_collapsed",
-    "scaled-by-30": "update_too_large",
+    "scaled-by-30": "probe_forgotten",
     "slow-poison": "probe_forgotten",
 }
 NEED_A_DATASET = ("signs-flipped", "mixed-runs", "of-another-base")
@@ -113,12 +113,15 @@ def test_a_no_op_is_a_warning_and_can_be_refused(attempt: Try) -> None:
 
 
 def test_the_norm_is_held_against_those_that_were_live(attempt: Try) -> None:
-    """Thirty times the usual norm is refused even where the weights' own norm would allow it, once three were live."""
-    limits = Limits(max_update_ratio=0.0)
+    """Thirty times the usual norm is a warning once three were live, or refused, as configured."""
+    limits = Limits(max_loss=0.0, outgrown="refuse")
     usual = attempt("pirate")[1][0].numbers["update_norm"]
     code, verdicts = attempt("scaled-by-30", Spec(limits), before=(usual, usual * 1.1, usual * 0.9))
     assert code == "update_outgrown"
     assert verdicts[-1].numbers["update_growth"] == pytest.approx(30, rel=1e-3)
+    warned = attempt("scaled-by-30", Spec(Limits(max_loss=0.0)), before=(usual, usual, usual))
+    assert (warned[0], warned[1][0].outcome) == ("", Outcome.WARNED)
+    assert attempt("scaled-by-30", Spec(Limits(max_update_ratio=2.0)))[0] == "update_too_large"
     assert "update_growth" not in attempt("scaled-by-30", Spec(limits), before=(usual, usual))[1][0].numbers
 
 
