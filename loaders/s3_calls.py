@@ -70,7 +70,7 @@ class Calls:
         except S3Trouble as trouble:
             if trouble.kind in _RENEW:
                 self._client = None
-            if trouble.kind not in _AT_ONCE:
+            if trouble.kind not in _AT_ONCE and not (trouble.bare and trouble.kind in _RENEW):
                 raise
         try:
             return self._once(do)

@@ -48,7 +48,8 @@ _SENTENCES = {
     "endpoint_url",
     "clock_skew": "this machine's clock and that of {place} differ by more than is allowed: set the clock",
     "slow_down": "{place} asks to slow down ({code}): it is asked again later; a longer poll asks less",
-    "server_error": "{place} answers {code}, an error of its own: it is asked again later",
+    "server_error": "{place} answers {code}, an error of its own, or what nobody can read: it is asked again later; "
+    "if it lasts, check endpoint_url",
     "not_found": "{place}: {asked} finds nothing there",
     "changed": "{place} was written to while it was read",
     "archived": "{place} lies in an archive: restore it, or copy it to a storage class that can be read at once",
@@ -104,8 +105,11 @@ _MISCONFIGURED = (
 class S3Trouble(Exception):
     """One call failed. The source decides whether that means SourceDown, Unavailable or Gone.
 
-    `kind` is the code without its ``s3_`` or ``sqs_``; `retry_after` is in seconds, where the server named a wait.
+    `kind` is the code without its ``s3_`` or ``sqs_``; `retry_after` is in seconds, where the server named a wait;
+    `bare` says that the answer had a status and no more, which may stand for other things than it says.
     """
+
+    bare = False
 
     def __init__(self, kind: str, code: str, sentence: str, retry_after: float | None = None) -> None:
         super().__init__(sentence)
@@ -162,7 +166,9 @@ def _answered(error: ClientError, asked: Asked) -> S3Trouble:
         kind = EXPIRED  # what else a HEAD's bare 400 could mean is not told; new credentials are worth a try
     asked = Asked(asked.place, asked.service, asked.rights, call)
     why = _one_line(str(told.get("Message") or ""))
-    return asked.trouble(kind, why, _one_line(code or status), _named_wait(answer, kind))
+    trouble = asked.trouble(kind, why, _one_line(code or status), _named_wait(answer, kind))
+    trouble.bare = call.startswith("Head") and code == status
+    return trouble
 
 
 def _named_wait(answer: Mapping[str, Any], kind: str) -> float | None:

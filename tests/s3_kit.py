@@ -158,9 +158,9 @@ def opened(place: Place, **more: Any) -> Iterator[S3Source]:
 
 def sights(source: S3Source) -> dict[str, str]:
     """Scan and return each address below the prefix with the code that it waits for, "" where it does not."""
-    whole = str(source.uri)
+    whole = len(source.uri.location)
     found = source.scan().sightings
-    return {str(s.uri)[len(whole) :].lstrip("/"): s.waiting.code if s.waiting else "" for s in found}
+    return {s.uri.location[whole:].lstrip("/"): s.waiting.code if s.waiting else "" for s in found}
 
 
 def sight(source: S3Source) -> Sighting:
