@@ -1,0 +1,42 @@
+"""One step of a swap, run a number of times, without a model: ``python -m ... BASE ADAPTER STEP TIMES``.
+
+For counting instructions: everything but STEP (none, stage, copy, load) is the same in every run.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from ...swap.admission import admit
+from ...swap.base import base_config
+from ...swap.contract import Contract
+from ...swap.image import fill_host_image
+from ...swap.layout import Layout
+from ...swap.manifest import read_manifest
+from ...swap.oracle import MetaOracle
+from .scene import WEIGHTS
+
+
+def drive(base: str, adapter: Path, step: str, times: int) -> None:
+    """Prepare all that the steps need, then run one of them."""
+    oracle = MetaOracle(base_config(base))
+    manifest = read_manifest(adapter)
+    contract = Contract(("*",), oracle.slots, int(manifest.config["r"]), "float32")
+    layout, plan = Layout.of(contract, torch.float32), admit(manifest, contract, oracle)
+    arena, image = (torch.zeros(layout.size, dtype=torch.uint8) for _ in range(2))
+    steps: dict[str, Callable[[], object]] = {
+        "none": lambda: None,
+        "stage": lambda: fill_host_image(image, plan, layout),
+        "copy": lambda: arena.copy_(image),
+        "load": lambda: [tensor.clone() for tensor in load_file(adapter / WEIGHTS).values()],
+    }
+    steps["stage"](), steps["copy"](), steps["load"]()
+    for _ in range(times):
+        steps[step]()
+
+
+if __name__ == "__main__":
+    drive(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

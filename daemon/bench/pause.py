@@ -1,0 +1,98 @@
+"""The pause: time in which no step can run because of a swap, for us, for PEFT, and for one copy of the same bytes."""
+
+import time
+from collections.abc import Callable
+from itertools import cycle
+from typing import Any
+
+import torch
+
+from ...swap.base import base_config, load_base
+from ...swap.contract import Contract
+from ...swap.oracle import MetaOracle
+from ...swap.resident import DTYPE_NAMES, Resident
+from . import peft_ways
+from .samples import Findings, Series, at_least, at_most, interleave
+from .scene import Scene, size_of
+
+WHAT = {
+    "ours": "hotswapd: commit",
+    "limit": "one copy of the same bytes on the device",
+    "turn": "taking and passing an empty turn",
+    "verify": "hotswapd: all probe turns of one verification",
+    "peft_tensors": "peft.hotswap_adapter_from_state_dict, tensors at hand",
+    "peft_disk": "peft.hotswap_adapter from disk",
+    "peft_reload": "PEFT: delete_adapter and load_adapter",
+    "transformers": "transformers: load_adapter(hotswap=True)",
+}
+
+
+def measure(scene: Scene) -> Findings:
+    """Compare every way round by round, all on one base."""
+    adapters = scene.adapter(scene.rank, 0), scene.adapter(scene.rank, 1)
+    config = base_config(scene.base)
+    oracle = MetaOracle(config)
+    base = load_base(scene.spec(), config)
+    theirs = peft_ways.ways(base.model, adapters, scene.synchronize)
+    contract = Contract(("*",), oracle.slots, scene.rank, DTYPE_NAMES[base.dtype])
+    resident = Resident(base, contract, oracle, images=3)
+    try:
+        images = [resident.stage(resident.admit(adapter)) for adapter in adapters]
+        ours = _ours(scene, resident, images)
+        taken = interleave(ours | theirs, scene.preset.rounds)
+    finally:
+        resident.close()
+    facts = {
+        "arena_bytes": resident.arena.layout.size,
+        "file_bytes": size_of(adapters[0]),
+        "slots": len(oracle.slots),
+        "rank": scene.rank,
+        "probe_turns": len(resident._prompts),
+    }
+    return _findings(taken, facts, scene.device.type)
+
+
+def _ours(scene: Scene, resident: Resident, images: list[Any]) -> dict[str, Callable[[], float]]:
+    others, generations = cycle(images), iter(range(1, 1 << 30))
+    place = torch.zeros_like(resident.arena.buffer)
+    sources = cycle([torch.zeros_like(place), torch.zeros_like(place)])  # two, as cold in the caches as ours
+
+    def clock(act: Callable[[], object]) -> float:
+        scene.synchronize()
+        began = time.perf_counter()
+        act()
+        scene.synchronize()
+        return time.perf_counter() - began
+
+    def empty_turn() -> None:
+        with resident.turn(resident.live):
+            pass
+
+    return {
+        "ours": lambda: resident.commit(next(others), next(generations)),
+        "limit": lambda: clock(lambda: place.copy_(next(sources))),
+        "turn": lambda: clock(empty_turn),
+        "verify": lambda: clock(lambda: resident.verify(images[0])),
+    }
+
+
+def _findings(taken: dict[str, list[float]], facts: dict[str, Any], device: str) -> Findings:
+    found = Findings()
+    series = {name: found.add(f"pause.{name}", WHAT[name], "s", taken[name], **facts) for name in WHAT}
+    ours, limit = series["ours"], series["limit"]
+    to_limit = found.compare(ours, limit, "hotswapd's pause in copies")
+    theirs = [found.compare(series[name], ours) for name in WHAT if name.startswith(("peft", "transformers"))]
+    found.goals = _goals(series, to_limit, theirs, device)
+    return found
+
+
+def _goals(series: dict[str, Series], to_limit: Series, theirs: list[Series], device: str) -> list[Any]:
+    allowed = 1.3 * series["limit"].median + series["turn"].median
+    times = 50.0 if device == "cuda" else 10.0
+    sentence = "hotswapd's pause is at most 1.3 copies and one step boundary"
+    goals = [at_most("pause.limit", sentence, series["ours"].median, allowed, "s")]
+    for one in theirs:
+        name = one.key.split("/")[0]
+        sentence = f"{name} takes at least {times:g} times hotswapd's pause"
+        goals.append(at_least(f"{name}.times", sentence, one.median, times))
+    return goals

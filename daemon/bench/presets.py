@@ -1,0 +1,98 @@
+"""The presets: named shapes with random weights, so that nothing is downloaded, and how long each is measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_SHARED = {"tie_word_embeddings": False, "bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What is measured and how long.
+
+    `ranks` are those of the adapters that are dropped; the largest is the resident's. `periods` are seconds between
+    swaps, `window` seconds of load for each way of serving. `folders` and `rows` are counts.
+    """
+
+    name: str
+    kind: str = ""
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+    ranks: tuple[int, ...] = (8, 64)
+    rounds: int = 15
+    periods: tuple[float, ...] = (1.0, 10.0, 60.0)
+    window: float = 75.0
+    windows: int = 1
+    clients: int = 8
+    prompt: int = 64
+    tokens: int = 64
+    folders: tuple[int, ...] = (100, 10_000)
+    rows: int = 1_000_000
+    settle: float = 2.0
+
+
+_TINY = {
+    "vocab_size": 512,
+    "hidden_size": 256,
+    "intermediate_size": 512,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 1024,
+}
+_HALF = {
+    "vocab_size": 151_936,
+    "hidden_size": 896,
+    "intermediate_size": 4864,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 14,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 32_768,
+}
+_EIGHT = {
+    "vocab_size": 128_256,
+    "hidden_size": 4096,
+    "intermediate_size": 14_336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 131_072,
+}
+
+TINY = Preset(
+    "tiny",
+    "llama",
+    _TINY,
+    ranks=(4, 32),
+    periods=(0.1, 1.0, 3.0),
+    window=4.0,
+    windows=3,
+    clients=4,
+    prompt=16,
+    tokens=24,
+    folders=(100, 1_000),
+    rows=20_000,
+    settle=0.2,
+)
+PRESETS = {
+    "tiny": TINY,
+    "0.5b": Preset("0.5b", "qwen2", {**_HALF, "tie_word_embeddings": True}),
+    "8b": Preset("8b", "llama", _EIGHT, ranks=(2, 64, 384)),
+}
+OF_A_REAL_BASE = Preset("base")
+
+
+def build_base(preset: Preset, directory: Path) -> Path:
+    """Save the preset's shape with random weights, in bfloat16 where CUDA is there; takes its size in disk."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(preset.kind, **{**_SHARED, **preset.sizes})
+    config.dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    with torch.device(device):
+        model = AutoModelForCausalLM.from_config(config, dtype=config.dtype)
+    model.save_pretrained(directory)
+    return directory

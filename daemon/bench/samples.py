@@ -1,0 +1,114 @@
+"""What was measured: samples with their median and spread, ratios of them, and goals. Pure."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+_TENTHS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The samples of one quantity. `key` is stable, `unit` is that of each sample, `facts` say under what it held."""
+
+    key: str
+    what: str
+    unit: str
+    samples: tuple[float, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def median(self) -> float:
+        """The middle sample."""
+        return statistics.median(self.samples)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The 10th and the 90th percentile; both are the sample itself where there is one only."""
+        if len(self.samples) == 1:
+            return self.samples[0], self.samples[0]
+        cuts = statistics.quantiles(self.samples, n=_TENTHS, method="inclusive")
+        return cuts[0], cuts[-1]
+
+    def record(self) -> dict[str, Any]:
+        """Say it all, for JSON."""
+        low, high = self.spread
+        summary = {"n": len(self.samples), "median": self.median, "low": low, "high": high}
+        return {**asdict(self), "samples": list(self.samples), "facts": dict(self.facts), **summary}
+
+
+def ratio(of: Series, to: Series, what: str = "") -> Series:
+    """Divide round by round where both have the same rounds, else the medians."""
+    if len(of.samples) == len(to.samples):
+        samples = tuple(a / b for a, b in zip(of.samples, to.samples, strict=True))
+    else:
+        samples = (of.median / to.median,)
+    return Series(f"{of.key}/{to.key}", what or f"{of.what} / {to.what}", "x", samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One promise: `value` is held against `limit`, both in `unit`."""
+
+    key: str
+    sentence: str
+    value: float
+    limit: float
+    unit: str
+    at_most: bool
+
+    @property
+    def met(self) -> bool:
+        """Say whether it holds."""
+        return self.value <= self.limit if self.at_most else self.value >= self.limit
+
+    def record(self) -> dict[str, Any]:
+        """Say it all, for JSON."""
+        return {**asdict(self), "met": self.met}
+
+
+def at_most(key: str, sentence: str, value: float, limit: float, unit: str = "x") -> Goal:
+    """Make a goal that a value must not exceed."""
+    return Goal(key, sentence, value, limit, unit, at_most=True)
+
+
+def at_least(key: str, sentence: str, value: float, limit: float, unit: str = "x") -> Goal:
+    """Make a goal that a value must reach."""
+    return Goal(key, sentence, value, limit, unit, at_most=False)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one measurement gives back; `skipped` are sentences that say what could not be measured, and why."""
+
+    series: list[Series] = field(default_factory=list)
+    goals: list[Goal] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def add(self, key: str, what: str, unit: str, samples: Sequence[float], **facts: Any) -> Series:
+        """Note one quantity."""
+        one = Series(key, what, unit, tuple(float(sample) for sample in samples), facts)
+        self.series.append(one)
+        return one
+
+    def compare(self, of: Series, to: Series, what: str = "") -> Series:
+        """Note a ratio."""
+        self.series.append(ratio(of, to, what))
+        return self.series[-1]
+
+
+def interleave(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Run every way once a round, beginning each round with another one; the first round only warms up.
+
+    A way returns its own sample, so that what it has to prepare is not in it.
+    """
+    names = list(ways)
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds + 1):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            sample = ways[name]()
+            if number:
+                taken[name].append(sample)
+    return taken

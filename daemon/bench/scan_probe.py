@@ -1,0 +1,52 @@
+"""Scans one place in a process of its own, whose memory is then the source's: ``python -m ... PLACE SCANS``.
+
+PLACE is a directory or s3://bucket/prefix/; for the latter AWS_ENDPOINT_URL and credentials are the environment's.
+Prints one JSON object; seconds and bytes.
+"""
+
+import json
+import os
+import sys
+import time
+from types import SimpleNamespace
+
+from ...loaders import open_source
+from ...loaders.source import Source
+
+
+def probe(place: str, scans: int) -> dict[str, object]:
+    """Scan until everything has settled, then `scans` times more."""
+    source = _source(place)
+    before = _resident_bytes()
+    first, seen, settled = _scan(source)
+    tries = 1
+    while settled < seen and tries < 20:
+        _, seen, settled = _scan(source)
+        tries += 1
+    again = [_scan(source)[0] for _ in range(scans)]
+    after = _resident_bytes()
+    source.close()
+    return {"first": first, "again": again, "adapters": seen, "settled": settled, "bytes": after - before}
+
+
+def _source(place: str) -> Source:
+    if place.startswith("s3://"):
+        keys = {"uri": place, "poll": 1.0, "region": os.environ.get("AWS_REGION", "us-east-1"), "queue_url": ""}
+        more = {"endpoint_url": os.environ.get("AWS_ENDPOINT_URL", ""), "expected_bucket_owner": ""}
+        return open_source(SimpleNamespace(kind="s3", name="bench", marker="", **keys, **more))
+    return open_source(SimpleNamespace(kind="local", name="bench", path=place, settle=0.0, rescan=60.0, marker=""))
+
+
+def _scan(source: Source) -> tuple[float, int, int]:
+    began = time.perf_counter()
+    sightings = source.scan().sightings
+    return time.perf_counter() - began, len(sightings), sum(one.waiting is None for one in sightings)
+
+
+def _resident_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - a path of the kernel's, read in a loop
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(probe(sys.argv[1], int(sys.argv[2]))) + "\n")
