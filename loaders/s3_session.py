@@ -31,7 +31,7 @@ class Patience:
     """
 
     connect: float = 5.0
-    read: float = 20.0
+    read: float = 10.0
     whole: float = 60.0
     attempts: int = 3
 

@@ -138,6 +138,30 @@ class Place:
         self.put(f"{under}{CONFIG}", config)
 
 
+class Queue:
+    """A bucket whose events go to a queue of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.sqs = client_of("sqs", url)
+        name = f"q-{uuid.uuid4().hex[:12]}"
+        self.url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
+        self.place = new_place(url)
+        events = {"QueueArn": f"arn:aws:sqs:us-east-1:000000000000:{name}", "Events": ["s3:ObjectCreated:*"]}
+        told = {"QueueConfigurations": [events]}
+        self.place.client.put_bucket_notification_configuration(
+            Bucket=self.place.bucket, NotificationConfiguration=told
+        )
+
+    def send(self, body: str) -> None:
+        self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
+
+    def left(self) -> int:
+        """Count the messages that are there, seen or unseen."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+
 def new_place(url: str) -> Place:
     """Make a bucket."""
     client, bucket = client_of("s3", url), f"b-{uuid.uuid4().hex[:12]}"

@@ -3,14 +3,13 @@
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from folders import CONFIG, WEIGHTS
-from s3_kit import OWNER, SOON, Place, await_true, client_of, ministack, opened, set_credentials, sights
+from s3_kit import OWNER, SOON, Queue, await_true, ministack, opened, set_credentials, sights
 from s3_proxy import Exchange, S3Proxy, answering, hanging_up
 
 from hotswapd.loaders.s3 import S3Source
@@ -24,31 +23,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the address of a server whose buckets send events to queues."""
     with ministack(tmp_path_factory.mktemp("ministack")) as url:
         yield url
-
-
-class Queue:
-    """A bucket whose events go to a queue of its own."""
-
-    def __init__(self, url: str) -> None:
-        self.sqs = client_of("sqs", url)
-        name = f"q-{time.monotonic_ns()}"
-        self.url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
-        self.place = Place(client_of("s3", url), f"b-{time.monotonic_ns()}", url)
-        self.place.client.create_bucket(Bucket=self.place.bucket)
-        events = {"QueueArn": f"arn:aws:sqs:us-east-1:000000000000:{name}", "Events": ["s3:ObjectCreated:*"]}
-        told = {"QueueConfigurations": [events]}
-        self.place.client.put_bucket_notification_configuration(
-            Bucket=self.place.bucket, NotificationConfiguration=told
-        )
-
-    def send(self, body: str) -> None:
-        self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
-
-    def left(self) -> int:
-        """Count the messages that are there, seen or unseen."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
-        return sum(int(found[name]) for name in names)
 
 
 @pytest.fixture
