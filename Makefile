@@ -1,4 +1,4 @@
-# Two targets matter: `make demo` and `make test`. Each sets up .venv by itself.
+# Two targets matter: `make demo` and `make test`. Each sets up .venv by itself. `make install` is in systemd/install.mk.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check
@@ -45,3 +45,5 @@ fmt: $(STAMP)
 
 clean:
 	rm -rf .venv build dist .demo src/*.egg-info
+
+include systemd/install.mk

@@ -12,6 +12,9 @@ chromedriver chromium-driver
 promtool prometheus
 fish fish
 zsh zsh
+systemd-analyze systemd
+mmdebstrap mmdebstrap
+unshare util-linux
 PACKAGES
 )
 
