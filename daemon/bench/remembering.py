@@ -89,7 +89,7 @@ def _seconds(ask: Callable[[], object]) -> float:
 def _memory(scene: Scene, found: Findings) -> None:
     """Note what is allocated, and what the process (or the device) holds more than with the fewest."""
     base = Resident.open(scene.spec(images=max(_LANES) + 2))
-    arena = base.arena.layout.size
+    _images(scene, base.arena.layout.size, found)
     try:
         for lanes in _LANES:
             before = _held(scene)
@@ -103,6 +103,10 @@ def _memory(scene: Scene, found: Findings) -> None:
             found.add(f"scale.lanes.held.{lanes}", f"{lanes} lanes: memory held more, once warm", "bytes", [held])
     finally:
         base.close()
+
+
+def _images(scene: Scene, arena: int, found: Findings) -> None:
+    """Note what each generation kept on the device costs, before anything is freed that could be used again."""
     for more in _MORE_IMAGES:
         before = _held(scene)
         kept = [torch.ones(arena, dtype=torch.uint8, device=scene.device) for _ in range(more)]
