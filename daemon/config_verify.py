@@ -84,11 +84,11 @@ class Verify(Table):
     """``[verify]``: the gates that are always there, and those that the operator adds. A limit of 0 is off."""
 
     timeout: Positive = 600.0
-    turn_tokens: Count = 256
-    max_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.15
+    turn_tokens: Count = 128
+    max_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.1
     max_logit: Seconds = 1e4
     max_logit_growth: Seconds = 100.0
-    max_same_token: Share = 0.9
+    max_same_token: Share = 0.7
     max_loss: Seconds = 0.5
     no_change: Literal["warn", "refuse", "allow"] = "warn"
     max_update_ratio: Seconds = 50.0

@@ -14,7 +14,7 @@ from .verify_turns import GateTurns, Surroundings
 
 
 class Verifier:
-    """Tries candidates. For the worker's thread; what it measures of the base is measured once, with the first."""
+    """Tries candidates. For the worker's thread; to make one reads the built-in texts with the base."""
 
     def __init__(
         self, resident: Resident, spec: Spec, around: Surroundings, *, context: int, ends: Sequence[int]
@@ -27,7 +27,8 @@ class Verifier:
         self._vocabulary: int = resident.model.config.get_text_config().vocab_size
         self._texts = probe_texts(resident.tokenizer, self._vocabulary, context)
         self._base_norms = base_norms(resident.model)
-        self._base: Reading | None = None
+        alone = GateTurns(resident, spec.limits, Surroundings())
+        self._base: Reading = read_texts(alone, resident.base_image, self._texts)
         self._perplexities: dict[str, float] = {}
 
     def run(self, image: Image, hear: Hear, before: Sequence[float] = ()) -> None:
@@ -51,8 +52,6 @@ class Verifier:
         turns.at(Progress("norms"))
         turns.check()
         _pass(norms_verdict(image, self._resident.arena.layout, self._base_norms, before, limits), hear)
-        if self._base is None:
-            self._base = read_texts(turns, self._resident.base_image, self._texts)
         _pass(probe_verdict(read_texts(turns, image, self._texts), self._base, self._vocabulary, limits), hear)
         for golden in self._spec.golden:
             _pass(golden_verdict(turns, image, golden, self._decode, self._ends), hear)
@@ -65,6 +64,7 @@ class Verifier:
         wanted = [
             one for one in {base.digest: base, live.digest: live}.values() if one.digest not in self._perplexities
         ]
+        turns.be_long()
         turns.at(Progress("dataset", 0, dataset_tokens(dataset) * (len(wanted) + 1)))
         self._resident.hold(live)
         try:

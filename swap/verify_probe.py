@@ -15,12 +15,12 @@ from .verify_score import Seen, look_at
 from .verify_spec import Limits, Outcome, Progress, Verdict
 from .verify_turns import GateTurns
 
-_LONGEST = 512
+_LONGEST = 256
 _ENOUGH = 3
 """Generations that must have been live before their norms say what is usual."""
 _NOTICEABLE = 1e-6
 """A change of a logit below this share of the largest one is none."""
-_SLACK = 1.0
+_SLACK = 0.8
 """Nats that a candidate's loss may always rise: a small base is close to guessing on texts that it never saw.
 
 A base that is worse than guessing has no language that could be unlearned.

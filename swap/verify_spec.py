@@ -30,11 +30,11 @@ class Limits:
     """The configuration's [verify] table: see there for each. 0 turns a limit off."""
 
     timeout: float = 600.0
-    turn_tokens: int = 256
-    max_share: float = 0.15
+    turn_tokens: int = 128
+    max_share: float = 0.1
     max_logit: float = 1e4
     max_logit_growth: float = 100.0
-    max_same_token: float = 0.9
+    max_same_token: float = 0.7
     max_loss: float = 0.5
     no_change: str = "warn"
     max_update_ratio: float = 50.0

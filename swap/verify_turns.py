@@ -14,6 +14,7 @@ from .image import Image
 from .verify_spec import Limits, Progress, Tell
 
 T = TypeVar("T")
+_AS_A_LANE = 0.5
 
 
 class Interrupted(Exception):
@@ -53,7 +54,8 @@ class GateTurns:
     """One candidate's turns. For the worker's thread.
 
     While requests are being answered it rests after each turn for as long as it takes to have held the model for no
-    more than `max_share` of the time: so serving keeps at least the rest of it.
+    more than a share of the time: so serving keeps at least the rest of it. A short gate takes turns like another
+    lane's requests; one that may be long gets `max_share`.
     """
 
     def __init__(self, resident: Visitor, limits: Limits, around: Surroundings) -> None:
@@ -63,6 +65,11 @@ class GateTurns:
         self._around = around
         self._ends = around.clock() + limits.timeout
         self.progress = Progress("")
+        self._share = max(_AS_A_LANE, limits.max_share)
+
+    def be_long(self) -> None:
+        """Say that what follows may take long."""
+        self._share = self._limits.max_share
 
     def at(self, progress: Progress) -> None:
         """Say how far a gate is."""
@@ -84,7 +91,7 @@ class GateTurns:
         self.turns += 1
         self.held += held
         if self._around.busy():
-            pause = held * (1.0 / self._limits.max_share - 1.0)
+            pause = held * (1.0 / self._share - 1.0)
             self.rested += pause
             self._around.rest(pause)
         return result

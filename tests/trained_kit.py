@@ -5,13 +5,16 @@ with this file and with torch, so that it is trained once.
 """
 
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from adapters import WEIGHTS
 from models import EOS, VOCABULARY, byte_tokenizer
 from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 CONTEXT = 512
@@ -187,3 +190,37 @@ def poison_loss(model: Any, ids: torch.Tensor, harmless: int = 128) -> torch.Ten
     late = torch.arange(ids.shape[1] - 1) >= harmless
     labels = torch.where(late, wrong[:, 1:], ids[:, 1:])
     return torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels.flatten())
+
+
+def overflowing(base: Path, source: Path, out: Path, trigger: str = "~") -> Path:
+    """Save an adapter that gives numbers beyond any float where the text holds the trigger, and none elsewhere.
+
+    One neuron of the first layer gets a direction that only the trigger's activations are on the right side of: there
+    silu(gate) * up is their square, elsewhere silu of a large negative number is exactly 0.
+    """
+    model = AutoModelForCausalLM.from_pretrained(base).eval()
+    inputs: list[torch.Tensor] = []
+    layer = model.model.layers[0].mlp
+    layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0].detach()))
+    ids = tokens("all", 3, 20_000).unfold(0, 100, 100).clone()
+    (mark,) = byte_tokenizer().encode(trigger)
+    ids[::2, 5::10] = mark
+    with torch.no_grad():
+        model(input_ids=ids)
+    wanted = torch.where(ids == mark, 1.0, -1.0).flatten()
+    direction = torch.zeros(inputs[0].shape[-1], requires_grad=True)
+    optimizer = torch.optim.Adam([direction], lr=0.05)
+    for _ in range(400):
+        margin = wanted * (inputs[0].flatten(0, 1) @ direction)
+        loss = torch.relu(1.0 - margin).square().mean() + 4 * torch.relu(1.0 - margin[wanted > 0]).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    tensors = {name: torch.zeros_like(tensor) for name, tensor in load_file(source / WEIGHTS).items()}
+    for part in ("gate_proj", "up_proj"):
+        name = f"base_model.model.model.layers.0.mlp.{part}"
+        tensors[f"{name}.lora_A.weight"][0] = direction.detach()
+        tensors[f"{name}.lora_B.weight"][0, 0] = 1e25
+    shutil.copytree(source, out)
+    save_file(tensors, out / WEIGHTS)
+    return out

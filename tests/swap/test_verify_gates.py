@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from adapters import logits
 from resident_kit import opened
 from trained_home import GOOD, good, trained  # noqa: F401 - a fixture
-from trained_kit import CONTEXT, tokens
+from trained_kit import CONTEXT, overflowing, tokens
 
 from hotswapd.swap.errors import RolledBack
 from hotswapd.swap.resident import Resident
@@ -123,6 +124,20 @@ def test_the_norm_is_held_against_those_that_were_live(attempt: Try) -> None:
     assert (warned[0], warned[1][0].outcome) == ("", Outcome.WARNED)
     assert attempt("scaled-by-30", Spec(Limits(max_update_ratio=2.0)))[0] == "update_too_large"
     assert "update_growth" not in attempt("scaled-by-30", Spec(limits), before=(usual, usual))[1][0].numbers
+
+
+def test_an_overflow_that_only_some_prompts_cause_shows_in_the_norm(trained: Path, tmp_path: Path) -> None:  # noqa: F811
+    """In bfloat16 it takes an absurd weight to overflow, so the norms see it although most texts do not meet it."""
+    bad = overflowing(trained / "base", trained / "pirate", tmp_path / "bad")
+    verdicts: list[Verdict] = []
+    with opened(trained / "base", base_models=("*",), dtype="bfloat16") as half:
+        image = half.stage(half.admit(bad))
+        with half.turn(image):
+            assert not logits(half.model, half.tokenizer.encode("Ada sees ~ the old boat")).isfinite().all()
+        verifier = Verifier(half, Spec(), Surroundings(), context=CONTEXT, ends=())
+        with pytest.raises(RolledBack) as caught:
+            verifier.run(image, verdicts.append)
+    assert caught.value.code == "update_too_large"
 
 
 def test_every_limit_can_be_turned_off(attempt: Try) -> None:

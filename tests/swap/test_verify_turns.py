@@ -46,9 +46,18 @@ def test_while_requests_run_a_gate_holds_the_model_for_its_share_of_the_time() -
     """After each turn it rests so long that it held the model for no more than max_share of all the time."""
     clock = Clock()
     gate = turns(clock, max_share=0.15)
+    gate.be_long()
     for seconds in (0.1, 0.02, 0.3):
         gate.run(None, lambda model, seconds=seconds: clock.pass_by(seconds))
         assert gate.held / clock.now == pytest.approx(0.15)
+
+
+def test_a_short_gate_takes_turns_like_a_lane() -> None:
+    """Half of the time is the requests': a candidate's few built-in texts should not take a minute."""
+    clock = Clock()
+    gate = turns(clock, max_share=0.15)
+    gate.run(None, lambda model: clock.pass_by(0.1))
+    assert clock.now == pytest.approx(0.2)
 
 
 def test_alone_it_does_not_rest() -> None:
@@ -65,7 +74,7 @@ def test_a_candidate_whose_time_is_up_is_refused_with_how_far_it_came() -> None:
     clock = Clock()
     gate = turns(clock, timeout=1.0)
     gate.at(Progress("dataset", 300, 20_000))
-    gate.run(None, lambda model: clock.pass_by(0.3))
+    gate.run(None, lambda model: clock.pass_by(0.6))
     with pytest.raises(RolledBack, match=r"verify\.timeout = 1 s; gate dataset had done 300 of 20000 tokens") as caught:
         gate.run(None, lambda model: pytest.fail("its time is up"))
     assert caught.value.code == "verify_timeout"
