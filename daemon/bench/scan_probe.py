@@ -13,16 +13,19 @@ from types import SimpleNamespace
 from ...loaders import open_source
 from ...loaders.source import Source
 
+_GAP = 0.2
+_LONGEST_SETTLING = 120.0
+
 
 def probe(place: str, scans: int) -> dict[str, object]:
     """Scan until everything has settled, then `scans` times more."""
     source = _source(place)
     before = _resident_bytes()
     first, seen, settled = _scan(source)
-    tries = 1
-    while settled < seen and tries < 20:
+    deadline = time.monotonic() + _LONGEST_SETTLING
+    while settled < seen and time.monotonic() < deadline:
+        source.wait(_GAP)
         _, seen, settled = _scan(source)
-        tries += 1
     again = [_scan(source)[0] for _ in range(scans)]
     after = _resident_bytes()
     source.close()
