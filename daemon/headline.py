@@ -16,6 +16,7 @@ def headline(standing: Standing, ledger: Ledger, watches: Sequence[Watch], late:
     parts += [_live(standing), *_queue(ledger)]
     down = [watch.source.name for watch in watches if not watch.health.ok]
     parts += [f"source down: {', '.join(down)} (hotswapd status says why)"] if down else []
+    parts += [f"the last reload was refused: {standing.reload_refused}"] if standing.reload_refused else []
     return "; ".join(parts)
 
 

@@ -30,6 +30,7 @@ from .report import Reporter
 from .rounds import Rounds
 from .rows import Generation, Row, base_generation
 from .servers import Servers
+from .sightings import Sightings
 from .signals import Signals
 from .standing import Standing
 from .starting import Start
@@ -142,6 +143,7 @@ class Service:
             if pointed is not None and (pointed.number or pointed.swap_id):
                 self.ledger.adopt(pointed, OPERATOR)
             self.ledger.recover()
+            Sightings(self.ledger, ()).give_up_others(table.name for table in self._settings.source)
         except (LedgerDown, Unavailable) as error:
             log.error("state_degraded", detail=str(error))  # noqa: TRY400 - the sentence says it
 
@@ -210,17 +212,17 @@ class Service:
     def _reload(self) -> None:
         """Take over what the configuration says now, or keep the old one and say why; the model goes on meanwhile."""
         self._notify.reloading()
-        said = ""
+        self.standing.reload_refused = ""
         try:
             settings = read_again(self._read, self._settings)
             fresh = open_fresh(self._settings, settings)
         except ConfigError as error:
             for problem in error.problems:
                 log.error("reload_refused", key=problem.key, detail=problem.sentence)  # noqa: TRY400
-            said = f"; the new configuration was refused: {error}"
+            self.standing.reload_refused = str(error)
         else:
             self._take_over(settings, fresh)
-        self._notify.ready(headline(self.standing, self.ledger, self.watches) + said)
+        self._notify.ready(headline(self.standing, self.ledger, self.watches))
 
     def _take_over(self, settings: Settings, fresh: Sequence[Source]) -> None:
         tables = changed(self._settings, settings)

@@ -17,7 +17,8 @@ class Standing:
     """Written by the worker and the service, read by any thread; each attribute is replaced whole.
 
     `phase` is a sentence on what start-up is doing, `lost` one on why the process is about to end,
-    `fingerprint` that of contract and policy, `verifying` how far the candidate is that is being verified.
+    `reload_refused` one on why the last reload changed nothing, `fingerprint` that of contract and policy,
+    `verifying` how far the candidate is that is being verified.
     """
 
     live: Generation
@@ -26,6 +27,7 @@ class Standing:
     is_ready: bool = False
     stopping: bool = False
     lost: str = ""
+    reload_refused: str = ""
     fingerprint: str = ""
     verifying: dict[str, Any] | None = None
     watch: LiveWatch | None = None

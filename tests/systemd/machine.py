@@ -53,11 +53,11 @@ class Machine:
     def until_shows(self, name: str, value: str, otherwise: str = "") -> None:
         """Wait until a property of the unit has a value."""
         sentence = otherwise or f"{name} never becomes {value!r}"
-        until(lambda: self._pause() or self.show(name) == value, f"{sentence}:\n{self.journal()}", LIMIT)
+        until(lambda: self.pause() or self.show(name) == value, f"{sentence}:\n{self.journal()}", LIMIT)
 
     def until_live(self, number: int) -> None:
         """Wait until the daemon says that this generation is live."""
-        until(lambda: self._pause() or self.live() == number, f"generation {number} is never live", LIMIT)
+        until(lambda: self.pause() or self.live() == number, f"generation {number} is never live", LIMIT)
 
     def live(self) -> int:
         """Return the live generation's number, or -1 while nobody answers."""
@@ -83,7 +83,7 @@ class Machine:
         shutil.rmtree(self._work, ignore_errors=True)
         _remove_group(self._unshare.pid)
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
         time.sleep(0.05)  # each look is a process: a busy machine has better things to do
 
 
@@ -158,7 +158,7 @@ def _boot(root: Path) -> Machine:
             until(lambda: process.poll() is not None or _running(process.pid), "the machine does not boot", 30.0)
             if process.poll() is not None:
                 log.seek(0)
-                raise CannotBoot(f"the machine ended while it booted: {log.read()[-500:]}")
+                raise CannotBoot(f"the machine ended while it booted: {log.read()[-500:]}")  # noqa: TRY301
         except BaseException:
             process.kill()
             process.wait(LIMIT)
