@@ -11,6 +11,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,9 @@ def set_credentials(patch: pytest.MonkeyPatch, nowhere: Path) -> None:
         patch.delenv(name, raising=False)
 
 
+@cache
 def client_of(service: str, url: str) -> Any:
-    """Make a client for the tests' own use, which addresses buckets as paths."""
+    """Make a client for the tests' own use on any thread, which addresses buckets as paths."""
     config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3, "mode": "standard"})
     keys = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET}
     return boto3.client(service, region_name="us-east-1", endpoint_url=url, config=config, **keys)
@@ -130,6 +132,15 @@ class Place:
 
     def remove(self, key: str) -> None:
         self.client.delete_object(Bucket=self.bucket, Key=f"runs/{key}")
+
+    def delete(self) -> None:
+        """Take the bucket away, if it is still there, with all that is in it."""
+        try:
+            for entry in self.client.list_objects_v2(Bucket=self.bucket).get("Contents", []):
+                self.client.delete_object(Bucket=self.bucket, Key=entry["Key"])
+            self.client.delete_bucket(Bucket=self.bucket)
+        except self.client.exceptions.NoSuchBucket:
+            return
 
     def adapter(self, name: str = "a", payload: bytes = b"\1\2\3\4", config: bytes = b'{"r": 8}') -> None:
         """Upload a pair, weights first."""

@@ -32,10 +32,12 @@ def seaweed_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def place(seaweed_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> s3_kit.Place:
+def place(seaweed_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[s3_kit.Place]:
     """Give an empty bucket on the real server, and the credentials for it."""
     s3_kit.set_credentials(monkeypatch, tmp_path)
-    return s3_kit.new_place(seaweed_url)
+    place = s3_kit.new_place(seaweed_url)
+    yield place
+    place.delete()  # the server has room for some ninety buckets
 
 
 @pytest.fixture

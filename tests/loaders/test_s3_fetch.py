@@ -106,6 +106,33 @@ def test_a_write_after_the_last_byte_is_seen_by_the_look_afterwards(
     assert fails(source, sighting, store).code == "changed"
 
 
+@pytest.fixture
+def versioned(place: Place) -> Place:
+    place.client.put_bucket_versioning(Bucket=place.bucket, VersioningConfiguration={"Status": "Enabled"})
+    return place
+
+
+def test_in_a_bucket_with_versions_the_newest_is_taken_and_a_delete_marker_is_a_deletion(
+    versioned: Place, source: S3Source, store: Store
+) -> None:
+    versioned.adapter(payload=b"old!")
+    versioned.adapter(payload=b"new!", config=b'{"r": 4}')
+    serves(source, store, b"new!")
+    sighting = sight(source)
+    versioned.remove(f"a/{WEIGHTS}")
+    assert isinstance(fails(source, sighting, store), Gone)
+
+
+def test_another_version_with_the_same_bytes_in_mid_read_is_a_change(
+    versioned: Place, proxy: S3Proxy, source: S3Source, store: Store
+) -> None:
+    """The ETag is the same then, and only the VersionId tells that a writer is at work."""
+    versioned.adapter()
+    sighting = sight(source)
+    proxy.fault(f"GET .*{CONFIG}", overwriting(versioned, WEIGHTS, weights()), times=1)
+    assert fails(source, sighting, store).code == "changed"
+
+
 def test_a_server_that_knows_no_conditions_is_caught_by_its_own_etag(
     place: Place, proxy: S3Proxy, source: S3Source, store: Store
 ) -> None:
