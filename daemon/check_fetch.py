@@ -1,12 +1,15 @@
 """Bring the adapter that ``hotswapd check`` was given an address of onto this machine, as the daemon would."""
 
 import os
+import re
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from ..loaders import open_source
 from ..loaders.errors import LoadError, Refused
@@ -36,7 +39,7 @@ def located(text: str, sources: Sequence[SourceTable], max_bytes: int) -> Iterat
         yield _directory(Path(uri.location))
         return
     with tempfile.TemporaryDirectory(prefix="hotswapd-check-") as root:
-        yield _fetch(uri, table_for(uri, sources), Path(root), max_bytes)
+        yield _fetch(uri, _table(uri, sources), Path(root), max_bytes)
 
 
 def table_for(uri: AdapterURI, sources: Sequence[SourceTable]) -> S3Table | HubTable:
@@ -45,10 +48,20 @@ def table_for(uri: AdapterURI, sources: Sequence[SourceTable]) -> S3Table | HubT
         inside = [t for t in sources if isinstance(t, S3Table) and f"{uri}/".startswith(t.uri)]
         address: dict[str, str] = {"kind": "s3", "uri": f"{uri}/", "name": str(uri), "queue_url": ""}
         return S3Table(**{**(inside[0].model_dump() if inside else {}), **address})
-    repo, subfolder = _repository(uri)
+    repo, at, rest = _repository(uri)
     same = [t for t in sources if isinstance(t, HubTable) and t.repo == repo]
-    address = {"kind": "hub", "repo": repo, "subfolder": subfolder, "name": str(uri)}
+    revision, subfolder = _revision(rest, [t.revision for t in same]) if at else ("main", rest)
+    address = {"kind": "hub", "repo": repo, "revision": revision, "subfolder": subfolder, "name": str(uri)}
     return HubTable(**{**(same[0].model_dump() if same else {}), **address})
+
+
+def _table(uri: AdapterURI, sources: Sequence[SourceTable]) -> S3Table | HubTable:
+    try:
+        return table_for(uri, sources)
+    except ValidationError as error:
+        raise Unreadable(
+            f"{uri} is no address of an adapter: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def _parse(text: str) -> AdapterURI:
@@ -64,9 +77,21 @@ def _directory(path: Path) -> Path:
     return path
 
 
-def _repository(uri: AdapterURI) -> tuple[str, str]:
-    parts = uri.location.split("/")
-    return "/".join(parts[:2]), "/".join(parts[2:])
+def _repository(uri: AdapterURI) -> tuple[str, bool, str]:
+    """Split an address on a Hub: its repository, whether a revision is named, and what follows."""
+    organisation, _, rest = uri.location.partition("/")
+    found = re.match(r"([^/@]*)(@|/|\Z)", rest)
+    assert found is not None
+    return f"{organisation}/{found[1]}", found[2] == "@", rest[found.end() :]
+
+
+def _revision(rest: str, configured: Sequence[str]) -> tuple[str, str]:
+    """Split a revision from a subfolder; a configured revision may have slashes in it."""
+    for revision in sorted(configured, key=len, reverse=True):
+        if f"{rest}/".startswith(f"{revision}/"):
+            return revision, rest[len(revision) + 1 :]
+    revision, _, subfolder = rest.partition("/")
+    return revision, subfolder
 
 
 def _fetch(uri: AdapterURI, table: SourceTable, root: Path, max_bytes: int) -> Path:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from hotswapd.daemon.check_fetch import table_for
 from hotswapd.daemon.cli import main
 from hotswapd.daemon.config import HubTable, S3Table
+from hotswapd.loaders import open_source
 from hotswapd.loaders.errors import Refused, Unavailable
 from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
 from hotswapd.loaders.store import Store
@@ -197,6 +198,32 @@ def test_the_configured_source_lends_its_endpoint_to_what_lies_in_it():
     assert (inside.uri, inside.endpoint_url, inside.marker) == ("s3://bucket/runs/7/", "http://minio:9000", "_OK")
     assert inside.queue_url == ""
     assert table_for(AdapterURI.parse("s3://bucket/other/7"), configured).endpoint_url == ""
-    hub = table_for(AdapterURI.parse("hf://org/a/checkpoints/9"), configured)
+    hub = table_for(AdapterURI.parse("hf://org/a@v2/checkpoints/9"), configured)
     assert (hub.repo, hub.subfolder, hub.revision, hub.token_file) == ("org/a", "checkpoints/9", "v2", "/run/token")
     assert table_for(AdapterURI.parse("hf://org/b"), configured).revision == "main"
+
+
+@pytest.mark.parametrize(
+    ("uri", "revision", "subfolder"),
+    [
+        ("hf://org/a", "main", ""),
+        ("hf://org/a/x/y", "main", "x/y"),
+        ("hf://org/a@v1", "v1", ""),
+        ("hf://org/a@v1/x/y", "v1", "x/y"),
+        ("hf://org/a@refs/pr/1", "refs/pr/1", ""),
+        ("hf://org/a@refs/pr/1/x", "refs/pr/1", "x"),
+    ],
+)
+def test_the_source_of_an_address_on_a_hub_has_that_very_address(uri, revision, subfolder):
+    configured = (HubTable(kind="hub", repo="org/a", revision="refs/pr/1"),)
+    table = table_for(AdapterURI.parse(uri), configured)
+    assert (table.repo, table.revision, table.subfolder) == ("org/a", revision, subfolder)
+    source = open_source(table)
+    assert source.contains(AdapterURI.parse(uri))
+    source.close()
+
+
+@pytest.mark.parametrize("uri", ["s3://B/x", "hf://only-one-part", "hf://org/a b"])
+def test_what_is_no_address_is_said(capsys, uri):
+    assert main(["check", uri]) == 4
+    assert "is no address of an adapter: must be" in capsys.readouterr().err
