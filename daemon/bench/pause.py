@@ -2,10 +2,7 @@
 
 import time
 from collections.abc import Callable
-from itertools import cycle
 from typing import Any
-
-import torch
 
 from ...swap.base import base_config, load_base
 from ...swap.contract import Contract
@@ -39,7 +36,8 @@ def measure(scene: Scene) -> Findings:
     try:
         images = [resident.stage(resident.admit(adapter)) for adapter in adapters]
         ours = _ours(scene, resident, images)
-        taken = interleave(ours | theirs, scene.preset.rounds)
+        ready = {name: _after_a_probe(resident, images, way) for name, way in (ours | theirs).items()}
+        taken = interleave(ready, scene.preset.rounds)
     finally:
         resident.close()
     facts = {
@@ -53,9 +51,10 @@ def measure(scene: Scene) -> Findings:
 
 
 def _ours(scene: Scene, resident: Resident, images: list[Any]) -> dict[str, Callable[[], float]]:
-    others, generations = cycle(images), iter(range(1, 1 << 30))
-    place = torch.zeros_like(resident.arena.buffer)
-    sources = cycle([torch.zeros_like(place), torch.zeros_like(place)])  # two, as cold in the caches as ours
+    generations = iter(range(1, 1 << 30))
+
+    def other() -> Any:
+        return next(image for image in images if image is not resident.live)
 
     def clock(act: Callable[[], object]) -> float:
         scene.synchronize()
@@ -68,12 +67,29 @@ def _ours(scene: Scene, resident: Resident, images: list[Any]) -> dict[str, Call
         with resident.turn(resident.live):
             pass
 
+    def limit() -> float:
+        """Copy the same bytes between the same places in the same state of all caches, and nothing else."""
+        with resident.turn(resident.live):
+            taken = clock(lambda: resident.arena.buffer.copy_(other().buffer))
+            resident.arena.buffer.copy_(resident.live.buffer)
+        return taken
+
     return {
-        "ours": lambda: resident.commit(next(others), next(generations)),
-        "limit": lambda: clock(lambda: place.copy_(next(sources))),
+        "ours": lambda: resident.commit(other(), next(generations)),
+        "limit": limit,
         "turn": lambda: clock(empty_turn),
-        "verify": lambda: clock(lambda: resident.verify(images[0])),
+        "verify": lambda: clock(lambda: resident.verify(other())),
     }
+
+
+def _after_a_probe(resident: Resident, images: list[Any], way: Callable[[], float]) -> Callable[[], float]:
+    """Let every way find threads and caches as a commit does, which follows a verification."""
+
+    def once() -> float:
+        resident.verify(next(image for image in images if image is not resident.live))
+        return way()
+
+    return once
 
 
 def _findings(taken: dict[str, list[float]], facts: dict[str, Any], device: str) -> Findings:
