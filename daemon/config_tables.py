@@ -97,13 +97,19 @@ class Rollout(Table):
     """``[rollout]``: no key of its own yet."""
 
 
+def _two_lanes(count: int) -> int:
+    if count < 2:
+        raise ValueError("must be at least 2: one for what is live and one for what is to be")
+    return count
+
+
 class Serve(Table):
     """``[serve]``: where and how requests are answered. `port` 0 takes a free one."""
 
     host: Name = "127.0.0.1"
     port: Annotated[int, Number, Field(ge=0, le=65535)] = 8080
     api_key_file: OptionalFile = ""
-    lanes: Count = 2
+    lanes: Annotated[int, Number, AfterValidator(_two_lanes)] = 2
     context_tokens: Annotated[int, Number, Field(ge=2)] = 4096
     cache_tokens: Amount = 0
     batch_tokens: Count = 2048

@@ -263,6 +263,7 @@ class Start:
         failpoint("tick")
         engine.resident.pulse()
         self._beats.beat(WORKER)
+        engine.lanes.mend()
         engine.lanes.end_overdue(self._settings.serve.max_drain)
         fresh = engine.resident.recompiles - self._recompiles
         if fresh:

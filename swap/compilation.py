@@ -1,10 +1,14 @@
-"""Counting compilations, in every thread."""
+"""Counting compilations, in every thread, and not letting torch give up on them in silence."""
 
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from torch._dynamo import config
 from torch._dynamo.callback import callback_handler
+from torch._dynamo.exc import FailOnRecompileLimitHit
+
+__all__ = ["CompileCounter", "FailOnRecompileLimitHit", "fail_at_limit"]
 
 
 class CompileCounter:
@@ -34,3 +38,12 @@ class CompileCounter:
         with self._lock:
             self._count += 1
         self.hear()
+
+
+def fail_at_limit(fail: bool) -> None:
+    """Say whether a hit of torch's recompile limit in this thread raises FailOnRecompileLimitHit.
+
+    Else torch runs what it did not compile as it is, with no more than a warning. The setting is thread-local, so the
+    lanes' threads make it themselves.
+    """
+    config.fail_on_recompile_limit_hit = fail

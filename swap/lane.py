@@ -21,6 +21,7 @@ from transformers.generation.continuous_batching.continuous_api import (
 from transformers.generation.continuous_batching.model_runner import infer_max_single_request_tokens
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
+from .compilation import fail_at_limit
 from .sampling import LaneSampler, Sampling, lane_processors
 
 if TYPE_CHECKING:
@@ -95,8 +96,11 @@ class _Loop(ContinuousBatchingManager):
     def __init__(self, turn: Callable[[], AbstractContextManager[None]], **loop: Any) -> None:
         super().__init__(**loop)
         self._turn = turn
+        self.fails_at_limit: bool | None = None
 
     def _generation_step(self) -> None:
+        if self.fails_at_limit is not None:
+            fail_at_limit(self.fails_at_limit)
         with self._turn():
             super()._generation_step()
 
@@ -108,6 +112,7 @@ class Lane:
         model = turns.model
         self.image: Image | None = None
         self._turns = turns
+        self._compiled = spec.compile
         self._sampler = LaneSampler(
             model.config.get_text_config().vocab_size, model.device, spec.batch_tokens, always=spec.compile
         )
@@ -131,6 +136,11 @@ class Lane:
         self._loop.join(0.0, timeout=_DEATH)
         self._forget_all()
         self._loop.start()
+
+    def fail_at_limit(self, fail: bool) -> None:
+        """Say whether torch's recompile limit, hit in this lane's thread, is an error; see `compilation`."""
+        if self._compiled:
+            self._loop.fails_at_limit = fail
 
     def end(self) -> None:
         """Ask the thread to end after the step that it is in; requests that are left fail."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from transformers.generation.continuous_batching.requests import GenerationOutput, RequestStatus
+from transformers.generation.continuous_batching.requests import GenerationOutput
 
 from .lane import Lane, LaneDead, LaneSpec, Turns
 from .revival import Revival
@@ -165,6 +165,15 @@ class Lanes:
         for seat in dead:
             self._revival.ensure(seat)
 
+    def fail_at_limit(self, fail: bool) -> None:
+        """Say whether torch's recompile limit is an error in the lanes' threads, as it is during the warm-up."""
+        for seat in self._seats:
+            seat.lane.fail_at_limit(fail)
+
+    def death(self) -> BaseException | None:
+        """Say what a lane has died of, None when all live."""
+        return next((seat.lane.death for seat in self._seats if seat.lane.death is not None), None)
+
     def cancel(self, ticket: Ticket) -> None:
         """Drop a request; its listener hears nothing more. Does nothing when it has ended already."""
         seat = self._forget(ticket.name)
@@ -280,7 +289,7 @@ class Lanes:
         ticket = self._tickets.get(output.request_id)
         if ticket is None:
             return
-        progress = _progress(output, ticket._stops)
+        progress = Progress.of(output, ticket._stops)
         if progress.finish in ("stop", "length"):
             ticket._seat.deaths = 0
         ticket.non_finite |= non_finite
@@ -289,12 +298,3 @@ class Lanes:
         ticket.tell(progress)
         if progress.finish is not None:
             self.hear_end(ticket.ended(progress.finish))
-
-
-def _progress(output: GenerationOutput, stops: tuple[int, ...]) -> Progress:
-    tokens = tuple(output.generated_tokens)
-    if output.status == RequestStatus.FAILED:
-        return Progress(tokens, "error", output.error or "the lane ended before the request did")
-    if output.status != RequestStatus.FINISHED:
-        return Progress(tokens)
-    return Progress(tokens, "stop" if tokens and tokens[-1] in stops else "length")

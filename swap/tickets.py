@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from transformers.generation.continuous_batching.requests import GenerationOutput, RequestStatus
+
 from .lane import Lane
 from .sampling import Sampling
 
@@ -43,6 +45,16 @@ class Progress:
     token_ids: tuple[int, ...]
     finish: str | None = None
     error: str | None = None
+
+    @classmethod
+    def of(cls, output: GenerationOutput, stops: Sequence[int]) -> "Progress":
+        """Read what the loop says of a request."""
+        tokens = tuple(output.generated_tokens)
+        if output.status == RequestStatus.FAILED:
+            return cls(tokens, "error", output.error or "the lane ended before the request did")
+        if output.status != RequestStatus.FINISHED:
+            return cls(tokens)
+        return cls(tokens, "stop" if tokens and tokens[-1] in stops else "length")
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,16 +66,3 @@ def test_seeds_are_honoured(one):
 
     assert ask(1) == ask(1)
     assert ask(1) != ask(2)
-
-
-def test_swaps_on_the_compiled_model_compile_nothing():
-    """After the warm-up, answers in all lane threads with swaps between them cause no compilation."""
-    with bench(compile=True) as made:
-        assert made.engine.compiled
-        warm = made.resident.compilations.count
-        assert warm > 0
-        for index in (0, 1, 2, 3, 1, 0):
-            made.swap(index)
-            asked = [made.ask(SHORT_ASK * n, tokens=6) for n in (1, 5, 30)]
-            assert all(made.right(*one, SHORT_ASK * n, 6) for one, n in zip(asked, (1, 5, 30), strict=True))
-        assert made.resident.recompiles == 0
