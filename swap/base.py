@@ -12,6 +12,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Pretra
 
 from .errors import BaseUnusable, DeviceMissing
 
+_ONE_USE = ("eager", "paged|eager")
+"""Attentions that a lane can only use in a form in which the model runs in nothing but lanes."""
+
 Report = Callable[[str], None]
 """Hears one sentence for each thing that start-up spends its time on."""
 
@@ -55,6 +58,10 @@ def base_config(base: str, revision: str = "main") -> PretrainedConfig:
 
 def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
     """Load weights and tokenizer onto the device. Raises BaseUnusable or DeviceMissing."""
+    if spec.attn_implementation in _ONE_USE:
+        raise BaseUnusable(
+            f"model.attn_implementation: {spec.attn_implementation!r} cannot both serve and verify; use 'sdpa'"
+        )
     device = choose_device(spec.device)
     dtype = choose_dtype(spec.dtype, config, device)
     try:

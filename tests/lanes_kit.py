@@ -73,6 +73,22 @@ class Listener:
         return self.last
 
 
+class Held(Listener):
+    """Hears a long answer, and holds its lane up between two steps after 350 tokens until `let_go` is set.
+
+    What a test does meanwhile thus happens while it is in flight, however slow the machine.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def __call__(self, progress: Progress) -> None:
+        super().__call__(progress)
+        if len(progress.token_ids) == 350:
+            assert self.let_go.wait(LONG)
+
+
 class Bench:
     """A warm engine, and the generations that were made live on it."""
 

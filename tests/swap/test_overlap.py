@@ -2,32 +2,15 @@
 
 import math
 import statistics
-import threading
 import time
 
 import pytest
-from lanes_kit import LONG, SHORT_ASK, Bench, Listener, adapter, bench
+from lanes_kit import LONG, SHORT_ASK, Bench, Held, adapter, bench
 
 from hotswapd.swap.image import Image
 
 LONG_ANSWER, SWAPS = 400, 5
 ROUNDS = 5
-
-
-class Held(Listener):
-    """Hears a long answer, and holds its lane up between two steps near the end until `let_go` is set.
-
-    The swaps thus happen while it is in flight, however slow the machine; most of its steps alternate freely.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.let_go = threading.Event()
-
-    def __call__(self, progress) -> None:
-        super().__call__(progress)
-        if len(progress.token_ids) == LONG_ANSWER - 50:
-            assert self.let_go.wait(LONG)
 
 
 def prepared(one: Bench) -> list[Image]:

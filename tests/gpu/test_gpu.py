@@ -1,0 +1,81 @@
+"""What only a CUDA device can show: exact swaps on it, nothing compiled again, copies in order, memory that stays."""
+
+import pytest
+import torch
+from lanes_kit import ADAPTERS, Bench, adapter, bench, reference
+
+pytestmark = pytest.mark.gpu
+SWAPS = 100
+PROMPTS = ((5, 6, 7), tuple(range(30, 130)))
+TOKENS = 12
+
+
+@pytest.fixture(scope="module")
+def one():
+    """Open the bench as a daemon on this machine would: device and compile are ``auto``, the dtype is float32."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    with bench(compile="auto") as made:
+        assert made.resident.device.type == "cuda"
+        assert made.engine.compiled
+        yield made
+
+
+def test_answers_are_the_references_through_a_hundred_swaps_and_nothing_compiles_again(one: Bench):
+    """Each answer is, token by token, a fresh PEFT load's (computed on the CPU); 0 compilations in all threads."""
+    for number in range(SWAPS):
+        one.await_room()
+        one.swap(number % ADAPTERS)
+        asked = [(one.ask(prompt, TOKENS), prompt) for prompt in PROMPTS]
+        for (ticket, heard), prompt in asked:
+            assert one.right(ticket, heard, prompt, TOKENS)
+    assert one.resident.recompiles == 0
+
+
+def test_a_copy_is_over_before_the_next_step_reads_it(one: Bench):
+    """While another stream keeps the device busy, no turn computes with a half-copied or an older arena."""
+    images = [one.resident.stage(one.resident.admit(adapter(index))) for index in range(2)]
+    busy, matrix = torch.cuda.Stream(), torch.randn(4096, 4096, device="cuda")
+    expected = []
+    try:
+        for image in images:
+            with one.resident.visit(image):
+                expected.append(_logits(one))
+        for number in range(50):
+            with torch.cuda.stream(busy):
+                matrix = torch.tanh(matrix @ matrix)
+            with one.resident.visit(images[number % 2]):
+                assert torch.equal(one.resident.arena.buffer, images[number % 2].buffer)
+                assert torch.allclose(_logits(one), expected[number % 2], atol=1e-5)
+    finally:
+        for image in images:
+            one.resident.drop(image)
+    torch.cuda.synchronize()
+
+
+def _logits(one: Bench) -> torch.Tensor:
+    with torch.inference_mode():
+        return one.resident.model(input_ids=torch.tensor([[5, 6, 7]], device="cuda"), use_cache=False).logits.clone()
+
+
+def test_swaps_take_no_more_memory_on_the_device(one: Bench):
+    """Images are allocated at the start: after a hundred swaps the device holds what it held after two."""
+    for index in (0, 1):
+        _swap_and_ask(one, index)
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    for number in range(SWAPS):
+        _swap_and_ask(one, number % ADAPTERS)
+    torch.cuda.synchronize()
+    assert torch.cuda.memory_allocated() <= before
+
+
+def _swap_and_ask(one: Bench, index: int) -> None:
+    one.await_room()
+    one.swap(index)
+    for prompt in PROMPTS:
+        one.ask(prompt, TOKENS)[1].wait()
+
+
+def test_the_references_are_far_apart():
+    """The adapters answer differently, so a wrong generation cannot look right."""
+    assert len({reference(index, PROMPTS[1], TOKENS) for index in (None, *range(ADAPTERS))}) == ADAPTERS + 1
