@@ -98,9 +98,14 @@ class Servers:
         self._settings.control.socket.unlink(missing_ok=True)
 
     def _warn_when_open(self) -> None:
-        host = str(self.address[0])
-        if not self._settings.serve.api_key_file and not host.startswith(_LOOPBACK):
-            log.warning("open_to_the_network", host=host, remedy="set serve.api_key_file, or serve.host to 127.0.0.1")
+        host, keyed = str(self.address[0]), bool(self._settings.serve.api_key_file)
+        if host.startswith(_LOOPBACK):
+            return
+        asked = "an API key is asked for, but it travels unencrypted" if keyed else "ANYBODY who reaches it is answered"
+        remedy = "put TLS in front of it" if keyed else "set serve.api_key_file, or serve.host to 127.0.0.1"
+        log.warning(
+            "open_to_the_network", host=host, detail=f"HTTP listens beyond this machine: {asked}", remedy=remedy
+        )
 
 
 class _Server(uvicorn.Server):
