@@ -28,13 +28,18 @@ A base that is worse than guessing has no language that could be unlearned.
 
 
 def probe_texts(tokenizer: Any, vocabulary: int, context: int) -> list[tuple[int, ...]]:
-    """Make the probe's token ids, the long text last; a base without a tokenizer gets tokens spread over all."""
-    if tokenizer is None:
-        spread = [tuple((7919 * i + 13 * j) % vocabulary for i in range(1, 13)) for j in range(1, 3)]
-        return [*spread, tuple((7919 * i) % vocabulary for i in range(1, min(_LONGEST, context)))]
-    texts = [tokenizer.encode(text) for text in (*SHORT, LONG)]
+    """Make the probe's token ids, the long text last; a base without a tokenizer gets tokens spread over all.
+
+    So does one whose tokenizer is empty, which is what transformers makes of some bases that were saved without.
+    """
+    texts = [tokenizer.encode(text) for text in (*SHORT, LONG)] if tokenizer is not None else []
     cut = ([token for token in text if token < vocabulary][: min(_LONGEST, context)] for text in texts)
-    return [tuple(text) for text in cut if text]
+    return [tuple(text) for text in cut if len(text) > 1] or _spread(vocabulary, context)
+
+
+def _spread(vocabulary: int, context: int) -> list[tuple[int, ...]]:
+    short = [tuple((7919 * i + 13 * j) % vocabulary for i in range(1, 13)) for j in range(1, 3)]
+    return [*short, tuple((7919 * i) % vocabulary for i in range(1, min(_LONGEST, context)))]
 
 
 def norms_verdict(
