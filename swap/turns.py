@@ -14,8 +14,8 @@ class FairLock:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._queue: deque[object] = deque()
+        self._guard = threading.Lock()
+        self._queue: deque[threading.Lock] = deque()
         self._released_at = 0.0
         self._passing = 0.0
         self.passed_at: float | None = None
@@ -25,29 +25,42 @@ class FairLock:
 
     def __enter__(self) -> None:
         """Wait for the turn."""
-        me, began = object(), time.thread_time()
-        with self._changed:
+        me, began = threading.Lock(), time.thread_time()
+        me.acquire()
+        with self._guard:
             self._queue.append(me)
-            waits = self._queue[0] is not me
+            waits = len(self._queue) > 1
+        if waits:
             try:
-                self._changed.wait_for(lambda: self._queue[0] is me)
+                me.acquire()  # until the one before passes it on, to this thread alone
             except BaseException:
-                self._queue.remove(me)
-                self._changed.notify_all()
+                self._leave(me)
                 raise
-            self.passed_at = self._released_at if waits else None
-            self.handing = self._passing + time.thread_time() - began
+        self.passed_at = self._released_at if waits else None
+        self.handing = self._passing + time.thread_time() - began
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Pass it on."""
         began = time.thread_time()
-        with self._changed:
-            self._queue.popleft()
+        with self._guard:
             self._released_at = time.perf_counter()
-            self._changed.notify_all()
+            self._pass_on()
             self._passing = time.thread_time() - began
+
+    def _leave(self, me: threading.Lock) -> None:
+        """Stop waiting; pass the turn on when it came at this very moment."""
+        with self._guard:
+            if self._queue[0] is me:
+                self._pass_on()
+            else:
+                self._queue.remove(me)
+
+    def _pass_on(self) -> None:
+        self._queue.popleft()
+        if self._queue:
+            self._queue[0].release()
 
 
 @dataclass(slots=True)
