@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -102,10 +101,10 @@ class Room:
         self._listener.setblocking(False)
 
     def configure(self, **tables: str) -> None:
-        """Write the configuration; a table's lines are added to what is usual in it."""
+        """Write the configuration; a table's lines are added to what is usual in it, the source's replace it."""
         usual = dict(_USUAL)
         for name, lines in tables.items():
-            usual[name] = f"{usual.get(name, '')}\n{lines}"
+            usual[name] = lines if name == "source" else f"{usual.get(name, '')}\n{lines}"
         text = "\n".join(f"[{name}]\n{lines}" for name, lines in usual.items() if name != "source")
         sources = f"[[source]]\n{usual['source']}"
         self.config.write_text(f"{text}\n{sources}".format(root=self.root, base=home() / "base"), encoding="utf-8")
@@ -129,6 +128,7 @@ class Room:
     def start(self, **environ: str) -> Process:
         """Start the daemon, told of our notify socket, and return at once."""
         assert self.process is None or self.process.ended() is not None
+        self.hear()  # what the one before has said last
         self.notes.clear()
         asked = {
             "argv": ["run", "--config", str(self.config)],
@@ -195,8 +195,11 @@ class Room:
         ends = ("LIVE", "RETIRED", "REJECTED", "ROLLED_BACK", "QUARANTINED", "SUPERSEDED", "GONE")
 
         def row() -> dict[str, Any] | None:
-            rows = (one for one in self.client.get("/history") if one["uri"] == uri and one["state"] in ends)
-            return next(rows, None)
+            try:
+                rows = self.client.get("/history")
+            except NoDaemon:
+                return None  # it is being started
+            return next((one for one in rows if one["uri"] == uri and one["state"] in ends), None)
 
         until(row, f"nothing becomes of {uri}:\n{self.tail()}", LIMIT)
         found = row()
@@ -246,7 +249,3 @@ def make_room(root: Path) -> Iterator[Room]:
         yield room
     finally:
         room.close()
-
-
-def monotonic_micro() -> int:
-    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
