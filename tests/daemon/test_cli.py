@@ -145,7 +145,9 @@ def test_a_reader_that_has_had_enough_is_no_error(daemon):
 
 
 def test_watch_shows_it_again_until_interrupted(daemon):
-    command = [sys.executable, "-m", "hotswapd.daemon.cli", "status", "--watch", "--json", "--socket", daemon]
+    # What a shell starts in the background ignores the interrupt, and Python keeps it so: env gives it back.
+    program = ["env", "--default-signal=INT", sys.executable, "-m", "hotswapd.daemon.cli"]
+    command = [*program, "status", "--watch", "--json", "--socket", daemon]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         first, second = process.stdout.readline(), process.stdout.readline()
         process.send_signal(2)

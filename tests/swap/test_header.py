@@ -180,9 +180,9 @@ def test_the_most_tensors_that_fit_take_less_than_a_second() -> None:
     """A header at the limits of size and count is settled before a second of work is done."""
     names = list(_MANY)[: MAX_HEADER_BYTES // 60]
     text = json.dumps({name: _MANY[name] for name in names}, separators=(",", ":")).encode()
-    started = time.process_time()
+    started = time.thread_time()
     assert len(_read(_file(text, 0))) == len(names)
-    assert time.process_time() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @given(st.binary(max_size=200), st.integers(0, 300))

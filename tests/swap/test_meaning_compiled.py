@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from adapters import greedy, logits, oracle_model
+from lanes_kit import compile_afresh
 from resident_kit import MAX_RANK, PROMPTS, largest_difference
 from served import Served
 
@@ -43,6 +44,7 @@ LONGEST = max(map(len, PROMPTS)) + TOKENS
 
 @pytest.fixture(scope="module")
 def compiled(llama: Served) -> Iterator[Engine]:
+    compile_afresh()
     resident = Resident.open(ResidentSpec(str(llama.base), max_rank=MAX_RANK, images=4))
     engine = Engine(resident, EngineSpec(context_tokens=64, batch_tokens=32, lanes=2, max_queue=8, compile=True))
     engine.open()

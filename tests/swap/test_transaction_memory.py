@@ -33,16 +33,16 @@ def _no_collector() -> Iterator[None]:
     gc.enable()
 
 
-def _watch_values(monkeypatch: pytest.MonkeyPatch) -> Seen:
-    """Remember every tensor that is read from a file, without holding it."""
-    seen: Seen = []
-    look = image_module._non_finite
+def _watch_fillers(monkeypatch: pytest.MonkeyPatch) -> "list[weakref.ref[Any]]":
+    """Remember what each staging reads into, without holding it."""
+    seen: list[weakref.ref[Any]] = []
 
-    def watched(values: torch.Tensor, *args: Any) -> Any:
-        seen.append(weakref.ref(values))
-        return look(values, *args)
+    class Watched(image_module._Filler):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            seen.extend((weakref.ref(self), weakref.ref(self._aside)))
 
-    monkeypatch.setattr(image_module, "_non_finite", watched)
+    monkeypatch.setattr(image_module, "_Filler", Watched)
     return seen
 
 
@@ -50,12 +50,12 @@ def test_a_refused_candidate_leaves_no_tensor(
     resident: Resident, spoil: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The refusal is kept, as a record of it would, and what was read is gone without the collector's help."""
-    seen = _watch_values(monkeypatch)
+    seen = _watch_fillers(monkeypatch)
     bad = spoil(edit_tensors(lambda tensors: {n: t.half() * float("inf") for n, t in tensors.items()}))
     with pytest.raises(Rejected) as caught:
         resident.swap(bad, 1)
     assert caught.value.code == "non_finite"
-    assert len(seen) == 8
+    assert len(seen) == 2
     assert not any(one() is not None for one in seen)
 
 
@@ -64,17 +64,16 @@ def test_a_failed_staging_leaves_no_tensor(
     resident: Resident, good: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     """Neither does one that ran out of memory, where it matters most."""
-    seen: Seen = []
+    seen = _watch_fillers(monkeypatch)
 
-    def fail(values: torch.Tensor, *_: Any) -> Any:
-        seen.append(weakref.ref(values))
+    def fail(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(image_module, "_non_finite", fail)
+    monkeypatch.setattr(image_module, "_all_finite", fail)
     with pytest.raises(type(error)) as caught:
         resident.swap(good, 1)
     assert caught.value is error
-    assert [one() for one in seen] == [None]
+    assert [one() for one in seen] == [None, None]
 
 
 def _watch_layers(resident: Resident, error: BaseException | None) -> tuple[Seen, list[Any]]:
