@@ -31,4 +31,6 @@ def _queue(ledger: Ledger) -> list[str]:
         flags = [name for name in ("pinned", "paused") if ledger.flag(name, False)]
     except LedgerDown as error:
         return [str(error)]
+    if ledger.trouble:
+        return [ledger.trouble]
     return ([f"{waiting} waiting"] if waiting else []) + flags

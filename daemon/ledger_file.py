@@ -32,6 +32,7 @@ class LedgerFile:
         self._lock = threading.RLock()
         self._database: sqlite3.Connection | None = None
         self._untold: list[Row] = []
+        self._stale = False
         with contextlib.suppress(LedgerDown), self._reading():
             self.trouble = ""
 
@@ -47,10 +48,18 @@ class LedgerFile:
         """Give the connection to this thread alone. Raises LedgerDown."""
         with self._lock:
             try:
-                yield self._database or self._open()
+                yield self._connection()
             except sqlite3.Error as error:
                 self.trouble = f"the ledger {self.path} cannot be used: {error}; free space or mend its permissions"
+                # A connection made while the disk was read-only would stay so for ever.
+                self._stale = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
                 raise LedgerDown(self.trouble) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._stale and self._database is not None and not self._database.in_transaction:
+            self.close()
+        self._stale = False
+        return self._database or self._open()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -75,7 +75,7 @@ def status(standing: Standing, ledger: Ledger, watches: Iterable[Watch], residen
         "verify": standing.verifying,
         "watch": standing.watch.status() if standing.watch else None,
         "phase": standing.readiness().reason or None,
-        "trouble": None,
+        "trouble": ledger.trouble or None,  # also when it can be read: what it does not take is not remembered
     }
     try:
         answer["pinned"] = bool(ledger.flag("pinned", False))

@@ -68,6 +68,7 @@ class Watch:
         self._beat = beat
         self._stop = threading.Event()
         self._fails = 0
+        self._unwritten = ""
         self._threads = [
             threading.Thread(target=self._scan_on, name=f"scan {source.name}", daemon=True),
             threading.Thread(target=self._fetch_on, name=f"fetch {source.name}", daemon=True),
@@ -130,12 +131,17 @@ class Watch:
             return self._down(down.code, down.sentence, down.retry_after)
         except LedgerDown as down:
             self._note(Health(ok=self.health.ok, last_scan=self.health.last_scan))
-            log.warning("ledger_down", source=self.source.name, detail=str(down))
+            if self._unwritten != str(down):
+                log.warning("ledger_down", source=self.source.name, detail=str(down))
+            self._unwritten = str(down)
             return _LEDGER_WAIT
         except Exception as error:
             log.error("scan_failed", source=self.source.name, exc_info=error)  # noqa: TRY400
             return self._down("internal_error", f"a defect of this source: {type(error).__name__}: {error}", None)
         self._fails = 0
+        if self._unwritten:
+            log.info("ledger_up", source=self.source.name)
+        self._unwritten = ""
         now = time.time()
         if not self.health.ok:
             log.info("source_up", source=self.source.name)

@@ -103,7 +103,8 @@ class Store:
         self._young: set[str] = set()
         for directory in (self._artifacts, self._stages):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            directory.chmod(0o700)
+            if directory.stat().st_mode & 0o777 != 0o700:  # a disk that became read-only can still be read
+                directory.chmod(0o700)
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Stage]:

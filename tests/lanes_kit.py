@@ -11,6 +11,7 @@ from typing import Any
 import torch._dynamo
 from adapters import greedy, make_adapter, oracle_model
 from models import tiny
+from torch._dynamo.callback import callback_handler
 
 from hotswapd.swap.base import ResidentSpec
 from hotswapd.swap.engine import Ask, Engine, EngineSpec
@@ -150,8 +151,13 @@ class Bench:
 
 
 def compile_afresh() -> None:
-    """Forget what earlier models of this process compiled: a daemon has one, and torch counts them all together."""
-    torch._dynamo.reset()
+    """Forget what earlier models of this process compiled: a daemon has one, and torch counts them all together.
+
+    A resident that is still open goes on counting, as it would when another one beside it compiles.
+    """
+    counting = list(callback_handler.start_callbacks)
+    torch._dynamo.reset()  # forgets these too
+    callback_handler.start_callbacks.extend(counting)
 
 
 @contextmanager

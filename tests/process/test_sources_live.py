@@ -71,11 +71,13 @@ def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everywhere]
         room.root.mkdir()
         room.prepare()
         room.configure(
-            source=(
-                _bucket("bucket", bucket.uri, weed, 'poll = 2.0\nexpected_bucket_owner = "123456789012"')
-                + _bucket("told", queue.place.uri, stack, f'poll = {NEVER}\nqueue_url = "{queue.url}"')
-                + _bucket("dead", bucket.uri, f"http://127.0.0.1:{deaf.getsockname()[1]}", "poll = 1.0")
-                + f'\n[[source]]\nkind = "hub"\nname = "hub"\nrepo = "{REPO}"\nendpoint = "{hub.url}"\npoll = 1.0'
+            source="\n[[source]]\n".join(
+                (
+                    _bucket("bucket", bucket.uri, weed, 'poll = 2.0\nexpected_bucket_owner = "123456789012"'),
+                    _bucket("told", queue.place.uri, stack, f'poll = {NEVER}\nqueue_url = "{queue.url}"'),
+                    _bucket("dead", bucket.uri, f"http://127.0.0.1:{deaf.getsockname()[1]}", "poll = 1.0"),
+                    f'kind = "hub"\nname = "hub"\nrepo = "{REPO}"\nendpoint = "{hub.url}"\npoll = 1.0',
+                )
             )
         )
         try:
@@ -88,7 +90,7 @@ def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everywhere]
 
 def _bucket(name: str, uri: str, endpoint: str, more: str) -> str:
     usual = f'kind = "s3"\nname = "{name}"\nuri = "{uri}"\nendpoint_url = "{endpoint}"\nregion = "us-east-1"'
-    return f"\n[[source]]\n{usual}\n{more}"
+    return f"{usual}\n{more}"
 
 
 def files(run: str) -> dict[str, bytes | None]:
