@@ -38,7 +38,7 @@ def check(arguments: Namespace) -> int:
         return complain(str(error), Exit.CONFIGURATION)
     except DeviceMissing as error:
         return complain(str(error), Exit.TRY_AGAIN)
-    except (Unreadable, StartError, Unavailable) as error:
+    except (Unreadable, StartError, Unavailable, OSError) as error:
         return complain(str(error), Exit.UNAVAILABLE)
     _print(findings, arguments.place, arguments.json)
     return Exit.FINE if findings.ok else Exit.REJECTED

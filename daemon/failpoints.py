@@ -14,7 +14,7 @@ VARIABLE = "HOTSWAPD_FAILPOINT"
 
 
 def failpoint(name: str) -> None:
-    """Do here what the environment asks for. May hang for ever, end the process, or raise RuntimeError."""
+    """Do here what the environment asks for. May hang for ever, end the process, or raise RuntimeError or MemoryError."""
     place, _, rest = os.environ.get(VARIABLE, "").partition("=")
     if place != name:
         return
@@ -34,8 +34,17 @@ def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _use_up_memory() -> None:
+    raise MemoryError
+
+
 def _break_device() -> None:
     raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
-_ACTIONS: dict[str, Callable[[], None]] = {"hang": _hang, "kill": _kill, "cuda_error": _break_device}
+_ACTIONS: dict[str, Callable[[], None]] = {
+    "hang": _hang,
+    "kill": _kill,
+    "memory": _use_up_memory,
+    "cuda_error": _break_device,
+}

@@ -39,8 +39,11 @@ from .verify_words import record
 
 log = structlog.get_logger(__name__)
 SWAP = "swap"
+STORE_UNREADABLE, OUT_OF_MEMORY = "store_unreadable", "out_of_memory"
 _DEATHS = 2
 _LANE_WAIT, _STORE_WAIT = 0.2, 5.0
+_UNREADABLE_TRIES = 3
+"""So often is a copy read that cannot be read; then it is fetched again, where its source has it still."""
 _SENTENCES = 20
 _NO_LANE_SENTENCE = "every lane still has requests of an older generation; it is tried again as soon as one ends"
 _PINNED_SENTENCE = "it is verified, and the live generation is pinned; `hotswapd unpin` lets it go live"
@@ -124,12 +127,13 @@ class Pipeline:
         """Bring it live, or say why not; None when it is live."""
         row = progress.row
         artifact = self._store.find(row.digest)
-        if artifact is None:
-            return Ending(State.WAITING, "artifact_lost", "its copy in the store is gone; it is fetched again")
-        with progress.step("admit", State.ADMITTED):
+        if artifact is None or row.tries >= _UNREADABLE_TRIES:
+            what = "is gone" if artifact is None else "cannot be read"
+            return Ending(State.WAITING, "artifact_lost", f"its copy in the store {what}; it is fetched again")
+        with _reading(artifact.path), progress.step("admit", State.ADMITTED):
             plan = self.resident.admit(artifact.path)
         self._ledger.begin_attempt(row.digest, SWAP, "staging")
-        with progress.step("stage", State.STAGED):
+        with _reading(artifact.path), progress.step("stage", State.STAGED):
             image = self.resident.stage(plan, row.digest)
         try:
             self._ledger.begin_attempt(row.digest, SWAP, "verification")
@@ -224,7 +228,7 @@ class Pipeline:
                 return Ending(State.HELD if error.reason == PAUSED else State.FETCHED, error.reason, error.sentence)
             case torch.cuda.OutOfMemoryError() | MemoryError():
                 detail = "there was not enough memory to try it; lower serve.cache_tokens or serve.lanes"
-                return Ending(State.ROLLED_BACK, "out_of_memory", detail)
+                return Ending(State.ROLLED_BACK, OUT_OF_MEMORY, detail)
         log.error("swap_failed", exc_info=error)
         if is_sticky(error):
             raise ResidentLost("the device does not answer any more") from None
@@ -236,9 +240,25 @@ class Pipeline:
             fields["fingerprint"] = self.fingerprint
         if ending.state == State.HELD and ending.reason not in (PINNED, PAUSED):
             fields["next_try"] = time.time() + (_LANE_WAIT if ending.reason == NO_LANE else _STORE_WAIT)
+        if ending.reason == STORE_UNREADABLE:
+            fields["tries"] = row.tries + 1
         if ending.state == State.WAITING:
             fields |= {"tries": row.tries + 1, "forced": True, "next_try": time.time()}
         return self._ledger.move(row, ending.state, ending.reason, ending.detail, **fields)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Hold the candidate, which is tried again, when the disk or the memory fails it: that is no verdict on it."""
+    try:
+        yield
+    except OSError as error:
+        why = f"its copy in the store, {path}, cannot be read: {error.strerror or error}; mend the disk"
+        raise Unavailable(STORE_UNREADABLE, f"{why}; it is tried again") from None
+    except MemoryError:
+        raise Unavailable(
+            OUT_OF_MEMORY, "this machine has no memory left to lay it out in; it is tried again"
+        ) from None
 
 
 class _Progress:

@@ -10,6 +10,8 @@ from .rows import Find, Row
 PAUSED, PINNED, NO_LANE = "paused", "pinned", "no_lane"
 PAUSED_SENTENCE = "the queue is paused; `hotswapd resume` goes on"
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 300.0
+_LONGEST_HELD = 60.0
+"""Seconds; a try that is due later than that was put off before the clock was set back, and is due now."""
 _LONGEST_ASKED = 3600.0
 """Seconds for which a source may put a retry off: a server's wait is kept, but not for days."""
 
@@ -25,7 +27,7 @@ class Conditions:
 
     def hold(self, row: Row) -> bool:
         """Say whether a held row must stay held."""
-        if row.next_try is not None and row.next_try > self.now:
+        if row.next_try is not None and self.now < row.next_try <= self.now + _LONGEST_HELD:
             return True
         return {PAUSED: self.paused, PINNED: self.pinned, NO_LANE: not self.room}.get(row.reason, False)
 

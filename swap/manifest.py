@@ -1,5 +1,6 @@
 """The manifest: what an artifact's two files say about themselves. No tensor is read, nothing is imported from it."""
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ CONFIG_NAME = "adapter_config.json"
 WEIGHTS_NAME = "adapter_model.safetensors"
 MAX_CONFIG_BYTES = 256 << 10
 _RESAVE = "save the adapter again with PEFT's save_pretrained"
+_OF_THE_FILE = {0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG}
+"""What the system says of a file that cannot be an adapter's. All else it says is no verdict on what the file holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,10 @@ class Manifest:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read both files' descriptions. Raises Rejected with a reason for each file that cannot be taken."""
+    """Read both files' descriptions. Raises Rejected with a reason for each file that cannot be taken.
+
+    Raises OSError when the disk, or this process, cannot read now what is there.
+    """
     misfits: list[Misfit] = []
     config: Mapping[str, Any] = {}
     header: tuple[dict[str, TensorSpec], int, int] = ({}, 0, 0)
@@ -72,6 +78,8 @@ def _read_config(directory: Path) -> Mapping[str, Any]:
         with open_regular(directory / CONFIG_NAME) as descriptor:
             data = os.read(descriptor, MAX_CONFIG_BYTES + 1)
     except OSError as error:
+        if error.errno not in _OF_THE_FILE:
+            raise
         raise _one("config_missing", CONFIG_NAME, "a readable file", _reason(error), _RESAVE) from None
     if len(data) > MAX_CONFIG_BYTES:
         raise _one("config_too_large", CONFIG_NAME, f"at most {MAX_CONFIG_BYTES} bytes", "more", _RESAVE)
@@ -95,6 +103,8 @@ def _read_header(directory: Path) -> tuple[dict[str, TensorSpec], int, int]:
         place = WEIGHTS_NAME if error.place == "header" else error.place
         raise _one(error.code, place, "a well-formed safetensors file", str(error), _RESAVE) from None
     except OSError as error:
+        if error.errno not in _OF_THE_FILE:
+            raise
         raise _weights_missing(directory, error) from None
 
 

@@ -88,11 +88,11 @@ class Resident:
         self._warm_at = self.compilations.count
 
     def admit(self, directory: Path) -> Plan:
-        """Check an artifact's description against the contract. Raises Rejected; touches nothing."""
+        """Check an artifact's description against the contract. Raises Rejected or OSError; touches nothing."""
         return admit(read_manifest(directory), self.contract, self.oracle)
 
     def stage(self, plan: Plan, digest: str = "") -> Image:
-        """Lay the adapter out on the device, in a free image that the caller holds. Raises Rejected or NoImage.
+        """Lay the adapter out on the device, in a free image that the caller holds. Raises Rejected, NoImage, OSError.
 
         On a CPU it is laid out where it stays; else it goes through pinned memory, and this returns after the copy has
         arrived: nothing else would order it before the first turn's read.

@@ -51,6 +51,7 @@ def test_what_is_not_fetched_hides_nothing_behind_it() -> None:
         (row(2, S.HELD, NO_LANE, next_try=9.0), Conditions(now=8.0), False),
         (row(2, S.HELD, NO_LANE, next_try=9.0), Conditions(now=9.0), True),
         (row(2, S.HELD, "disk_full", next_try=9.0), Conditions(now=8.0), False),
+        (row(2, S.HELD, "disk_full", next_try=3609.0), Conditions(now=8.0), True),  # the clock was set back an hour
         (row(2, S.HELD, "disk_full"), Conditions(), True),
         (row(2, S.FETCHED), Conditions(pinned=True, room=False), True),
     ],
