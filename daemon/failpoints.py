@@ -14,7 +14,7 @@ VARIABLE = "HOTSWAPD_FAILPOINT"
 
 
 def failpoint(name: str) -> None:
-    """Do here what the environment asks for. May hang for ever, end the process, or raise RuntimeError or MemoryError."""
+    """Do here what the environment asks for. May hang, end the process, or raise RuntimeError or MemoryError."""
     place, _, rest = os.environ.get(VARIABLE, "").partition("=")
     if place != name:
         return
