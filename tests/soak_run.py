@@ -6,9 +6,7 @@ that must hold does not.
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -20,7 +18,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from service_kit import LIMIT, Process, Room, home
+from alone_kit import start_alone
+from service_kit import LIMIT, Room, home
 from soak_load import OpenLoop, Tally
 from soak_stock import Drop, Stock
 from soak_watch import Sample, growth, watch
@@ -98,17 +97,6 @@ def settled(room: Room) -> Iterator[Room]:
         verify="max_update_ratio = 1000.0\nmax_update_growth = 1000.0",  # what is far apart is far from the base
     )
     yield room
-
-
-def start_alone(room: Room) -> None:
-    """Start the program afresh, not forked from another: then all of its memory is its own."""
-    environ = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "NOTIFY_SOCKET": str(room.root / "notify")}
-    command = [str(Path(sys.executable).with_name("hotswapd")), "run", "--config", str(room.config)]
-    with room.log.open("ab") as log:
-        started = subprocess.Popen(command, stdout=log, stderr=log, env=environ, start_new_session=True)
-    room.process = Process(started.pid)
-    started.returncode = 0  # the room waits for it, not this object
-    room.expect("READY")
 
 
 class Soak:

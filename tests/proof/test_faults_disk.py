@@ -1,0 +1,145 @@
+"""The real daemon and disks that fail it: asked all the while, it answers, says what is wrong, and goes on."""
+
+import contextlib
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from adapters import WEIGHTS
+from faults_kit import asked_all_the_while, mounted, serve_first, unreadable, until_reason
+from service_kit import Room, make_room
+from waiting import until
+
+
+@pytest.fixture
+def room(tmp_path: Path):
+    yield from make_room(tmp_path)
+
+
+def fill(file: Path) -> None:
+    """Use up the last byte of the file system that this file is on."""
+    with file.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    with file.open("ab", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(b"x"):
+            pass
+
+
+def artifacts(room: Room) -> set[Path]:
+    return set((room.state / "store" / "artifacts").iterdir())
+
+
+def held_before_it_is_tried(room: Room, adapter: str) -> tuple[str, Path]:
+    """Have an adapter fetched while the queue is paused, and return its address and its copy in the store."""
+    before = artifacts(room)
+    room.client.post("/pause", {})
+    uri = room.drop(adapter)
+    until_reason(room, uri, "HELD", "paused")
+    (copy,) = artifacts(room) - before
+    return uri, copy
+
+
+def test_an_input_output_error_in_the_store_holds_the_candidate(room: Room):
+    """The copy opens and cannot be read: HELD `store_unreadable`, tried again by itself, live when the disk is well."""
+    serve_first(room)
+    with asked_all_the_while(room) as clients:
+        uri, copy = held_before_it_is_tried(room, "run-1")
+        with unreadable(copy / WEIGHTS):
+            room.client.post("/resume", {})
+            row = until_reason(room, uri, "HELD", "store_unreadable")
+            assert "Input/output error" in str(row["detail"])
+            assert room.live() == clients.ask() == 1
+        assert room.outcome(uri)["state"] == "LIVE"
+        until(lambda: clients.ask() == 2, "the new one never answers")
+
+
+def test_a_copy_that_vanished_from_the_store_is_fetched_again(room: Room):
+    """Somebody has deleted it: it waits as `artifact_lost`, its source gives it anew, and it goes live."""
+    serve_first(room)
+    with asked_all_the_while(room):
+        uri, copy = held_before_it_is_tried(room, "run-1")
+        shutil.rmtree(copy)
+        room.client.post("/resume", {})
+        assert room.outcome(uri)["state"] == "LIVE"
+    assert any("is gone" in event["detail"] for event in room.events("WAITING"))
+
+
+def test_the_copy_of_what_is_live_may_be_lost_while_it_is_served(room: Room):
+    """What is in memory answers on; the next start says so, fetches it again, and serves it."""
+    serve_first(room)
+    (copy,) = artifacts(room)
+    with asked_all_the_while(room):
+        shutil.rmtree(copy)
+    assert room.process is not None
+    room.process.kill()
+    room.ready()
+    assert room.events("artifact_lost")
+    until(lambda: room.live() > 0, f"it is never live again:\n{room.tail()}", 60.0)
+    with asked_all_the_while(room) as clients:
+        assert clients.ask() == room.live()
+
+
+def test_a_store_without_inodes_keeps_an_adapter_waiting(room: Room):
+    """No file can be made: WAITING `disk_full`, and what is live answers; it is fetched once there are some again."""
+    room.state.mkdir()
+    with mounted(room.state, "-t", "tmpfs", "-o", "size=600m,nr_inodes=200", "hotswapd-test"):
+        serve_first(room)
+        fillers = []
+        with asked_all_the_while(room) as clients:
+            try:
+                for number in range(200):
+                    fillers.append(room.state / f"filler-{number}")
+                    fillers[-1].touch()
+            except OSError:
+                fillers.pop()
+            uri = room.drop("run-1")
+            until_reason(room, uri, "WAITING", "disk_full")
+            assert clients.ask() == 1
+            for filler in fillers:
+                filler.unlink()
+            assert room.outcome(uri)["state"] == "LIVE"
+        assert room.process is not None
+        room.process.kill()
+
+
+def test_a_store_whose_reserve_is_used_up_keeps_an_adapter_waiting(room: Room):
+    """The ledger still has room, the store takes nothing: WAITING `disk_full` until there is space."""
+    room.state.mkdir()
+    with mounted(room.state, "-t", "tmpfs", "-o", "size=300m", "hotswapd-test"):
+        serve_first(room)
+        with asked_all_the_while(room) as clients:
+            filler = room.state / "filler"
+            with filler.open("wb") as file:
+                file.write(bytes(64 << 20))
+            uri = room.drop("run-1")
+            row = until_reason(room, uri, "WAITING", "disk_full")
+            assert "lower state.keep" in str(row["detail"])
+            assert clients.ask() == 1
+            filler.unlink()
+            assert room.outcome(uri)["state"] == "LIVE"
+        assert room.process is not None
+        room.process.kill()
+
+
+def test_a_log_whose_disk_is_full_stops_nothing(room: Room):
+    """Every further line of the log is lost; adapters go live and requests are answered all the same."""
+    disk = room.root / "logs"
+    disk.mkdir()
+    with mounted(disk, "-t", "tmpfs", "-o", "size=256k", "hotswapd-test"):
+        (disk / "log").touch()
+        room.log.symlink_to(disk / "log")
+        serve_first(room)
+        with asked_all_the_while(room) as clients:
+            fill(disk / "filler")
+            page = -(-room.log.stat().st_size // 4096) * 4096  # what is left of its last page can still be written
+            for number in (1, 2):
+                assert room.outcome(room.drop(f"run-{number}"))["state"] == "LIVE"
+            until(lambda: clients.ask() == 3, "the new one never answers")
+            assert room.log.stat().st_size <= page
+            (disk / "filler").unlink()
+            assert room.process is not None
+            room.process.signal(signal.SIGHUP)
+            until(lambda: room.log.stat().st_size > page, "nothing is logged any more", 60.0)
+        room.process.kill()

@@ -1,0 +1,146 @@
+"""One real daemon through everything a machine does to a process: it answers all the while, and goes on by itself."""
+
+import contextlib
+import http.client
+import json
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+from faults_kit import (
+    GENERATION,
+    Clients,
+    asked_all_the_while,
+    goes_live,
+    offer,
+    question,
+    serve_first,
+    spare,
+    until_up,
+)
+from service_kit import Room, make_room
+from waiting import until
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    for room in make_room(tmp_path_factory.mktemp("machine") / "room"):
+        serve_first(room)
+        yield room
+
+
+@contextlib.contextmanager
+def kept_connection(clients: Clients) -> Iterator[Callable[[], int]]:
+    """Give a client whose connection stays open, as the libraries' do."""
+    host, _, port = clients.url.removeprefix("http://").rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
+
+    def ask() -> int:
+        connection.request("POST", "/v1/completions", question(), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return clients.check(json.loads(answer.read()), int(answer.headers[GENERATION]))
+
+    ask()
+    try:
+        yield ask
+    finally:
+        connection.close()
+
+
+def pid_of(room: Room) -> int:
+    assert room.process is not None
+    assert room.process.ended() is None
+    return room.process.pid
+
+
+def test_without_descriptors_it_says_so_and_comes_back_when_there_are_some(room: Room):
+    """Nothing can be opened: who is connected is answered, the log has the reason, then all goes on."""
+    pid, clients = pid_of(room), Clients(room)
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    downs = len(room.events("source_down"))
+    with kept_connection(clients) as ask:
+        highest = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(highest, len(os.listdir(f"/proc/{pid}/fd"))), before[1]))
+        try:
+
+            def down() -> bool:
+                ask()
+                return len(room.events("source_down")) > downs
+
+            until(down, f"nobody notices:\n{room.tail()}", 60.0)
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    assert "Too many open files" in room.events("source_down")[-1]["detail"]
+    until_up(room)
+    with asked_all_the_while(room):
+        goes_live(room, offer(room))
+
+
+def test_a_storm_of_sighups_in_the_midst_of_swaps_changes_nothing(room: Room):
+    """Two hundred of them while adapters go live: each is one reload or part of one, and every answer is right."""
+    times = len(room.events("reloaded"))
+    with asked_all_the_while(room):
+        for number in range(200):
+            os.kill(pid_of(room), signal.SIGHUP)
+            if number % 100 == 0:
+                goes_live(room, offer(room))
+        until(lambda: len(room.events("reloaded")) > times, "it never reloads", 60.0)
+        goes_live(room, offer(room))
+    assert room.status()["ready"]
+
+
+def test_a_process_that_was_stopped_for_a_while_goes_on(room: Room):
+    """A machine that was asleep: what is asked meanwhile is answered afterwards, what was dropped goes live."""
+    adapter = spare(room)
+    with asked_all_the_while(room):
+        os.kill(pid_of(room), signal.SIGSTOP)
+        until(lambda: _state(room) == "T", "it is not stopped")
+        uri = room.drop(adapter, "while-asleep")
+        os.kill(pid_of(room), signal.SIGCONT)
+        goes_live(room, uri)
+
+
+def _state(room: Room) -> str:
+    with open(f"/proc/{pid_of(room)}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
+def test_clients_that_send_half_a_request_and_stay_keep_nobody_waiting(room: Room):
+    """A hundred connections that say nothing more: the others are answered, and an adapter goes live."""
+    host, _, port = Clients(room).url.removeprefix("http://").rpartition(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            silent = stack.enter_context(socket.create_connection((host, int(port))))
+            silent.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+        with asked_all_the_while(room):
+            goes_live(room, offer(room))
+
+
+def test_a_service_manager_that_does_not_listen_changes_nothing(room: Room):
+    """Its socket is gone: nothing waits for it, reloads and swaps go on."""
+    (room.root / "notify").rename(room.root / "notify.away")
+    times = len(room.events("reloaded"))
+    try:
+        with asked_all_the_while(room):
+            os.kill(pid_of(room), signal.SIGHUP)
+            until(lambda: len(room.events("reloaded")) > times, f"it hangs:\n{room.tail()}", 60.0)
+            goes_live(room, offer(room))
+    finally:
+        (room.root / "notify.away").rename(room.root / "notify")
+
+
+def test_a_configuration_that_vanished_is_refused_at_a_reload_and_taken_when_it_is_back(room: Room):
+    """The status line says why; what runs stays as it is."""
+    away = room.config.rename(room.root / "away.toml")
+    with asked_all_the_while(room):
+        times = len(room.events("reload_refused"))
+        os.kill(pid_of(room), signal.SIGHUP)
+        until(lambda: len(room.events("reload_refused")) > times, f"nobody says so:\n{room.tail()}", 60.0)
+        goes_live(room, offer(room))
+        away.rename(room.config)
+        reloads = len(room.events("reloaded"))
+        os.kill(pid_of(room), signal.SIGHUP)
+        until(lambda: len(room.events("reloaded")) > reloads, f"it is not taken:\n{room.tail()}", 60.0)

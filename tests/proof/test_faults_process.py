@@ -1,0 +1,107 @@
+"""The real daemon whose process, memory or device fails: what is live answers, or the process ends as designed."""
+
+import urllib.error
+from pathlib import Path
+
+import pytest
+from faults_kit import Clients, asked_all_the_while, goes_live, offer, serve_first, until_reason
+from service_kit import Room, make_room
+from waiting import until
+
+
+@pytest.fixture
+def room(tmp_path: Path):
+    yield from make_room(tmp_path)
+
+
+def arm(room: Room, place: str, action: str) -> Path:
+    """Make the daemon do something at a named place, as soon as the file that is returned is made."""
+    file = room.root / "now"
+    room.environ["HOTSWAPD_FAILPOINT"] = f"{place}={action}@{file}"
+    return file
+
+
+def ask_until_it_ends(room: Room) -> int:
+    """Ask until the process has ended: each answer is right, or says that there is none; return its exit status."""
+    clients, process = Clients(room), room.process
+    assert process is not None
+
+    def ended() -> bool:
+        try:
+            clients.ask()
+        except urllib.error.HTTPError as error:
+            assert error.code == 503
+        except (OSError, urllib.error.URLError):
+            return process.ended() is not None
+        return False
+
+    until(ended, f"it does not end:\n{room.tail()}", 60.0)
+    return process.wait()
+
+
+def serves_again(room: Room) -> None:
+    """Start it again: what was live answers rightly, and a new one goes live."""
+    room.ready()
+    with asked_all_the_while(room) as clients:
+        assert clients.ask() >= 1
+        goes_live(room, offer(room))
+
+
+def test_out_of_memory_while_it_is_laid_out_holds_the_candidate(room: Room):
+    """HELD `out_of_memory`, tried again by itself, and live; the one before answers meanwhile."""
+    now = arm(room, "stage", "memory")
+    serve_first(room)
+    with asked_all_the_while(room) as clients:
+        now.touch()
+        uri = room.drop("run-1")
+        until_reason(room, uri, "HELD", "out_of_memory")
+        assert clients.ask() == 1
+        goes_live(room, uri)
+
+
+def test_out_of_memory_while_it_is_verified_is_said_with_what_to_lower(room: Room):
+    """ROLLED_BACK `out_of_memory`: the device is too small for it as configured; the next adapter goes live."""
+    now = arm(room, "verify", "memory")
+    serve_first(room)
+    with asked_all_the_while(room):
+        now.touch()
+        row = room.outcome(room.drop("run-1"))
+        assert (row["state"], row["reason"]) == ("ROLLED_BACK", "out_of_memory")
+        assert "lower serve.cache_tokens" in row["detail"]
+        goes_live(room, room.drop("run-2"))
+
+
+def test_a_worker_that_hangs_keeps_nobody_from_being_answered_until_the_watchdog_comes(room: Room):
+    """The lanes go on; status, log and the missing pings say who hangs, and the next start serves what was live."""
+    now = arm(room, "tick", "hang")
+    serve_first(room, WATCHDOG_USEC="1500000", WATCHDOG_PID="")
+    with asked_all_the_while(room) as clients:
+        now.touch()
+        assert room.until_logged("thread_late")["thread"] == "gpu worker"
+        room.expect("STATUS", lambda said: said.startswith("STUCK: gpu worker"))
+        assert clients.ask() == 1
+    assert room.process is not None
+    room.process.kill()
+    serves_again(room)
+
+
+def test_a_worker_that_dies_ends_the_process_with_70(room: Room):
+    """Nobody else may touch the model: 503 from then on, `resident_lost` in the log, and a restart serves it again."""
+    now = arm(room, "tick", "memory")
+    serve_first(room)
+    now.touch()
+    assert ask_until_it_ends(room) == 70
+    assert room.events("worker_failed")
+    assert room.events("resident_lost")
+    serves_again(room)
+
+
+def test_a_device_that_fails_for_good_ends_the_process_with_70(room: Room):
+    """The first CUDA error that sticks: no wrong answer, 503, status 70, and a restart serves what was live."""
+    now = arm(room, "verify", "cuda_error")
+    serve_first(room)
+    now.touch()
+    room.drop("run-1")
+    assert ask_until_it_ends(room) == 70
+    assert "device" in room.until_logged("resident_lost")["detail"]
+    serves_again(room)
