@@ -15,6 +15,7 @@ zsh zsh
 systemd-analyze systemd
 mmdebstrap mmdebstrap
 unshare util-linux
+faketime faketime
 PACKAGES
 )
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from service_kit import Process, Room
 
 
-def start_alone(room: Room, **environ: str) -> None:
-    """Start the program of a room and wait until it is ready. No Hub is asked unless the environment names one."""
+def start_alone(room: Room, *before: str, **environ: str) -> None:
+    """Start the program of a room, behind a command that becomes it if one is given, and wait until it is ready."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOTSWAPD_", "HF_", "NOTIFY_"))}
     told = {"OMP_NUM_THREADS": "1", "NOTIFY_SOCKET": str(room.root / "notify"), **room.environ, **environ}
-    command = [str(Path(sys.executable).with_name("hotswapd")), "run", "--config", str(room.config)]
+    command = [*before, str(Path(sys.executable).with_name("hotswapd")), "run", "--config", str(room.config)]
     with room.log.open("ab") as log:
         started = subprocess.Popen(command, stdout=log, stderr=log, env={**kept, **told}, start_new_session=True)
     room.process = Process(started.pid)

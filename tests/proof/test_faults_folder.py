@@ -1,0 +1,157 @@
+"""The folder that is watched goes in every way a folder can go, and the watch with it: it is said, and it heals."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from alone_kit import start_alone
+from faults_kit import asked_all_the_while, goes_live, mounted, offer, serve_first, source, spare, until_down, until_up
+from service_kit import Room, make_room
+from waiting import until
+
+QUICK = 'kind = "local"\nname = "folder"\npath = "{root}/adapters"\nsettle = 0.05\nrescan = 0.5'
+RARE = 'kind = "local"\nname = "folder"\npath = "{root}/adapters"\nsettle = 0.05\nrescan = 3600.0'
+
+
+FEW_WATCHES = (
+    *("unshare", "--user", "--map-root-user", "sh", "-c"),
+    *('echo 1 > /proc/sys/user/max_inotify_watches && exec "$@"', "sh"),
+)
+"""Become a program whose user may have one watch: a user of a namespace of its own."""
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    for room in make_room(tmp_path_factory.mktemp("folder") / "room"):
+        room.configure(source=QUICK)
+        serve_first(room)
+        yield room
+
+
+def there(room: Room) -> Path:
+    return room.root / "adapters"
+
+
+@contextmanager
+def moved_away(room: Room) -> Iterator[Path]:
+    """Rename the folder, and have an empty one in its place afterwards if nobody made one."""
+    away = there(room).rename(room.root / f"away-{len(os.listdir(room.root))}")
+    yield away
+    there(room).mkdir(exist_ok=True)
+
+
+@contextmanager
+def deleted(room: Room) -> Iterator[None]:
+    shutil.rmtree(there(room))
+    yield
+    there(room).mkdir()
+
+
+@contextmanager
+def a_file(room: Room) -> Iterator[None]:
+    with moved_away(room):
+        there(room).write_text("no folder")
+        yield
+        there(room).unlink()
+
+
+@contextmanager
+def a_circle(room: Room) -> Iterator[None]:
+    with moved_away(room):
+        there(room).symlink_to(there(room))
+        yield
+        there(room).unlink()
+
+
+@contextmanager
+def open_to_all(room: Room) -> Iterator[None]:
+    there(room).chmod(0o777)
+    yield
+    there(room).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("going", "code"),
+    [
+        (deleted, "root_missing"),
+        (moved_away, "root_missing"),
+        (a_file, "root_not_directory"),
+        (a_circle, "root_unreadable"),
+        (open_to_all, "root_world_writable"),
+    ],
+)
+def test_a_root_that_goes_is_down_by_name_and_taken_again_when_it_is_back(
+    room: Room, going: Callable[[Room], "contextmanager[None]"], code: str
+):
+    """Status, metric and log say so; nothing is unloaded; what is dropped into the new one goes live."""
+    with asked_all_the_while(room) as clients:
+        with going(room):
+            until_down(room, code)
+            until(lambda: clients.metric('hotswapd_source_up{source="folder"}') == 0, "the metric never says so")
+        until_up(room)
+        goes_live(room, offer(room))
+    assert clients.metric('hotswapd_source_up{source="folder"}') == 1
+
+
+def test_a_root_that_another_one_was_renamed_over_is_watched_anew(room: Room):
+    """No look ever fails, since there always is one: the log says that it is another, and it is taken."""
+    adapter = spare(room)
+    fresh = room.root / f"fresh-{len(os.listdir(room.root))}"
+    fresh.mkdir()
+    with asked_all_the_while(room):
+        there(room).rename(fresh.with_suffix(".old"))
+        fresh.rename(there(room))
+        goes_live(room, room.drop(adapter, fresh.name))
+    until(
+        lambda: "another directory than before" in room.log.read_text() or room.events("source_down"), "nobody says so"
+    )
+
+
+def test_a_root_that_is_unmounted_and_mounted_again_is_watched_in_both(room: Room):
+    """What lies under the mount is another directory: both are looked at, and nothing that was live goes."""
+    with asked_all_the_while(room):
+        with mounted(there(room), "-t", "tmpfs", "-o", "size=50m,mode=0755", "hotswapd-test"):
+            goes_live(room, offer(room))
+        goes_live(room, offer(room))
+
+
+def test_an_overflow_of_the_kernels_queue_loses_no_adapter(tmp_path: Path):
+    """Asleep for twenty thousand events, with full scans an hour apart: what was dropped among them goes live."""
+    for room in make_room(tmp_path / "room"):
+        room.configure(source=RARE)
+        serve_first(room)
+        assert room.process is not None
+        room.process.signal(signal.SIGSTOP)
+        try:
+            limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+            for number in range(limit // 2):
+                file = there(room) / f".{number % 7}"
+                file.touch()
+                file.unlink()
+            uri = room.drop("run-1")
+        finally:
+            room.process.signal(signal.SIGCONT)
+        with asked_all_the_while(room):
+            goes_live(room, uri)
+        assert "overflow" in room.log.read_text()
+
+
+def test_without_watches_left_the_folder_is_looked_at_often(tmp_path: Path):
+    """The limit of this user is one watch: the log names the setting, and adapters go live though no event tells."""
+    if subprocess.run([*FEW_WATCHES, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("lowering the watch limit needs user namespaces")
+    for room in make_room(tmp_path / "room"):
+        room.configure(source=RARE)
+        for number in range(6):
+            (there(room) / f"deep-{number}").mkdir()
+        start_alone(room, *FEW_WATCHES)
+        goes_live(room, room.drop("run-0"))
+        with asked_all_the_while(room):
+            goes_live(room, room.drop("run-1", "deep-5/late"))
+        assert "max_user_watches" in room.log.read_text()
+        assert source(room)["ok"]
