@@ -46,4 +46,14 @@ fmt: $(STAMP)
 clean:
 	rm -rf .venv build dist .demo src/*.egg-info
 
+# Every fault of docs/reliability/faults.md, with a count at the end.
+.PHONY: faults soak
+faults: $(STAMP) packages
+	timeout 1200 $(BIN)/python tests/faults_run.py
+
+# Load and swaps for so many minutes: `make soak MINUTES=480`. Figures and plot go to build/soak.
+MINUTES ?= 30
+soak: $(STAMP)
+	timeout $$(( $(MINUTES) * 60 + 600 )) $(BIN)/python tests/soak_run.py $(MINUTES)
+
 include systemd/install.mk

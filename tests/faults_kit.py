@@ -21,6 +21,9 @@ from models import EOS, byte_tokenizer
 from service_kit import Room, home
 from waiting import until
 
+only_in_full = pytest.mark.skipif(
+    not os.environ.get("HOTSWAPD_TEST_FAULTS"), reason="it takes longer than it tells anew: `make faults` runs it"
+)
 PROMPT, TOKENS = "hello", 8
 GENERATION = "X-Hotswapd-Generation"
 _BETWEEN = 0.05

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from alone_kit import start_alone
-from faults_kit import Clients, asked_all_the_while, goes_live, offer, until_reason
+from faults_kit import Clients, asked_all_the_while, goes_live, offer, only_in_full, until_reason
 from needs import need
 from service_kit import Room, make_room
 from waiting import until
@@ -49,6 +49,7 @@ def scanned(room: Room) -> str:
     return str(room.status()["sources"][0]["last_scan"])
 
 
+@only_in_full
 def test_steps_of_the_clock_hold_up_nothing(room: Room):
     """Back by an hour while a candidate waits for its next try, then on by two: adapters go live all the while."""
     with asked_all_the_while(room):

@@ -3,11 +3,12 @@
 import contextlib
 import shutil
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
 from adapters import WEIGHTS
-from faults_kit import asked_all_the_while, mounted, serve_first, unreadable, until_reason
+from faults_kit import asked_all_the_while, goes_live, mounted, only_in_full, serve_first, unreadable, until_reason
 from service_kit import Room, make_room
 from waiting import until
 
@@ -143,3 +144,17 @@ def test_a_log_whose_disk_is_full_stops_nothing(room: Room):
             room.process.signal(signal.SIGHUP)
             until(lambda: room.log.stat().st_size > page, "nothing is logged any more", 60.0)
         room.process.kill()
+
+
+@only_in_full
+def test_a_ledger_that_is_locked_holds_up_swaps_and_no_answer(room: Room):
+    """Another program holds it for longer than is waited: the status says so, and when it lets go all goes on."""
+    serve_first(room)
+    with asked_all_the_while(room) as clients:
+        with contextlib.closing(sqlite3.connect(room.state / "ledger.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            uri = room.drop("run-1")
+            until(lambda: room.events("ledger_down"), f"nobody notices:\n{room.tail()}", 60.0)
+            assert "locked" in room.events("ledger_down")[-1]["detail"]
+            assert clients.ask() == 1
+        goes_live(room, uri)

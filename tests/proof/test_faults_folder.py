@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 from alone_kit import start_alone
-from faults_kit import asked_all_the_while, goes_live, mounted, offer, serve_first, source, spare, until_down, until_up
+from faults_kit import (
+    asked_all_the_while,
+    goes_live,
+    mounted,
+    offer,
+    only_in_full,
+    serve_first,
+    source,
+    spare,
+    until_down,
+    until_up,
+)
 from service_kit import Room, make_room
 from waiting import until
 
@@ -141,6 +152,7 @@ def test_an_overflow_of_the_kernels_queue_loses_no_adapter(tmp_path: Path):
         assert "overflow" in room.log.read_text()
 
 
+@only_in_full
 def test_without_watches_left_the_folder_is_looked_at_often(tmp_path: Path):
     """The limit of this user is one watch: the log names the setting, and adapters go live though no event tells."""
     if subprocess.run([*FEW_WATCHES, "true"], check=False, capture_output=True).returncode:

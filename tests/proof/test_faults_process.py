@@ -4,7 +4,7 @@ import urllib.error
 from pathlib import Path
 
 import pytest
-from faults_kit import Clients, asked_all_the_while, goes_live, offer, serve_first, until_reason
+from faults_kit import Clients, asked_all_the_while, goes_live, offer, only_in_full, serve_first, until_reason
 from service_kit import Room, make_room
 from waiting import until
 
@@ -47,6 +47,7 @@ def serves_again(room: Room) -> None:
         goes_live(room, offer(room))
 
 
+@only_in_full
 def test_out_of_memory_while_it_is_laid_out_holds_the_candidate(room: Room):
     """HELD `out_of_memory`, tried again by itself, and live; the one before answers meanwhile."""
     now = arm(room, "stage", "memory")

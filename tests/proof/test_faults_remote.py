@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import s3_kit
 from alone_kit import start_alone
-from faults_kit import asked_all_the_while, goes_live, offer
+from faults_kit import asked_all_the_while, goes_live, offer, only_in_full
 from folders import CONFIG, WEIGHTS
 from hub_server import HubServer
 from s3_proxy import S3Proxy, answering, cutting, hanging_up, refusing, shortening
@@ -20,6 +20,7 @@ from waiting import until
 PAGE = b'<?xml version="1.0"?><ListBucketResult><Name>b</Name>%s</ListBucketResult>'
 CIRCLE = PAGE % b"<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
 Act = Callable[[Any], None]
+pytestmark = only_in_full
 
 
 def nonsense(exchange: Any) -> None:
