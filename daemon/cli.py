@@ -101,7 +101,9 @@ def _add_reading_commands(commands: Any) -> None:
     history = _talking(commands, "history", "show", "history", "list the swaps, newest first")
     history.add_argument("--json", action="store_true", help="print JSON")
     history.add_argument("-n", type=_at_least_one, default=20, metavar="N", help="how many (default 20)")
-    history.add_argument("--actions", action="store_true", help="list who asked for what, instead of the swaps")
+    which = history.add_mutually_exclusive_group()
+    which.add_argument("--verify", action="store_true", help="with every verdict of every gate, and its numbers")
+    which.add_argument("--actions", action="store_true", help="list who asked for what, instead of the swaps")
 
 
 def _add_changing_commands(commands: Any) -> None:

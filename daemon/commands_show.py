@@ -25,7 +25,9 @@ def history(arguments: Namespace) -> int:
     if arguments.actions:
         return talk(arguments, lambda client: _show("actions_page", _actions(client, arguments.n), arguments.json))
     path = f"/history?limit={arguments.n}"
-    return talk(arguments, lambda client: _show("history_page", client.get(path), arguments.json))
+    return talk(
+        arguments, lambda client: _show("history_page", client.get(path), arguments.json, verify=arguments.verify)
+    )
 
 
 def _actions(client: Client, limit: int) -> list[dict[str, Any]]:
@@ -47,13 +49,13 @@ def _who(action: dict[str, Any]) -> str:
     return f"{name} (process {action.get('pid')})"
 
 
-def _show(page: str, answer: Any, as_json: bool) -> None:
+def _show(page: str, answer: Any, as_json: bool, **how: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
         return
     from . import pages
 
-    pages.show(getattr(pages, page)(answer))
+    pages.show(getattr(pages, page)(answer, **how))
 
 
 def _watch_page(client: Client) -> None:

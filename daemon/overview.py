@@ -46,6 +46,7 @@ def _life(row: Row, at: float) -> dict[str, Any]:
         "source": row.source,
         "total": max(0.0, at - row.sighted),
         "seconds": row.history()["seconds"],
+        "verify": list(row.verify),
     }
 
 
@@ -59,6 +60,7 @@ def _refusal(row: Row) -> dict[str, Any]:
         "uri": row.uri or None,
         "digest": row.digest or None,
         "source": row.source,
+        "verify": list(row.verify),
     }
 
 

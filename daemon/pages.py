@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..swap.errors import Misfit
+from .pages_verify import verdict_lines
 from .pages_words import age, clock, duration, moment, name_of, plain, until
 
 __all__ = ["actions_page", "history_page", "lost_page", "misfit_table", "plain", "show", "status_page"]
@@ -133,14 +134,17 @@ def _waiting(entry: Mapping[str, Any], now: datetime) -> RenderableType:
 # History
 
 
-def history_page(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Lay out the answer of ``GET /history``: two or three lines a swap, the reason of a refusal in full."""
+def history_page(rows: Sequence[Mapping[str, Any]], *, verify: bool = False) -> RenderableType:
+    """Lay out the answer of ``GET /history``: two or three lines a swap, the reason of a refusal in full.
+
+    Gates that warned or failed are there with their numbers, with `verify` those that passed too.
+    """
     if not rows:
         return Text("no swap yet")
-    return Group(*(part for row in rows for part in _swap(row)))
+    return Group(*(part for row in rows for part in _swap(row, verify)))
 
 
-def _swap(row: Mapping[str, Any]) -> Iterable[RenderableType]:
+def _swap(row: Mapping[str, Any], verify: bool) -> Iterable[RenderableType]:
     number = row.get("generation")
     named = "" if number is None else f"  generation {number}"
     when = plain(f"  {clock(row.get('finished') or row.get('sighted'))}", "dim")
@@ -149,6 +153,7 @@ def _swap(row: Mapping[str, Any]) -> Iterable[RenderableType]:
     why = _why(row)
     if why:
         yield _under(why, 13)
+    yield from (_under(line, 13) for line in verdict_lines(row, every=verify))
     seconds = row.get("seconds") or {}
     spent = [f"{stage} {duration(seconds[stage])}" for stage in _STAGES if seconds.get(stage) is not None]
     if spent:

@@ -166,7 +166,16 @@ def _life(at: datetime, number: int, back: bool) -> dict[str, Any]:
         "source": "operator" if back else "s3://training/llama-support/",
         "total": 0.0 if back else 2.6 + 4.5 * wave,
         "seconds": none if back else seconds,
+        "verify": [] if back else verdicts(number),
     }
+
+
+def verdicts(number: int) -> list[dict[str, Any]]:
+    """Make what the gates found of a generation; its update outgrew what is usual, which is a warning."""
+    warned = {"outcome": "warned", "code": "update_outgrown", "sentence": "the update's norm is 12, look at lora_alpha"}
+    fine = {"outcome": "passed", "code": None, "sentence": None}
+    probe = {"finite": 1.0, "largest_logit": 18.25 + number, "change": None}
+    return [{"gate": "norms", **warned, "numbers": {"update_norm": 12.0}}, {"gate": "probe", **fine, "numbers": probe}]
 
 
 def _refusal(at: datetime, index: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import { showActions, showLanes, showLive, showNotices, showQueue, showRefusals,
 import { showDrops } from "./drops.js";
 import { showPictures } from "./pictures.js";
 import { showTimeline } from "./timeline.js";
+import { showGates } from "./verdicts.js";
 import { clock, generation, nameOf, setClock, tick } from "./words.js";
 
 const EVERY = 2000;
@@ -27,6 +28,7 @@ const PARTS = [
   ["queue", (a) => [a.status.queue, a.status.queue_depth], showQueue],
   ["timeline", (a) => [a.lives, a.refusals, Math.floor(Date.parse(a.now) / 10000)], (_, a) => showTimeline(a)],
   ["drops", (a) => a.lives, showDrops],
+  ["gates", (a) => a.lives, showGates],
   ["pictures", (a) => [a.pictures, a.status.live], showPictures],
   ["refusals", (a) => a.refusals, showRefusals],
   ["actions", (a) => a.actions, showActions],

@@ -1,6 +1,7 @@
 // The parts that are words: state, what is live, lanes, sources, queue, refusals, actions.
 
 import { chip, el, empty } from "./dom.js";
+import { verdicts } from "./verdicts.js";
 import { clock, generation, megabytes, moving, nameOf } from "./words.js";
 
 export function showState(status) {
@@ -99,6 +100,7 @@ export function showRefusals(refusals) {
     ),
     el("p", { class: "under" }, one.uri ?? ""),
     sentences(one.detail),
+    verdicts(one.verify, `refused-${one.at}-${one.uri}`),
   ));
   const [first, rest] = [lines.slice(0, 5), lines.slice(5)];
   if (!rest.length) return el("ul", { class: "list" }, first);

@@ -56,6 +56,29 @@ def test_history_shows_why_and_how_long():
     assert "pause 1.8 ms" in good
 
 
+VERDICTS = [
+    {"gate": "norms", "outcome": "passed", "code": None, "sentence": None, "numbers": {"update_norm": 1.25}},
+    {"gate": "probe", "outcome": "warned", "code": "no_change", "sentence": "as the base", "numbers": {"change": 0.0}},
+    {"gate": "dataset", "outcome": "failed", "code": "dataset_worse", "sentence": "x", "numbers": {"perplexity": None}},
+]
+
+
+def test_history_shows_the_numbers_of_gates_that_complained():
+    """A warning with its sentence, which stands nowhere else; a failure's sentence is the row's own and not repeated."""
+    row = {**HISTORY[0], "reason": "dataset_worse", "detail": "it is worse", "verify": VERDICTS}
+    page = text(history_page([row]))
+    assert "probe warned, no_change: as the base; change 0" in page
+    assert "dataset failed; perplexity not finite" in page
+    assert "norms" not in page
+    assert page.count("dataset_worse") == 1
+
+
+def test_history_shows_every_verdict_when_asked():
+    """`--verify` has those that passed too."""
+    page = text(history_page([{**HISTORY[1], "verify": VERDICTS[:1]}], verify=True))
+    assert "norms passed; update_norm 1.25" in page
+
+
 def test_on_80_columns_the_reason_of_a_refusal_is_there_in_full():
     detail = "layers.0.q_proj: wanted finite values, got NaN; " * 6 + "look at the training run"
     page = text(history_page([{**HISTORY[0], "detail": detail}]), 80)

@@ -68,6 +68,24 @@ def test_everything_that_an_operator_asks_for_is_there(browser: Browser, url: st
     assert browser.run("document.querySelectorAll('#timeline .refusal').length") == 7
 
 
+def test_every_verdict_is_there_with_its_numbers(browser: Browser, face: FakeFace, url: str):
+    """Behind a line that says how many passed; of what went live and of what a gate refused."""
+    failed = {"gate": "probe", "outcome": "failed", "code": "probe_collapsed", "sentence": "one token for all"}
+    face.shown["refusals"][0]["verify"] = [failed | {"numbers": {"same_token": 0.97}}]
+    browser.open(url)
+    browser.wait(SHOWN)
+    assert "2 gates: 1 passed, 1 warned" in browser.text("#gates")
+    assert "1 gate: 1 failed" in browser.text("#refusals")
+    assert "same_token 0.97" not in browser.text("#refusals")
+    for summary in browser.chrome.find_elements("css selector", "#gates summary, #refusals li summary"):
+        summary.click()
+    for part in ("largest_logit 24.3", "change not finite", "update_norm 12", "update_outgrown: the update's norm"):
+        assert part in browser.text("#gates")
+    assert "same_token 0.97" in browser.text("#refusals")
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.complaints() == []
+
+
 def test_it_asks_only_its_own_daemon_and_the_browser_has_nothing_to_say(browser: Browser, url: str):
     """No other host, and no script or style that the policy refuses."""
     browser.open(url)

@@ -46,6 +46,8 @@ def test_lives_and_refusals_are_those_of_the_ledger(tmp_path: Path):
     """Newest first, each time that something went live, with where the seconds went; nobody is named."""
     ledger = Ledger(tmp_path / "ledger.sqlite")
     good, bad = ledger.add([Find("a", f"file:///{name}", "r", 0.0, State.VERIFIED) for name in ("good", "bad")])
+    verify = ({"gate": "probe", "outcome": "passed", "code": None, "sentence": None, "numbers": {"finite": 1.0}},)
+    good = ledger.amend(good, verify=verify)
     with ledger.going_live(good, Generation(1, good.uri, "r", "ab", 0.0, good.swap_id)):
         pass
     ledger.move(bad, State.REJECTED, "non_finite", "a tensor holds NaN")
@@ -54,6 +56,7 @@ def test_lives_and_refusals_are_those_of_the_ledger(tmp_path: Path):
     (life,) = answer["lives"]
     assert (life["generation"], life["uri"], life["source"]) == (1, "file:///good", "a")
     assert life["total"] >= 0
+    assert life["verify"] == list(verify)
     (refusal,) = answer["refusals"]
     assert (refusal["reason"], refusal["detail"]) == ("non_finite", "a tensor holds NaN")
     (action,) = answer["actions"]
