@@ -25,6 +25,7 @@ from hotswapd.loaders.s3_session import S3Access
 REPO = "org/adapters"
 # Seconds. What is promised is less than four; on a busy machine it takes longer, and only a poll would take this long.
 SOON = 45.0
+FOLDER = 'kind = "local"\nname = "folder"\npath = "{root}/adapters"\nsettle = 0.1\nrescan = 2.0'
 NEVER = 3600.0
 
 
@@ -73,6 +74,7 @@ def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everywhere]
         room.configure(
             source="\n[[source]]\n".join(
                 (
+                    FOLDER,
                     _bucket("bucket", bucket.uri, weed, 'poll = 2.0\nexpected_bucket_owner = "123456789012"'),
                     _bucket("told", queue.place.uri, stack, f'poll = {NEVER}\nqueue_url = "{queue.url}"'),
                     _bucket("dead", bucket.uri, f"http://127.0.0.1:{deaf.getsockname()[1]}", "poll = 1.0"),
