@@ -64,7 +64,7 @@ VERDICTS = [
 
 
 def test_history_shows_the_numbers_of_gates_that_complained():
-    """A warning with its sentence, which stands nowhere else; a failure's sentence is the row's own and not repeated."""
+    """A warning with its sentence, which stands nowhere else; a failure's sentence is the row's own, said once."""
     row = {**HISTORY[0], "reason": "dataset_worse", "detail": "it is worse", "verify": VERDICTS}
     page = text(history_page([row]))
     assert "probe warned, no_change: as the base; change 0" in page
