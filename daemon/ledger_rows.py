@@ -1,5 +1,7 @@
 """What can be asked of the ledger's rows."""
 
+import json
+from collections.abc import Collection
 from typing import Any
 
 from .ledger_facts import LedgerFacts
@@ -31,11 +33,13 @@ class LedgerRows(LedgerFacts):
         """Return what happened last at an address."""
         return next(iter(self._rows("WHERE uri = ? ORDER BY seq DESC LIMIT 1", uri)), None)
 
-    def known(self, source: str) -> dict[str, str]:
-        """Map each address of a source to the revision seen there last; not what went before it was fetched."""
+    def known(self, source: str, uris: Collection[str] | None = None) -> dict[str, str]:
+        """Map addresses of a source, all or these, to the revision seen there last; not what went before its fetch."""
+        these = "" if uris is None else "AND uri IN (SELECT value FROM json_each(?))"
+        values = (source,) if uris is None else (source, json.dumps(sorted(uris)))
         with self._reading() as database:
             found = database.execute(
-                "SELECT uri, revision, state, max(seq) FROM swaps WHERE source = ? GROUP BY uri", (source,)
+                f"SELECT uri, revision, state, max(seq) FROM swaps WHERE source = ? {these} GROUP BY uri", values
             ).fetchall()
         return {uri: revision for uri, revision, state, _ in found if state != State.GONE}
 

@@ -104,12 +104,10 @@ class Sightings:
             live = self._live_now() if guarded else None
             for source, scan in scans.items():
                 present = {str(sighting.uri): sighting for sighting in scan.sightings}
-                known, unfetched = self._known_at(source), self._ledger.unfetched(source)
+                known, unfetched = self._known_at(source, present), self._ledger.unfetched(source)
                 finds += self._new(source, present, known, unfetched, live)
                 asked += self._update_old(unfetched, present)
-                gone = unfetched.keys() - present.keys()
-                now = {uri: sighting.revision for uri, sighting in present.items()}
-                seen[source] = {uri: revision for uri, revision in known.items() if uri not in gone} | now
+                seen[source] = {uri: sighting.revision for uri, sighting in present.items()}
             asked += self._ledger.add(in_order(finds)) if finds else []
         for row in asked:
             if row.uri in self._asked:
@@ -124,10 +122,14 @@ class Sightings:
             return self._live
         return Generation(row.generation or 0, row.uri, row.revision, row.digest, 0.0, row.swap_id, row.stamp)
 
-    def _known_at(self, source: str) -> Mapping[str, str]:
-        """Map each address to the revision seen there last; one that is away for a while stays known."""
-        known = self._known.get(source)
-        return self._ledger.known(source) if known is None else known
+    def _known_at(self, source: str, present: Mapping[str, Sighting]) -> Mapping[str, str]:
+        """Map each address that is there to the revision seen there last; one that was away for a while is known still.
+
+        Only what was there at the last look is in memory: the ledger remembers all that ever was.
+        """
+        known = self._known.get(source, {})
+        fresh = present.keys() - known.keys()
+        return {**known, **self._ledger.known(source, fresh)} if fresh else known
 
     def _new(
         self,

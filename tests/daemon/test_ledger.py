@@ -85,6 +85,7 @@ def test_rows_are_numbered_in_the_order_in_which_they_are_given(ledger) -> None:
     add(ledger, "c")
     assert [row.uri for row in ledger.history(10)] == ["file:///c", "file:///a", "file:///b"]
     assert ledger.known("s") == {"file:///a": "r1", "file:///b": "r1", "file:///c": "r1"}
+    assert ledger.known("s", ["file:///b", "file:///x"]) == {"file:///b": "r1"}
 
 
 def test_only_one_is_live_and_only_what_is_older_is_superseded(ledger) -> None:

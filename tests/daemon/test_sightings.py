@@ -236,3 +236,19 @@ def test_asking_for_what_already_waits_marks_its_row() -> None:
     queue.scan()
     (row,) = queue.ledger.history(10)
     assert (row.swap_id, row.forced) == (queue.inbox.sightings.asked(uri), True)
+
+
+def test_what_is_away_is_remembered_by_the_ledger_and_not_in_memory() -> None:
+    """A trainer that makes a directory a minute and deletes the old ones costs no memory, and none is new twice."""
+    queue = Queue()
+    uris = []
+    for number in range(50):
+        uris.append(queue.place.put(f"run-{number}", b"%d" % number))
+        queue.settle()
+        if number < 49:
+            lost = queue.place.there.pop(uris[-1])
+    assert set(queue.inbox.sightings._known["s"]) == {uris[-1]}
+    rows = len(queue.ledger.history(1000))
+    queue.place.there[uris[-2]] = lost
+    queue.settle()
+    assert len(queue.ledger.history(1000)) == rows
