@@ -9,14 +9,19 @@ PIP_FLAGS ?=
 NOTIFY_RELOAD ?= $(shell systemctl --version 2>/dev/null | awk 'NR == 1 {print ($$2 >= 253)}')
 
 program := $(DESTDIR)$(PREFIX)/lib/hotswapd
+share := $(DESTDIR)$(PREFIX)/share
+# What prints the completions: the program that was just installed.
+COMPLETION ?= $(program)/bin/python -m hotswapd.daemon.cli completion
+completions := $(share)/bash-completion/completions/hotswapd $(share)/zsh/site-functions/_hotswapd \
+    $(share)/fish/vendor_completions.d/hotswapd.fish
 units := $(DESTDIR)$(UNITDIR)
 etc := $(DESTDIR)$(SYSCONFDIR)
 # Only the machine that is installed on is told: a DESTDIR is a package, or somebody else's root.
 on_this_machine = test -n "$(DESTDIR)" || test ! -d /run/systemd/system ||
 
-.PHONY: install install-program install-units uninstall
+.PHONY: install install-program install-completions install-units uninstall
 
-install: install-program install-units
+install: install-program install-completions install-units
 	@echo 'Next: cp $(SYSCONFDIR)/hotswapd/hotswapd.toml.example $(SYSCONFDIR)/hotswapd/hotswapd.toml,'
 	@echo 'set model.base in it, and: systemctl enable --now hotswapd'
 
@@ -28,6 +33,12 @@ install-program:
 	printf '#!/bin/sh\nexec $(PREFIX)/lib/hotswapd/bin/python -m hotswapd.daemon.cli "$$@"\n' \
 	    > $(DESTDIR)$(PREFIX)/bin/hotswapd
 	chmod 755 $(DESTDIR)$(PREFIX)/bin/hotswapd
+
+# Where bash-completion, zsh and fish look by themselves.
+install-completions:
+	install -d $(dir $(completions))
+	umask 022 && for file in bash:$(word 1,$(completions)) zsh:$(word 2,$(completions)) fish:$(word 3,$(completions)); do \
+	    $(COMPLETION) "$${file%%:*}" > "$${file#*:}" || exit 1; done
 
 install-units:
 	install -d $(units) $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d $(etc)/hotswapd
@@ -46,6 +57,7 @@ install-units:
 uninstall:
 	@$(on_this_machine) systemctl disable --now hotswapd.service
 	rm -rf $(program) $(units)/hotswapd.service.d/notify-reload.conf
+	rm -f $(completions)
 	rm -f $(units)/hotswapd.service $(DESTDIR)$(PREFIX)/bin/hotswapd $(etc)/hotswapd/hotswapd.toml.example
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/hotswapd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/hotswapd.conf
 	-rmdir $(units)/hotswapd.service.d 2>/dev/null

@@ -21,6 +21,8 @@ from hotswapd.daemon.client import Client
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
 LIMIT = 120.0
+COMPLETION = f"{sys.executable} -m hotswapd.daemon.cli completion"
+"""What prints the completions where the installed program has no libraries yet."""
 _PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _BOOT_TRIES = 4
 UNIT = "hotswapd.service"
@@ -201,7 +203,7 @@ def _binds() -> list[str]:
 def install(machine: Machine, **variables: str) -> None:
     """Do what ``make install`` does, into a directory that is then laid over the machine's root."""
     with TemporaryDirectory() as stage:
-        make("install", Path(stage), PIP_FLAGS="--no-deps", PYTHON=sys.executable, **variables)
+        make("install", Path(stage), PIP_FLAGS="--no-deps", PYTHON=sys.executable, COMPLETION=COMPLETION, **variables)
         Path(stage).chmod(0o755)  # as the root that it is laid over
         _use_what_is_bound(Path(stage) / "usr/local/lib/hotswapd")
         subprocess.run(["cp", "-a", f"{stage}/.", str(machine.root)], check=True)

@@ -1,18 +1,20 @@
 """hotswapd as a service under a real systemd: installed by make, hardened by its unit, looked after by process 1."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests of this folder share modules of their own
 
-from machine import UNIT, Machine, install, machine_or_skip, make
+from machine import COMPLETION, UNIT, Machine, install, machine_or_skip, make
 from needs import need
 from outside import API_KEY, HANG, Outside, copy_for_all, outside, spoilt
 from service_kit import home
@@ -45,12 +47,36 @@ def test_install_and_uninstall_touch_what_is_theirs(tmp_path: Path):
         file.parent.mkdir(parents=True)
         file.write_text("mine")
     make("install-units", tmp_path, NOTIFY_RELOAD="1", PREFIX="/opt/x", UNITDIR="/etc/systemd/system")
+    make("install-completions", tmp_path, PREFIX="/opt/x", COMPLETION=COMPLETION)
+    assert (tmp_path / "opt/x/share/zsh/site-functions/_hotswapd").exists()
     unit = tmp_path / "etc/systemd/system" / UNIT
     assert "ExecStart=/opt/x/bin/hotswapd run --config /etc/hotswapd/hotswapd.toml" in unit.read_text()
     assert (unit.parent / f"{UNIT}.d/notify-reload.conf").exists()
     make("uninstall", tmp_path, PREFIX="/opt/x", UNITDIR="/etc/systemd/system")
     left = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert left == sorted(kept)
+
+
+def test_the_completions_are_installed_where_the_shells_look(tmp_path: Path):
+    """bash loads the file by the program's name, zsh and fish find theirs in their own folders below PREFIX."""
+    make("install-completions", tmp_path, COMPLETION=COMPLETION)
+    share = tmp_path / "usr/local/share"
+    bash = 'source "$0"; COMP_WORDS=(hotswapd ro); COMP_CWORD=1; _shtab_hotswapd; echo "${COMPREPLY[@]}"'
+    assert _said("bash", "-c", bash, str(share / "bash-completion/completions/hotswapd")) == "rollback"
+    need(shutil.which("zsh"), "zsh")
+    zsh = "fpath=($1 $fpath); autoload -U compinit; compinit -u -d $2; print $_comps[hotswapd]"
+    assert _said("zsh", "-f", "-c", zsh, "-", str(share / "zsh/site-functions"), str(tmp_path / "dump")) == "_hotswapd"
+    need(shutil.which("fish"), "fish")
+    fish = ("fish", "--private", "-c", "complete -C 'hotswapd ro'")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # fish completes only what can be run
+    places = {"XDG_DATA_DIRS": f"{share}:/usr/share", "XDG_CONFIG_HOME": str(tmp_path / "none"), "PATH": path}
+    assert _said(*fish, env={**os.environ, **places}).startswith("rollback")
+
+
+def _said(*command: str, **how: Any) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **how)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
 
 
 @pytest.mark.timeout(600)
