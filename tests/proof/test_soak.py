@@ -11,7 +11,7 @@ from soak_plot import draw
 from soak_run import MEGABYTE, Plan, Soak, Soaked, settled
 from soak_watch import Sample, growth, slope
 
-SECONDS = float(os.environ.get("HOTSWAPD_TEST_SOAK_SECONDS", "10"))
+SECONDS = float(os.environ.get("HOTSWAPD_TEST_SOAK_SECONDS", "20"))
 
 
 @pytest.fixture
