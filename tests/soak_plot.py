@@ -17,8 +17,8 @@ def draw(record: dict[str, Any], path: Path) -> None:
     figure, (memory, counts, work) = pyplot.subplots(3, 1, figsize=(10, 9), sharex=True)
     for name in ("rss", "pss", "anonymous"):
         memory.plot(minutes, [one[name] / 1e6 for one in samples], label=name)
-    grown = record["growth"]["rss_bytes_per_hour"] / 1e6
-    memory.set(title=f"Memory; after the first third RSS grows by {grown:.2f} MB an hour", ylabel="MB")
+    grown = record["growth"]["anonymous_bytes_per_hour"] / 1e6
+    memory.set(title=f"Memory; after the first third the anonymous part grows by {grown:.2f} MB an hour", ylabel="MB")
     for name in ("threads", "files", "sockets"):
         counts.plot(minutes, [one[name] for one in samples], label=name)
     counts.set(title="Threads and descriptors", ylim=(0, None))

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -27,6 +27,8 @@ from waiting import until
 
 ENDS = {"LIVE", "RETIRED", "REJECTED", "ROLLED_BACK", "QUARANTINED", "SUPERSEDED", "GONE"}
 MEGABYTE = 1e6
+_STEADY = 1800.0
+"""Seconds from which on the growth of memory can be told from the noise of its warm-up."""
 _POLL = 0.02
 
 
@@ -56,11 +58,20 @@ class Soaked:
     tally: Tally
     drops: list[Drop]
     samples: list[Sample]
-    history: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def faults(self) -> list[str]:
         """Name everything that is wrong with the answers and with what became of the drops."""
         return [*self.tally.failed, *self.tally.wrong, *(fault for drop in self.drops if (fault := drop.fault()))]
+
+    def growing(self) -> list[str]:
+        """Name what grows after the warm-up: threads and descriptors, and memory where the time is enough to tell."""
+        grown, is_long = growth(self.samples), self.plan.seconds >= _STEADY
+        hourly = grown["anonymous_bytes_per_hour"] / MEGABYTE
+        found = [f"memory grows by {hourly:.2f} MB an hour"] if hourly >= 1 and is_long else []
+        allowed = 2 if is_long else 6  # clients come and go, and a few seconds have few samples
+        return found + [
+            f"{grown[name]:g} more {name}" for name in ("threads", "files", "sockets") if grown[name] > allowed
+        ]
 
     @property
     def swaps(self) -> int:
@@ -202,7 +213,9 @@ def main() -> int:
     (asked.out / "soak.json").write_text(json.dumps(record, indent=1) + "\n")
     draw(record, asked.out / "soak.svg")
     print(json.dumps({name: value for name, value in record.items() if name != "samples"}, indent=1))
-    return 1 if soaked.faults() else 0
+    bad = [*soaked.faults(), *soaked.growing()]
+    print("\n".join(bad[:20]) if bad else "all holds")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
