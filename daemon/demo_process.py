@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from .client import Client, NoDaemon
+from .lifecycle import ENDS, State
 
 _POLL = 0.02
 _START_LIMIT = 600.0
 _STOP_LIMIT = 60.0
-_ENDED = ("LIVE", "RETIRED", "REJECTED", "ROLLED_BACK", "QUARANTINED", "SUPERSEDED", "GONE")
+_ENDED = ENDS | {State.LIVE}
 
 
 class DemoFailed(Exception):

@@ -1,5 +1,6 @@
 """Real PEFT adapters for the tiny models, and every way in which one can be bad that the tests name."""
 
+import hashlib
 import json
 import shutil
 import warnings
@@ -67,6 +68,11 @@ def greedy(model: Any, prompt: list[int], tokens: int) -> list[int]:
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False, pad_token_id=0
         )
     return [int(token) for token in out[0, len(prompt) :]]
+
+
+def digest_of(adapter: Path) -> str:
+    """Compute an adapter's identity without the daemon's code."""
+    return hashlib.sha256((adapter / CONFIG).read_bytes() + (adapter / WEIGHTS).read_bytes()).hexdigest()
 
 
 def logits(model: Any, prompt: list[int]) -> torch.Tensor:

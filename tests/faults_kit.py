@@ -1,6 +1,6 @@
 """What the tests of faults share: clients that ask all the while and know each right answer, and broken places."""
 
-import hashlib
+import contextlib
 import json
 import os
 import subprocess
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapters import CONFIG, WEIGHTS, greedy, oracle_model
+from adapters import digest_of, greedy, oracle_model
 from load_kit import crowd
-from models import EOS, byte_tokenizer
+from models import byte_tokenizer, text_of
 from service_kit import Room, home
 from waiting import until
 
@@ -41,8 +41,7 @@ def truths() -> dict[str, str]:
 
 
 def _truth(adapter: Path | None) -> str:
-    ids = greedy(oracle_model(home() / "base", adapter), byte_tokenizer().encode(PROMPT), TOKENS)
-    return byte_tokenizer().decode(ids[: ids.index(EOS)] if EOS in ids else ids)
+    return text_of(greedy(oracle_model(home() / "base", adapter), byte_tokenizer().encode(PROMPT), TOKENS))
 
 
 def question() -> bytes:
@@ -129,11 +128,6 @@ def goes_live(room: Room, uri: str) -> None:
     assert row["state"] == "LIVE", row
 
 
-def digest_of(place: Path) -> str:
-    """Compute an adapter's identity without the daemon's code."""
-    return hashlib.sha256((place / CONFIG).read_bytes() + (place / WEIGHTS).read_bytes()).hexdigest()
-
-
 def waiting_row(room: Room, uri: str) -> dict[str, object]:
     """Return what the status says of an adapter in the queue, or nothing."""
     return next((dict(row) for row in room.status()["queue"] if row["uri"] == uri), {})
@@ -188,6 +182,16 @@ def mounted(place: Path, *arguments: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(file: Path) -> None:
+    """Use up the last byte of the file system that this file is on."""
+    with file.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    with file.open("ab", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(b"x"):
+            pass
 
 
 @contextmanager

@@ -90,3 +90,8 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
         "{% if add_generation_prompt %}assistant: {% endif %}"
     )
     return fast
+
+
+def text_of(ids: list[int]) -> str:
+    """Decode an answer as far as its end."""
+    return byte_tokenizer().decode(ids[: ids.index(EOS)] if EOS in ids else ids)

@@ -20,9 +20,12 @@ from models import tiny
 from waiting import until
 
 from hotswapd.daemon.client import Client, NoDaemon
+from hotswapd.daemon.lifecycle import ENDS, State
 
 LIMIT = 90.0
 """Seconds after which something that a test waits for has failed; no test waits that long on a quiet machine."""
+ENDED = ENDS | {State.LIVE}
+"""What an adapter can come to: it is live, or nothing more becomes of it."""
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -170,6 +173,12 @@ class Room:
         until(look, f"the daemon never said {variable}:\n{self.tail()}", LIMIT)
         return found[0]
 
+    def arm(self, place: str, action: str) -> Path:
+        """Make the daemon, once started, do something at a named place as soon as the returned file is made."""
+        file = self.root / "now"
+        self.environ["HOTSWAPD_FAILPOINT"] = f"{place}={action}@{file}"
+        return file
+
     def drop(self, adapter: str, name: str = "", spoilt: str = "") -> str:
         """Put an adapter into the watched folder by a rename, and return its URI."""
         place = self.root / "adapters" / (name or adapter)
@@ -192,14 +201,13 @@ class Room:
 
     def outcome(self, uri: str) -> dict[str, Any]:
         """Wait for what becomes of an adapter, and return its row of the history."""
-        ends = ("LIVE", "RETIRED", "REJECTED", "ROLLED_BACK", "QUARANTINED", "SUPERSEDED", "GONE")
 
         def row() -> dict[str, Any] | None:
             try:
                 rows = self.client.get("/history")
             except NoDaemon:
                 return None  # it is being started
-            return next((one for one in rows if one["uri"] == uri and one["state"] in ends), None)
+            return next((one for one in rows if one["uri"] == uri and one["state"] in ENDED), None)
 
         until(row, f"nothing becomes of {uri}:\n{self.tail()}", LIMIT)
         found = row()
@@ -226,9 +234,14 @@ class Room:
         self._listener.close()
 
 
+def folder(settle: float = 0.1, rescan: float = 2.0) -> str:
+    """Say in the configuration's words that the room's folder is watched; times in seconds."""
+    return f'kind = "local"\nname = "folder"\npath = "{{root}}/adapters"\nsettle = {settle}\nrescan = {rescan}'
+
+
 _USUAL = {
     "model": 'base = "{base}"\nmax_rank = 8\ndevice = "cpu"',
-    "source": 'kind = "local"\nname = "folder"\npath = "{root}/adapters"\nsettle = 0.1\nrescan = 2.0',
+    "source": folder(),
     "serve": "port = 0\ncontext_tokens = 128\ncache_tokens = 512\nbatch_tokens = 128",
     "state": 'dir = "{root}/state"',
     "control": 'socket = "{root}/control.sock"',

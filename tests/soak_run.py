@@ -19,13 +19,12 @@ from tempfile import mkdtemp
 from typing import Any
 
 from alone_kit import start_alone
-from service_kit import LIMIT, Room, home
+from service_kit import ENDED, LIMIT, Room, folder, home
 from soak_load import OpenLoop, Tally
 from soak_stock import Drop, Stock
 from soak_watch import Sample, growth, watch
 from waiting import until
 
-ENDS = {"LIVE", "RETIRED", "REJECTED", "ROLLED_BACK", "QUARANTINED", "SUPERSEDED", "GONE"}
 MEGABYTE = 1e6
 _STEADY = 1800.0
 """Seconds from which on the growth of memory can be told from the noise of its warm-up."""
@@ -61,7 +60,11 @@ class Soaked:
 
     def faults(self) -> list[str]:
         """Name everything that is wrong with the answers and with what became of the drops."""
-        return [*self.tally.failed, *self.tally.wrong, *(fault for drop in self.drops if (fault := drop.fault()))]
+        return [*self.tally.failed, *self.tally.wrong, *self.wrong_ends()]
+
+    def wrong_ends(self) -> list[str]:
+        """Name every drop that came to another end than it must."""
+        return [fault for drop in self.drops if (fault := drop.fault())]
 
     def growing(self) -> list[str]:
         """Name what grows after the warm-up: threads and descriptors, and memory where the time is enough to tell."""
@@ -94,7 +97,7 @@ class Soaked:
             "bad_drops": sum(drop.index is None for drop in self.drops),
             "swaps": self.swaps,
             "ends": dict(sorted(ends.items())),
-            "wrong_ends": [fault for drop in self.drops if (fault := drop.fault())],
+            "wrong_ends": self.wrong_ends(),
             "growth": growth(self.samples),
             "samples": [sample.record() for sample in self.samples],
         }
@@ -104,7 +107,7 @@ class Soaked:
 def settled(room: Room) -> Iterator[Room]:
     """Configure a room for many quick swaps."""
     room.configure(
-        source='kind = "local"\nname = "folder"\npath = "{root}/adapters"\nsettle = 0.02\nrescan = 5.0',
+        source=folder(settle=0.02, rescan=5.0),
         verify="max_update_ratio = 1000.0\nmax_update_growth = 1000.0",  # what is far apart is far from the base
     )
     yield room
@@ -175,7 +178,7 @@ class Soak:
         if not self._open:
             return
         for row in self.room.client.get(f"/history?limit={20 + len(self._open)}"):
-            if row["uri"] in self._open and row["state"] in ENDS:
+            if row["uri"] in self._open and row["state"] in ENDED:
                 drop = self._open.pop(row["uri"])
                 drop.row = row
                 self.stock.clear(drop)

@@ -1,6 +1,5 @@
 """What a soak drops, each time with bytes that were never there before, and what each must answer or end as."""
 
-import hashlib
 import json
 import random
 import shutil
@@ -9,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from adapters import CONFIG, WEIGHTS, greedy, make_adapter, make_bad, oracle_model
-from models import EOS, byte_tokenizer
+from adapters import CONFIG, digest_of, greedy, make_adapter, make_bad, oracle_model
+from models import byte_tokenizer, text_of
 from service_kit import home
 
 RANKS = (2, 4, 8, 8)
@@ -48,8 +47,7 @@ def references() -> dict[tuple[int, str], str]:
     for index in range(len(RANKS)):
         model = oracle_model(home() / "base", shelf() / f"good-{index}")
         for prompt, tokens in PROMPTS:
-            ids = greedy(model, byte_tokenizer().encode(prompt), tokens)
-            told[index, prompt] = byte_tokenizer().decode(ids[: ids.index(EOS)] if EOS in ids else ids)
+            told[index, prompt] = text_of(greedy(model, byte_tokenizer().encode(prompt), tokens))
     return told
 
 
@@ -104,7 +102,7 @@ class Stock:
         config = json.loads((part / CONFIG).read_text())
         config["lora_dropout"] = (number + 1) * 1e-7  # means nothing when it answers, and makes the bytes new
         (part / CONFIG).write_text(json.dumps(config))
-        digest = hashlib.sha256((part / CONFIG).read_bytes() + (part / WEIGHTS).read_bytes()).hexdigest()
+        digest = digest_of(part)
         made = Drop(place.as_uri(), digest, index, kind)
         self.by_digest[digest[:12]] = made
         self.drops.append(made)

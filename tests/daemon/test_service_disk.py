@@ -1,7 +1,6 @@
 """The real daemon and a disk that fails it: what is live goes on being served, and is served again after a restart."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from faults_kit import fill, mounted
 from service_kit import Room, home, make_room
 from waiting import until
 
@@ -26,13 +26,8 @@ def room(tmp_path: Path):
 def small_disk(room: Room):
     """Give the daemon a state directory on a file system of its own that is easily filled."""
     room.state.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=600m", "hotswapd-test", str(room.state)], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"nothing can be mounted here: {mounted.stderr.decode().strip()}")
-    yield room.state
-    subprocess.run(["umount", "-l", str(room.state)], check=True)
+    with mounted(room.state, "-t", "tmpfs", "-o", "size=600m", "hotswapd-test"):
+        yield room.state
 
 
 def answer(room: Room) -> tuple[str, str]:
@@ -48,17 +43,7 @@ def answer(room: Room) -> tuple[str, str]:
 def full(disk: Path) -> Iterator[None]:
     """Fill the file system to its last byte for a while."""
     filler = disk / "filler"
-    with filler.open("wb") as file:
-        try:
-            while True:
-                os.write(file.fileno(), bytes(1 << 16))
-        except OSError:
-            pass
-        try:
-            while True:
-                os.write(file.fileno(), b"x")
-        except OSError:
-            pass
+    fill(filler)
     try:
         yield
     finally:

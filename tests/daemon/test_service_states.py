@@ -14,13 +14,6 @@ def room(tmp_path: Path):
     yield from make_room(tmp_path)
 
 
-def arm(room: Room, place: str, action: str) -> Path:
-    """Make the daemon do something at a named place, as soon as the file that is returned is made."""
-    file = room.root / "now"
-    room.environ["HOTSWAPD_FAILPOINT"] = f"{place}={action}@{file}"
-    return file
-
-
 def start_until(room: Room, said: str) -> None:
     """Start it, and wait until it says what it is at."""
     room.start()
@@ -54,7 +47,7 @@ def test_a_reload_that_comes_during_the_start_is_done_after_it(room: Room):
 @pytest.mark.parametrize("place", ["admit", "stage", "verify", "commit"])
 def test_killed_in_the_midst_of_a_swap_it_comes_back_with_what_was_live_and_tries_again(room: Room, place: str):
     """The candidate was not live when the process died; what was is, before ready, and the candidate gets its turn."""
-    now = arm(room, place, "kill")
+    now = room.arm(place, "kill")
     process = room.ready()
     assert room.outcome(room.drop("run-0"))["state"] == "LIVE"
     now.touch()
@@ -69,7 +62,7 @@ def test_killed_in_the_midst_of_a_swap_it_comes_back_with_what_was_live_and_trie
 
 def test_told_to_end_in_the_midst_of_a_swap_it_ends_within_its_time_and_loses_nothing(room: Room):
     """A worker that hangs in a candidate is left behind after the drain; the next start serves what was live."""
-    now = arm(room, "verify", "hang")
+    now = room.arm("verify", "hang")
     process = room.ready()
     assert room.outcome(room.drop("run-0"))["state"] == "LIVE"
     now.touch()
@@ -85,7 +78,7 @@ def test_told_to_end_in_the_midst_of_a_swap_it_ends_within_its_time_and_loses_no
 
 def test_an_adapter_that_kills_the_process_twice_is_quarantined(room: Room):
     """Two deaths on one digest, and the third start serves what was live and does not touch it again."""
-    now = arm(room, "verify", "kill")
+    now = room.arm("verify", "kill")
     room.ready()
     assert room.outcome(room.drop("run-0"))["state"] == "LIVE"
     now.touch()
@@ -103,7 +96,7 @@ def test_an_adapter_that_kills_the_process_twice_is_quarantined(room: Room):
 
 def test_a_generation_that_kills_the_start_is_passed_over_so_that_it_always_comes_up(room: Room):
     """After three deaths with the last good one the one before is served, after three more the base."""
-    now = arm(room, "restore", "kill")
+    now = room.arm("restore", "kill")
     process = room.ready()
     for number in (1, 2):
         row = room.outcome(room.drop(f"run-{number - 1}"))
@@ -120,7 +113,7 @@ def test_a_generation_that_kills_the_start_is_passed_over_so_that_it_always_come
 
 def test_a_device_that_fails_for_good_is_written_down_and_ends_the_process(room: Room):
     """The status is 70 at once, the ledger knows why, and the next start serves what was live."""
-    now = arm(room, "verify", "cuda_error")
+    now = room.arm("verify", "cuda_error")
     process = room.ready()
     assert room.outcome(room.drop("run-0"))["state"] == "LIVE"
     now.touch()
@@ -141,7 +134,7 @@ def test_cuda_that_was_asked_for_and_is_not_there_is_said_and_tried_again_later(
 
 def test_the_watchdog_hears_nothing_while_the_worker_hangs(room: Room):
     """It is pinged while all is well; a worker that hangs is named in the log and the status, and the pings stop."""
-    now = arm(room, "tick", "hang")
+    now = room.arm("tick", "hang")
     process = room.ready(WATCHDOG_USEC="1500000", WATCHDOG_PID="")
     room.expect("WATCHDOG")
     now.touch()

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from lanes_kit import LONG, SHORT_ASK
-from models import EOS, byte_tokenizer
+from models import byte_tokenizer, text_of
 from openai import BadRequestError, NotFoundError, RateLimitError
 from serving_kit import MODEL, Served, served
 
@@ -23,8 +23,7 @@ def one():
 def truth(one: Served, prompt: str, tokens: int) -> str:
     """Decode the reference of the live generation, as far as its end."""
     ids = one.bench.truth(one.bench.resident.live.generation, tuple(byte_tokenizer().encode(prompt)), tokens)
-    ids = ids[: ids.index(EOS)] if EOS in ids else ids
-    return byte_tokenizer().decode(ids)
+    return text_of(ids)
 
 
 def post(one: Served, path: str = "/v1/completions", **fields) -> httpx.Response:

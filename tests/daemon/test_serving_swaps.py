@@ -9,7 +9,7 @@ from adapters import edit_config, edit_tensors, make_adapter
 from daemon_kit import Daemon
 from lanes_kit import ADAPTERS, adapter, home, reference
 from load_kit import crowd
-from models import EOS, byte_tokenizer
+from models import byte_tokenizer, text_of
 from serving_kit import GENERATION, MODEL, Served, served
 
 from hotswapd.daemon.lifecycle import State
@@ -24,8 +24,7 @@ PROMPTS = tuple((SHARED[: LENGTHS[n % 4][0]] + str(n), LENGTHS[n % 4][1]) for n 
 
 def ends(index: int | None, prompt: str, tokens: int) -> str:
     """Decode what a fresh PEFT load answers, as far as its end."""
-    ids = reference(index, tuple(byte_tokenizer().encode(prompt)), tokens)
-    return byte_tokenizer().decode(ids[: ids.index(EOS)] if EOS in ids else ids)
+    return text_of(reference(index, tuple(byte_tokenizer().encode(prompt)), tokens))
 
 
 @pytest.fixture(scope="module")

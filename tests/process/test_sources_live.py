@@ -1,11 +1,8 @@
 """The real program with a folder, two buckets, a Hub and a dead bucket at once: each brings its adapters live."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +10,10 @@ from typing import Any
 
 import pytest
 import s3_kit
+from alone_kit import launch_alone
 from folders import CONFIG, WEIGHTS
 from hub_server import HubServer
-from service_kit import Process, Room, home
+from service_kit import Process, Room, folder, home
 from waiting import until
 
 from hotswapd.daemon.cli import main
@@ -25,7 +23,6 @@ from hotswapd.loaders.s3_session import S3Access
 REPO = "org/adapters"
 # Seconds. What is promised is less than four; on a busy machine it takes longer, and only a poll would take this long.
 SOON = 45.0
-FOLDER = 'kind = "local"\nname = "folder"\npath = "{root}/adapters"\nsettle = 0.1\nrescan = 2.0'
 NEVER = 3600.0
 
 
@@ -33,13 +30,7 @@ class FreshRoom(Room):
     """A daemon that imports its libraries itself, so that its environment says whether a Hub may be asked."""
 
     def start(self, **environ: str) -> Process:
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(("HOTSWAPD_", "HF_", "NOTIFY_"))}
-        told = {"NOTIFY_SOCKET": str(self.root / "notify"), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "hotswapd.daemon.cli", "run", "--config", str(self.config)]
-        with self.log.open("ab") as log:
-            started = subprocess.Popen(command, stdout=log, stderr=log, env={**kept, **told, **self.environ, **environ})
-        self.process = Process(started.pid)
-        return self.process
+        return launch_alone(self, **environ)
 
 
 @dataclass
@@ -74,7 +65,7 @@ def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everywhere]
         room.configure(
             source="\n[[source]]\n".join(
                 (
-                    FOLDER,
+                    folder(),
                     _bucket("bucket", bucket.uri, weed, 'poll = 2.0\nexpected_bucket_owner = "123456789012"'),
                     _bucket("told", queue.place.uri, stack, f'poll = {NEVER}\nqueue_url = "{queue.url}"'),
                     _bucket("dead", bucket.uri, f"http://127.0.0.1:{deaf.getsockname()[1]}", "poll = 1.0"),

@@ -26,13 +26,13 @@ def room(tmp_path: Path) -> Iterator[Room]:
     need(library() and shutil.which("faketime"), "faketime")
     for room in make_room(tmp_path / "room"):
         set_clock(room, 0)
+        room.arm("stage", "memory")
         start_alone(
             room,
             LD_PRELOAD=str(library()),
             FAKETIME_TIMESTAMP_FILE=str(room.root / "clock"),
             FAKETIME_NO_CACHE="1",
             FAKETIME_DONT_FAKE_MONOTONIC="1",
-            HOTSWAPD_FAILPOINT=f"stage=memory@{room.root / 'now'}",
         )
         goes_live(room, room.drop("run-0"))
         yield room

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 from adapters import WEIGHTS
-from faults_kit import asked_all_the_while, goes_live, mounted, only_in_full, serve_first, unreadable, until_reason
+from faults_kit import (
+    asked_all_the_while,
+    fill,
+    goes_live,
+    mounted,
+    only_in_full,
+    serve_first,
+    unreadable,
+    until_reason,
+)
 from service_kit import Room, make_room
 from waiting import until
 
@@ -16,16 +25,6 @@ from waiting import until
 @pytest.fixture
 def room(tmp_path: Path):
     yield from make_room(tmp_path)
-
-
-def fill(file: Path) -> None:
-    """Use up the last byte of the file system that this file is on."""
-    with file.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
-        while filler.write(bytes(4096)):
-            pass
-    with file.open("ab", buffering=0) as filler, contextlib.suppress(OSError):
-        while filler.write(b"x"):
-            pass
 
 
 def artifacts(room: Room) -> set[Path]:

@@ -22,12 +22,11 @@ from faults_kit import (
     until_down,
     until_up,
 )
-from service_kit import Room, make_room
+from service_kit import Room, folder, make_room
 from waiting import until
 
-QUICK = 'kind = "local"\nname = "folder"\npath = "{root}/adapters"\nsettle = 0.05\nrescan = 0.5'
-RARE = 'kind = "local"\nname = "folder"\npath = "{root}/adapters"\nsettle = 0.05\nrescan = 3600.0'
-
+QUICK = folder(settle=0.05, rescan=0.5)
+RARE = folder(settle=0.05, rescan=3600.0)
 
 FEW_WATCHES = (
     *("unshare", "--user", "--map-root-user", "sh", "-c"),

@@ -14,13 +14,6 @@ def room(tmp_path: Path):
     yield from make_room(tmp_path)
 
 
-def arm(room: Room, place: str, action: str) -> Path:
-    """Make the daemon do something at a named place, as soon as the file that is returned is made."""
-    file = room.root / "now"
-    room.environ["HOTSWAPD_FAILPOINT"] = f"{place}={action}@{file}"
-    return file
-
-
 def ask_until_it_ends(room: Room) -> int:
     """Ask until the process has ended: each answer is right, or says that there is none; return its exit status."""
     clients, process = Clients(room), room.process
@@ -50,7 +43,7 @@ def serves_again(room: Room) -> None:
 @only_in_full
 def test_out_of_memory_while_it_is_laid_out_holds_the_candidate(room: Room):
     """HELD `out_of_memory`, tried again by itself, and live; the one before answers meanwhile."""
-    now = arm(room, "stage", "memory")
+    now = room.arm("stage", "memory")
     serve_first(room)
     with asked_all_the_while(room) as clients:
         now.touch()
@@ -62,7 +55,7 @@ def test_out_of_memory_while_it_is_laid_out_holds_the_candidate(room: Room):
 
 def test_out_of_memory_while_it_is_verified_is_said_with_what_to_lower(room: Room):
     """ROLLED_BACK `out_of_memory`: the device is too small for it as configured; the next adapter goes live."""
-    now = arm(room, "verify", "memory")
+    now = room.arm("verify", "memory")
     serve_first(room)
     with asked_all_the_while(room):
         now.touch()
@@ -74,7 +67,7 @@ def test_out_of_memory_while_it_is_verified_is_said_with_what_to_lower(room: Roo
 
 def test_a_worker_that_hangs_keeps_nobody_from_being_answered_until_the_watchdog_comes(room: Room):
     """The lanes go on; status, log and the missing pings say who hangs, and the next start serves what was live."""
-    now = arm(room, "tick", "hang")
+    now = room.arm("tick", "hang")
     serve_first(room, WATCHDOG_USEC="1500000", WATCHDOG_PID="")
     with asked_all_the_while(room) as clients:
         now.touch()
@@ -88,7 +81,7 @@ def test_a_worker_that_hangs_keeps_nobody_from_being_answered_until_the_watchdog
 
 def test_a_worker_that_dies_ends_the_process_with_70(room: Room):
     """Nobody else may touch the model: 503 from then on, `resident_lost` in the log, and a restart serves it again."""
-    now = arm(room, "tick", "memory")
+    now = room.arm("tick", "memory")
     serve_first(room)
     now.touch()
     assert ask_until_it_ends(room) == 70
@@ -99,7 +92,7 @@ def test_a_worker_that_dies_ends_the_process_with_70(room: Room):
 
 def test_a_device_that_fails_for_good_ends_the_process_with_70(room: Room):
     """The first CUDA error that sticks: no wrong answer, 503, status 70, and a restart serves what was live."""
-    now = arm(room, "verify", "cuda_error")
+    now = room.arm("verify", "cuda_error")
     serve_first(room)
     now.touch()
     room.drop("run-1")

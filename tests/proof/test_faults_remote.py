@@ -14,7 +14,7 @@ from faults_kit import asked_all_the_while, goes_live, offer, only_in_full
 from folders import CONFIG, WEIGHTS
 from hub_server import HubServer
 from s3_proxy import S3Proxy, answering, cutting, hanging_up, refusing, shortening
-from service_kit import Room, home, make_room
+from service_kit import Room, folder, home, make_room
 from waiting import until
 
 PAGE = b'<?xml version="1.0"?><ListBucketResult><Name>b</Name>%s</ListBucketResult>'
@@ -126,7 +126,7 @@ def storm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
 
 
 def _write_all(room: Room, bucket: s3_kit.Place, proxy: S3Proxy, hub: HubServer) -> None:
-    tables = ['kind = "local"\nname = "folder"\npath = "{root}/adapters"\nsettle = 0.1\nrescan = 2.0']
+    tables = [folder()]
     for name in (*S3_LOOKS, *S3_FETCHES):
         usual = f'kind = "s3"\nname = "s3-{name}"\nuri = "s3://{bucket.bucket}/{name}/"\nregion = "us-east-1"'
         tables.append(f'{usual}\nendpoint_url = "{proxy.url}"\npoll = 0.5')

@@ -13,11 +13,10 @@ from hub_kit import REPO
 from hub_server import HubServer
 from machine import LIMIT, Machine
 from s3_kit import KEY, SECRET, Place, free_ports, new_place, seaweed
-from service_kit import home
+from service_kit import ENDED, home
 from waiting import until
 
 API_KEY = "a key of the tests"
-ENDS = ("LIVE", "RETIRED", "REJECTED", "ROLLED_BACK", "QUARANTINED", "SUPERSEDED", "GONE")
 CREDENTIALS = "/run/credentials/hotswapd.service/hotswapd"
 HANG = "/var/lib/hotswapd/hang"
 """The worker hangs as soon as this file is there."""
@@ -108,7 +107,7 @@ class Outside:
             self.machine.pause()
             rows = self.machine.client.get("/history")
             fresh = rows[: len(rows) - after]
-            return next((one for one in fresh if _same(one["uri"], uri) and one["state"] in ENDS), None)
+            return next((one for one in fresh if _same(one["uri"], uri) and one["state"] in ENDED), None)
 
         until(row, f"nothing becomes of {uri}:\n{self.machine.journal()}", LIMIT)
         found = row()
