@@ -29,7 +29,8 @@ class Series:
         if len(self.samples) == 1:
             return self.samples[0], self.samples[0]
         cuts = statistics.quantiles(self.samples, n=_TENTHS, method="inclusive")
-        return cuts[0], cuts[-1]
+        # Interpolating between equal samples rounds: the last digit may put both ends on one side of them.
+        return min(cuts[0], self.median), max(cuts[-1], self.median)
 
     def record(self) -> dict[str, Any]:
         """Say it all, for JSON."""

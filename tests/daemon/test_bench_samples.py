@@ -21,6 +21,12 @@ def test_a_series_says_its_median_and_spread() -> None:
     assert (record["n"], record["median"], record["low"], record["high"]) == (1, 2.0, 2.0, 2.0)
 
 
+def test_the_median_of_equal_samples_lies_within_their_spread() -> None:
+    """Also where interpolating between them rounds to another last digit."""
+    one = Series("a", "what", "s", (0.9803921568627451,) * 3)
+    assert one.spread[0] <= one.median <= one.spread[1]
+
+
 def test_a_ratio_is_taken_round_by_round() -> None:
     """What slowed one round slowed both ways in it, so it is not in the ratio."""
     got = ratio(series("a", 2.0, 20.0, 4.0), series("b", 1.0, 10.0, 1.0))
