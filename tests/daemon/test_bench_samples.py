@@ -23,7 +23,7 @@ def test_a_series_says_its_median_and_spread() -> None:
 
 def test_the_median_of_equal_samples_lies_within_their_spread() -> None:
     """Also where interpolating between them rounds to another last digit."""
-    one = Series("a", "what", "s", (0.9803921568627451,) * 3)
+    one = series("equal", *[0.9803921568627451] * 3)
     assert one.spread[0] <= one.median <= one.spread[1]
 
 
