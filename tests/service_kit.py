@@ -192,6 +192,15 @@ class Room:
     def status(self) -> dict[str, Any]:
         return dict(self.client.get("/status"))
 
+    def at_rest(self) -> bool:
+        """Say whether every thread of the daemon sleeps."""
+        assert self.process is not None
+        try:
+            stats = [path.read_text() for path in Path(f"/proc/{self.process.pid}/task").glob("*/stat")]
+        except (FileNotFoundError, ProcessLookupError):
+            return False  # a thread has just ended
+        return all(stat.rpartition(")")[2].split()[0] == "S" for stat in stats)
+
     def live(self) -> int:
         """Return the live generation's number, or -1 when nobody answers."""
         try:
