@@ -1,9 +1,9 @@
 """The configuration's allow-list: what plain LoRA says passes, each other thing has its code, nothing is evaluated."""
 
-import time
 from typing import Any
 
 import pytest
+from costs import unfrozen
 from peft import LoraConfig
 
 from hotswapd.swap.adapter_config import (
@@ -234,14 +234,13 @@ def test_only_plain_targets_can_be_held_against_the_file() -> None:
 
 @pytest.mark.parametrize("field", sorted(set(DEFAULTS) | {"lora_dropout", "unheard_of"}))
 def test_no_field_evaluates_what_it_holds(field: str) -> None:
-    """A regular expression, many of them, or huge values in any field: settled within a second of work, and sayable."""
+    """A regular expression, many of them, or huge values in any field: settled with little work, and sayable."""
     values: list[Any] = [BOMB, [BOMB] * 10_000, {BOMB: BOMB}, {f"{BOMB}{n}": n for n in range(10_000)}]
     values += [[], {}, [[[]]], 10**19, -1, 1e308, True, None, "\u202e\x1b[2J", "a" * 250_000, list(range(50_000))]
-    started = time.process_time()
-    for value in values:
-        for misfit in _examine(**{field: value})[1]:
-            assert len(str(misfit)) < 500
-    assert time.process_time() - started < 1
+    with unfrozen():
+        for value in values:
+            for misfit in _examine(**{field: value})[1]:
+                assert len(str(misfit)) < 500
 
 
 @pytest.mark.parametrize(

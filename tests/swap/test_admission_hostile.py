@@ -1,13 +1,13 @@
 """Admission of hostile input: refused, or not evaluated, within a second of work."""
 
 import struct
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from adapters import CONFIG, WEIGHTS, edit_config
+from costs import calls, unfrozen
 from served import Served
 from transformers import LlamaConfig
 
@@ -56,13 +56,12 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_input_is_refused_within_a_second(llama: Served, spoil: Callable[..., Path], name: str) -> None:
-    """Expressions, numbers, depths and masses that freeze other programs are refused in less than a second of work."""
+def test_hostile_input_is_refused_at_once(llama: Served, spoil: Callable[..., Path], name: str) -> None:
+    """Expressions, numbers, depths and masses that freeze other programs are refused with little work."""
     change, code = HOSTILE[name]
     adapter = spoil(change)
-    started = time.process_time()
-    misfits = llama.misfits(adapter)
-    assert time.process_time() - started < 1
+    with unfrozen():
+        misfits = llama.misfits(adapter)
     assert code in {misfit.code for misfit in misfits}
     assert len(misfits) <= MAX_MISFITS + 1
 
@@ -72,10 +71,10 @@ def test_masses_of_names_cost_little_on_a_large_model() -> None:
     large = MetaOracle(LlamaConfig(num_hidden_layers=64))
     names = [f"{PREFIX}model.layers.{n}.self_attn.x_proj.lora_A.weight" for n in range(15_000)]
     tensors = {name: TensorSpec(name, "F32", (4, 8), 0, 128) for name in names}
-    started = time.process_time()
-    pairs, misfits = pair_up(tensors, large.slots, large)
-    assert time.process_time() - started < 3
-    assert (len(pairs), len(misfits)) == (0, len(names))
+    found: list[Any] = []
+    spent = calls(lambda: found.extend(pair_up(tensors, large.slots, large)))
+    assert spent < 1000 * len(names), "each name held against each slot would be many times as many"
+    assert (len(found[0]), len(found[1])) == (0, len(names))
 
 
 @pytest.mark.parametrize("changes", [{"target_modules": BOMB}, {"exclude_modules": BOMB}], ids=str)
@@ -84,6 +83,5 @@ def test_a_pattern_that_is_not_needed_is_not_evaluated(
 ) -> None:
     """The tensors' names say what is targeted, so an expression in its place does no harm."""
     adapter = spoil(edit_config(**changes))
-    started = time.process_time()
-    assert len(llama.admit(adapter).placements) == 4
-    assert time.process_time() - started < 1
+    with unfrozen():
+        assert len(llama.admit(adapter).placements) == 4

@@ -3,11 +3,11 @@
 import json
 import math
 import struct
-import time
 from typing import Any
 
 import pytest
 import torch
+from costs import unfrozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import deserialize
@@ -158,11 +158,9 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize(("data", "code"), REFUSED.values(), ids=REFUSED.keys())
 def test_refuses(data: bytes, code: str) -> None:
-    """Each structure has its code, one sentence and a place, in less than a second of work."""
-    started = time.process_time()
-    with pytest.raises(BadHeader) as caught:
+    """Each structure has its code, one sentence and a place, with little work."""
+    with unfrozen(), pytest.raises(BadHeader) as caught:
         _read(data)
-    assert time.process_time() - started < 1
     assert (caught.value.code, bool(str(caught.value)), bool(caught.value.place) or code == "header_name") == (
         code,
         True,
@@ -176,13 +174,12 @@ def test_tensors_without_elements_are_no_hole() -> None:
     assert list(_read(_file(_pair([0, 8], [8, 24], empty=entry)))) == ["a", "b", "empty"]
 
 
-def test_the_most_tensors_that_fit_take_less_than_a_second() -> None:
-    """A header at the limits of size and count is settled before a second of work is done."""
+def test_the_most_tensors_that_fit_freeze_nothing() -> None:
+    """A header at the limits of size and count is settled with little work."""
     names = list(_MANY)[: MAX_HEADER_BYTES // 60]
     text = json.dumps({name: _MANY[name] for name in names}, separators=(",", ":")).encode()
-    started = time.thread_time()
-    assert len(_read(_file(text, 0))) == len(names)
-    assert time.thread_time() - started < 1
+    with unfrozen():
+        assert len(_read(_file(text, 0))) == len(names)
 
 
 @given(st.binary(max_size=200), st.integers(0, 300))

@@ -3,11 +3,11 @@
 import json
 import os
 import struct
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from costs import unfrozen
 from safetensors.torch import save_file
 
 from hotswapd.swap.errors import Rejected
@@ -61,11 +61,10 @@ def test_says_where_each_tensor_lies(adapter: Path) -> None:
     ids=lambda value: str(value)[:30],
 )
 def test_refuses_a_configuration_that_is_no_strict_json(adapter: Path, content: bytes, code: str) -> None:
-    """Each has its code and is settled in less than a second of work."""
+    """Each has its code and is settled with little work."""
     (adapter / CONFIG_NAME).write_bytes(content)
-    started = time.process_time()
-    assert _refusal(adapter) == [(code, CONFIG_NAME)]
-    assert time.process_time() - started < 1
+    with unfrozen():
+        assert _refusal(adapter) == [(code, CONFIG_NAME)]
 
 
 def test_a_configuration_may_have_exactly_the_limit(adapter: Path) -> None:

@@ -1,9 +1,9 @@
 """Strict JSON: what a training job writes is read, anything odd is refused with a code, and nothing hangs."""
 
 import json
-import time
 
 import pytest
+from costs import unfrozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,11 +104,10 @@ def test_a_whole_surrogate_pair_is_one_character() -> None:
     ],
     ids=["long fraction", "small fraction", "escapes", "keys", "quotes", "backslashes"],
 )
-def test_a_megabyte_takes_less_than_a_second(data: bytes) -> None:
-    """A megabyte of anything is settled, one way or the other, before a second of work is done."""
-    started = time.process_time()
-    try:
-        parse(data)
-    except BadJSON as error:
-        assert error.code in {"not_json", "bad_number"}
-    assert time.process_time() - started < 1
+def test_a_megabyte_freezes_nothing(data: bytes) -> None:
+    """A megabyte of anything is settled, one way or the other, with little work."""
+    with unfrozen():
+        try:
+            parse(data)
+        except BadJSON as error:
+            assert error.code in {"not_json", "bad_number"}
