@@ -5,12 +5,20 @@ import sqlite3
 import time
 from typing import Any
 
+import structlog
+
+from .holds import HOLDS, keep_holds, kept_holds
 from .ledger_file import LedgerFile
 from .rows import Generation
+
+log = structlog.get_logger(__name__)
 
 
 class LedgerFacts(LedgerFile):
     """Facts that outlive the process. Every method is legal on any thread and raises LedgerDown."""
+
+    _held_anew = False
+    """Whether the transaction that is under way has set one of the holds."""
 
     def refuse_generation(self, number: int) -> None:
         """Mark a generation that was rolled back from, so that nobody rolls back to it by default."""
@@ -112,4 +120,20 @@ class LedgerFacts(LedgerFile):
         return json.loads(found[0]) if found else default
 
     def _set_flag(self, database: sqlite3.Connection, name: str, value: Any) -> None:
+        self._held_anew |= name in HOLDS
         database.execute("INSERT OR REPLACE INTO flags VALUES (?, ?)", (name, json.dumps(value)))
+
+    def _committed(self, database: sqlite3.Connection) -> None:
+        """Keep the holds beside the ledger as well; what cannot be written there is in the ledger all the same."""
+        if not self._held_anew:
+            return
+        self._held_anew = False
+        try:
+            keep_holds(self.path, {name: bool(self._flag(database, name, False)) for name in HOLDS})
+        except (OSError, sqlite3.Error) as error:
+            log.warning("holds_not_kept", detail=f"a pin or a pause would not outlive the ledger: {error}")
+
+    def _begun(self, database: sqlite3.Connection) -> None:
+        """Take over what was held when the ledger was lost."""
+        for name, value in kept_holds(self.path).items():
+            self._set_flag(database, name, value)

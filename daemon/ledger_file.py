@@ -85,12 +85,20 @@ class LedgerFile:
                 database.execute("ROLLBACK")
             raise
         self.trouble = ""
+        self._committed(database)
+
+    def _committed(self, database: sqlite3.Connection) -> None:
+        """Do what follows a commit; called with the lock."""
+
+    def _begun(self, database: sqlite3.Connection) -> None:
+        """Fill a ledger that was begun anew; called with the lock."""
 
     def _tell(self, rows: list[Row]) -> None:
         """Hear of rows whose change is durable; called without the lock."""
         raise NotImplementedError
 
     def _open(self) -> sqlite3.Connection:
+        is_new = not self.path.exists() or not self.path.stat().st_size
         try:
             self._database = connect(self.path)
         except Foreign as error:
@@ -99,6 +107,8 @@ class LedgerFile:
             except OSError as refused:
                 raise sqlite3.OperationalError(f"{error}, and it cannot be moved aside: {refused}") from refused
             log.error("ledger_unreadable", path=str(self.path), moved_to=str(away), detail=str(error))  # noqa: TRY400
-            self.was_lost = True
+            self.was_lost = is_new = True
             self._database = connect(self.path)
+        if is_new:
+            self._begun(self._database)
         return self._database

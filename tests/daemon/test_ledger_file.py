@@ -121,6 +121,46 @@ def test_a_ledger_that_cannot_be_read_is_moved_aside_and_begun_anew(tmp_path, sp
     second.close()
 
 
+class Undone(Exception):
+    """The transaction is undone."""
+
+
+def _unpin_and_fail(ledger: Ledger) -> None:
+    with ledger.together():
+        ledger.set_flag("pinned", value=False)
+        raise Undone
+
+
+@pytest.mark.parametrize("lose", [spoil_text, Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_lost_ledger_does_not_lose_a_pin(tmp_path, lose) -> None:
+    """What operators hold is kept beside it too: as it was last set, and nothing of a transaction that was undone."""
+    path = tmp_path / "ledger.sqlite"
+    first = Ledger(path)
+    first.set_flag("pinned", value=True)
+    first.set_flag("paused", value=True)
+    first.set_flag("paused", value=False)
+    with pytest.raises(Undone):
+        _unpin_and_fail(first)
+    first.close()
+    lose(path)
+    again = Ledger(path)
+    assert (again.flag("pinned"), again.flag("paused", False)) == (True, False)
+    again.set_flag("pinned", value=False)
+    again.close()
+    lose(path)
+    assert not Ledger(path).flag("pinned", False)
+
+
+def test_holds_that_cannot_be_written_beside_the_ledger_hold_all_the_same(tmp_path) -> None:
+    """The ledger is what counts while it is there; a damaged file beside it says nothing."""
+    (tmp_path / "holds.new").mkdir()
+    (tmp_path / "holds.json").write_text("{")
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.set_flag("pinned", value=True)
+    assert (ledger.flag("pinned"), ledger.trouble) == (True, "")
+    ledger.close()
+
+
 def test_an_empty_file_and_none_at_all_are_new_ledgers(tmp_path) -> None:
     """Neither is a loss."""
     (tmp_path / "empty.sqlite").touch()

@@ -93,8 +93,9 @@ def test_a_state_directory_that_became_read_only_serves_what_was_live(room: Room
 
 @pytest.mark.parametrize("damage", [b"this is no database", b"", b"SQLite format 3\0" + bytes(4096)])
 def test_a_ledger_that_cannot_be_read_is_moved_aside_and_what_was_live_is_served(room: Room, damage: bytes):
-    """The pointer in the store says what was live; the old file is kept for whoever wants to look at it."""
+    """The pointer in the store says what was live, and it stays pinned; the old file is kept for whoever wants it."""
     said = serve_one(room)
+    room.client.post("/pin", {})
     assert room.process is not None
     room.process.kill()
     (room.state / "ledger.sqlite").write_bytes(damage)
@@ -106,6 +107,8 @@ def test_a_ledger_that_cannot_be_read_is_moved_aside_and_what_was_live_is_served
         assert any(
             str(path) in aside and path.read_bytes() == damage for path in room.state.iterdir() if path.is_file()
         )
+    assert room.status()["pinned"]
+    room.client.post("/unpin", {})
     assert room.outcome(room.drop("run-1"))["state"] == "LIVE"
 
 
