@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from .refusals import BadRequest, FaceError
 
+CODES = {404: "not_found", 405: "method_not_allowed"}
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "invalid_request_error", 429: "rate_limit"}
 
 
@@ -43,7 +44,7 @@ async def _face_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    code = CODES.get(error.status_code, "http_error")
     sentence = f"{request.method} {request.url.path}: {str(error.detail).lower()}"
     return error_response(error.status_code, code, sentence)
 
