@@ -42,9 +42,18 @@ def _break_device() -> None:
     raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
+def _assert_on_device() -> None:
+    """Make a kernel fail, after which every call of this process on the device fails: needs CUDA."""
+    import torch
+
+    place = torch.full((1,), 1 << 20, device="cuda")
+    torch.zeros(1, device="cuda")[place].cpu()
+
+
 _ACTIONS: dict[str, Callable[[], None]] = {
     "hang": _hang,
     "kill": _kill,
     "memory": _use_up_memory,
     "cuda_error": _break_device,
+    "device_assert": _assert_on_device,
 }

@@ -57,13 +57,21 @@ def noise_key(seed: int, step: int) -> int:
     return (z ^ (z >> 31)) >> 33
 
 
-def gumbel(keys: torch.Tensor, vocabulary: int) -> torch.Tensor:
+def token_counters(vocabulary: int, device: torch.device) -> torch.Tensor:
+    """Make each token's part of the noise's counter, (vocabulary,) int64, once.
+
+    Computed in a compiled step, inductor would make it of 32-bit indices on CUDA, and refuse the multiplier.
+    """
+    return torch.arange(vocabulary, device=device, dtype=torch.int64) * 0x85EBCA77
+
+
+def gumbel(keys: torch.Tensor, counters: torch.Tensor) -> torch.Tensor:
     """Draw Gumbel(0, 1) noise, (rows, vocabulary) float32, from keys (rows,); rows with key -1 are zero.
 
     Counter-based: a 32-bit finaliser (murmur3's) over (key, token), so it needs no generator state.
+    `counters` are those of `token_counters`.
     """
-    token = torch.arange(vocabulary, device=keys.device, dtype=torch.int64)
-    mixed = (keys.to(torch.int64).unsqueeze(-1) * 0x9E3779B1 + token * 0x85EBCA77) & 0xFFFFFFFF
+    mixed = (keys.to(torch.int64).unsqueeze(-1) * 0x9E3779B1 + counters) & 0xFFFFFFFF
     for multiplier in (0x85EBCA6B, 0xC2B2AE35):
         mixed = (((mixed ^ (mixed >> 16)) & 0xFFFFFFFF) * multiplier) & 0xFFFFFFFF
     mixed = mixed ^ (mixed >> 16)
@@ -92,6 +100,7 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
         self.supported_kwargs = {"noise_seed": int, "temperature": float, "top_k": int, "top_p": float}
         self._always = always
         self._sampled = always
+        self._counters = token_counters(vocabulary, device)
         self._rows = torch.zeros((3, rows), dtype=torch.int32, device=device)
         for warper, row in zip(self._warpers, self._rows, strict=True):
             warper.fill_defaults(row)
@@ -126,7 +135,7 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
             return scores
         for warper, row in zip(self._warpers, self._rows, strict=True):
             scores = warper(scores, row)
-        noise = gumbel(tensor_arg[: scores.size(0)], scores.size(-1))
+        noise = gumbel(tensor_arg[: scores.size(0)], self._counters)
         return scores.clamp_min(-_LARGEST) + noise
 
     def hit_by_non_finite(self) -> set[str]:

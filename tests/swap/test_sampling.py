@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import torch
 
-from hotswapd.swap.sampling import LaneSampler, Sampling, gumbel, lane_processors, noise_key
+from hotswapd.swap.sampling import LaneSampler, Sampling, gumbel, lane_processors, noise_key, token_counters
 
 VOCABULARY = 50
+COUNTERS = token_counters(VOCABULARY, torch.device("cpu"))
 DRAWS = 100_000
 CHI_SQUARE_49_AT_0_999 = 85.35  # upper 0.1 % point with 49 degrees of freedom; keys are fixed, so this cannot flake
 
@@ -37,14 +38,14 @@ def test_noise_over_seeds_draws_from_the_softmax():
     """With one step and many seeds the draws follow softmax(logits)."""
     logits = torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(1)) * 2
     keys = torch.tensor([noise_key(seed, 0) for seed in range(DRAWS)], dtype=torch.int32)
-    assert chi_square((logits + gumbel(keys, VOCABULARY)).argmax(-1), logits) < CHI_SQUARE_49_AT_0_999
+    assert chi_square((logits + gumbel(keys, COUNTERS)).argmax(-1), logits) < CHI_SQUARE_49_AT_0_999
 
 
 def test_noise_over_steps_draws_from_the_softmax():
     """With one seed and many steps they do too, so one long answer is fairly drawn."""
     logits = torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(2)) * 2
     keys = torch.tensor([noise_key(7, step) for step in range(DRAWS)], dtype=torch.int32)
-    assert chi_square((logits + gumbel(keys, VOCABULARY)).argmax(-1), logits) < CHI_SQUARE_49_AT_0_999
+    assert chi_square((logits + gumbel(keys, COUNTERS)).argmax(-1), logits) < CHI_SQUARE_49_AT_0_999
 
 
 def test_temperature_and_top_k_shape_the_distribution():
@@ -88,7 +89,7 @@ def test_greedy_takes_the_maximum_whatever_shares_the_step():
 def test_two_seeds_and_two_steps_differ():
     """Noise depends on both parts of its key."""
     keys = torch.tensor([noise_key(1, 0), noise_key(2, 0), noise_key(1, 1)], dtype=torch.int32)
-    noise = gumbel(keys, VOCABULARY)
+    noise = gumbel(keys, COUNTERS)
     assert not torch.equal(noise[0], noise[1])
     assert not torch.equal(noise[0], noise[2])
 
