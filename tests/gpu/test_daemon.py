@@ -26,7 +26,7 @@ def test_every_answer_through_a_dozen_swaps_a_refusal_and_a_kill_is_peft_s(room:
     with asked_all_the_while(room) as clients:
         for _ in range(SWAPS):
             goes_live(room, offer(room))
-        assert room.outcome(room.drop("run-1", "spoilt", spoilt="truncated"))["state"] == "REJECTED"
+        assert room.outcome(room.drop("run-1", "spoilt", spoilt="nan"))["state"] == "REJECTED"
         assert clients.metric("hotswapd_recompiles_total") == 0
     assert len(set(clients.heard)) > 1
     live = room.live()
