@@ -1,0 +1,147 @@
+"""One real daemon that meets every class of the corpus, one after the other, and what it was seen to do with each."""
+
+import json
+import os
+import shutil
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alone_kit import start_alone
+from resident_kit import opened
+from service_kit import Room, folder, home
+from waiting import until
+
+from .corpus import Bad
+from .process_memory import ProcessMemory
+
+LIVE, OTHER, GOOD = "run-0", "run-1", "run-2"
+MAX_RANK, DTYPE = 8, "bfloat16"
+GROWTH = 256 << 20
+"""Bytes that the daemon may grow by for any one of them."""
+SOURCE = folder(settle=0.02)
+_ENDS = ("LIVE", "RETIRED", "REJECTED", "ROLLED_BACK", "QUARANTINED", "SUPERSEDED", "GONE")
+_BODY = {"prompt": "Once upon a time", "max_tokens": 24, "temperature": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of one class. `seconds` are by the clock, `cpu` are of a processor, `growth` is in bytes."""
+
+    state: str
+    code: str
+    same_answer: bool
+    same_arena: bool
+    seconds: float
+    cpu: float
+    growth: int
+
+
+@dataclass(slots=True)
+class Bench:
+    """A running daemon with an adapter live, whose answer and arena are known."""
+
+    room: Room
+    memory: ProcessMemory
+    arena: int
+    image: bytes
+    answer: str
+    seen: dict[str, Seen] = field(default_factory=dict)
+
+    @contextmanager
+    def watched(self, name: str) -> Iterator[list[str]]:
+        """Measure what the body costs, and look at the answer and the arena afterwards; it gives state and code."""
+        before, began, used = self.memory.forget_peak(), time.monotonic(), self.memory.seconds()
+        ended: list[str] = []
+        yield ended
+        seconds, cpu = time.monotonic() - began, self.memory.seconds() - used
+        growth = max(0, self.memory.peak() - before)
+        same_arena = self.memory.read(self.arena, len(self.image)) == self.image
+        state, code = ended
+        self.seen[name] = Seen(state, code, ask(self.room) == self.answer, same_arena, seconds, cpu, growth)
+
+    def meet(self, bad: Bad) -> None:
+        """Drop one class, wait for what becomes of it, and take it away."""
+        part = self.room.root / "adapters" / f".{bad.name}.part"
+        place = part.with_name(bad.name)
+        shutil.copytree(home() / GOOD, part)
+        bad.spoil(part)
+        with self.watched(bad.name) as ended:
+            part.rename(place)
+            ended.extend(verdict(self.room, place.as_uri()))
+        take_away(place)
+
+
+def goes_on(bench: Bench) -> bool:
+    """Say whether the same process still takes a good adapter and answers with it."""
+    room, before = bench.room, bench.room.live()
+    state = room.outcome(room.drop(GOOD))["state"]
+    return state == "LIVE" and room.live() > before and ask(room) != bench.answer
+
+
+def verdict(room: Room, uri: str) -> tuple[str, str]:
+    """Wait until an adapter has ended or waits for more than for time to pass; return its state and its code."""
+    found: list[tuple[str, str]] = []
+
+    def look() -> bool:
+        time.sleep(0.01)  # the daemon is to have the processor, not this question
+        rows = room.client.get("/history?limit=3")
+        found.extend((row["state"], row["reason"]) for row in rows if row["uri"] == uri and _is_final(row))
+        return bool(found)
+
+    until(look, f"nothing becomes of {uri}:\n{room.tail()}", 60.0)
+    return found[0]
+
+
+def _is_final(row: dict[str, Any]) -> bool:
+    return row["state"] in _ENDS or (row["state"] == "WAITING" and row["reason"] != "settling")
+
+
+def take_away(place: Path) -> None:
+    """Delete whatever lies there."""
+    if place.is_symlink():
+        place.unlink()
+        return
+    place.chmod(0o700)
+    shutil.rmtree(place)
+
+
+def ask(room: Room) -> str:
+    """Ask for a greedy completion, and return its words and whose they are."""
+    body = json.dumps(_BODY | {"model": str(home() / "base")}).encode()
+    address = room.events("listening")[-1]["http"]
+    request = urllib.request.Request(f"http://{address}/v1/completions", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as got:
+        answer = json.load(got)
+    return json.dumps([answer["system_fingerprint"], answer["choices"]])
+
+
+def image_of(*adapters: str) -> list[bytes]:
+    """Lay adapters out as the daemon does, in this process."""
+    with opened(home() / "base", max_rank=MAX_RANK, dtype=DTYPE, images=len(adapters)) as resident:
+        staged = [resident.stage(resident.admit(home() / adapter)) for adapter in adapters]
+        return [image.buffer.numpy().tobytes() for image in staged]
+
+
+def open_bench(room: Room) -> Bench:
+    """Start the daemon and find its arena: the one place in its memory that held first one adapter, then the other."""
+    start_alone(room, *without_override())
+    assert room.process is not None
+    memory = ProcessMemory(room.process.pid)
+    addresses: list[set[int]] = []
+    images = image_of(OTHER, LIVE)
+    for adapter, image in zip((OTHER, LIVE), images, strict=True):
+        assert room.outcome(room.drop(adapter))["state"] == "LIVE"
+        addresses.append(memory.find(image))
+    (arena,) = addresses[0] & addresses[1]
+    return Bench(room, memory, arena, images[-1], ask(room))
+
+
+def without_override() -> list[str]:
+    """Return the command before the daemon's that takes root's right to read every file, where this is root."""
+    dropped = "-dac_override,-dac_read_search"
+    return ["setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}"] if os.geteuid() == 0 else []

@@ -1,0 +1,46 @@
+"""Every class of bad adapter through one real daemon: what it ends in, what it leaves unchanged, and what it costs."""
+
+from collections.abc import Iterator
+
+import pytest
+from service_kit import make_room
+
+from .corpus import Bad, everything
+from .corpus_bench import GROWTH, SOURCE, Bench, goes_on, open_bench
+
+CORPUS = {bad.name: bad for group in everything().values() for bad in group}
+pytestmark = pytest.mark.timeout(900)  # the first of them waits for all
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    for room in make_room(tmp_path_factory.mktemp("corpus") / "room"):
+        room.configure(source=SOURCE, model='dtype = "bfloat16"')
+        bench = open_bench(room)
+        for bad in CORPUS.values():
+            bench.meet(bad)
+        yield bench
+
+
+@pytest.mark.parametrize("bad", CORPUS.values(), ids=list(CORPUS))
+def test_each_class_ends_as_it_must(bench: Bench, bad: Bad):
+    seen = bench.seen[bad.name]
+    assert (seen.state, seen.code) == (bad.state, bad.code)
+    assert seen.same_answer
+    assert seen.same_arena
+    assert seen.growth < GROWTH
+
+
+def test_there_are_as_many_classes_as_promised():
+    """At least so many of structure, configuration, tensors and files, and no name twice."""
+    counts = {group: len(classes) for group, classes in everything().items()}
+    assert counts["structure"] >= 45
+    assert counts["config"] >= 22
+    assert counts["tensors"] >= 13
+    assert counts["files"] >= 14
+    assert len(CORPUS) == sum(counts.values())
+
+
+def test_the_daemon_goes_on_after_all_of_them(bench: Bench):
+    """It is the same process, and takes the next good adapter."""
+    assert goes_on(bench)
