@@ -24,6 +24,7 @@ MEASUREMENTS = (
     "staging",
     "process",
     "serving",
+    "disturbing",
     "scanning",
     "remembering",
     "restarting",
@@ -100,6 +101,7 @@ def _preset(arguments: Namespace) -> Preset:
         "window": arguments.window,
         "folders": arguments.folders,
         "rows": arguments.rows,
+        "eager": arguments.eager or None,
     }
     return replace(preset, **{name: value for name, value in changes.items() if value is not None})
 

@@ -13,7 +13,7 @@ class Preset:
     """What is measured and how long.
 
     `ranks` are those of the adapters that are dropped; the largest is the resident's. `periods` are seconds between
-    swaps, `window` seconds of load for each way of serving. `folders` and `rows` are counts.
+    swaps, `window` seconds of load for each way of serving. `folders` and `rows` are counts. `eager` serves uncompiled.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Preset:
     folders: tuple[int, ...] = (100, 10_000)
     rows: int = 1_000_000
     settle: float = 2.0
+    eager: bool = False
 
 
 _TINY = {

@@ -18,6 +18,7 @@ _GROUPS = {
     "staging": "Staging",
     "compiling": "Recompilation",
     "serving": "Serving while swapping",
+    "staged": "Serving while staging",
     "rollback": "Rollback",
     "restart": "Restart to ready",
     "scale": "Scale",

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
@@ -32,6 +33,8 @@ class Server:
         context = preset.prompt + preset.tokens
         resident = Resident.open(self._scene.spec(images=4))
         sizes = EngineSpec(context_tokens=context, cache_tokens=max(2, preset.clients) * context + 64, batch_tokens=512)
+        if preset.eager:
+            sizes = replace(sizes, compile=False)
         self.engine = Engine(resident, sizes)
         self.engine.open()
         self.swap()
@@ -104,13 +107,14 @@ def measure(scene: Scene) -> Findings:
     try:
         for turn in range(preset.windows):
             for name, period, change in plans[turn % len(plans) :] + plans[: turn % len(plans)]:
-                taken[name].append(_window(scene, server, period, change))
+                taken[name].append(window(scene, server, period, change))
     finally:
         server.stop()
     return _findings(taken, preset.window, [f"every_{period:g}s" for period in preset.periods])
 
 
-def _window(scene: Scene, server: Server, period: float, change: Change) -> dict[str, Any]:
+def window(scene: Scene, server: Server, period: float, change: Change) -> dict[str, Any]:
+    """Load the engine once, with a change each period, seconds, or none where that is 0. Say what the clients saw."""
     preset = scene.preset
     vocabulary = server.engine.resident.model.config.get_text_config().vocab_size
     load = Load(lambda: server.engine, preset.clients, preset.prompt, preset.tokens, vocabulary)

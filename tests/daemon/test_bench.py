@@ -25,7 +25,7 @@ def _series(result: dict[str, Any]) -> dict[str, Any]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str, Path]:
     """Run the command once as users do: what it wrote as JSON, what it printed, and where its files are."""
     room = tmp_path_factory.mktemp("bench")
-    what = ["--only", "pause,staging,serving,scanning,remembering"]
+    what = ["--only", "pause,staging,serving,disturbing,scanning,remembering"]
     command = [sys.executable, "-m", "hotswapd.daemon.cli", "bench", "--preset", "tiny", *_QUICK, *what]
     files = ["--json", str(room / "out.json"), "--plot", str(room / "out.svg"), "--room", str(room)]
     done = subprocess.run(
@@ -79,6 +79,8 @@ def test_what_was_measured_really_ran(run: tuple[dict[str, Any], str, Path]) -> 
     found = _series(run[0])
     assert all(sample > 0 for sample in found["serving.never.tokens"]["samples"])
     assert found["serving.every_0.1s.tokens"]["facts"]["swaps"] > 0
+    assert found["staged.rate"]["n"] > 0
+    assert found["staged.always.tokens/staged.never.tokens"]["n"] == found["staged.always.tokens"]["n"]
     assert all(one["facts"]["errors"] == 0 for key, one in found.items() if key.endswith(".tokens") and "/" not in key)
     assert found["scale.folder.scan.12"]["facts"] == {"adapters": 12, "settled": 12}
     assert found["scale.s3.scan.12"]["facts"] == {"adapters": 12, "settled": 12}
