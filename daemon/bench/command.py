@@ -7,7 +7,7 @@ import tempfile
 import time
 import traceback
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -44,47 +44,43 @@ def run(arguments: Namespace) -> int:
         return _refuse("--plot needs matplotlib: pip install 'hotswapd[bench]'")
     _quieten()
     with tempfile.TemporaryDirectory(prefix="hotswapd-bench-", dir=arguments.room) as room:
-        result = bench(_preset(arguments), arguments.base, arguments.only or USUAL, Path(room))
+        for result in bench(_preset(arguments), arguments.base, arguments.only or USUAL, Path(room)):
+            if arguments.json:  # each time: what took hours must not be lost when the rest is broken off
+                arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     show(result)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if arguments.plot:
         import_module(f"{__package__}.plot").draw(result, arguments.plot)
     return Exit.UNAVAILABLE if result["failed"] else Exit.FINE
 
 
-def bench(preset: Preset, base: str | None, only: tuple[str, ...], room: Path) -> dict[str, Any]:
-    """Run the measurements one after the other; one that fails is named in `failed`, and the others go on."""
+def bench(preset: Preset, base: str | None, only: tuple[str, ...], room: Path) -> Iterator[dict[str, Any]]:
+    """Run the measurements one after the other, and give what there is after each; one that fails is in `failed`."""
     from .machine import describe
     from .scene import Scene
 
-    began, clock = time.time(), time.monotonic()
-    machine = describe()
+    began, clock, machine = time.time(), time.monotonic(), describe()
     if base is None:
         _say(f"building a {preset.name} base with random weights")
     scene = Scene.of(preset, base or str(build_base(preset, room / "base")), room)
     found, failed = Findings(), []
-    for name in only:
+    for number, name in enumerate(only, start=1):
         _say(f"measuring: {name}")
         try:
             one = _measurement(name)(scene)
+            found = Findings(found.series + one.series, found.goals + one.goals, found.skipped + one.skipped)
         except Exception as error:  # noqa: BLE001 - hours of other figures must not be lost with it
             traceback.print_exc()
             failed.append(f"{name}: {type(error).__name__}: {error}")
-            continue
-        found = Findings(found.series + one.series, found.goals + one.goals, found.skipped + one.skipped)
-    return {
-        "version": 1,
-        "preset": asdict(preset) | {"base": base, "dtype": str(scene.dtype), "device": str(scene.device)},
-        "machine": machine,
-        "measured": list(only),
-        "began": began,
-        "seconds": time.monotonic() - clock,
-        "series": [series.record() for series in found.series],
-        "goals": [goal.record() for goal in found.goals],
-        "skipped": found.skipped,
-        "failed": failed,
-    }
+        yield {
+            "version": 1,
+            "preset": asdict(preset) | {"base": base, "dtype": str(scene.dtype), "device": str(scene.device)},
+            "machine": machine,
+            "measured": list(only[:number]),
+            "began": began,
+            "seconds": time.monotonic() - clock,
+            **found.record(),
+            "failed": list(failed),
+        }
 
 
 def _measurement(name: str) -> Callable[[Any], Findings]:

@@ -15,6 +15,7 @@ def measure(scene: Scene) -> Findings:
     plan = server.engine.resident.admit(scene.adapter(scene.rank, 0))
     taken: dict[bool, list[float]] = {False: [], True: []}
     staged: list[float] = []
+    errors = 0
 
     def stage(_: Server, __: Load) -> None:
         resident = server.engine.resident
@@ -24,18 +25,19 @@ def measure(scene: Scene) -> Findings:
         for pair in range(PAIRS + 1):
             for staging in (pair % 2 == 0, pair % 2 == 1):
                 found = window(scene, server, _AT_ONCE if staging else 0.0, stage)
+                errors += found["errors"]
                 if pair:  # the first only warms up
                     taken[staging].append(found["tokens"])
                     staged += found["swaps"] if staging else []
     finally:
         server.stop()
-    return _findings(scene, taken, staged)
+    return _findings(scene, taken, staged, errors)
 
 
-def _findings(scene: Scene, taken: dict[bool, list[float]], staged: list[float]) -> Findings:
+def _findings(scene: Scene, taken: dict[bool, list[float]], staged: list[float], errors: int) -> Findings:
     found = Findings()
     size = size_of(scene.adapter(scene.rank, 0))
-    facts = {"window_seconds": scene.preset.window, "file_bytes": size, "rank": scene.rank}
+    facts = {"window_seconds": scene.preset.window, "file_bytes": size, "rank": scene.rank, "errors": errors}
     quiet = found.add("staged.never.tokens", "tokens per second, nothing staged", "1/s", taken[False], **facts)
     busy = found.add(
         "staged.always.tokens", "tokens per second while an adapter is staged", "1/s", taken[True], **facts

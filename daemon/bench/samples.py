@@ -98,6 +98,14 @@ class Findings:
         self.series.append(ratio(of, to, what))
         return self.series[-1]
 
+    def record(self) -> dict[str, Any]:
+        """Say it all, for JSON."""
+        return {
+            "series": [series.record() for series in self.series],
+            "goals": [goal.record() for goal in self.goals],
+            "skipped": self.skipped,
+        }
+
 
 def interleave(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Run every way once a round, beginning each round with another one; the first round only warms up.
