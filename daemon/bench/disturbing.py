@@ -5,7 +5,6 @@ from .samples import Findings, at_least
 from .scene import Scene, size_of
 from .serving import Server, window
 
-PAIRS = 6
 _AT_ONCE = 1e-3
 
 
@@ -22,7 +21,7 @@ def measure(scene: Scene) -> Findings:
         resident.drop(resident.stage(plan))
 
     try:
-        for pair in range(PAIRS + 1):
+        for pair in range(1 + max(1, scene.preset.rounds // 2)):
             for staging in (pair % 2 == 0, pair % 2 == 1):
                 found = window(scene, server, _AT_ONCE if staging else 0.0, stage)
                 errors += found["errors"]
