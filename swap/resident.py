@@ -20,6 +20,7 @@ from .image_pool import ImagePool
 from .manifest import read_manifest
 from .oracle import MetaOracle
 from .probe import check_base, judge, probe_prompts, run_probe
+from .slots import require_slots
 from .turns import Alternation, FairLock
 
 DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
@@ -64,6 +65,7 @@ class Resident:
         report(f"reading the configuration of {spec.base}")
         config = base_config(spec.base, spec.revision)
         oracle = MetaOracle(config, spec.target_modules)
+        require_slots(oracle.slots, spec.target_modules, oracle.linear)
         report(f"loading the base model {spec.base}")
         base = load_base(spec, config)
         contract = Contract(

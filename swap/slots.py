@@ -1,12 +1,13 @@
 """Which modules of a base model carry a LoRA slot."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from .contract import Slot
+from .errors import NoSlots
 
 ALL_LINEAR = "all-linear"
 
@@ -35,6 +36,15 @@ def uncovered(model: nn.Module, slots: Sequence[Slot]) -> tuple[str, ...]:
         for name, module in model.named_modules()
         if name not in covered and any(p.dim() >= 2 for p in module.parameters(recurse=False))
     )
+
+
+def require_slots(slots: Sequence[Slot], target_modules: str | Sequence[str], linear: Collection[str]) -> None:
+    """Raise NoSlots when nothing of the base is named; `linear` are the modules that could carry a slot."""
+    if slots:
+        return
+    asked = target_modules if isinstance(target_modules, str) else ", ".join(target_modules)
+    there = ", ".join(sorted({name.rpartition(".")[2] for name in linear})) or "none"
+    raise NoSlots(f"model.target_modules: {asked!r} names no module of the base; those that can carry a slot: {there}")
 
 
 def _candidates(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
