@@ -17,13 +17,14 @@ from ..swap.errors import Rejected, RolledBack
 from .failpoints import failpoint
 from .ledger import Ledger, LedgerDown
 from .lifecycle import State
-from .rows import Generation
+from .rows import Find, Generation, Row
 
 log = structlog.get_logger(__name__)
 BOOT = "boot"
 OPERATOR = "operator"
 _DEATHS = 3
 _TRIES = 8
+_LOST = "its copy in the store was lost or damaged; it is fetched again"
 
 
 def pointed_at(store: Store) -> Generation | None:
@@ -117,12 +118,24 @@ class Restorer:
 
     def _fetch_again(self, generation: Generation) -> None:
         row = self.ledger.live_row()
-        if row is None or row.swap_id != generation.swap_id or row.source == OPERATOR:
+        if row is None or row.swap_id != generation.swap_id:
             return
-        why = "its copy in the store was lost or damaged; it is fetched again"
         with self.ledger.together():
-            row = self.ledger.move(row, State.FETCHED, "artifact_lost", why)
-            self.ledger.move(row, State.WAITING, "artifact_lost", why, tries=1, next_try=time.time(), forced=True)
+            if row.source == OPERATOR:
+                self._ask_its_source(row)
+            else:
+                row = self.ledger.move(row, State.FETCHED, "artifact_lost", _LOST)
+                self.ledger.move(row, State.WAITING, "artifact_lost", _LOST, tries=1, next_try=time.time(), forced=True)
+
+    def _ask_its_source(self, live: Row) -> None:
+        """Fetch what an operator went back to from where it was once seen; an operator has nothing to fetch from."""
+        seen = self.ledger.sighted(live.uri, live.revision, OPERATOR)
+        if seen is None:
+            return
+        self.ledger.move(live, State.RETIRED, "artifact_lost", _LOST)
+        at = (seen.source, seen.uri, seen.revision, seen.stamp)
+        find = Find(*at, State.WAITING, "artifact_lost", _LOST, forced=True)
+        self.ledger.add([find], tries=1, next_try=time.time())
 
     def _write(self, write: Callable[[], Any]) -> None:
         """Write what can be written; a start does not wait for a disk that is full."""

@@ -33,6 +33,11 @@ class LedgerRows(LedgerFacts):
         """Return what happened last at an address."""
         return next(iter(self._rows("WHERE uri = ? ORDER BY seq DESC LIMIT 1", uri)), None)
 
+    def sighted(self, uri: str, revision: str, but: str) -> Row | None:
+        """Return the row in which a source saw this revision last; `but` is whom not to ask."""
+        tail = "WHERE uri = ? AND revision = ? AND source <> ? ORDER BY seq DESC LIMIT 1"
+        return next(iter(self._rows(tail, uri, revision, but)), None)
+
     def known(self, source: str, uris: Collection[str] | None = None) -> dict[str, str]:
         """Map addresses of a source, all or these, to the revision seen there last; not what went before its fetch."""
         these = "" if uris is None else "AND uri IN (SELECT value FROM json_each(?))"

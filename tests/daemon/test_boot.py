@@ -77,6 +77,21 @@ def test_a_damaged_copy_is_not_served_and_fetched_again(queue: Queue) -> None:
     assert weights(queue, 3).read_bytes() == b"three"
 
 
+def test_a_damaged_copy_of_what_an_operator_went_back_to_is_fetched_from_its_source(queue: Queue) -> None:
+    """A rollback is a row of the operator's, who has nothing to fetch from; the folder it came from has."""
+    queue.restart()
+    queue.ask(queue.worker.roll_back, 2, follow=True)
+    spoil(queue, 2, b"twp")
+    queue.restart()
+    assert restore(queue).number == 1
+    assert queue.states()["file:///s/two"] == "WAITING artifact_lost"
+    assert [row.generation for row in queue.live_rows()] == [1]
+    queue.restart()
+    queue.settle()
+    assert queue.live.uri == "file:///s/two"
+    assert weights(queue, 2).read_bytes() == b"two"
+
+
 def test_a_copy_that_cannot_be_read_does_not_keep_the_daemon_from_starting(queue: Queue, monkeypatch) -> None:
     """A disk that fails on one file costs that generation only."""
     lost = queue.ledger.generation(3).digest
@@ -167,13 +182,17 @@ def test_a_ledger_that_is_down_keeps_nobody_from_being_served(queue: Queue, monk
     assert restore(queue) is BASE
 
 
-def test_a_rolled_back_generation_whose_copy_is_lost_waits_for_nobody(queue: Queue) -> None:
-    """Its row belongs to the operator, and no source would ever bring it: nothing is left in the queue."""
+def test_what_an_operator_went_back_to_waits_for_nobody_when_its_source_has_it_no_more(queue: Queue) -> None:
+    """What is lost and cannot be fetched ends as GONE at the first look: nothing is left in the queue."""
     queue.store.point({**queue.store.pointer(), "swap_id": "unknown"})
     queue.restart()
     assert queue.ledger.live_row().source == OPERATOR
     spoil(queue, 3, b"thref")
+    queue.place.there.clear()
     assert restore(queue).number == 2
+    queue.restart()
+    queue.settle()
+    assert queue.states()["file:///s/three"] == "GONE gone"
     assert queue.ledger.open_count() == 0
 
 

@@ -1,0 +1,93 @@
+"""Starting again: what was live is live before the daemon is ready, whatever became of its source or its copy."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from adapters import WEIGHTS, digest_of
+from faults_kit import Clients, goes_live
+from service_kit import Room, home, make_room
+from waiting import until
+
+
+@pytest.fixture
+def room(tmp_path: Path):
+    yield from make_room(tmp_path)
+
+
+def start_again(room: Room) -> None:
+    """End the daemon in peace and start it anew."""
+    assert room.process is not None
+    room.process.signal(signal.SIGTERM)
+    assert room.process.wait() == 0
+    room.ready()
+
+
+def live_three(room: Room) -> list[str]:
+    """Start it and make three generations, one after the other; return their addresses."""
+    room.ready()
+    uris = []
+    for index in range(3):
+        uris.append(room.drop(f"run-{index}"))
+        goes_live(room, uris[-1])
+    return uris
+
+
+def served(room: Room) -> tuple[int, str]:
+    """Ask, have the answer compared with PEFT's, and return the generation and the digest that it has."""
+    generation, live = Clients(room).ask(), room.status()["live"]
+    assert live["generation"] == generation
+    return generation, live["digest"]
+
+
+def until_scanned(room: Room) -> None:
+    until(lambda: room.status()["sources"][0]["last_scan"], f"it never scans:\n{room.tail()}")
+
+
+def test_without_its_source_it_answers_as_before(room: Room):
+    """The watched folder is gone: the last generation answers from the first moment, and the source is said to be."""
+    live_three(room)
+    before = served(room)
+    assert room.process is not None
+    shutil.move(room.root / "adapters", room.root / "away")
+    start_again(room)
+    assert served(room) == before == (3, digest_of(home() / "run-2"))
+    until(lambda: room.status()["sources"][0]["error"], "nobody says that the folder is gone")
+
+
+def test_what_was_known_is_not_new_and_a_rollback_and_its_pin_are_kept(room: Room):
+    """No row is added by a start; what was rolled back to is live after it, and pinned."""
+    uris = live_three(room)
+    start_again(room)
+    until_scanned(room)
+    rows = room.client.get("/history")
+    ended = [(row["state"], row["uri"]) for row in rows]
+    assert ended == [("LIVE", uris[2]), ("RETIRED", uris[1]), ("RETIRED", uris[0])]
+    room.client.post("/rollback", {"generation": 1})
+    start_again(room)
+    until_scanned(room)
+    assert served(room) == (1, digest_of(home() / "run-0"))
+    assert room.status()["pinned"]
+    assert len(room.client.get("/history")) == 4
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_damaged_copy_is_not_served_and_is_fetched_again(room: Room, follow: bool):
+    """One bit of what is live has changed: an older generation answers until its source has given it anew.
+
+    That it is live because an operator went back to it, and not on, changes nothing.
+    """
+    live_three(room)
+    damaged = home() / ("run-1" if follow else "run-2")
+    if follow:
+        room.client.post("/rollback", {"generation": 2, "follow": True})
+    copy = room.state / "store" / "artifacts" / digest_of(damaged) / WEIGHTS
+    content = bytearray(copy.read_bytes())
+    content[-2] ^= 0x40
+    copy.write_bytes(content)
+    start_again(room)
+    assert room.until_logged("ready", times=2)["generation"] == (1 if follow else 2)
+    until(lambda: room.status()["live"]["digest"] == digest_of(damaged), f"it is never fetched again:\n{room.tail()}")
+    assert served(room)[1] == digest_of(damaged)
+    assert digest_of(copy.parent) == digest_of(damaged)
