@@ -56,4 +56,10 @@ MINUTES ?= 30
 soak: $(STAMP)
 	timeout $$(( $(MINUTES) * 60 + 600 )) $(BIN)/python tests/soak_run.py $(MINUTES)
 
+# Mutants of good adapters through parsers and admission, what is taken past a checker. Figures go to build/fuzz.
+.PHONY: fuzz
+MUTANTS ?= 100000
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 timeout 5400 $(BIN)/python tests/fuzz_run.py $(MUTANTS)
+
 include systemd/install.mk

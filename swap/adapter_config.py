@@ -35,10 +35,23 @@ _REFUSED = {
     "kasa_config": "unsupported_field",
     "megatron_config": "unsupported_field",
 }
+# Of these PEFT loads nothing but null, or takes an empty value for a wish: `arrow_config` of {} is Arrow by default.
+_NULL_ONLY = frozenset(
+    (
+        "trainable_token_indices",
+        "use_bdlora",
+        "corda_config",
+        "lora_ga_config",
+        "velora_config",
+        "monteclora_config",
+        "arrow_config",
+        "kasa_config",
+    )
+)
+_TASKS = (None, "CAUSAL_LM", "SEQ_2_SEQ_LM", "SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION")
 # Fields that cannot matter in eval mode, or that are only read elsewhere.
 _FREE = frozenset(
     (
-        "task_type",
         "auto_mapping",
         "peft_version",
         "base_model_name_or_path",
@@ -46,7 +59,6 @@ _FREE = frozenset(
         "inference_mode",
         "qalora_group_size",
         "ensure_weight_tying",
-        "eva_config",
     )
 )
 _HARMLESS_INIT = (True, False, None, "gaussian", "eva", "orthogonal")
@@ -116,6 +128,8 @@ def examine(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[Lor
     )
     _check_targets(reader, config, fields)
     reader.take("lora_dropout", 0.0, _is_dropout, "a number from 0 up to 1")
+    reader.take("task_type", None, _is_task, "a task that PEFT knows, or null")
+    reader.take("eva_config", None, _is_eva, "null, or rho of 1 or more and tau from 0 to 1")
     return fields, reader.misfits
 
 
@@ -136,8 +150,9 @@ def _check_kind(reader: _Reader, config: Mapping[str, Any]) -> None:
 
 def _check_refused(reader: _Reader, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     known = set(LoraFields.__slots__) | {"peft_type", "bias", "init_lora_weights", "megatron_core", "lora_dropout"}
+    known |= {"task_type", "eva_config"}
     for name, value in config.items():
-        if name in known or name in _FREE or _says_nothing(value):
+        if name in known or name in _FREE or _says_nothing(name, value):
             continue
         if name in defaults and value == defaults[name] and type(value) is type(defaults[name]):
             continue
@@ -161,8 +176,10 @@ def _check_targets(reader: _Reader, config: Mapping[str, Any], fields: LoraField
         reader.refuse("bad_field", "layers_pattern", "layers_to_transform as well", remedy)
 
 
-def _says_nothing(value: Any) -> bool:
-    return value is None or value is False or (isinstance(value, str | list | dict) and not value)
+def _says_nothing(name: str, value: Any) -> bool:
+    if value is None or name in _NULL_ONLY:
+        return value is None
+    return value is False or (isinstance(value, str | list | dict) and not value)
 
 
 def _is_bool(value: Any) -> bool:
@@ -174,7 +191,7 @@ def _is_rank(value: Any) -> bool:
 
 
 def _is_map(value: Any) -> bool:
-    return value is None or isinstance(value, dict)
+    return isinstance(value, dict)
 
 
 def _is_alpha(value: Any) -> bool:
@@ -185,13 +202,25 @@ def _is_dropout(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value < 1
 
 
+def _is_task(value: Any) -> bool:
+    return isinstance(value, str | None) and value in _TASKS
+
+
+def _is_eva(value: Any) -> bool:
+    """Say whether PEFT loads it; what it says was of use at the start of the training only."""
+    if not isinstance(value, dict):
+        return value is None
+    rho, tau = value.get("rho", 2.0), value.get("tau", 0.99)
+    return type(rho) in (int, float) and type(tau) in (int, float) and rho >= 1 and 0 <= tau <= 1
+
+
 def is_literal(pattern: str) -> bool:
     """Say whether a pattern matches only what it spells, but for a leading ``^`` and dots."""
     return 0 < len(pattern) <= MAX_PATTERN_LENGTH and _LITERAL.issuperset(pattern.removeprefix("^"))
 
 
 def _patterns(reader: _Reader, place: str, fits: Callable[[Any], bool], code: str) -> Mapping[str, Any]:
-    value = reader.take(place, {}, _is_map, "a map from names to numbers") or {}
+    value = reader.take(place, {}, _is_map, "a map from names to numbers")
     if len(value) > MAX_PATTERNS:
         reader.refuse("too_many_patterns", place, f"at most {MAX_PATTERNS} entries", _RETRAIN, got=len(value))
         return {}
