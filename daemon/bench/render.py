@@ -18,7 +18,7 @@ _GROUPS = {
     "staging": "Staging",
     "compiling": "Recompilation",
     "serving": "Serving while swapping",
-    "staged": "Serving while staging",
+    "beside": "Serving beside a swap, a gate, and staging",
     "rollback": "Rollback",
     "restart": "Restart to ready",
     "scale": "Scale",

@@ -79,8 +79,8 @@ def test_what_was_measured_really_ran(run: tuple[dict[str, Any], str, Path]) -> 
     found = _series(run[0])
     assert all(sample > 0 for sample in found["serving.never.tokens"]["samples"])
     assert found["serving.every_0.1s.tokens"]["facts"]["swaps"] > 0
-    assert found["staged.rate"]["n"] > 0
-    assert found["staged.always.tokens/staged.never.tokens"]["n"] == found["staged.always.tokens"]["n"]
+    assert all(found[f"beside.{way}.tokens"]["facts"]["times"] > 0 for way in ("swap", "gate", "staging"))
+    assert found["beside.never.tokens"]["facts"]["times"] == 0
     assert all(one["facts"]["errors"] == 0 for key, one in found.items() if key.endswith(".tokens") and "/" not in key)
     assert found["scale.folder.scan.12"]["facts"] == {"adapters": 12, "settled": 12}
     assert found["scale.s3.scan.12"]["facts"] == {"adapters": 12, "settled": 12}

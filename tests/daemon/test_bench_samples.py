@@ -105,3 +105,13 @@ def test_figures_replace_what_was_between_their_comments() -> None:
     assert put_in(page, "tiny", "new") == "a\n<!-- tiny -->\nnew\n<!-- /tiny -->\nb"
     with pytest.raises(ValueError, match="half"):
         put_in(page, "half", "new")
+
+
+def test_the_interval_of_a_median_is_that_of_the_sign_test() -> None:
+    """Six are the fewest for 95 %: all of them; of ten the second to the ninth, of twelve the third to the tenth."""
+    assert Series("k", "w", "s", (3.0, 1.0, 2.0, 5.0, 4.0)).interval is None
+    assert Series("k", "w", "s", (3.0, 1.0, 2.0, 5.0, 4.0, 6.0)).interval == (1.0, 6.0, 1 - 2 / 64)
+    ten = Series("k", "w", "s", tuple(float(n) for n in range(1, 11))).interval
+    assert ten == (2.0, 9.0, 1 - 2 * 11 / 1024)
+    twelve = Series("k", "w", "s", tuple(float(n) for n in range(1, 13))).interval
+    assert twelve == (3.0, 10.0, 1 - 2 * 79 / 4096)
