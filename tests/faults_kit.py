@@ -33,14 +33,16 @@ _BETWEEN = 0.05
 @cache
 def truths() -> dict[str, str]:
     """Compute what a fresh PEFT load answers, by the twelve digits with which a response names its adapter."""
-    told = {"0" * 12: _truth(None)}
+    told = {"0" * 12: truth(None)}
     for index in range(3):
         place = home() / f"run-{index}"
-        told[digest_of(place)[:12]] = _truth(place)
+        told[digest_of(place)[:12]] = truth(place)
     return told
 
 
-def _truth(adapter: Path | None) -> str:
+@cache
+def truth(adapter: Path | None) -> str:
+    """Compute what a fresh PEFT load of the base and this adapter, or of the bare base, answers."""
     return text_of(greedy(oracle_model(home() / "base", adapter), byte_tokenizer().encode(PROMPT), TOKENS))
 
 
