@@ -95,6 +95,7 @@ class Restorer:
         try:
             resident.verify(image)
             resident.commit(image, generation.number)
+            failpoint("restored")
         finally:
             resident.drop(image)
 

@@ -1,7 +1,8 @@
 """Named places where a test makes the real daemon hang, die or meet a broken device.
 
 Nothing happens unless the environment says so: ``HOTSWAPD_FAILPOINT=verify=kill@/tmp/now`` kills the process at the
-place ``verify`` as soon as the file is there. The file is taken away first, so that each file works once.
+place ``verify`` as soon as the file is there. The file is taken away first, so that each file works once. A number in
+it says how often the place is passed before that. With ``*`` for the place, the file's first word names it.
 """
 
 import os
@@ -10,20 +11,32 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-VARIABLE = "HOTSWAPD_FAILPOINT"
+VARIABLE, ANY = "HOTSWAPD_FAILPOINT", "*"
 
 
 def failpoint(name: str) -> None:
     """Do here what the environment asks for. May hang, end the process, or raise RuntimeError or MemoryError."""
     place, _, rest = os.environ.get(VARIABLE, "").partition("=")
-    if place != name:
+    if place not in (name, ANY):
         return
     action, _, file = rest.partition("@")
+    if _is_due(Path(file), name, place):
+        _ACTIONS[action]()
+
+
+def _is_due(file: Path, name: str, place: str) -> bool:
+    """Look into the file: whose turn it is, and how often it is still to be let through."""
     try:
-        Path(file).unlink()
-    except OSError:
-        return  # not yet, or done already
-    _ACTIONS[action]()
+        words = file.read_text().split()
+        if place == ANY and words.pop(0) != name:
+            return False
+        more = int(words[0]) if words else 0
+        file.unlink()
+    except (OSError, ValueError, IndexError):
+        return False  # not yet, or done already
+    if more:
+        file.write_text(f"{name if place == ANY else ''} {more - 1}")
+    return not more
 
 
 def _hang() -> None:

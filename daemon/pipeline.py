@@ -30,6 +30,7 @@ from ..swap.image import Image
 from ..swap.lanes import NoLane
 from ..swap.verify_spec import Verdict
 from ..swap.verify_turns import Interrupted
+from .failpoints import failpoint
 from .ledger import RETIRES, Ledger, LedgerDown, Left, Overtaken
 from .lifecycle import State
 from .rows import Generation, Row
@@ -171,12 +172,15 @@ class Pipeline:
 
         def seat(candidate: Image) -> None:
             self._engine.lanes.make_room(candidate)
+            failpoint("seat")
             with self._pointing(), self._ledger.together():
                 row = make_row()
                 at = Generation(number, row.uri, row.revision, row.digest, time.time(), row.swap_id, row.stamp)
                 self._ledger.end_attempt(row.digest, SWAP, forget=True)
                 with self._ledger.going_live(row, at, left):
                     self._store.point(at.record())
+                failpoint("pointed")
+            failpoint("committed")
             self._engine.lanes.go_live(candidate)
             committed.append(at)
 
@@ -186,6 +190,7 @@ class Pipeline:
         if left.state == State.ROLLED_BACK:
             self._engine.lanes.withdraw(before.number)
         self._on_live(self.live, pause)
+        failpoint("live")
         self._note_pause(self.live.swap_id, pause)
         return self.live
 
@@ -235,6 +240,7 @@ class Pipeline:
         return Ending(State.ROLLED_BACK, "internal_error", f"a defect of hotswapd: {type(error).__name__}: {error}")
 
     def _end(self, row: Row, ending: Ending) -> Row:
+        failpoint("verdict")
         fields: dict[str, Any] = {}
         if ending.state == State.REJECTED:
             fields["fingerprint"] = self.fingerprint

@@ -10,6 +10,7 @@ from ..swap.errors import NoImage, Rejected, RolledBack
 from ..swap.image import Image
 from ..swap.lanes import NoLane
 from .boot import OPERATOR
+from .failpoints import failpoint
 from .ledger import Ledger, Left
 from .lifecycle import State
 from .pipeline import Pipeline
@@ -50,6 +51,7 @@ class Rollback:
         Raises Conflict, ResidentLost or LedgerDown; nothing has changed then.
         """
         image = self._image(target)
+        failpoint("rollback")
         resident = self.pipeline.resident
         try:
             if image.generation != target.number:  # laid out anew; what is still on the device was verified once

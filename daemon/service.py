@@ -17,6 +17,7 @@ from ..swap.errors import DeviceMissing, ResidentLost, StartError
 from .boot import OPERATOR, pointed_at
 from .config import ConfigError, Settings
 from .exits import Exit
+from .failpoints import failpoint
 from .headline import headline
 from .heartbeats import SERVERS, WORKER, Heartbeats
 from .inbox import Inbox
@@ -112,6 +113,7 @@ class Service:
             self._store = Store(self._state.store)
         except OSError as error:
             raise ConfigError("state.dir", f"{self._state.store} cannot be used: {error.strerror or error}") from None
+        self._store.hear = failpoint
         self._report = Reporter(self.metrics)
         self.ledger = Ledger(self._state.ledger, self._hear)
         self._pointed = pointed_at(self._store)
@@ -140,6 +142,7 @@ class Service:
         try:
             self._store.wipe_stages()
             self.ledger.count_deaths()
+            failpoint("recover")
             if pointed is not None and (pointed.number or pointed.swap_id):
                 self.ledger.adopt(pointed, OPERATOR)
             self.ledger.recover()
@@ -271,6 +274,7 @@ class Service:
         self.inbox.notify()
         # 4. The worker ends its candidate, or rolls it back.
         worker.join(_DRAIN if self.standing.is_ready else 0.0)  # a start has nothing that could be lost
+        failpoint("drain")
         # 3. The sources: what is being fetched is fetched again by the next process.
         until = time.monotonic() + _SOURCES_END
         ended = [watch.stop(max(0.0, until - time.monotonic())) for watch in self.watches]

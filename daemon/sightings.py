@@ -5,6 +5,7 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 
 from ..loaders.source import Scan, Sighting
+from .failpoints import failpoint
 from .ledger import Ledger
 from .lifecycle import State
 from .rows import Find, Generation, Row
@@ -109,6 +110,10 @@ class Sightings:
                 asked += self._update_old(unfetched, present)
                 seen[source] = {uri: sighting.revision for uri, sighting in present.items()}
             asked += self._ledger.add(in_order(finds)) if finds else []
+            if finds:
+                failpoint("sighted")
+        if finds:
+            failpoint("queued")
         for row in asked:
             if row.uri in self._asked:
                 self._asked[row.uri] = row.swap_id

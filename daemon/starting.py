@@ -208,6 +208,7 @@ class Start:
         self._operator.standing.phase = sentence
         self._notify.working(sentence, _LOADING)
         log.info("starting", detail=sentence)
+        failpoint("starting")
 
     def _compiling(self) -> None:
         """Ask for time, on the thread that waits for the compilation; every other one may have to wait for that one."""

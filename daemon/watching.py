@@ -13,6 +13,7 @@ from ..loaders.errors import Gone, Refused, SourceDown, Unavailable
 from ..loaders.source import Sighting, Source
 from ..loaders.store import Store
 from ..loaders.uri import AdapterURI
+from .failpoints import failpoint
 from .heartbeats import Asked
 from .inbox import Inbox
 from .ledger import LedgerDown, Overtaken
@@ -200,12 +201,18 @@ class Watch:
             sentence = f"a defect of this source: {type(error).__name__}: {error}"
             self._inbox.wait_for_another_try(row, "internal_error", sentence)
         else:
+            failpoint("fetched")
             self._inbox.fetched(row, artifact, time.monotonic() - began)
 
     def _asked(self) -> Asked:
         """Make the stop of one fetch; the fetch asks for it before each piece, and other threads may on its behalf."""
         name = threading.current_thread().name
-        return Asked(self._stop, lambda: self._sign(name, _PIECE_LIMIT))
+
+        def asked() -> None:
+            self._sign(name, _PIECE_LIMIT)
+            failpoint("piece")
+
+        return Asked(self._stop, asked)
 
     def _sign(self, name: str, seconds: float) -> None:
         """Give a sign of life, unless nobody waits for one any more."""

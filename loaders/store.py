@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,6 +57,7 @@ class Stage:
             fd = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             size = self._copy(fd, name, chunks, cap)
+            self._store.hear("copied")
             with _store_errors():
                 os.fsync(fd)
         finally:
@@ -96,6 +97,8 @@ class Store:
         """
         self.root = root
         self.reserve_bytes = reserve_bytes
+        self.hear: Callable[[str], None] = lambda step: None
+        """Hears of each step after which a process may die: copied, synced, adopted, pointing, collecting."""
         self._artifacts = root / "artifacts"
         self._stages = root / "stages"
         self._lock = threading.RLock()
@@ -135,7 +138,9 @@ class Store:
             if not self._intact(copied.digest):
                 self._discard(final)
                 _fsync_directory(path)
+                self.hear("synced")
                 path.rename(final)
+                self.hear("adopted")
             _fsync_directory(self._artifacts)
         return Artifact(final, copied.digest, copied.size)
 
@@ -163,6 +168,7 @@ class Store:
             doomed = [p for p in self._artifacts.iterdir() if p.name not in spared]
             for path in doomed:
                 self._discard(path)
+                self.hear("collecting")
             if doomed:
                 _fsync_directory(self._artifacts)
         return sorted(path.name for path in doomed)
@@ -184,6 +190,7 @@ class Store:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+            self.hear("pointing")
             fresh.rename(self.root / "current.json")
             _fsync_directory(self.root)
 
