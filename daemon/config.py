@@ -18,8 +18,9 @@ from pydantic_settings import (
 )
 
 from .config_errors import ConfigError, Problem, problems_of
+from .config_rollout import Rollout
 from .config_sources import HubTable, LocalTable, S3Table
-from .config_tables import Admission, Control, Log, Model, Rollout, Serve, State
+from .config_tables import Admission, Control, Log, Model, Serve, State
 from .config_verify import Verify
 
 __all__ = ["ConfigError", "HubTable", "LocalTable", "Problem", "S3Table", "Settings", "SourceTable", "load_settings"]
@@ -27,6 +28,8 @@ __all__ = ["ConfigError", "HubTable", "LocalTable", "Problem", "S3Table", "Setti
 PREFIX = "HOTSWAPD_"
 LANES_FOR_A_JUDGE = 2
 """The live generation's, and one that serves the candidate to its judge and then goes live with it."""
+LANES_BESIDE_A_CANARY = 3
+"""The same, and the canary's, when a newer candidate is judged while it runs."""
 SourceTable = Annotated[LocalTable | S3Table | HubTable, Field(discriminator="kind")]
 
 
@@ -70,6 +73,14 @@ class Settings(BaseSettings):
         if self.verify.command is not None and self.serve.lanes < LANES_FOR_A_JUDGE:
             need = f"verify.command judges a candidate in a lane of its own: set it to at least {LANES_FOR_A_JUDGE}"
             raise ConfigError("serve.lanes", f"{need}, not {self.serve.lanes}")
+        return self
+
+    @model_validator(mode="after")
+    def _newer_has_a_lane(self) -> "Settings":
+        judged = self.verify.command is not None and self.rollout.mode != "replace"
+        if judged and self.rollout.on_newer == "supersede" and self.serve.lanes < LANES_BESIDE_A_CANARY:
+            need = f"verify.command needs a lane beside the canary's: set it to at least {LANES_BESIDE_A_CANARY}"
+            raise ConfigError("serve.lanes", f'{need}, or rollout.on_newer to "wait"')
         return self
 
 

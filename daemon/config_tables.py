@@ -93,10 +93,6 @@ class Admission(Table):
     max_artifact_bytes: Count = 4 << 30
 
 
-class Rollout(Table):
-    """``[rollout]``: no key of its own yet."""
-
-
 def _two_lanes(count: int) -> int:
     if count < 2:
         raise ValueError("must be at least 2: one for what is live and one for what is to be")

@@ -59,12 +59,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class LaneRequest:
-    """One request, checked: see `Lanes.longest` and the vocabulary for what a lane survives."""
+    """One request, checked: see `Lanes.longest` and the vocabulary for what a lane survives.
+
+    `tag` is the caller's own; it comes back in `Ended`.
+    """
 
     prompt: tuple[int, ...]
     max_tokens: int
     stops: tuple[int, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Ended:
     """How a request went: `finish` is ``stop``, ``length``, ``error`` or ``cancelled``.
 
     `non_finite` says that a logit of one of its tokens was NaN or infinite; `seconds` is from its first token to its
-    last.
+    last, `first` from its arrival to its first token, 0 without one. `tag` is its request's.
     """
 
     generation: int
@@ -89,19 +93,24 @@ class Ended:
     finish: str
     non_finite: bool
     seconds: float
+    first: float = 0.0
+    tag: str = ""
 
 
 class Ticket:
     """A request under way: which generation answers it, and the way to cancel it."""
 
-    def __init__(self, name: str, seat: "Seat", hear: Callable[[Progress], None], stops: tuple[int, ...]) -> None:
+    def __init__(
+        self, name: str, seat: "Seat", hear: Callable[[Progress], None], stops: tuple[int, ...], tag: str = ""
+    ) -> None:
         image = seat.image
         self.name = name
         self.generation: int = image.generation
         self.digest: str = image.digest
         self.started = False
         self.non_finite = False
-        self._began = self._heard_at = 0.0
+        self._asked = self._began = self._heard_at = time.monotonic()
+        self._tag = tag
         self._token_ids: tuple[int, ...] = ()
         self._seat = seat
         self._hear = hear
@@ -118,7 +127,8 @@ class Ticket:
     def ended(self, finish: str) -> Ended:
         """Sum it up."""
         seconds = self._heard_at - self._began
-        return Ended(self.generation, self._token_ids, finish, self.non_finite, seconds)
+        first = self._began - self._asked
+        return Ended(self.generation, self._token_ids, finish, self.non_finite, seconds, first, self._tag)
 
 
 class Seat:
