@@ -62,4 +62,10 @@ MUTANTS ?= 100000
 fuzz: $(STAMP)
 	OMP_NUM_THREADS=1 timeout 5400 $(BIN)/python tests/fuzz_run.py $(MUTANTS)
 
+# SIGKILL at every named place of an adapter's way, ten times each, and at 500 random moments under load.
+.PHONY: crash
+crash: $(STAMP)
+	HOTSWAPD_TEST_CRASHES=10 HOTSWAPD_TEST_KILLS=500 timeout 7200 $(BIN)/pytest -q -s -p no:randomly \
+		tests/proof/test_crash.py tests/process/test_kill.py
+
 include systemd/install.mk
