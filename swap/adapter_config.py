@@ -68,7 +68,10 @@ _RETRAIN = "train it as plain LoRA, or merge that part into the base"
 
 @dataclass(frozen=True, slots=True)
 class LoraFields:
-    """The fields that decide what the tensors mean, with PEFT's defaults where the file is silent."""
+    """The fields that decide what the tensors mean, with PEFT's defaults where the file is silent.
+
+    None for the names of modules stands for a pattern, so that the file cannot be held to them.
+    """
 
     r: int = 8
     lora_alpha: float = 8
@@ -80,11 +83,6 @@ class LoraFields:
     exclude_modules: tuple[str, ...] | None = ()
     layers_to_transform: tuple[int, ...] = ()
     layers_pattern: tuple[str, ...] = ()
-
-    @property
-    def literal(self) -> bool:
-        """Whether the targets are plain names, so that the file can be held to them."""
-        return self.target_modules is not None and self.exclude_modules is not None
 
 
 class _Reader:
@@ -127,6 +125,7 @@ def examine(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[Lor
         layers_pattern=_layer_names(reader),
     )
     _check_targets(reader, config, fields)
+    _check_orthogonal(reader, config, fields)
     reader.take("lora_dropout", 0.0, _is_dropout, "a number from 0 up to 1")
     reader.take("task_type", None, _is_task, "a task that PEFT knows, or null")
     reader.take("eva_config", None, _is_eva, "null, or rho of 1 or more and tau from 0 to 1")
@@ -176,9 +175,19 @@ def _check_targets(reader: _Reader, config: Mapping[str, Any], fields: LoraField
         reader.refuse("bad_field", "layers_pattern", "layers_to_transform as well", remedy)
 
 
+def _check_orthogonal(reader: _Reader, config: Mapping[str, Any], fields: LoraFields) -> None:
+    odd = [rank for rank in (fields.r, *fields.rank_pattern.values()) if rank % 2]
+    if config.get("init_lora_weights") == "orthogonal" and odd:
+        remedy = "correct one of both: PEFT does not load an odd rank with this initialisation"
+        place = "r" if fields.r % 2 else "rank_pattern"
+        reader.refuse("bad_rank", place, "even ranks with init_lora_weights='orthogonal'", remedy, got=odd[0])
+
+
 def _says_nothing(name: str, value: Any) -> bool:
     if value is None or name in _NULL_ONLY:
         return value is None
+    if value == "" and name in _REFUSED:
+        return False  # PEFT takes no text there, not even none
     return value is False or (isinstance(value, str | list | dict) and not value)
 
 

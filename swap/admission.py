@@ -106,7 +106,7 @@ def _check_complete(fields: LoraFields, pairs: Sequence[Pair], manifest: Manifes
     missing = sorted(expected - modules_named(manifest.tensors))
     more = sorted({pair.slot.module for pair in pairs} - expected)
     found = []
-    if missing:
+    if missing and fields.exclude_modules is not None:
         got = f"none for {len(missing)} of them, e.g. {missing[0]}"
         remedy = "the file is not whole, or target_modules names more than was trained: save the adapter again"
         wanted = f"tensors for all {len(expected)} targets"

@@ -97,12 +97,15 @@ class MetaOracle:
         return {name: _read(layer) for name, layer in lora_layers(inject(copy.deepcopy(self._base), config)).items()}
 
     def expected(self, fields: LoraFields) -> frozenset[str] | None:
-        """Name the modules that the configuration targets, by PEFT's own rule; None when only a pattern says it."""
-        if not fields.literal:
+        """Name the modules that the configuration targets, by PEFT's own rule; None when only a pattern says it.
+
+        What a pattern in `exclude_modules` takes away from them again is not asked.
+        """
+        if fields.target_modules is None:
             return None
         candidates = [slot.module for slot in self.slots] + list(self.uncovered)
         rule = SimpleNamespace(
-            target_modules=relevant_names(fields.target_modules or (), candidates),
+            target_modules=relevant_names(fields.target_modules, candidates),
             exclude_modules=relevant_names(fields.exclude_modules or (), candidates),
             layers_to_transform=frozenset(fields.layers_to_transform) or None,
             layers_pattern=list(fields.layers_pattern) or None,

@@ -3,7 +3,7 @@
 `fuzz_checker.py BASE` reads one JSON object a line, `{"adapter": DIRECTORY, "meaning": {...}}`, and answers with a line
 each: `{"bad": null}`, or why it is bad. safetensors' own loader must read the file; PEFT must load it on the CPU, with
 the ranks, scalings and weights that were said, in these modules and in no other, and every one of them finite. One
-thing it does not ask PEFT: what a pattern in `target_modules` matches.
+thing it does not ask PEFT: what a pattern in `target_modules` or `exclude_modules` matches.
 """
 
 import copy
@@ -62,7 +62,7 @@ def judge(base: Any, adapter: Path, meaning: dict[str, list[Any]]) -> str | None
 def _spell_out(path: Path, modules: Iterable[str]) -> None:
     """Put names in the place of a pattern: hotswapd never evaluates one, and takes the names from the file instead."""
     config = json.loads(path.read_bytes())
-    if isinstance(config.get("target_modules"), str):
+    if isinstance(config.get("target_modules"), str) or isinstance(config.get("exclude_modules"), str):
         path.write_text(json.dumps(config | {"target_modules": sorted(modules), "exclude_modules": None}))
 
 

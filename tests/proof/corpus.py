@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+GOOD = "run-2"
+"""Which of the room's adapters is spoilt."""
 Spoil = Callable[[Path], None]
 
 

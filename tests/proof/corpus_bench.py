@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,15 @@ from resident_kit import opened
 from service_kit import Room, folder, home
 from waiting import until
 
-from .corpus import Bad
+from .corpus import GOOD, Bad
+from .corpus_racing import Race
+from .corpus_remote import Cloud, Remote
 from .process_memory import ProcessMemory
 
-LIVE, OTHER, GOOD = "run-0", "run-1", "run-2"
+LIVE, OTHER = "run-0", "run-1"
 MAX_RANK, DTYPE = 8, "bfloat16"
+HANG = 60.0
+"""Seconds after which a class that nothing became of has failed; each is to take less than five."""
 GROWTH = 256 << 20
 """Bytes that the daemon may grow by for any one of them."""
 SOURCE = folder(settle=0.02)
@@ -72,8 +76,20 @@ class Bench:
         bad.spoil(part)
         with self.watched(bad.name) as ended:
             part.rename(place)
-            ended.extend(verdict(self.room, place.as_uri()))
+            ended.extend(verdict(self.room, place.as_uri().__eq__))
         take_away(place)
+
+    def meet_race(self, race: Race) -> None:
+        """Change an adapter while it is copied."""
+        with self.watched(race.name) as ended:
+            ended.extend(race.run(self.room))
+
+    def meet_remote(self, cloud: Cloud, remote: Remote) -> None:
+        """Upload one class, wait for what it must come to, and take it away."""
+        with self.watched(remote.name) as ended:
+            remote.appear(cloud)
+            ended.extend(verdict(self.room, remote.is_here, remote.code))
+        cloud.take_away(remote)
 
 
 def goes_on(bench: Bench) -> bool:
@@ -83,22 +99,28 @@ def goes_on(bench: Bench) -> bool:
     return state == "LIVE" and room.live() > before and ask(room) != bench.answer
 
 
-def verdict(room: Room, uri: str) -> tuple[str, str]:
-    """Wait until an adapter has ended or waits for more than for time to pass; return its state and its code."""
+def verdict(room: Room, is_it: Callable[[str], bool], code: str = "") -> tuple[str, str]:
+    """Wait until an adapter has ended, or waits for more than time to pass; return its state and its code.
+
+    Of one that waits, `code` is the reason that is waited for: an upload is half there for a moment.
+    """
     found: list[tuple[str, str]] = []
 
     def look() -> bool:
         time.sleep(0.01)  # the daemon is to have the processor, not this question
         rows = room.client.get("/history?limit=3")
-        found.extend((row["state"], row["reason"]) for row in rows if row["uri"] == uri and _is_final(row))
+        ended = (row for row in rows if is_it(row["uri"]) and _is_final(row, code))
+        found.extend((row["state"], row["reason"]) for row in ended)
         return bool(found)
 
-    until(look, f"nothing becomes of {uri}:\n{room.tail()}", 60.0)
+    until(look, f"nothing becomes of it:\n{room.tail()}", HANG)
     return found[0]
 
 
-def _is_final(row: dict[str, Any]) -> bool:
-    return row["state"] in _ENDS or (row["state"] == "WAITING" and row["reason"] != "settling")
+def _is_final(row: dict[str, Any], code: str) -> bool:
+    if row["state"] == "WAITING":
+        return row["reason"] == code if code else row["reason"] != "settling"
+    return row["state"] in _ENDS
 
 
 def take_away(place: Path) -> None:

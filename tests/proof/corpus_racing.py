@@ -1,6 +1,5 @@
 """Adapters that change while the daemon copies them: it is stopped in the middle of its copy, and let go on after."""
 
-import json
 import os
 import shutil
 import signal
@@ -10,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters import CONFIG, WEIGHTS
-from service_kit import Room
+from service_kit import Room, home
 from waiting import until
 
+from .corpus import GOOD
 from .corpus_header import join
 
 SIZE = 48 << 20
@@ -68,7 +68,7 @@ def _make(place: Path) -> None:
     """Write an adapter of one large tensor that fits no slot: were it ever admitted, it would be refused."""
     part = place.parent / f".{place.name}.part"
     part.mkdir()
-    (part / CONFIG).write_text(json.dumps({"peft_type": "LORA", "r": 8}))
+    (part / CONFIG).write_bytes((home() / GOOD / CONFIG).read_bytes())
     header = f'{{"x":{{"dtype":"U8","shape":[{SIZE}],"data_offsets":[0,{SIZE}]}}}}'.encode()
     (part / WEIGHTS).write_bytes(join(header, os.urandom(1 << 20) * (SIZE >> 20)))
     part.rename(place)

@@ -125,6 +125,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"trainable_token_indices": [1, 2]}, "trainable_tokens"),
     ({"trainable_token_indices": {"embed_tokens": [1]}}, "trainable_tokens"),
     ({"trainable_token_indices": []}, "trainable_tokens"),
+    ({"target_parameters": ""}, "target_parameters"),
     ({"layer_replication": [[0, 2], [1, 2]]}, "layer_replication"),
     ({"loftq_config": {"loftq_bits": 4}}, "init_changes_base"),
     ({"corda_config": {"x": 1}}, "init_changes_base"),
@@ -157,6 +158,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"r": "8"}, "bad_rank"),
     ({"r": None}, "bad_rank"),
     ({"rank_pattern": {"q_proj": 0}}, "bad_rank"),
+    ({"r": 3, "init_lora_weights": "orthogonal"}, "bad_rank"),
+    ({"rank_pattern": {"q_proj": 5}, "init_lora_weights": "orthogonal"}, "bad_rank"),
     ({"rank_pattern": {"q_proj": "8"}}, "bad_rank"),
     ({"lora_alpha": 0}, "bad_scaling"),
     ({"lora_alpha": -16}, "bad_scaling"),
@@ -239,9 +242,9 @@ def test_anything_else_is_not_literal(sign: str) -> None:
 
 def test_only_plain_targets_can_be_held_against_the_file() -> None:
     """A pattern among the targets or the exclusions is kept unread, and the file is not measured by it."""
-    assert _examine()[0].literal
-    assert not _examine(target_modules=BOMB)[0].literal
-    assert not _examine(exclude_modules=BOMB)[0].literal
+    assert _examine()[0].target_modules == ("q_proj", "v_proj")
+    assert _examine(target_modules=BOMB)[0].target_modules is None
+    assert _examine(exclude_modules=BOMB)[0].exclude_modules is None
 
 
 @pytest.mark.parametrize("field", sorted(set(DEFAULTS) | {"lora_dropout", "unheard_of"}))

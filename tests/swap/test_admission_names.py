@@ -121,6 +121,15 @@ def test_tensors_that_the_configuration_does_not_target_are_refused(
     assert llama.codes(adapter) == ["untargeted_tensors"]
 
 
+def test_an_exclusion_that_is_a_pattern_hides_no_tensor_that_is_not_targeted(
+    llama: Served, spoil: Callable[..., Path]
+) -> None:
+    """What it excludes is not known, so less may be there than is targeted, but not more."""
+    less = edit_tensors(lambda tensors: {name: tensor for name, tensor in tensors.items() if "q_proj" in name})
+    assert len(llama.admit(spoil(edit_config(exclude_modules=".*v_proj"), less)).placements) == 2
+    assert llama.codes(spoil(edit_config(exclude_modules="x", target_modules=["q_proj"]))) == ["untargeted_tensors"]
+
+
 def test_targets_without_tensors_are_refused(llama: Served, spoil: Callable[..., Path]) -> None:
     """A file that has less than its configuration says was cut, whichever part is missing."""
     more = ["q_proj", "v_proj", "k_proj"]
