@@ -42,13 +42,18 @@ class EngineSpec:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one request wants; `generation` None is the live one."""
+    """What one request wants; `generation` None is the live one. `key` and `tag` are the caller's own.
+
+    `tag` comes back with how the request ended.
+    """
 
     prompt: tuple[int, ...]
     max_tokens: int
     stop: tuple[str, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     generation: int | None = None
+    key: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ class Engine:
         Raises BadAsk, LanesFull, NoGeneration or ResidentLost.
         """
         self._check(ask)
-        request = LaneRequest(ask.prompt, ask.max_tokens, self.ends, ask.sampling)
+        request = LaneRequest(ask.prompt, ask.max_tokens, self.ends, ask.sampling, ask.tag)
         return self.lanes.submit(request, hear, ask.generation)
 
     def complete(self, ask: Ask, timeout: float | None = None) -> Completion:

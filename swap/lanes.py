@@ -8,14 +8,14 @@ are handed out in order of asking. When only one is busy it runs freely.
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
 from .lane import Lane, LaneDead, LaneSpec, Turns
 from .revival import Revival
+from .side_lanes import SideLanes
 from .tickets import (
     CANDIDATE,
     Ended,
@@ -38,7 +38,7 @@ _LAST_STEP = 10.0
 """Seconds that a lane's thread is given to end the step it is in, at shutdown."""
 
 
-class Lanes:
+class Lanes(SideLanes):
     """The lanes of one resident. Every method is legal from any thread but a lane's own."""
 
     def __init__(
@@ -50,6 +50,7 @@ class Lanes:
         max_queue: int,
         on_free: Callable[[], None] = lambda: None,
     ) -> None:
+        super().__init__()
         self._turns = turns
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
@@ -58,7 +59,6 @@ class Lanes:
         self._seats = [Seat(Lane(turns, spec, self._sink)) for _ in range(count)]
         self._current: Seat | None = None
         self._reserved: Seat | None = None
-        self._lent: Seat | None = None
         self.hear_end: Callable[[Ended], None] = lambda _: None
         """Hears how each request went, on whichever thread ended it; it must neither block nor raise."""
         self._tickets: dict[str, Ticket] = {}
@@ -77,7 +77,7 @@ class Lanes:
     def stop(self, seconds: float) -> None:
         """Let requests end for at most `seconds`, then end the threads; what is left hears an error."""
         with self._lock:
-            self._current = None
+            self._current = self._beside = None
             self._ended.wait_for(lambda: not self._tickets, timeout=seconds)
         for seat in self._seats:
             seat.lane.end()
@@ -114,34 +114,12 @@ class Lanes:
                 seat.lane.image = image
                 seat.retired_at, seat.withdrawn = None, False
                 before, self._current = self._current, seat
+                if self._beside is seat:
+                    self._beside = None
                 if before is not None and before is not seat:
                     before.retired_at = time.monotonic()
             if released is not None and released is not image:
                 self._turns.release(released)
-
-    @contextmanager
-    def lend(self, image: "Image") -> Iterator[None]:
-        """Bind a free lane to an image that is not live, for requests that name generation `CANDIDATE`. Raises NoLane.
-
-        At the end its requests are cancelled; when the image goes live next, that lane takes over as it is.
-        """
-        with self._binding:
-            seat = self._clear_one()
-            self._turns.hold(image)
-            with self._lock:
-                released, seat.lane.image = seat.lane.image, image
-                seat.retired_at, seat.withdrawn = None, True
-                self._lent = seat
-            if released is not None:
-                self._turns.release(released)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._lent, left = None, list(seat.tickets.values())
-            for ticket in left:
-                self.cancel(ticket)
-                ticket.tell(Progress((), "error", "the candidate's lane was taken back"))
 
     def submit(self, request: LaneRequest, hear: Callable[[Progress], None], generation: int | None = None) -> Ticket:
         """Queue a request in the live generation's lane, or in that of the generation it asks for.
@@ -161,7 +139,7 @@ class Lanes:
     def mend(self) -> None:
         """Start again what has died of the lanes that requests go to. Raises ResidentLost; call now and then."""
         with self._lock:
-            dead = [seat for seat in self._seats if (seat is self._current or seat.tickets) and not seat.lane.alive]
+            dead = [seat for seat in self._seats if (self._is_open(seat) or seat.tickets) and not seat.lane.alive]
         for seat in dead:
             self._revival.ensure(seat)
 
@@ -219,15 +197,15 @@ class Lanes:
     def status(self) -> list[LaneStatus]:
         """Describe the lanes that are bound to a generation."""
         with self._lock:
-            return [seat.status() for seat in self._seats if seat is self._current or seat.tickets]
+            return [seat.status() for seat in self._seats if self._is_open(seat) or seat.tickets]
 
     def referenced_blocks(self) -> int:
         """Count the cache blocks that requests hold in all lanes."""
         return sum(seat.lane.referenced_blocks() for seat in self._seats)
 
     def _served(self) -> list[int]:
-        seats = [self._current] if self._current is not None else []
-        seats += [seat for seat in self._seats if seat is not self._current and seat.tickets and not seat.withdrawn]
+        seats = [seat for seat in (self._current, self._beside) if seat is not None]
+        seats += [seat for seat in self._seats if not self._is_open(seat) and seat.tickets and not seat.withdrawn]
         return [seat.image.generation for seat in seats]
 
     def _seat_of(self, generation: int | None) -> Seat:
@@ -236,7 +214,8 @@ class Lanes:
         if generation == CANDIDATE and self._lent is not None:
             return self._lent
         for seat in self._seats:
-            if seat.tickets and not seat.withdrawn and seat.image.generation == generation:
+            asked = seat.tickets or seat is self._beside
+            if asked and not seat.withdrawn and seat.image.generation == generation:
                 return seat
         raise NoGeneration(-1 if generation is None else generation, self._served())
 
@@ -244,7 +223,7 @@ class Lanes:
         """Put a request into its lane; None when the lane's thread is dead or dying. Legal with the lock only."""
         if not seat.lane.alive:
             return None
-        ticket = Ticket(f"r{next(self._names)}", seat, hear, request.stops)
+        ticket = Ticket(f"r{next(self._names)}", seat, hear, request.stops, request.tag)
         seat.tickets[ticket.name] = self._tickets[ticket.name] = ticket
         try:
             seat.lane.submit(
@@ -256,7 +235,11 @@ class Lanes:
         return ticket
 
     def _is_free(self, seat: Seat) -> bool:
-        return seat is not self._current and seat is not self._lent and not seat.tickets
+        return not self._is_open(seat) and seat is not self._lent and not seat.tickets
+
+    def _is_open(self, seat: Seat) -> bool:
+        """Say whether new requests go to it though it has none."""
+        return seat is self._current or seat is self._beside
 
     def _clear_one(self) -> Seat:
         """Find a lane that nobody uses, with its cache forgotten, or raise NoLane. Raises ResidentLost too."""
@@ -278,7 +261,7 @@ class Lanes:
                 return None
             seat = ticket._seat
             del seat.tickets[name]
-            free = not seat.tickets and seat is not self._current
+            free = not seat.tickets and not self._is_open(seat)
             self._ended.notify_all()
         if free:
             self._on_free()
