@@ -66,6 +66,6 @@ fuzz: $(STAMP)
 .PHONY: crash
 crash: $(STAMP)
 	HOTSWAPD_TEST_CRASHES=10 HOTSWAPD_TEST_KILLS=500 timeout 7200 $(BIN)/pytest -q -s -p no:randomly \
-		tests/proof/test_crash.py tests/process/test_kill.py
+		tests/proof/test_crash.py tests/proof/test_crash_sync.py tests/process/test_kill.py
 
 include systemd/install.mk

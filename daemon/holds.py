@@ -22,6 +22,11 @@ def keep_holds(ledger: Path, holds: dict[str, bool]) -> None:
         file.flush()
         os.fsync(fd)
     fresh.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def kept_holds(ledger: Path) -> dict[str, bool]:

@@ -1,5 +1,6 @@
 """The state directory: one daemon at a time, and where its parts lie."""
 
+import contextlib
 import fcntl
 import os
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class StateDir:
     def occupy(self) -> None:
         """Make the directory, private, and lock it. Raises Occupied, or ConfigError when it cannot be used."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self.path)
             self._lock = _open_lock(self.path / "lock")
         except OSError as error:
             raise ConfigError("state.dir", f"{self.path} cannot be used: {error.strerror or error}") from None
@@ -50,6 +51,19 @@ class StateDir:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _make(path: Path) -> None:
+    """Make a private directory whose name outlasts a power cut, and with it all that is synced below."""
+    fresh = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one in {path, *fresh}:
+        with contextlib.suppress(OSError):  # a parent that may not be read, or is read-only
+            fd = os.open(one.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
 
 def _open_lock(path: Path) -> int:

@@ -108,6 +108,9 @@ class Store:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if directory.stat().st_mode & 0o777 != 0o700:  # a disk that became read-only can still be read
                 directory.chmod(0o700)
+        for directory in (root, root.parent):
+            with contextlib.suppress(OSError):  # a disk that became read-only has nothing to sync
+                _fsync_directory(directory)
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Stage]:

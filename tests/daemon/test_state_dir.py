@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,19 @@ def test_caches_go_where_the_service_manager_says_and_are_never_moved(tmp_path, 
     prepare_caches(tmp_path)
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/var/cache/hotswapd/inductor"
     assert os.environ["TRITON_CACHE_DIR"] == "/mine"
+
+
+def test_its_name_is_synced_and_so_is_that_of_each_directory_made_for_it(tmp_path: Path, monkeypatch) -> None:
+    """Else a power cut could take the directory away, and all that was synced in it."""
+    synced: list[Path] = []
+    real = os.fsync
+
+    def note(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", note)
+    state = StateDir(tmp_path / "a" / "b")
+    state.occupy()
+    state.leave()
+    assert sorted(synced) == [tmp_path, tmp_path / "a"]
