@@ -42,7 +42,7 @@ class Verification:
         """Read what [verify] points to. Raises ConfigError."""
         self._ledger = ledger
         self._standing = standing
-        around = Surroundings(lambda: _busy(engine), pauses.rest, pauses.between, self._tell)
+        around = Surroundings(engine.busy, pauses.rest, pauses.between, self._tell)
         spec = make_spec(settings.verify, engine)
         self._verifier = Verifier(engine.resident, spec, around, context=engine.context, ends=engine.ends)
         command = settings.verify.command
@@ -92,8 +92,3 @@ def log_verdict(verdict: Verdict, **where: Any) -> None:
     said = {"code": verdict.code, "detail": verdict.sentence} if verdict.code else {}
     numbers = {name: float(f"{number:.6g}") for name, number in verdict.numbers.items()}
     getattr(log, level)("verdict", gate=verdict.gate, outcome=verdict.outcome.value, **where, **said, **numbers)
-
-
-def _busy(engine: Engine) -> bool:
-    """Say whether requests are being answered."""
-    return any(one.active or one.waiting for one in engine.lanes.status())

@@ -11,12 +11,16 @@ from typing import Any
 import torch
 
 from .base import Report
+from .errors import ResidentLost, StartError
 from .lane import LaneSpec
 from .lanes import LaneRequest, Lanes, Progress, Ticket
 from .resident import Resident
 from .sampling import Sampling
 from .text import TextStream
 from .warmup import warm_up
+
+COMPILED = frozenset({"cuda"})
+"""Devices on which ``auto`` compiles. On CPUs eager is faster for one request and for eight, and starts at once."""
 
 
 class BadAsk(ValueError):
@@ -73,20 +77,42 @@ class Engine:
 
     def __init__(self, resident: Resident, spec: EngineSpec, on_free: Callable[[], None] = lambda: None) -> None:
         self.resident = resident
-        # Measured on CPUs: eager is faster for one request and for eight, and starts without compiling.
-        self.compiled = resident.device.type == "cuda" if spec.compile == "auto" else bool(spec.compile)
+        self.compiled = resident.device.type in COMPILED if spec.compile == "auto" else bool(spec.compile)
         self.context = min(spec.context_tokens, _model_context(resident.model))
-        size = LaneSpec(
-            cache_tokens=spec.cache_tokens or _fair_cache(resident, spec.lanes, self.context),
-            batch_tokens=spec.batch_tokens,
-            compile=self.compiled,
-        )
-        self.lanes = Lanes(resident, size, count=spec.lanes, max_queue=spec.max_queue, on_free=on_free)
+        self._spec = spec
+        self._on_free = on_free
+        self.lanes = self._make_lanes()
         self.ends = _ends(resident.model)
         self._vocabulary: int = resident.model.config.get_text_config().vocab_size
 
+    def _make_lanes(self) -> Lanes:
+        spec = self._spec
+        size = LaneSpec(
+            cache_tokens=spec.cache_tokens or _fair_cache(self.resident, spec.lanes, self.context),
+            batch_tokens=spec.batch_tokens,
+            compile=self.compiled,
+        )
+        return Lanes(self.resident, size, count=spec.lanes, max_queue=spec.max_queue, on_free=self._on_free)
+
     def open(self, report: Report = lambda _: None) -> None:
-        """Start the lanes, answer with the base, and warm up until nothing more compiles. Raises StartError."""
+        """Start the lanes, answer with the base, and warm up until nothing more compiles. Raises StartError.
+
+        Where nobody asked for a compiled model, one that cannot be compiled is served as it is.
+        """
+        try:
+            self._open(report)
+        except (StartError, ResidentLost) as error:
+            if not self.compiled or self._spec.compile != "auto":
+                raise
+            first = str(error).partition("\n")[0]
+            report(
+                f"the model cannot be compiled ({first}): it is served uncompiled; model.compile = false starts faster"
+            )
+            self.compiled = False
+            self.lanes = self._make_lanes()
+            self._open(report)
+
+    def _open(self, report: Report) -> None:
         began = time.monotonic()
         report("compiling the model and warming up" if self.compiled else "warming up")
         self.lanes.start()
@@ -99,6 +125,10 @@ class Engine:
         self.resident.seat = self.lanes.go_live
         self.resident.mark_warm()
         report(f"warm after {time.monotonic() - began:.1f} s and {self.resident.compilations.count} compilations")
+
+    def busy(self) -> bool:
+        """Say whether requests are being answered."""
+        return any(one.active or one.waiting for one in self.lanes.status())
 
     def close(self, seconds: float = 5.0) -> None:
         """Let requests end for at most `seconds`, then stop the lanes."""

@@ -1,6 +1,8 @@
 """Images: an adapter laid out byte for byte like the arena, so that to make it live is one copy."""
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ from .errors import Misfit, Rejected
 from .header import TensorSpec
 from .layout import Layout, Place, SlotPlace
 from .manifest import open_regular
+from .pace import at_once
 
 _TORCH_DTYPE = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _INFINITY = {torch.float32: 0x7F80_0000, torch.float16: 0x7C00, torch.bfloat16: 0x7F80}
@@ -35,12 +38,12 @@ class Image:
     holders: int = 0
 
 
-def fill_host_image(host: torch.Tensor, plan: Plan, layout: Layout) -> None:
+def fill_host_image(host: torch.Tensor, plan: Plan, layout: Layout, pace: Callable[[float], None] = at_once) -> None:
     """Read the plan's tensors, cast them to the slots' dtype and pad them to its rank, in a host buffer (bytes,).
 
     Slots that the adapter does not have become zero. Raises Rejected when a value is not finite after the cast, with
     every tensor in which that is so, and when the file is shorter than its header said; the buffer's content is then
-    of no use.
+    of no use. `pace` hears after each slot how many seconds it took.
     """
     given = {placement.slot.module: placement for placement in plan.placements}
     misfits: list[Misfit] = []
@@ -48,12 +51,14 @@ def fill_host_image(host: torch.Tensor, plan: Plan, layout: Layout) -> None:
         os.posix_fadvise(descriptor, plan.manifest.data_start, 0, os.POSIX_FADV_WILLNEED)
         filler = _Filler(host, descriptor, plan)
         for place in layout:
+            began = time.perf_counter()
             placement = given.get(place.slot.module)
             if placement is None:
                 _clear(filler.raw, place)
-                continue
-            misfits += filler.put(placement.a, place.a) + filler.put(placement.b, place.b)
-            place.scaling.view(host).fill_(placement.scaling)
+            else:
+                misfits += filler.put(placement.a, place.a) + filler.put(placement.b, place.b)
+                place.scaling.view(host).fill_(placement.scaling)
+            pace(time.perf_counter() - began)
     if misfits:
         raise Rejected(misfits)
 

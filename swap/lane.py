@@ -113,9 +113,7 @@ class Lane:
         self.image: Image | None = None
         self._turns = turns
         self._compiled = spec.compile
-        self._sampler = LaneSampler(
-            model.config.get_text_config().vocab_size, model.device, spec.batch_tokens, always=spec.compile
-        )
+        self._sampler = LaneSampler(model.config.get_text_config().vocab_size, model.device, spec.batch_tokens)
         self._loop = _Loop(
             self._turn,
             model=model,

@@ -47,8 +47,9 @@ def run_probe(model: Any, prompt: Sequence[int]) -> ProbeNumbers:
 def check_base(numbers: Sequence[ProbeNumbers], dtype: str) -> None:
     """Refuse a base that is not sane without any adapter. Raises BaseUnusable."""
     if min(one.finite for one in numbers) < 1.0:
+        other = "bfloat16 or float32" if dtype == "float16" else "float32" if dtype == "bfloat16" else "another base"
         raise BaseUnusable(
-            f"model.dtype: the base model itself gives NaN or infinite logits in {dtype}; choose bfloat16 or float32"
+            f"model.dtype: the base model itself gives NaN or infinite logits in {dtype}; choose {other}"
         )
 
 

@@ -19,6 +19,7 @@ from .image import Image, fill_host_image
 from .image_pool import ImagePool
 from .manifest import read_manifest
 from .oracle import MetaOracle
+from .pace import at_once
 from .probe import check_base, judge, probe_prompts, run_probe
 from .slots import require_slots
 from .turns import Alternation, FairLock
@@ -93,17 +94,17 @@ class Resident:
         """Check an artifact's description against the contract. Raises Rejected or OSError; touches nothing."""
         return admit(read_manifest(directory), self.contract, self.oracle)
 
-    def stage(self, plan: Plan, digest: str = "") -> Image:
+    def stage(self, plan: Plan, digest: str = "", pace: Callable[[float], None] = at_once) -> Image:
         """Lay the adapter out on the device, in a free image that the caller holds. Raises Rejected, NoImage, OSError.
 
         On a CPU it is laid out where it stays; else it goes through pinned memory, and this returns after the copy has
-        arrived: nothing else would order it before the first turn's read.
+        arrived: nothing else would order it before the first turn's read. `pace` is told of each slot, see `Pace`.
         """
         image = self.pool.take(digest)
         try:
             with Contained():
                 host = image.buffer if self._pinned is None else self._pinned
-                fill_host_image(host, plan, self.arena.layout)
+                fill_host_image(host, plan, self.arena.layout, pace)
                 if host is not image.buffer:
                     self._upload(image, host)
         except BaseException:

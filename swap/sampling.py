@@ -85,21 +85,20 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
 
     Also notes whether the model itself gave a NaN or an infinite logit, and to whom. Its methods run on the lane's
     thread; `take_non_finite` may be called from any thread while the lane is between two steps. `rows` is the most
-    requests in a step. `always` computes every stage even when no request samples, which a compiled or
-    captured step needs: there the branch would be frozen.
+    requests in a step. It stays outside what is compiled: on CUDA inductor (torch 2.11) fails on the running sum that
+    top-p takes over a large vocabulary.
     """
 
     ignored_kwargs = ()
 
-    def __init__(self, vocabulary: int, device: torch.device, rows: int, *, always: bool) -> None:
+    def __init__(self, vocabulary: int, device: torch.device, rows: int) -> None:
         self._warpers: tuple[ContinuousBatchingLogitsProcessor, ...] = (
             ContinuousBatchingTemperatureLogitsWarper(TemperatureLogitsWarper(1.0)),
             ContinuousBatchingTopKLogitsWarper(TopKLogitsWarper(vocabulary)),
             ContinuousBatchingTopPLogitsWarper(TopPLogitsWarper(1.0)),
         )
         self.supported_kwargs = {"noise_seed": int, "temperature": float, "top_k": int, "top_p": float}
-        self._always = always
-        self._sampled = always
+        self._sampled = False
         self._counters = token_counters(vocabulary, device)
         self._rows = torch.zeros((3, rows), dtype=torch.int32, device=device)
         for warper, row in zip(self._warpers, self._rows, strict=True):
@@ -119,12 +118,13 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
             noise_key(request.state.logit_processor_kwargs.get("noise_seed", -1), request.state.generated_len())
             for request in requests_with_new_token
         ]
-        self._sampled = self._always or any(key >= 0 for key in keys)
+        self._sampled = any(key >= 0 for key in keys)
         if self._sampled:
             for warper, row in zip(self._warpers, self._rows, strict=True):
                 row[: len(keys)] = warper.prepare_tensor_args(requests_with_new_token).to(row.device)
         return torch.tensor(keys, dtype=torch.int32)
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
         """Turn logits (rows, vocabulary) into finite scores whose maximum is each request's draw."""
         bad = ~torch.isfinite(scores).all(dim=-1)

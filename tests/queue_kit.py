@@ -56,7 +56,7 @@ class FakeResident:
             raise Rejected([Misfit("rank_too_high", "r", "at most 16", "32", "train it smaller")])
         return content
 
-    def stage(self, plan: bytes, digest: str) -> Image:
+    def stage(self, plan: bytes, digest: str, pace: Any = None) -> Image:
         self.touched.append(digest)
         return Image(plan, digest, holders=1)
 
@@ -179,7 +179,7 @@ class Queue:
         self.inbox = Inbox(self.ledger, self.places, self.clock)
         base = base_generation("main", 0.0)
         self.resident.seat = lambda image: None  # a new process has a new resident, which no lane is bound to yet
-        engine: Any = SimpleNamespace(resident=self.resident, lanes=self.lanes)
+        engine: Any = SimpleNamespace(resident=self.resident, lanes=self.lanes, busy=lambda: False)
         self.pipeline = Pipeline(engine, self.ledger, self.store, self.fingerprint, live=pointed or base)
         self.ledger.reopen(self.fingerprint)
         rollback = Rollback(self.pipeline, self.ledger, self.store, base)

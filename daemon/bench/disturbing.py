@@ -1,9 +1,9 @@
 """What disturbs those who are being answered: tokens/s with one disturbance, against none in the same round."""
 
 import random
-from collections.abc import Callable
 from typing import Any
 
+from ...swap.pace import Pace
 from ...swap.verify_score import score
 from ...swap.verify_spec import Example, Limits
 from ...swap.verify_turns import GateTurns, Surroundings
@@ -51,7 +51,7 @@ def _ways(scene: Scene, server: Server) -> dict[str, tuple[float, Change]]:
         server.swap()
 
     def stage(_: Server, __: Load) -> None:
-        resident.drop(resident.stage(plan))
+        resident.drop(resident.stage(plan, "", Pace(server.engine.busy)))
 
     return {
         "never": (0.0, swap),
@@ -68,8 +68,7 @@ def _gate(server: Server) -> Change:
     text = Example(tuple(random.Random(0).choices(range(vocabulary), k=_TEXT)))  # noqa: S311 - any tokens do
 
     def read(_: Server, __: Load) -> None:
-        busy: Callable[[], bool] = lambda: any(one.active or one.waiting for one in engine.lanes.status())  # noqa: E731
-        turns = GateTurns(engine.resident, Limits(), Surroundings(busy))
+        turns = GateTurns(engine.resident, Limits(), Surroundings(engine.busy))
         turns.be_long()
         score(turns, engine.resident.live, [text])
 

@@ -50,7 +50,9 @@ def fill_folder(folder: Path, count: int) -> None:
 def _probe(place: str, scans: int, environment: Mapping[str, str]) -> dict[str, Any]:
     command = [sys.executable, "-m", "hotswapd.daemon.bench.scan_probe", place, str(scans)]
     environ = {**os.environ, **environment}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_LIMIT, env=environ)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_LIMIT, env=environ)
+    if done.returncode:
+        raise RuntimeError(f"scanning {place} failed: {done.stderr.strip()[-500:]}")
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 

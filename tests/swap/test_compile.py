@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from lanes_kit import SHORT_ASK, adapter, bench, home
+from lanes_kit import SHORT_ASK, adapter, bench, home, reference
 
+from hotswapd.swap import engine as engine_module
 from hotswapd.swap import lane
 from hotswapd.swap.compilation import fail_at_limit
-from hotswapd.swap.engine import Engine, EngineSpec
+from hotswapd.swap.engine import Ask, Engine, EngineSpec
 from hotswapd.swap.errors import StartError
 
 SIZES = {"lanes": 2, "context_tokens": 128, "batch_tokens": 128}
@@ -76,6 +77,33 @@ def test_the_recompile_limit_is_a_failed_start(monkeypatch: pytest.MonkeyPatch):
         with pytest.raises(StartError, match=r"recompile limit.*model\.compile = false"):
             engine.open()
         assert not any(seat.lane._loop.is_running() for seat in engine.lanes._seats)
+
+
+def test_a_model_that_auto_cannot_compile_is_served_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    """It answers rightly, says so once, and a swap is as ever; the lanes that failed are gone."""
+    from torch._dynamo import config
+
+    def with_a_low_limit(fail: bool) -> None:
+        config.recompile_limit = 1
+        fail_at_limit(fail)
+
+    monkeypatch.setattr(lane, "fail_at_limit", with_a_low_limit)
+    monkeypatch.setattr(engine_module, "COMPILED", {"cpu"})
+    told: list[str] = []
+    with bench(compile=False, **SIZES) as made:
+        engine = Engine(made.resident, EngineSpec(compile="auto", **SIZES))
+        compiled = engine.lanes
+        assert engine.compiled
+        engine.open(told.append)
+        try:
+            assert not engine.compiled
+            assert not any(seat.lane._loop.is_running() for seat in compiled._seats)
+            assert engine.complete(Ask(SHORT_ASK, 6)).token_ids == reference(None, SHORT_ASK, 6)
+            made.resident.swap(adapter(1), generation=1)
+            assert engine.complete(Ask(SHORT_ASK, 6)).token_ids == reference(1, SHORT_ASK, 6)
+        finally:
+            engine.close(1.0)
+    assert sum("recompile limit" in sentence and "cannot be compiled" in sentence for sentence in told) == 1
 
 
 def test_auto_compiles_on_a_gpu_only():

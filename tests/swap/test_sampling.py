@@ -30,8 +30,8 @@ def run(sampler: LaneSampler, logits: torch.Tensor, requests: list) -> torch.Ten
     return sampler(logits, row)
 
 
-def sampler(always: bool = False) -> LaneSampler:
-    return LaneSampler(VOCABULARY, torch.device("cpu"), rows=8, always=always)
+def sampler() -> LaneSampler:
+    return LaneSampler(VOCABULARY, torch.device("cpu"), rows=8)
 
 
 def test_noise_over_seeds_draws_from_the_softmax():
@@ -79,11 +79,10 @@ def test_a_seed_draws_the_same_alone_and_in_a_mix():
 
 
 def test_greedy_takes_the_maximum_whatever_shares_the_step():
-    """A greedy row gets no noise, also when another row samples and when every stage is always computed."""
+    """A greedy row gets no noise, also when another row samples."""
     logits = torch.randn(2, VOCABULARY, generator=torch.Generator().manual_seed(5))
     rows = [request(Sampling().arguments(VOCABULARY)), request(Sampling(temperature=1.0).arguments(VOCABULARY))]
-    for always in (False, True):
-        assert int(run(sampler(always), logits.clone(), rows)[0].argmax()) == int(logits[0].argmax())
+    assert int(run(sampler(), logits.clone(), rows)[0].argmax()) == int(logits[0].argmax())
 
 
 def test_two_seeds_and_two_steps_differ():
