@@ -28,6 +28,7 @@ from ..swap.errors import NoImage, Rejected, ResidentLost, RolledBack
 from ..swap.failures import is_sticky
 from ..swap.image import Image
 from ..swap.lanes import NoLane
+from ..swap.pace import Pace
 from ..swap.verify_spec import Verdict
 from ..swap.verify_turns import Interrupted
 from .failpoints import failpoint
@@ -135,7 +136,7 @@ class Pipeline:
             plan = self.resident.admit(artifact.path)
         self._ledger.begin_attempt(row.digest, SWAP, "staging")
         with _reading(artifact.path), progress.step("stage", State.STAGED):
-            image = self.resident.stage(plan, row.digest)
+            image = self.resident.stage(plan, row.digest, Pace(self._engine.busy))
         try:
             self._ledger.begin_attempt(row.digest, SWAP, "verification")
             with progress.step("verify", State.VERIFIED):
