@@ -17,6 +17,7 @@ from ..swap.errors import Rejected, RolledBack
 from .failpoints import failpoint
 from .ledger import Ledger, LedgerDown
 from .lifecycle import State
+from .pipeline import SWAP
 from .rows import Find, Generation, Row
 
 log = structlog.get_logger(__name__)
@@ -160,7 +161,8 @@ class Restorer:
     def _note_success(self, generation: Generation) -> None:
         """Bring the ledger and the pointer up to what is live; serving does not wait for a disk that is full."""
         try:
-            self.ledger.end_attempt(generation.digest, BOOT, forget=True)
+            for kind in (BOOT, SWAP):  # a process that died between pointer and ledger did not die of these bytes
+                self.ledger.end_attempt(generation.digest, kind, forget=True)
             self.ledger.adopt(generation, OPERATOR)
             self.store.point(generation.record())
         except Exception as error:  # noqa: BLE001 - it is live, whatever cannot be written now

@@ -6,6 +6,7 @@ import pytest
 from queue_kit import Queue
 
 from hotswapd.daemon.boot import BOOT, OPERATOR, Restorer, digest_of, pointed_at
+from hotswapd.daemon.pipeline import SWAP
 from hotswapd.daemon.rows import base_generation
 from hotswapd.swap.errors import Rejected, ResidentLost, RolledBack
 
@@ -194,6 +195,16 @@ def test_what_an_operator_went_back_to_waits_for_nobody_when_its_source_has_it_n
     queue.settle()
     assert queue.states()["file:///s/three"] == "GONE gone"
     assert queue.ledger.open_count() == 0
+
+
+def test_a_death_between_pointer_and_ledger_is_not_held_against_what_is_live(queue: Queue) -> None:
+    """Its commit was under way when the process died, and it is served all the same: it is no deadly adapter."""
+    digest = queue.ledger.generation(3).digest
+    queue.ledger.begin_attempt(digest, SWAP, "commit")
+    queue.ledger.count_deaths()
+    assert queue.ledger.deaths(digest, SWAP) == (1, "commit")
+    assert restore(queue).number == 3
+    assert queue.ledger.deaths(digest, SWAP)[0] == 0
 
 
 def test_the_digest_runs_over_config_then_weights(tmp_path) -> None:
