@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
 
+from ..loaders.uri import is_bucket
 from .config_tables import AbsolutePath, Name, OptionalFile, Positive, Seconds, Table
 
 
@@ -22,7 +23,8 @@ def _address(value: str) -> str:
 
 
 def _prefix(value: str) -> str:
-    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", value, re.DOTALL):
+    scheme, _, rest = value.partition("://")
+    if scheme != "s3" or not is_bucket(rest.partition("/")[0]):
         raise ValueError("must be s3://bucket/prefix/")
     return value
 

@@ -14,7 +14,7 @@ from .digests import MANIFEST, Listed
 from .errors import LoadError
 from .snapshot import Snapshot, snapshot
 from .store import CONFIG, WEIGHTS
-from .uri import AdapterURI
+from .uri import AdapterURI, is_bucket
 
 if TYPE_CHECKING:
     from .publish_s3 import S3Access
@@ -81,6 +81,10 @@ def destination(dest: str) -> AdapterURI:
         raise ValueError(f"{dest!r}: push to a Hub with its own client; publish takes s3://bucket/prefix or a folder")
     if uri.scheme == "s3" and any(part in {"", ".", ".."} for part in uri.location.split("/")):
         raise ValueError(f"{dest!r} must be s3://bucket/prefix/name, without empty parts or dots")
+    if uri.scheme == "s3" and not is_bucket(uri.location.partition("/")[0]):
+        raise ValueError(
+            f"{dest!r} names no bucket: 3 to 63 of a-z, 0-9, dot and hyphen, not beginning or ending with the last two"
+        )
     return uri
 
 

@@ -1,10 +1,17 @@
 """AdapterURI: the address of an adapter. What lies there can change; a Revision says what was seen."""
 
 import os
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 SCHEMES = ("file", "s3", "hf")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def is_bucket(name: str) -> bool:
+    """Say whether a bucket of S3's may be called that."""
+    return _BUCKET.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -73,6 +73,15 @@ def test_a_destination_that_is_none_is_a_matter_of_usage(place, capsys):
     assert "push to a Hub with its own client" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("bucket", ["Not_A_Bucket", "ab", "a" * 64, "-models", "models.", "models%0A"])
+def test_a_bucket_that_cannot_be_is_a_matter_of_usage_with_and_without_a_configuration(place, bucket, capsys):
+    for more in ((), ("--config", str(place / "daemon.toml"))):
+        assert publish(place, "good", f"s3://{bucket}/team/run", *more) == 2
+        said = capsys.readouterr().err
+        assert "names no bucket" in said
+        assert said.count("\n") == 1
+
+
 def test_a_configuration_with_an_error_is_named(place, tmp_path, capsys):
     (tmp_path / "bad.toml").write_text("[model]\nbase = 3\n")
     assert publish(place, "good", tmp_path / "run", "--config", str(tmp_path / "bad.toml")) == 78
