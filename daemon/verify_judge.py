@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from ..swap.engine import Engine
 from ..swap.image import Image
 from ..swap.verify_spec import Outcome, Progress, Verdict
 from ..swap.verify_turns import Surroundings
+from . import verify_guard
 from .config_verify import Command
 from .verify_server import CandidateServer
 
@@ -39,7 +41,7 @@ class Judge:
         """Let the program judge the candidate, whose files are in `directory`.
 
         Raises NoLane when every lane is busy, Unavailable when the program cannot be started, and Interrupted; however
-        this ends the program and all that it started are gone.
+        this ends, and when the daemon is killed too, the program and all that it started are gone.
         """
         self.around.tell(Progress(GATE))
         key = secrets.token_urlsafe(32)
@@ -87,25 +89,37 @@ def _judge(code: int | None, command: Command, said: str, numbers: dict[str, flo
 @contextmanager
 def _started(argv: tuple[str, ...], environment: dict[str, str]) -> Iterator[tuple["subprocess.Popen[bytes]", "_Tail"]]:
     """Start the program in a process group of its own; at the end everything in that group is killed."""
-    try:
-        process = subprocess.Popen(
-            argv,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        why = f"verify.command cannot be started: {argv[0]}: {error.strerror or error}; mend it, or remove the table"
-        raise Unavailable("judge_missing", why) from None
+    process, wrong = _guarded(argv, environment)
     assert process.stdout is not None
     tail = _Tail(process.stdout)
     try:
+        if wrong:
+            why = f"verify.command cannot be started: {argv[0]}: {wrong}; mend it, or remove the table"
+            raise Unavailable("judge_missing", why)
         yield process, tail
     finally:
         _kill_group(process)
         tail.close()
+
+
+def _guarded(argv: tuple[str, ...], environment: dict[str, str]) -> tuple["subprocess.Popen[bytes]", str]:
+    """Start the program's guard, and return it with what kept the program itself from starting."""
+    told, report = os.pipe()
+    with os.fdopen(told, "rb") as answer:
+        try:
+            process = subprocess.Popen(
+                (sys.executable, "-I", "-S", verify_guard.__file__, str(report), *argv),
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(report,),
+                start_new_session=True,
+            )
+        finally:
+            os.close(report)
+        number = answer.read()
+    return process, os.strerror(int(number)) if number else ""
 
 
 def _exit_code(process: "subprocess.Popen[bytes]") -> int | None:
@@ -121,6 +135,8 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
     with suppress(PermissionError):  # those who are left belong to somebody else
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
 
 
 class _Tail:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from service_kit import Room, home
+from service_kit import LIMIT, Room, home
 from trained_home import trained  # noqa: F401 - a fixture
 from waiting import until
 
@@ -64,6 +64,32 @@ def test_pause_and_rollback_come_before_a_running_judge(room: Room) -> None:
     room.client.post("/pause", {})
     until(lambda: [one["reason"] for one in room.status()["queue"]] == ["paused"], "it is not held")
     assert room.status()["queue"][0]["uri"] == held
+
+
+def test_a_judge_does_not_outlive_a_killed_daemon(room: Room) -> None:
+    """SIGKILL leaves the daemon no time to end its judge: that and what it started are gone all the same."""
+    note = room.root / "pids"
+    program = (
+        "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '1000'])\n"
+        f"open({str(note)!r} + '~', 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        f"os.rename({str(note)!r} + '~', {str(note)!r})\ntime.sleep(1000)"
+    )
+    room.configure(**{"verify.command": _judge(room, program)})
+    process = room.ready()
+    room.drop("run-0")
+    until(note.exists, "the judge is never asked", LIMIT)
+    pids = [int(pid) for pid in note.read_text().split()]
+    assert [_runs(pid) for pid in pids] == [True, True]
+    process.kill()
+    for pid in pids:
+        until(lambda pid=pid: not _runs(pid), f"process {pid} lives on", LIMIT)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.mark.parametrize(("lanes", "extra"), [(1, ""), (2, '\n[verify.dataset]\nfile = "/no/such/file"')])
