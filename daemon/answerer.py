@@ -1,16 +1,30 @@
 """Between HTTP and the engine: prompts become tokens, and the engine's refusals become answers for a client."""
 
+import secrets
 import threading
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 from ..swap.engine import Ask, BadAsk, Engine
 from ..swap.errors import ResidentLost
 from ..swap.lanes import LanesFull, NoGeneration, Progress, Ticket
 from ..swap.sampling import Sampling
 from ..swap.text import TextStream
-from .asks import Body, ChatBody, CompletionBody, NoSuchModel
+from .asks import BESIDE, Body, ChatBody, CompletionBody, NoSuchModel
 from .refusals import BadRequest, Busy, NotReady
+
+
+class Split(Protocol):
+    """Who gets which generation while two are side by side. Legal on any thread."""
+
+    def route(self, key: str) -> tuple[int | None, str]:
+        """Choose the generation for a key, None for the live one, and the tag that counts the request."""
+        ...
+
+    def number(self) -> int | None:
+        """Return the generation beside the live one, None when there is none."""
+        ...
 
 
 class Answerer:
@@ -22,17 +36,20 @@ class Answerer:
     def __init__(self, engine: Engine, on_lost: Callable[[ResidentLost], None] = lambda _: None) -> None:
         self._engine = engine
         self._on_lost = on_lost
+        self.rollouts: Split | None = None
 
-    def prepare(self, body: Body, generation: int | None) -> Ask:
-        """Make the engine's request. Raises BadRequest."""
+    def prepare(self, body: Body, generation: int | None, key: str = "") -> Ask:
+        """Make the engine's request; `key` is whose it is, for the split. Raises BadRequest."""
         prompt = self._prompt(body)
         room = self._engine.context - len(prompt)
-        return Ask(prompt, body.limit or max(1, room), body.stops, self._sampling(body), generation)
+        return Ask(
+            prompt, body.limit or max(1, room), body.stops, self._sampling(body), generation, key or body.user or ""
+        )
 
     def start(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
         """Queue it. Raises BadRequest, Busy, NoSuchModel or NotReady; `hear` is called on a lane's thread."""
         try:
-            return self._engine.submit(ask, hear)
+            return self._submit(ask, hear)
         except BadAsk as error:
             raise BadRequest(error.code, str(error), error.param) from None
         except LanesFull as error:
@@ -42,6 +59,24 @@ class Answerer:
         except ResidentLost as error:
             self._on_lost(error)
             raise NotReady("resident_lost", "the model does not answer any more; the daemon restarts") from None
+
+    def _submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
+        rollouts = self.rollouts
+        if ask.generation == BESIDE:
+            return self._engine.submit(replace(ask, generation=self._beside()), hear)
+        if ask.generation is not None or rollouts is None:
+            return self._engine.submit(ask, hear)
+        generation, tag = rollouts.route(ask.key or secrets.token_hex(16))
+        try:
+            return self._engine.submit(replace(ask, generation=generation, tag=tag), hear)
+        except NoGeneration:  # the rollout has ended since
+            return self._engine.submit(ask, hear)
+
+    def _beside(self) -> int:
+        number = self.rollouts.number() if self.rollouts is not None else None
+        if number is None:
+            raise NoSuchModel("no_canary", "there is no canary now; ask for the model without @canary")
+        return number
 
     def cancel(self, ticket: Ticket) -> None:
         """Drop a request whose client has gone."""

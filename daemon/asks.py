@@ -9,6 +9,8 @@ from .refusals import BadRequest, FaceError
 
 MAX_BODY_BYTES = 8 << 20
 _STOPS = 16
+BESIDE = -2
+"""The generation that is asked for as ``model@canary``, whatever its number is."""
 Zero = Annotated[float, Field(ge=0, le=0)]
 One = Annotated[int, Field(ge=1, le=1)]
 Text = Annotated[str, Field(min_length=1)]
@@ -157,9 +159,11 @@ def read_body(kind: type[B], body: bytes) -> B:
 
 
 def which_generation(asked: str, model: str) -> int | None:
-    """Read ``model`` or ``model@g7``; None is the live generation. Raises NoSuchModel."""
+    """Read ``model``, ``model@g7`` or ``model@canary``; None is the live generation. Raises NoSuchModel."""
     if asked == model:
         return None
+    if asked == f"{model}@canary":
+        return BESIDE
     name, _, number = asked.rpartition("@g")
     if name == model and number.isdecimal() and len(number) < 10:
         return int(number)

@@ -12,7 +12,7 @@ from openai.types import Model
 
 from .face import Face
 from .http_errors import install_errors
-from .http_v1 import answering_routes
+from .http_v1 import STICKY_HEADER, answering_routes
 from .metrics import Metrics
 from .refusals import FaceError, NotReady
 from .status_page import answer_routes, page_routes
@@ -26,17 +26,20 @@ class Unauthorized(FaceError):
     status = 401
 
 
-def make_http_app(face: Face, model: str, metrics: Metrics, api_key_file: str = "") -> FastAPI:
+def make_http_app(
+    face: Face, model: str, metrics: Metrics, api_key_file: str = "", header: str = STICKY_HEADER
+) -> FastAPI:
     """Make the app. `model` is the name under which the resident is asked for.
 
     The key file is read at each request, so that a new key needs no restart; empty means no key is asked for.
+    `header` names whose request it is, for a rollout.
     """
     app = FastAPI(openapi_url=None)
     install_errors(app)
     keyed = [Depends(_key_check(Path(api_key_file)))] if api_key_file else []
     v1 = APIRouter(prefix="/v1", dependencies=keyed)
     v1.get("/models", response_model=None)(_models(face, model))
-    v1.include_router(answering_routes(face, model, metrics))
+    v1.include_router(answering_routes(face, model, metrics, header))
     app.include_router(v1)
     app.include_router(answer_routes(face), dependencies=keyed)
     app.include_router(page_routes())

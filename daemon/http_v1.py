@@ -22,6 +22,7 @@ from .refusals import FaceError
 from .shapes import Shape, system_fingerprint
 
 GENERATION_HEADER = "X-Hotswapd-Generation"
+STICKY_HEADER = "X-Hotswapd-User"
 _CLIENT_GONE = 499  # nginx's number for it; nobody reads the answer, but the metric says what happened
 
 
@@ -89,21 +90,25 @@ class Conversation:
             self._loop.call_soon_threadsafe(self._heard.put_nowait, progress)
 
 
-def answering_routes(face: Face, model: str, metrics: Metrics) -> APIRouter:
-    """Make both endpoints."""
+def answering_routes(face: Face, model: str, metrics: Metrics, header: str = STICKY_HEADER) -> APIRouter:
+    """Make both endpoints; `header` names whose request it is, so that a rollout keeps them together."""
     router = APIRouter()
     for path, kind in (("/completions", CompletionBody), ("/chat/completions", ChatBody)):
-        router.post(path, response_model=None)(_endpoint(face, model, metrics, kind))
+        router.post(path, response_model=None)(_endpoint(face, model, metrics, kind, header))
     return router
 
 
-def _endpoint(face: Face, model: str, metrics: Metrics, kind: type[Body]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    face: Face, model: str, metrics: Metrics, kind: type[Body], header: str
+) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
             answerer = face.answerer()
             body = read_body(kind, await _read(request))
             generation = which_generation(body.model, model)
-            ask = await to_thread.run_sync(functools.partial(answerer.prepare, body, generation))
+            ask = await to_thread.run_sync(
+                functools.partial(answerer.prepare, body, generation, request.headers.get(header, ""))
+            )
             conversation = Conversation(answerer, ask)
         except FaceError as error:
             metrics.request(error.status)

@@ -175,6 +175,13 @@ class Ledger(LedgerRows):
             self._update(database, changed, row)
         return changed
 
+    def reserve(self, row: Row, generation: Generation) -> Row:
+        """Record the number under which a candidate answers before it is live; nobody goes back to it by default."""
+        with self._writing() as database:
+            self._put_generation(database, generation)
+            self.refuse_generation(generation.number)
+            return self.amend(row, generation=generation.number)
+
     def _next_seq(self, database: sqlite3.Connection) -> int:
         return int(database.execute("SELECT coalesce(max(seq), 0) + 1 FROM swaps").fetchone()[0])
 
@@ -184,6 +191,8 @@ class Ledger(LedgerRows):
         self._update(database, live, row)
         self._note(database, [live], now)
         self._put_generation(database, generation)
+        if row.state == State.VERIFIED and row.generation is not None:  # it had its number as a canary
+            database.execute("UPDATE generations SET refused = 0 WHERE number = ?", (generation.number,))
 
     def _pass_older(self, database: sqlite3.Connection, seq: int, why: str) -> None:
         older = f"state IN ({OPEN_STATES}) AND seq < ?"

@@ -112,7 +112,8 @@ class LedgerRows(LedgerFacts):
         Also the one in which their own requests brought the generation before back, unless they were live since.
         """
         since = "SELECT 1 FROM swaps AS s WHERE s.digest = swaps.digest AND s.seq > swaps.seq AND s.generation NOT NULL"
-        watched = f"state = 'ROLLED_BACK' AND reason LIKE 'watch!_%' ESCAPE '!' AND NOT EXISTS ({since})"
+        by_itself = "(reason LIKE 'watch!_%' ESCAPE '!' OR reason = 'canary_worse')"
+        watched = f"state = 'ROLLED_BACK' AND {by_itself} AND NOT EXISTS ({since})"
         refused = f"(state = 'REJECTED' AND fingerprint = ?) OR state = 'QUARANTINED' OR ({watched})"
         return next(iter(self._rows(f"WHERE digest = ? AND ({refused}) ORDER BY seq DESC", digest, fingerprint)), None)
 

@@ -34,14 +34,15 @@ from ..swap.verify_turns import Interrupted
 from .failpoints import failpoint
 from .ledger import RETIRES, Ledger, LedgerDown, Left, Overtaken
 from .lifecycle import State
+from .rollout import Rollouts
 from .rows import Generation, Row
-from .rules import NO_LANE, PAUSED, PINNED
+from .rules import NO_LANE, PAUSED, PINNED, SWAP
+from .store_reading import OUT_OF_MEMORY, STORE_UNREADABLE
+from .store_reading import reading as _reading
 from .verify_run import Verification
 from .verify_words import record
 
 log = structlog.get_logger(__name__)
-SWAP = "swap"
-STORE_UNREADABLE, OUT_OF_MEMORY = "store_unreadable", "out_of_memory"
 _DEATHS = 2
 _LANE_WAIT, _STORE_WAIT = 0.2, 5.0
 _UNREADABLE_TRIES = 3
@@ -81,6 +82,8 @@ class Pipeline:
         self.live = live
         self.verification: Verification | None = None
         """Every gate that is configured; without it candidates are only probed."""
+        self.rollout: Rollouts | None = None
+        """What puts a verified candidate beside what is live; without it each takes its place at once."""
         self._engine = engine
         self.resident = engine.resident
         self._ledger = ledger
@@ -105,6 +108,8 @@ class Pipeline:
         if row.forced:
             self._ledger.end_attempt(row.digest, SWAP, forget=True)
             return None
+        if self.rollout is not None and self.rollout.is_canary(row.digest):
+            return Ending(State.SUPERSEDED, "already_canary", "these bytes are the canary already")
         deaths, stage = self._ledger.deaths(row.digest, SWAP)
         if deaths >= _DEATHS:
             remedy = "`hotswapd submit --again` tries it once more"
@@ -126,7 +131,7 @@ class Pipeline:
         return self._end(progress.row, ending)
 
     def _attempt(self, progress: "_Progress", *, pinned: bool) -> Ending | None:
-        """Bring it live, or say why not; None when it is live."""
+        """Bring it live, or beside what is live, or say why not; None when it is there."""
         row = progress.row
         artifact = self._store.find(row.digest)
         if artifact is None or row.tries >= _UNREADABLE_TRIES:
@@ -143,6 +148,9 @@ class Pipeline:
                 self._verify(progress, image, artifact.path)
             if pinned or self._ledger.flag("pinned", False):  # it may have been pinned meanwhile
                 return Ending(State.HELD, PINNED, _PINNED_SENTENCE)
+            if self.rollout is not None and self.rollout.takes():
+                self.rollout.begin(progress.row, image)
+                return None
             self._ledger.begin_attempt(row.digest, SWAP, "commit")
             self.commit(lambda: progress.row, image, self._ledger.next_generation())
         finally:
@@ -169,6 +177,8 @@ class Pipeline:
         `make_row` gives its row, within the transaction that makes it live.
         """
         self._on_step("commit")
+        if self.rollout is not None:
+            self.rollout.give_way(number)
         committed: list[Generation] = []
 
         def seat(candidate: Image) -> None:
@@ -252,20 +262,6 @@ class Pipeline:
         if ending.state == State.WAITING:
             fields |= {"tries": row.tries + 1, "forced": True, "next_try": time.time()}
         return self._ledger.move(row, ending.state, ending.reason, ending.detail, **fields)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Hold the candidate, which is tried again, when the disk or the memory fails it: that is no verdict on it."""
-    try:
-        yield
-    except OSError as error:
-        why = f"its copy in the store, {path}, cannot be read: {error.strerror or error}; mend the disk"
-        raise Unavailable(STORE_UNREADABLE, f"{why}; it is tried again") from None
-    except MemoryError:
-        raise Unavailable(
-            OUT_OF_MEMORY, "this machine has no memory left to lay it out in; it is tried again"
-        ) from None
 
 
 class _Progress:

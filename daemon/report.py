@@ -74,6 +74,7 @@ def status(standing: Standing, ledger: Ledger, watches: Iterable[Watch], residen
         "resident": dict(resident),
         "verify": standing.verifying,
         "watch": standing.watch.status() if standing.watch else None,
+        "rollout": standing.rollout(),
         "phase": standing.readiness().reason or None,
         "trouble": ledger.trouble or None,  # also when it can be read: what it does not take is not remembered
     }

@@ -8,6 +8,10 @@ from .lifecycle import IN_STORE, UNFETCHED, State
 from .rows import Find, Row
 
 PAUSED, PINNED, NO_LANE = "paused", "pinned", "no_lane"
+SWAP = "swap"
+"""The kind of attempt that a candidate's way to live is."""
+CANARY_WORSE = "canary_worse"
+"""Why a canary was dropped: its bytes are not taken again unless the operator says so."""
 PAUSED_SENTENCE = "the queue is paused; `hotswapd resume` goes on"
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 300.0
 _LONGEST_HELD = 60.0

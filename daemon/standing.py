@@ -1,6 +1,7 @@
 """What the daemon's threads say about themselves, for those who ask: one place, plain values, no lock held for long."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,7 @@ class Standing:
     fingerprint: str = ""
     verifying: dict[str, Any] | None = None
     watch: LiveWatch | None = None
+    rollout: Callable[[], dict[str, Any] | None] = lambda: None
     ready: threading.Event = field(default_factory=threading.Event)
 
     def readiness(self) -> Readiness:

@@ -1,12 +1,10 @@
 """The worker's thread from its first instruction: the model, what was live, then candidates."""
 
-import hashlib
-import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import structlog
 
@@ -15,6 +13,7 @@ from ..swap.base import ResidentSpec
 from ..swap.engine import Engine, EngineSpec
 from ..swap.errors import ResidentLost, StartError
 from ..swap.resident import Resident
+from ..swap.tickets import Ended
 from .answerer import Answerer
 from .boot import Restorer
 from .config import ConfigError, Settings
@@ -26,8 +25,10 @@ from .metrics import Metrics
 from .notify import Notify
 from .operator import Operator
 from .pipeline import Pipeline
+from .policy import policy_fingerprint
 from .report import resident
 from .rollback import Rollback
+from .rollout import Rollouts
 from .rows import Generation
 from .verify_live import Guard
 from .verify_reading import require_readable
@@ -72,6 +73,7 @@ class Start:
         self._began = time.monotonic()
         self._recompiles = 0
         self._guard: Guard | None = None
+        self._rollouts: Rollouts | None = None
         self._watch = operator.standing.watch = LiveWatch(settings.verify.watch, operator.inbox.notify)
 
     def run(self, stop: threading.Event, *, guarded: bool) -> None:
@@ -86,8 +88,12 @@ class Start:
         self._reopen(fingerprint)
         worker = self._worker(engine, pipeline)
         pipeline.verification = self._verification(engine, worker, self._settings)
+        self._rollouts = pipeline.rollout = self._make_rollouts(engine, pipeline)
+        standing.rollout = self._rollouts.status
         self._operator.worker = worker
-        self._operator.answers = Answerer(engine, self._on_lost)
+        answers = Answerer(engine, self._on_lost)
+        answers.rollouts = self._rollouts
+        self._operator.answers = answers
         standing.engine = engine
         self._metrics.lanes = engine.lanes.status
         standing.is_ready = True
@@ -97,6 +103,8 @@ class Start:
         self._await_first_scans(stop)
         self._open_inbox(stop, live if live.number else None, guarded=guarded)
         worker.loop(stop)
+        with suppress(LedgerDown):
+            self._rollouts.halt()
 
     def apply(self, settings: Settings) -> None:
         """Take over what a reload has changed of the policy, before the next candidate. Legal once it is ready."""
@@ -144,10 +152,20 @@ class Start:
             log.info("not_covered", modules=len(opened.oracle.uncovered), first=opened.oracle.uncovered[0])
         engine = Engine(opened, sizes, on_free=self._operator.inbox.notify)
         engine.open(self._say)
-        engine.lanes.hear_end = self._watch.ended
+        engine.lanes.hear_end = self._ended
         self._engine = engine
         self._operator.resident = resident(engine, model.base)
         return engine
+
+    def _ended(self, ended: Ended) -> None:
+        """Count a request wherever it counts; on a lane's thread."""
+        self._watch.ended(ended)
+        if self._rollouts is not None:
+            self._rollouts.ended(ended)
+
+    def _make_rollouts(self, engine: Engine, pipeline: Pipeline) -> Rollouts:
+        operator, table = self._operator, self._settings.rollout
+        return Rollouts(engine, operator.ledger, table, pipeline.commit, lambda: pipeline.live, operator.inbox.notify)
 
     def _make_pipeline(self, engine: Engine, fingerprint: str, live: Generation) -> Pipeline:
         ledger, store = self._operator.ledger, self._store
@@ -275,16 +293,8 @@ class Start:
         try:
             if self._guard is not None:
                 self._guard.look()
+            if self._rollouts is not None:
+                self._rollouts.look()
             self._metrics.queue(self._operator.ledger.open_count())
         except LedgerDown as error:
             log.debug("ledger_down", detail=str(error))
-
-
-def policy_fingerprint(engine: Engine, settings: Settings) -> str:
-    """Return a SHA-256 (hex) that changes when what is refused may change: the contract's, and the policy's."""
-    policy: dict[str, Any] = {
-        "contract": engine.resident.contract.fingerprint,
-        "admission": settings.admission.model_dump(mode="json"),
-        "verify": settings.verify.model_dump(mode="json"),
-    }
-    return hashlib.sha256(json.dumps(policy, sort_keys=True).encode()).hexdigest()

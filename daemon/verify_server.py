@@ -29,7 +29,7 @@ _LIMIT = 10.0
 class CandidateAnswerer(Answerer):
     """Answers with the candidate in its lent lane, whatever generation is asked for."""
 
-    def prepare(self, body: Body, generation: int | None) -> Ask:
+    def prepare(self, body: Body, generation: int | None, key: str = "") -> Ask:
         """Make the engine's request. Raises BadRequest."""
         return replace(super().prepare(body, generation), generation=CANDIDATE)
 

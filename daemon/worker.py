@@ -19,7 +19,7 @@ from .lifecycle import State
 from .pipeline import Pipeline
 from .refusals import Conflict
 from .rollback import Rollback
-from .rows import Generation
+from .rows import Generation, Row
 from .rules import PAUSED, PAUSED_SENTENCE, Conditions
 
 log = structlog.get_logger(__name__)
@@ -182,6 +182,10 @@ class Worker:
             log.error("command_failed", exc_info=error)  # noqa: TRY400 - what was live is live
         return True
 
+    def _waits(self, row: Row) -> bool:
+        rollout = self._pipeline.rollout
+        return rollout is not None and rollout.leaves_alone(row)
+
     def _candidate(self) -> bool:
         conditions = Conditions(
             paused=bool(self._ledger.flag("paused", False)),
@@ -192,7 +196,7 @@ class Worker:
         if conditions.paused:
             self._inbox.hold_fetched()
         row = self._inbox.choose(conditions)
-        if row is None:
+        if row is None or self._waits(row):
             return False
         with structlog.contextvars.bound_contextvars(swap_id=row.swap_id):
             try:

@@ -17,7 +17,7 @@ _PLACES: dict[str, int] = {
     **dict.fromkeys(("Waiting", "Unavailable", "_Absent", "Gone", "Refused", "SourceDown", "HubTrouble"), 0),
     **dict.fromkeys(("BadAsk", "BadRequest", "Conflict", "Busy", "NotReady", "NoSuchModel", "TooLarge"), 0),
     **dict.fromkeys(("Unauthorized", "LaneFailed", "CannotListen", "_down"), 0),
-    **dict.fromkeys(("Ending", "Left", "pass_by", "wait_for_another_try", "error_response"), 1),
+    **dict.fromkeys(("Ending", "Left", "pass_by", "wait_for_another_try", "error_response", "end"), 1),
     **dict.fromkeys(("Verdict", "move", "move_all", "_move_all"), 2),
     "take": 4,
     "_patterns": 3,
@@ -72,6 +72,6 @@ def _of_tables() -> Iterator[str]:
     yield from verify_watch.CODES
     yield from (*asks._CODES.values(), "bad_value")
     yield from (*http_errors_module.CODES.values(), "http_error")
-    yield from (rules.PAUSED, rules.PINNED, rules.NO_LANE)
-    yield from ("out_of_memory", "store_unreadable")  # of pipeline.py, which brings in torch
+    yield from (rules.PAUSED, rules.PINNED, rules.NO_LANE, rules.CANARY_WORSE)
+    yield from ("out_of_memory", "store_unreadable")  # of store_reading.py
     yield from ("older_than_live", "rank_mismatch", "shape_mismatch", "golden_prompt", "no_change", "bad_field")

@@ -109,7 +109,7 @@ class FakeAnswerer:
     def __init__(self, face: "FakeFace") -> None:
         self.face = face
 
-    def prepare(self, body: Body, generation: int | None) -> Any:
+    def prepare(self, body: Body, generation: int | None, key: str = "") -> Any:
         self.face.asked.append((body.prompt, body.limit, body.stops))
         if self.face.failure is not None:
             raise self.face.failure
