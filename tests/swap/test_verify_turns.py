@@ -1,6 +1,9 @@
 """The turns of a gate: short, paced while requests run, and over when the candidate's time is."""
 
+import itertools
+import random
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -28,13 +31,17 @@ class Clock:
 
 
 class Still:
-    """A resident whose turns cost nothing, to look at the pacing alone."""
+    """A resident whose turns cost nothing, to look at the pacing alone; `leave` is called when a turn ends."""
 
     model = SimpleNamespace()
+
+    def __init__(self, leave: Callable[[], None] = lambda: None) -> None:
+        self._leave = leave
 
     @contextmanager
     def visit(self, image: Image):
         yield
+        self._leave()
 
 
 def turns(clock: Clock, *, busy: bool = True, **limits) -> GateTurns:
@@ -50,6 +57,41 @@ def test_while_requests_run_a_gate_holds_the_model_for_its_share_of_the_time() -
     for seconds in (0.1, 0.02, 0.3):
         gate.run(None, lambda model, seconds=seconds: clock.pass_by(seconds))
         assert gate.held / clock.now == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
+def test_in_no_window_of_waiting_requests_a_gate_holds_the_model_for_more_than_its_share(
+    seed: int, share: float
+) -> None:
+    """From one turn's begin to any later one's, whatever each took, and with giving the arena back counted too."""
+    chance, clock = random.Random(seed), Clock()
+    held: list[tuple[float, float]] = []
+    gate = GateTurns(
+        Still(lambda: clock.pass_by(0.003)),
+        Limits(max_share=share, timeout=1e9),
+        Surroundings(busy=lambda: True, rest=clock.pass_by, clock=clock),
+    )
+    gate.be_long()
+    for _ in range(160):  # 20,000 tokens in turns of 128
+        began, seconds = clock.now, chance.lognormvariate(-3.0, 1.0)
+        gate.run(None, lambda model, seconds=seconds: clock.pass_by(seconds))
+        held.append((began, seconds + 0.003))
+    held.append((clock.now, 0.0))
+    for first, last in itertools.combinations(range(len(held)), 2):
+        window = held[last][0] - held[first][0]
+        assert sum(seconds for _, seconds in held[first:last]) <= share * window * (1 + 1e-9)
+
+
+def test_a_request_that_comes_during_a_turn_has_the_rest_after_it() -> None:
+    """Whether somebody waits is looked at when the turn ends, not when it begins."""
+    clock, waiting = Clock(), []
+    gate = GateTurns(Still(), Limits(max_share=0.1), Surroundings(lambda: bool(waiting), clock.pass_by, clock=clock))
+    gate.be_long()
+    gate.run(None, lambda model: clock.pass_by(0.1))
+    assert gate.rested == 0
+    gate.run(None, lambda model: (clock.pass_by(0.1), waiting.append(1)))
+    assert gate.rested == pytest.approx(0.9)
 
 
 def test_a_short_gate_takes_turns_like_a_lane() -> None:
