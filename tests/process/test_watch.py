@@ -1,0 +1,104 @@
+"""The watch window in the real program: what passes every gate and turns bad with its requests goes back by itself."""
+
+import json
+import signal
+import urllib.request
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from adapters import digest_of, greedy, oracle_model
+from faults_kit import GENERATION, Clients, goes_live
+from models import byte_tokenizer, text_of
+from peft import LoraConfig, get_peft_model
+from service_kit import Room, home, make_room
+from waiting import until
+
+from hotswapd.daemon.cli import main
+
+PROMPT, TOKENS = "what do you say?", 40
+SAID = "A"
+NO_GATE = "max_same_token = 1.0\nmax_loss = 0\nmax_update_ratio = 0\nmax_update_growth = 0\nmax_logit_growth = 0"
+
+
+@pytest.fixture(scope="module")
+def stuck(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train an adapter to say one letter over and over when it is asked this one thing."""
+    torch.manual_seed(0)
+    model = oracle_model(home() / "base", None)
+    config = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tuned = get_peft_model(model, config)
+    prompt, said = (byte_tokenizer().encode(text) for text in (PROMPT, SAID * TOKENS))
+    ids = torch.tensor([[*prompt, *said]])
+    labels = torch.tensor([[*[-100] * len(prompt), *said]])
+    optimizer = torch.optim.Adam([one for one in tuned.parameters() if one.requires_grad], lr=0.02)
+    for _ in range(120):
+        optimizer.zero_grad()
+        tuned(input_ids=ids, labels=labels).loss.backward()
+        optimizer.step()
+    place = tmp_path_factory.mktemp("stuck") / "adapter"
+    tuned.save_pretrained(place)
+    assert greedy(oracle_model(home() / "base", place), prompt, TOKENS) == said
+    return place
+
+
+@pytest.fixture
+def room(tmp_path: Path):
+    yield from make_room(tmp_path)
+
+
+def ask(room: Room) -> tuple[int, str]:
+    """Ask the one thing, and return the generation that answered and what it said."""
+    body = {"model": str(home() / "base"), "prompt": PROMPT, "max_tokens": TOKENS, "temperature": 0}
+    request = urllib.request.Request(f"{Clients(room).url}/v1/completions", json.dumps(body).encode())
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=60) as got:
+        return int(got.headers[GENERATION]), json.load(got)["choices"][0]["text"]
+
+
+def row_of(room: Room, uri: str) -> dict[str, Any]:
+    return next(one for one in room.client.get("/history") if one["uri"] == uri)
+
+
+def refused(room: Room, stuck: Path, name: str) -> str:
+    """Drop the bytes under a new name, and check that they are refused with why they were rolled back."""
+    uri = room.drop(str(stuck), name)
+    row = room.outcome(uri)
+    assert (row["state"], row["reason"]) == ("ROLLED_BACK", "watch_degenerate")
+    assert "submit --again" in row["detail"]
+    assert room.live() == 1
+    return uri
+
+
+def test_what_its_requests_show_takes_it_back_and_its_bytes_are_refused_until_asked_for_again(room: Room, stuck: Path):
+    """The generation before answers as PEFT does; a new name or a restart changes nothing, `submit --again` does."""
+    room.configure(**{"verify": NO_GATE, "verify.watch": "seconds = 3600\nmin_requests = 4"})
+    room.ready()
+    goes_live(room, room.drop("run-0"))
+    before = text_of(greedy(oracle_model(home() / "base", home() / "run-0"), byte_tokenizer().encode(PROMPT), TOKENS))
+    assert ask(room) == (1, before)
+    bad = room.drop(str(stuck), "stuck")
+    assert room.outcome(bad)["state"] == "LIVE"
+    assert [ask(room) for _ in range(4)] == [(2, SAID * TOKENS)] * 4
+    until(lambda: room.live() == 1, f"it stays live:\n{room.tail()}")
+    row = row_of(room, bad)
+    assert (row["state"], row["reason"]) == ("ROLLED_BACK", "watch_degenerate")
+    assert row["verify"][-1]["gate"] == "watch"
+    assert row["verify"][-1]["numbers"]["degenerate"] == 1
+    assert ask(room) == (1, before)
+    live = room.status()["live"]
+    assert live["digest"] == digest_of(home() / "run-0")
+    assert not room.status()["pinned"]
+    refused(room, stuck, "another-name")
+    assert room.process is not None
+    room.process.signal(signal.SIGTERM)
+    assert room.process.wait() == 0
+    room.ready()
+    uri = refused(room, stuck, "a-third-name")
+    assert main(["submit", uri, "--again", "--socket", str(room.root / "control.sock")]) == 0
+    until(lambda: room.status()["live"]["digest"] == digest_of(stuck), f"it is not taken again:\n{room.tail()}")
+    assert ask(room) == (room.live(), SAID * TOKENS)
