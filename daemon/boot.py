@@ -17,8 +17,8 @@ from ..swap.errors import Rejected, RolledBack
 from .failpoints import failpoint
 from .ledger import Ledger, LedgerDown
 from .lifecycle import State
-from .pipeline import SWAP
 from .rows import Find, Generation, Row
+from .rules import SWAP
 
 log = structlog.get_logger(__name__)
 BOOT = "boot"
