@@ -119,13 +119,16 @@ class Crashes:
         place = self.room.state / "store" / "stages"
         return {path.name for path in place.iterdir()} if place.exists() else set()
 
-    def comes_to_rest(self) -> None:
-        """Wait until nothing is under way: the newest is live, nothing was lost, and the store holds what is needed."""
+    def comes_to_rest(self, also: frozenset[str] = frozenset()) -> None:
+        """Wait until nothing is under way: the newest is live, nothing was lost, and the store holds what is needed.
+
+        `also` are states in which adapters may have ended beside those of a good one.
+        """
         until(lambda: self.is_live(self.uris[-1]), f"the newest is never live:\n{self.room.tail()}", LIMIT)
         until(lambda: not self.room.status()["queue"], f"something waits for ever:\n{self.room.tail()}", LIMIT)
         rows = self.room.client.get("/history?limit=10000")
         ended = {row["uri"]: row["state"] for row in rows}
-        assert {ended[uri] for uri in self.uris} <= {"LIVE", "RETIRED", "SUPERSEDED", "ROLLED_BACK"}
+        assert {ended[uri] for uri in self.uris} <= {"LIVE", "RETIRED", "SUPERSEDED", "ROLLED_BACK"} | also
         assert {ended[uri] for uri in self.bad} <= {"REJECTED", "SUPERSEDED"}
         assert sum(row["state"] == "LIVE" for row in rows) == 1
         live, (generation, start) = self.room.status()["live"], self.ask()

@@ -225,7 +225,8 @@ class Room:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the lines of the log with this event's name."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        whole = self.log.read_text().rpartition("\n")[0] if self.log.exists() else ""  # the last may be half written
+        lines = whole.splitlines()
         parsed = (json.loads(line) for line in lines if line.startswith("{"))
         return [line for line in parsed if line.get("event") == name]
 
