@@ -29,6 +29,7 @@ MEASUREMENTS = (
     "remembering",
     "restarting",
     "compiling",
+    "comparing",
     "instructions",
 )
 # The last one runs under valgrind for minutes, so it must be asked for.

@@ -21,6 +21,7 @@ _GROUPS = {
     "beside": "Serving beside a swap, a gate, and staging",
     "rollback": "Rollback",
     "restart": "Restart to ready",
+    "ab": "A/B",
     "scale": "Scale",
     "instructions": "Instructions",
 }
