@@ -78,7 +78,7 @@ class Crashes:
         """Return what a fresh PEFT load answers of the adapter whose digest starts so."""
         if start == "0" * 12:
             return truth(None)
-        return truth(home() / next(name for digest, name in self.of.items() if digest.startswith(start)))
+        return truth(home() / next(name for digest, name in list(self.of.items()) if digest.startswith(start)))
 
     def pointer(self) -> dict[str, Any]:
         """Read what a restart is to serve; a torn file would raise."""
