@@ -27,6 +27,13 @@ def limit_pages(ledger: Ledger, more: int | None) -> None:
         database.execute(f"PRAGMA max_page_count = {2**30 if more is None else pages + more}")
 
 
+def test_a_growing_ledger_does_not_grow_in_memory(ledger) -> None:
+    """What SQLite keeps of the file has a small limit in KiB (a negative size), which holds after any write."""
+    ledger.add(FINDS)
+    with ledger._reading() as database:
+        assert -512 <= database.execute("PRAGMA cache_size").fetchone()[0] < 0
+
+
 def test_a_full_disk_writes_nothing_and_says_what_to_do(ledger) -> None:
     """All of a transaction or none; when there is space again it goes on, without a restart."""
     ledger.add(FINDS[:1])
