@@ -26,6 +26,10 @@ class Split(Protocol):
         """Return the generation beside the live one, None when there is none."""
         ...
 
+    def scored(self, generation: int, score: float) -> bool:
+        """Count feedback; False when the generation is in no rollout."""
+        ...
+
 
 class Answerer:
     """Answers requests with the engine. Every method is legal from any thread; `prepare` may take long."""
@@ -85,6 +89,10 @@ class Answerer:
     def text(self, ask: Ask) -> TextStream:
         """Make what decodes its answer."""
         return TextStream(self._engine.resident.tokenizer, ask.stop)
+
+    def scored(self, generation: int, score: float) -> bool:
+        """Count feedback for a generation; False when it is in no rollout."""
+        return self.rollouts is not None and self.rollouts.scored(generation, score)
 
     def generations(self) -> list[int]:
         """Name what can be asked for, the live one first."""

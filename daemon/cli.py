@@ -34,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_local_commands(commands)
     _add_reading_commands(commands)
     _add_changing_commands(commands)
+    _add_ab(commands)
     return parser
 
 
@@ -119,6 +120,19 @@ def _add_changing_commands(commands: Any) -> None:
     _talking(commands, "unpin", "act", "unpin", "let new adapters go live again")
     _talking(commands, "pause", "act", "pause", "take nothing from the queue")
     _talking(commands, "resume", "act", "resume", "take from the queue again")
+
+
+def _add_ab(commands: Any) -> None:
+    summary = "answer with two generations side by side until you decide"
+    ab = commands.add_parser("ab", help=summary, description=f"{summary.capitalize()}.")
+    acts = ab.add_subparsers(dest="act", metavar="ACT", required=True)
+    start = _talking(acts, "start", "ab", "start", "put a kept generation beside the live one")
+    start.add_argument("generation", type=_number, metavar="N", help="which generation")
+    start.add_argument("--weight", type=float, default=50.0, metavar="PERCENT", help="of new requests (default 50)")
+    status = _talking(acts, "status", "ab", "status", "show both arms side by side, also a canary's")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    _talking(acts, "promote", "ab", "promote", "make what is beside the live generation live, also a canary")
+    _talking(acts, "stop", "ab", "stop", "take away what is beside the live generation, also a canary")
 
 
 def _add(commands: Any, name: str, module: str, function: str, summary: str) -> argparse.ArgumentParser:

@@ -52,6 +52,15 @@ def _writes(app: FastAPI, face: Face) -> None:
     def pin(fields: Fields, who: Peer | None) -> Fields:
         return face.pin(_number(fields, "generation"), who)
 
+    def ab_start(fields: Fields, who: Peer | None) -> Fields:
+        number = _number(fields, "generation")
+        if number is None:
+            raise BadRequest("bad_generation", "generation must be a generation's number", "generation")
+        return face.ab_start(number, _weight(fields), who)
+
+    _post(app, "/ab/start", ab_start, {"generation", "weight"})
+    _post(app, "/ab/promote", lambda _, who: face.ab_promote(who), set())
+    _post(app, "/ab/stop", lambda _, who: face.ab_stop(who), set())
     _post(app, "/submit", submit, {"uri", "again"})
     _post(app, "/rollback", rollback, {"generation", "follow"})
     _post(app, "/pin", pin, {"generation"})
@@ -109,6 +118,13 @@ def _number(fields: Fields, name: str) -> int | None:
     if value is not None and (type(value) is not int or value < 0):
         raise BadRequest(f"bad_{name}", f"{name} must be a generation's number", name)
     return value
+
+
+def _weight(fields: Fields) -> float:
+    value = fields.get("weight", 50.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 100:
+        raise BadRequest("bad_weight", "weight must be percent, above 0 and below 100", "weight")
+    return float(value)
 
 
 def _limit(text: str | None) -> int:

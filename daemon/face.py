@@ -67,6 +67,18 @@ class Face(Protocol):
         """Keep the live generation live, or generation `number`. Raises Conflict."""
         ...
 
+    def ab_start(self, number: int, weight: float, peer: Peer | None) -> dict[str, Any]:
+        """Put a kept generation beside the live one for `weight` percent of new requests. Raises Conflict."""
+        ...
+
+    def ab_promote(self, peer: Peer | None) -> dict[str, Any]:
+        """Make what is beside the live generation live. Raises Conflict."""
+        ...
+
+    def ab_stop(self, peer: Peer | None) -> dict[str, Any]:
+        """Take away what is beside the live generation. Raises Conflict."""
+        ...
+
     def unpin(self, peer: Peer | None) -> dict[str, Any]:
         """Let new adapters go live again."""
         ...

@@ -10,14 +10,19 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from openai.types import Model
 
+from .config_rollout import Rollout
 from .face import Face
+from .feedback import Answers, feedback_routes
 from .http_errors import install_errors
-from .http_v1 import STICKY_HEADER, answering_routes
+from .http_v1 import Sticky, answering_routes
 from .metrics import Metrics
 from .refusals import FaceError, NotReady
 from .status_page import answer_routes, page_routes
 
 log = structlog.get_logger(__name__)
+
+
+AS_USUAL = Rollout()
 
 
 class Unauthorized(FaceError):
@@ -27,19 +32,21 @@ class Unauthorized(FaceError):
 
 
 def make_http_app(
-    face: Face, model: str, metrics: Metrics, api_key_file: str = "", header: str = STICKY_HEADER
+    face: Face, model: str, metrics: Metrics, api_key_file: str = "", rollout: Rollout = AS_USUAL
 ) -> FastAPI:
     """Make the app. `model` is the name under which the resident is asked for.
 
     The key file is read at each request, so that a new key needs no restart; empty means no key is asked for.
-    `header` names whose request it is, for a rollout.
+    `rollout` says whose requests stay together, and whether feedback is taken.
     """
     app = FastAPI(openapi_url=None)
     install_errors(app)
     keyed = [Depends(_key_check(Path(api_key_file)))] if api_key_file else []
+    answers = Answers() if rollout.feedback else None
     v1 = APIRouter(prefix="/v1", dependencies=keyed)
     v1.get("/models", response_model=None)(_models(face, model))
-    v1.include_router(answering_routes(face, model, metrics, header))
+    v1.include_router(answering_routes(face, model, metrics, Sticky(rollout.header, answers)))
+    v1.include_router(feedback_routes(face, answers))
     app.include_router(v1)
     app.include_router(answer_routes(face), dependencies=keyed)
     app.include_router(page_routes())

@@ -16,13 +16,13 @@ from ..swap.lanes import Progress, Ticket
 from .answerer import Answerer
 from .asks import MAX_BODY_BYTES, Body, ChatBody, CompletionBody, read_body, which_generation
 from .face import Face
+from .feedback import Answers
 from .http_errors import error_body
 from .metrics import Metrics
 from .refusals import FaceError
 from .shapes import Shape, system_fingerprint
 
 GENERATION_HEADER = "X-Hotswapd-Generation"
-STICKY_HEADER = "X-Hotswapd-User"
 _CLIENT_GONE = 499  # nginx's number for it; nobody reads the answer, but the metric says what happened
 
 
@@ -36,6 +36,14 @@ class LaneFailed(FaceError):
     """The request's lane failed it; the same request may succeed now."""
 
     status = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """What the endpoints do for a rollout: `header` names whose request it is, `answers` remembers who gave which."""
+
+    header: str = "X-Hotswapd-User"
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +98,16 @@ class Conversation:
             self._loop.call_soon_threadsafe(self._heard.put_nowait, progress)
 
 
-def answering_routes(face: Face, model: str, metrics: Metrics, header: str = STICKY_HEADER) -> APIRouter:
-    """Make both endpoints; `header` names whose request it is, so that a rollout keeps them together."""
+def answering_routes(face: Face, model: str, metrics: Metrics, rollout: Sticky = Sticky()) -> APIRouter:
+    """Make both endpoints; `rollout` says whose requests stay together, and who remembers answers."""
     router = APIRouter()
     for path, kind in (("/completions", CompletionBody), ("/chat/completions", ChatBody)):
-        router.post(path, response_model=None)(_endpoint(face, model, metrics, kind, header))
+        router.post(path, response_model=None)(_endpoint(face, model, metrics, kind, rollout))
     return router
 
 
 def _endpoint(
-    face: Face, model: str, metrics: Metrics, kind: type[Body], header: str
+    face: Face, model: str, metrics: Metrics, kind: type[Body], rollout: Sticky
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
@@ -107,7 +115,7 @@ def _endpoint(
             body = read_body(kind, await _read(request))
             generation = which_generation(body.model, model)
             ask = await to_thread.run_sync(
-                functools.partial(answerer.prepare, body, generation, request.headers.get(header, ""))
+                functools.partial(answerer.prepare, body, generation, request.headers.get(rollout.header, ""))
             )
             conversation = Conversation(answerer, ask)
         except FaceError as error:
@@ -119,6 +127,8 @@ def _endpoint(
         ticket = conversation.ticket
         fingerprint = system_fingerprint(ticket.generation, ticket.digest)
         shape = Shape(body.model, fingerprint, kind is ChatBody, len(ask.prompt))
+        if rollout.answers is not None:
+            rollout.answers.note(shape.id, ticket.generation)
         headers = {GENERATION_HEADER: str(ticket.generation)}
         if body.stream:
             events = _events(conversation, shape, metrics, usage=body.include_usage)

@@ -4,7 +4,7 @@ import threading
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -44,6 +44,14 @@ class Metrics:
         self._generations: dict[str, set[str]] = {}
         self.lanes: Callable[[], Iterable[LaneStatus]] | None = None
         """Describes the lanes that hold a generation; set once, when there are some."""
+        self.rollout: Callable[[], Mapping[str, Any] | None] = lambda: None
+        """Describes the rollout that is under way; set once, when there can be one."""
+        self._arms = Gauge(
+            "hotswapd_rollout",
+            "What was counted of each arm in this step of a rollout, and its percent of new requests",
+            ["arm", "generation", "what"],
+            registry=registry,
+        )
         self._swaps = Counter("hotswapd_swaps", "Swaps by how they ended", ["outcome", "source"], registry=registry)
         self._stages = Histogram(
             "hotswapd_swap_seconds", "Seconds by stage", ["stage"], buckets=_SWAP_BUCKETS, registry=registry
@@ -124,6 +132,7 @@ class Metrics:
         """
         with self._lock:
             held = self._count_lanes()
+            self._count_arms()
             shown = generate_latest(self.registry)
             if held is not None:
                 self._forget(label for label in list(self._generations) if label and label not in held)
@@ -141,6 +150,18 @@ class Metrics:
         for (generation, state), count in counts.items():
             self._in_lanes.labels(generation, state).set(count)
         return {generation for generation, _ in counts}
+
+    def _count_arms(self) -> None:
+        """Show both arms side by side while there are two."""
+        self._arms.clear()
+        now = self.rollout()
+        if now is None:
+            return
+        for arm, share in (("canary", now["share"]), ("live", 100 - now["share"])):
+            counted = dict(now[arm]) | {"share": share}
+            generation = str(counted.pop("generation"))
+            for what, value in counted.items():
+                self._arms.labels(arm, generation, what).set(value)
 
     def _beyond_the_newest(self) -> Iterable[str]:
         """Name what there would be too many of, should nobody ask for the text."""

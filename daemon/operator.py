@@ -16,6 +16,7 @@ from .overview import overview
 from .picture import Pictures
 from .refusals import BadRequest, Conflict, FaceError, NotReady
 from .report import status
+from .rollout_acts import RolloutActs
 from .rows import Generation, Row, moment
 from .rules import PAUSED
 from .standing import Standing
@@ -37,6 +38,7 @@ class Operator:
     resident: dict[str, Any] = field(default_factory=dict)
     worker: Worker | None = None
     answers: Answerer | None = None
+    rollouts: RolloutActs | None = None
     pictures: Pictures = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +95,21 @@ class Operator:
         """Keep the live generation live, or generation `number`. Raises Conflict."""
         with self._noting("pin", "" if number is None else str(number), peer):
             return _live(self._working().pin(number)) | {"pinned": True}
+
+    def ab_start(self, number: int, weight: float, peer: Peer | None) -> dict[str, Any]:
+        """Put a kept generation beside the live one. Raises Conflict."""
+        with self._noting("ab start", f"{number} weight {weight:g}", peer):
+            return _live(self._rollouts().start(number, weight)) | {"beside": number, "weight": weight}
+
+    def ab_promote(self, peer: Peer | None) -> dict[str, Any]:
+        """Make what is beside the live generation live. Raises Conflict."""
+        with self._noting("ab promote", "", peer):
+            return _live(self._rollouts().promote())
+
+    def ab_stop(self, peer: Peer | None) -> dict[str, Any]:
+        """Take away what is beside the live generation. Raises Conflict."""
+        with self._noting("ab stop", "", peer):
+            return _live(self._rollouts().stop())
 
     def unpin(self, peer: Peer | None) -> dict[str, Any]:
         """Let new adapters go live again."""
@@ -162,6 +179,11 @@ class Operator:
             if found or left <= 0:
                 return found
             self.inbox.wait(since, left)
+
+    def _rollouts(self) -> RolloutActs:
+        self._working()
+        assert self.rollouts is not None
+        return self.rollouts
 
     def _working(self) -> Worker:
         if self.worker is None or not self.standing.readiness().ready:

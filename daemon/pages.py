@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..swap.errors import Misfit
+from .pages_rollout import side_by_side
 from .pages_verify import verdict_lines
 from .pages_words import age, clock, duration, moment, name_of, plain, until
 
@@ -50,6 +51,7 @@ def status_page(status: Mapping[str, Any], now: datetime | None = None) -> Rende
     grid.add_row("model", _resident(status.get("resident") or {}))
     for title, lines in (
         ("lanes", [_lane(lane) for lane in status.get("lanes") or ()]),
+        ("rollout", [plain(line) for line in _rollout(status.get("rollout"))]),
         ("sources", [_source(source, at) for source in status.get("sources") or ()]),
         (_queue_title(status), [_waiting(entry, at) for entry in status.get("queue") or ()]),
     ):
@@ -101,6 +103,10 @@ def _resident(resident: Mapping[str, Any]) -> RenderableType:
         plain(f"{resident.get('base')} on {resident.get('device')}, {resident.get('dtype')}, {compiled}{more}"),
         plain(f"{resident.get('slots')} slots of rank {resident.get('max_rank')} ({size})", "dim"),
     )
+
+
+def _rollout(now: Mapping[str, Any] | None) -> list[str]:
+    return side_by_side(now).splitlines() if now else []
 
 
 def _lane(lane: Mapping[str, Any]) -> Text:

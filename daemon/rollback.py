@@ -50,7 +50,7 @@ class Rollback:
 
         Raises Conflict, ResidentLost or LedgerDown; nothing has changed then.
         """
-        image = self._image(target)
+        image = self.image(target)
         failpoint("rollback")
         resident = self.pipeline.resident
         try:
@@ -81,7 +81,7 @@ class Rollback:
                 log.warning("passed_over", generation=target.number, code=refusal.code, detail=refusal.sentence)
         raise Conflict("already_live", "the base itself is live: there is nothing to go back to")
 
-    def _image(self, target: Generation) -> Image:
+    def image(self, target: Generation) -> Image:
         """Get its image, held: the one on the device when it is still there, else laid out again from the store."""
         resident = self.pipeline.resident
         on_device = self.pipeline.on_device(target.number)

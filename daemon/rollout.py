@@ -87,6 +87,11 @@ class Rollouts:
             if ended.non_finite:
                 self.wake()
 
+    def scored(self, generation: int, score: float) -> bool:
+        """Count feedback; False when the generation is in no rollout."""
+        trial = self.trial
+        return trial is not None and trial.scored(generation, score)
+
     def number(self) -> int | None:
         """Return the generation that is beside the live one, None when there is none."""
         trial = self.trial
@@ -177,6 +182,15 @@ class Rollouts:
         self._stop()
         self._swap_id, self._notes = "", []
         return live
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether an operator has put a generation beside the live one which is no candidate."""
+        return self.trial is not None and not self._swap_id
+
+    def close(self) -> None:
+        """Take a generation away that an operator has put beside the live one."""
+        self._stop()
 
     def halt(self) -> None:
         """Say, at a proper end of the process, that the canary has killed nobody; it is tried again after the start."""

@@ -33,7 +33,7 @@ class Servers:
         """Open nothing yet."""
         serve = settings.serve
         self._settings = settings
-        http = make_http_app(face, settings.model.base, metrics, serve.api_key_file, settings.rollout.header)
+        http = make_http_app(face, settings.model.base, metrics, serve.api_key_file, settings.rollout)
         self._http = _Server(http)
         self._control = _Server(make_control_app(face), PeerProtocol)
         self._thread: threading.Thread | None = None

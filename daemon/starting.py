@@ -29,6 +29,7 @@ from .policy import policy_fingerprint
 from .report import resident
 from .rollback import Rollback
 from .rollout import Rollouts
+from .rollout_acts import RolloutActs
 from .rows import Generation
 from .verify_live import Guard
 from .verify_reading import require_readable
@@ -90,12 +91,11 @@ class Start:
         pipeline.verification = self._verification(engine, worker, self._settings)
         self._rollouts = pipeline.rollout = self._make_rollouts(engine, pipeline)
         standing.rollout = self._rollouts.status
-        self._operator.worker = worker
-        answers = Answerer(engine, self._on_lost)
+        self._operator.worker, self._operator.rollouts = worker, RolloutActs(worker, worker.rollback, self._rollouts)
+        self._operator.answers = answers = Answerer(engine, self._on_lost)
         answers.rollouts = self._rollouts
-        self._operator.answers = answers
         standing.engine = engine
-        self._metrics.lanes = engine.lanes.status
+        self._metrics.lanes, self._metrics.rollout = engine.lanes.status, self._rollouts.status
         standing.is_ready = True
         self._beats.beat(WORKER, _FIRST_SCANS)
         self._notify.ready(headline(standing, self._operator.ledger, self._operator.watches))

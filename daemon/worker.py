@@ -56,7 +56,7 @@ class Worker:
         self._inbox = inbox
         self._ledger = ledger
         self._pipeline = pipeline
-        self._rollback = rollback
+        self.rollback = rollback
         self._room = room
         self._tick = tick
         self._urgent = urgent
@@ -108,7 +108,7 @@ class Worker:
         """Make an older generation live and pin it unless `follow`. Raises Conflict, TimeoutError or LedgerDown."""
 
         def run() -> Generation:
-            target, before = self._rollback.target(number), self._pipeline.live
+            target, before = self.rollback.target(number), self._pipeline.live
             left = Left(State.ROLLED_BACK, "operator", f"rolled back by hand to generation {target.number}")
 
             def also() -> None:
@@ -116,9 +116,9 @@ class Worker:
                 self._ledger.set_flag("pinned", not follow)
 
             with contextlib.nullcontext() if follow else self._pinned():
-                return self._rollback.run(target, left, also)
+                return self.rollback.run(target, left, also)
 
-        return self._do(run)
+        return self.do(run)
 
     def pin(self, number: int | None) -> Generation:
         """Keep what is live, or make generation `number` live and keep that. Raises as `roll_back` does."""
@@ -128,9 +128,9 @@ class Worker:
             with self._pinned():
                 if number is None or number == live.number:
                     return live
-                return self._rollback.run(self._rollback.target(number), Left(State.RETIRED, "pinned_other"))
+                return self.rollback.run(self.rollback.target(number), Left(State.RETIRED, "pinned_other"))
 
-        return self._do(run)
+        return self.do(run)
 
     def between(self, run: Callable[[], None]) -> None:
         """Have something done on the worker's thread, before the next candidate; does not wait for it."""
@@ -153,7 +153,7 @@ class Worker:
             self._ledger.set_flag("pinned", was)
             raise
 
-    def _do(self, run: Callable[[], Generation]) -> Generation:
+    def do(self, run: Callable[[], Generation]) -> Generation:
         """Have it done on the worker's thread, before the next candidate. What was not begun in time is not done."""
         command = Command(run, Future())
         self._commands.put(command)

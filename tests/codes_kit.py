@@ -16,7 +16,7 @@ _PLACES: dict[str, int] = {
     **dict.fromkeys(("Misfit", "_one", "refuse", "BadHeader", "RolledBack", "Interrupted", "BadJSON"), 0),
     **dict.fromkeys(("Waiting", "Unavailable", "_Absent", "Gone", "Refused", "SourceDown", "HubTrouble"), 0),
     **dict.fromkeys(("BadAsk", "BadRequest", "Conflict", "Busy", "NotReady", "NoSuchModel", "TooLarge"), 0),
-    **dict.fromkeys(("Unauthorized", "LaneFailed", "CannotListen", "_down"), 0),
+    **dict.fromkeys(("Unauthorized", "LaneFailed", "NoFeedback", "CannotListen", "_down"), 0),
     **dict.fromkeys(("Ending", "Left", "pass_by", "wait_for_another_try", "error_response", "end"), 1),
     **dict.fromkeys(("Verdict", "move", "move_all", "_move_all"), 2),
     "take": 4,

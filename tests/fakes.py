@@ -179,6 +179,15 @@ class FakeFace:
     def pin(self, number: int | None, peer: Peer | None) -> dict[str, Any]:
         return self._did(peer, "pin", number)
 
+    def ab_start(self, number: int, weight: float, peer: Peer | None) -> dict[str, Any]:
+        return self._did(peer, "ab_start", number, weight)
+
+    def ab_promote(self, peer: Peer | None) -> dict[str, Any]:
+        return self._did(peer, "ab_promote")
+
+    def ab_stop(self, peer: Peer | None) -> dict[str, Any]:
+        raise Conflict("no_rollout", "nothing is beside the live generation")
+
     def unpin(self, peer: Peer | None) -> dict[str, Any]:
         return self._did(peer, "unpin")
 

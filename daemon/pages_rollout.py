@@ -1,0 +1,31 @@
+"""A rollout in words: both arms side by side."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_COUNTED = (
+    ("requests", "requests"),
+    ("errors", "failed"),
+    ("degenerate", "degenerate"),
+    ("non_finite", "not finite"),
+    ("first_token_seconds", "seconds to the first token"),
+    ("seconds_a_token", "seconds a token"),
+    ("tokens", "tokens an answer"),
+    ("feedback", "scores"),
+    ("mean_score", "mean score"),
+)
+
+
+def side_by_side(now: Mapping[str, Any] | None) -> str:
+    """Lay out both arms, one line for each thing counted."""
+    if now is None:
+        return "no rollout is under way"
+    live, canary = now["live"], now["canary"]
+    lines = [f"{now['kind']}: {now['share']:g} % of new requests go to generation {canary['generation']}"]
+    lines.append(f"{'':28}{'live g' + str(live['generation']):>16}{'beside g' + str(canary['generation']):>16}")
+    lines += [f"{title:28}{_number(live.get(name))}{_number(canary.get(name))}" for name, title in _COUNTED]
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return f"{'-' if value is None else format(value, '.4g'):>16}"

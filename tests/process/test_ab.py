@@ -1,0 +1,142 @@
+"""A/B and feedback in the real daemon: two generations until somebody decides, and scores that decide a canary."""
+
+from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
+from faults_kit import goes_live, only_in_full
+from rollout_kit import Users, configure, expected, rollout, runs
+from service_kit import Room, make_room
+
+from hotswapd.daemon.client import Refused
+
+
+@pytest.fixture
+def room(tmp_path: Path):
+    yield from make_room(tmp_path)
+
+
+def refusal(room: Room, path: str, **fields: object) -> str:
+    with pytest.raises(Refused) as caught:
+        room.client.post(path, fields)
+    return caught.value.code
+
+
+def two(room: Room) -> None:
+    """Make two generations, the second of them live."""
+    room.ready()
+    for index in range(2):
+        goes_live(room, room.drop(f"run-{index}"))
+
+
+def test_two_generations_answer_until_one_is_promoted(room: Room):
+    """Started, counted, shown, promoted; each action is in the ledger with who asked for it."""
+    room.configure()
+    two(room)
+    assert refusal(room, "/ab/stop") == refusal(room, "/ab/promote") == "no_rollout"
+    assert refusal(room, "/ab/start", generation=99) == "no_such_generation"
+    assert refusal(room, "/ab/start", generation=2) == "already_live"
+    assert refusal(room, "/ab/start", generation=1, weight=100) == "bad_weight"
+    room.client.post("/ab/start", {"generation": 1, "weight": 40})
+    status = runs(room, 1)
+    assert (status["kind"], status["share"], status["live"]["generation"]) == ("ab", 40, 2)
+    assert refusal(room, "/ab/start", generation=0) == "rollout_runs"
+    users = Users(room)
+    for number in range(20):
+        assert users.ask_as(f"user-{number}")[0] == expected(status, f"user-{number}")
+    assert set(users.heard) == {1, 2}
+    now = rollout(room)
+    assert now is not None
+    assert now["live"]["requests"] + now["canary"]["requests"] == 20
+    room.client.post("/ab/promote", {})
+    assert (room.live(), rollout(room)) == (1, None)
+    assert {users.ask_as(str(number))[0] for number in range(5)} == {1}
+    done = [(one["action"], one["argument"], one["result"]) for one in room.client.get("/actions")]
+    assert ("ab promote", "", "done") in done
+    assert ("ab start", "1 weight 40", "done") in done
+
+
+@only_in_full
+def test_stopped_what_was_live_answers_alone_and_a_restart_stops_too(room: Room):
+    """The base can be compared with as well."""
+    two(room)
+    room.client.post("/ab/start", {"generation": 0})
+    runs(room, 0)
+    room.client.post("/ab/stop", {})
+    assert (room.live(), rollout(room)) == (2, None)
+    room.client.post("/ab/start", {"generation": 1})
+    runs(room, 1)
+    assert room.process is not None
+    room.process.kill()
+    room.ready()
+    assert (room.live(), rollout(room)) == (2, None)
+
+
+@only_in_full
+def test_in_ab_mode_each_candidate_stands_beside_until_somebody_decides(room: Room):
+    """Nothing is decided by what was counted; stopped by hand it is rolled back from."""
+    configure(room, 'mode = "ab"\nweight = 50\nmin_requests = 1\nmin_seconds = 0')
+    room.ready()
+    first = room.drop("run-0")
+    runs(room, 1)
+    users = Users(room)
+    for number in range(10):
+        users.ask_as(f"user-{number}")
+    assert room.live() == 0
+    room.client.post("/ab/promote", {})
+    assert room.outcome(first)["state"] == "LIVE"
+    second = room.drop("run-1")
+    runs(room, 2)
+    room.client.post("/ab/stop", {})
+    row = room.outcome(second)
+    assert (row["state"], row["reason"]) == ("ROLLED_BACK", "operator")
+
+
+def test_a_canary_with_lower_scores_is_dropped_and_its_bytes_are_not_taken_again(room: Room):
+    """After good ones; nobody outside its share has seen it, and its row has the numbers."""
+    configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 24\nmin_seconds = 0\nfeedback = true')
+    room.ready()
+    uri = room.drop("run-0")
+    status = runs(room, 1)
+    users, asked = Users(room), 0
+    while rollout(room) is not None and asked < 400:
+        name = f"user-{asked}"
+        generation, number = users.ask_as(name)
+        assert generation in (0, expected(status, name))
+        if (now := rollout(room)) is not None:
+            good = generation == 0 or now["canary"]["requests"] <= 4
+            users.rate(number, 1.0 if good else 0.0)
+        asked += 1
+    row = room.outcome(uri)
+    assert (row["state"], row["reason"]) == ("ROLLED_BACK", "canary_worse")
+    assert "the mean score is" in row["detail"]
+    numbers = row["verify"][-1]["numbers"]
+    assert numbers["canary_requests"] >= 24
+    assert numbers["canary_mean_score"] < numbers["live_mean_score"] == 1.0
+    again = room.drop("run-0", name="the-same")
+    assert room.outcome(again)["state"] == "ROLLED_BACK"
+    assert {users.ask_as(str(name))[0] for name in range(4)} == {0}
+
+
+@only_in_full
+def test_feedback_is_off_unless_configured(room: Room):
+    """And where it is on, an id counts once, and what makes no sense is refused with a code."""
+    room.ready()
+    users = Users(room)
+    with pytest.raises(HTTPError, match="404"):
+        users.rate(users.ask_as("a")[1], 1)
+
+
+def test_the_metrics_show_both_arms(room: Room):
+    """While there are two, and not after."""
+    two(room)
+    room.client.post("/ab/start", {"generation": 1, "weight": 25})
+    runs(room, 1)
+    users = Users(room)
+    users.ask_as("somebody")
+    share = 'hotswapd_rollout{{arm="{}",generation="{}",what="share"}}'
+    assert users.metric(share.format("canary", 1)) == 25
+    assert users.metric(share.format("live", 2)) == 75
+    room.client.post("/ab/stop", {})
+    with pytest.raises(StopIteration):
+        users.metric(share.format("canary", 1))
