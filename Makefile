@@ -68,4 +68,10 @@ crash: $(STAMP)
 	HOTSWAPD_TEST_CRASHES=10 HOTSWAPD_TEST_KILLS=500 timeout 7200 $(BIN)/pytest -q -s -p no:randomly \
 		tests/proof/test_crash.py tests/proof/test_crash_sync.py tests/process/test_kill.py
 
+# Every class of bad adapter through the daemon and through plain PEFT. The table goes to build/corpus.
+.PHONY: corpus
+corpus: $(STAMP) packages
+	OMP_NUM_THREADS=1 timeout 1200 $(BIN)/python tests/corpus_run.py
+	HOTSWAPD_TEST_CORPUS=all OMP_NUM_THREADS=1 timeout 1200 $(BIN)/pytest -q tests/proof/test_corpus_remote.py
+
 include systemd/install.mk

@@ -8,6 +8,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -22,7 +23,37 @@ from transformers import AutoModelForCausalLM
 LIMIT = 20.0
 MEMORY = 2 << 30
 MAX_RANK = 8
+HERE = Path(__file__)
 PROMPT = torch.tensor([[5, 6, 7, 40, 9]])
+
+
+class Stock:
+    """The process, from the side of who asks. `before` is a command that becomes it, if one is given."""
+
+    def __init__(self, base: Path, live: Path, before: list[str]) -> None:
+        self._command = [*before, sys.executable, str(HERE), str(base), str(live)]
+
+    def __enter__(self) -> "Stock":
+        environ = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+        self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=nowhere, text=True, env=environ)
+        assert self._answer() == "ready\n"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self, adapter: Path) -> str:
+        """Have it try one, and return what became of the model."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{adapter}\n")
+        self._process.stdin.flush()
+        return str(json.loads(self._answer()))
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
 
 
 def main() -> int:

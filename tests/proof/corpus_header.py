@@ -112,8 +112,9 @@ def _same_bytes(parsed: Entries) -> None:
     other["data_offsets"], other["shape"] = one["data_offsets"], one["shape"]
 
 
-def _no_bytes(count: int) -> Entries:
-    return {f"t{n}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(count)}
+def _no_bytes(count: int) -> bytes:
+    """Make a header of so many tensors that have no data."""
+    return b"{" + b",".join(b'"t%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}' % n for n in range(count)) + b"}"
 
 
 def _zip() -> bytes:
@@ -142,8 +143,8 @@ HEADERS = [
     Bad("length_sign_bit", becomes(lambda h, d: join(h, d, 1 << 63)), "header_too_large"),
     Bad("length_of_100_mb", becomes(lambda h, d: join(h, d, 100_000_001)), "header_too_large"),
     Bad("header_padded_to_2_mib", becomes(lambda h, d: join(h.rstrip() + b" " * (2 << 20), d)), "header_too_large"),
-    Bad("600000_empty_tensors", entries(lambda _: _no_bytes(600_000)), "header_too_large"),
-    Bad("20001_empty_tensors", is_now(join(json.dumps(_no_bytes(20_001)).encode(), b"")), "header_too_large"),
+    Bad("600000_empty_tensors", becomes(lambda _, __: join(_no_bytes(600_000), b"")), "header_too_large"),
+    Bad("20001_empty_tensors", is_now(join(_no_bytes(20_001), b"")), "header_too_large"),
     Bad("length_short_of_the_header", becomes(lambda h, d: join(h, d, len(h) // 2)), "header_not_json"),
     Bad("not_json", is_now(join(b"{this is no JSON at all}", b"")), "header_not_json"),
     Bad("a_list", is_now(join(b"[]" + b" " * 6, b"")), "header_not_json"),

@@ -1,0 +1,50 @@
+"""Every class of structure, configuration and tensors is refused by the swap itself, and the arena keeps each bit."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from resident_kit import answer, go_live, opened, same_bits
+from service_kit import home
+
+from hotswapd.swap.errors import Rejected
+from hotswapd.swap.resident import Resident
+
+from .corpus import GOOD, Bad, everything
+from .corpus_bench import DTYPE, LIVE, MAX_RANK
+
+CLASSES = [bad for group in ("structure", "config", "tensors") for bad in everything()[group]]
+REFUSED = [bad for bad in CLASSES if bad.state != "ROLLED_BACK"]
+
+
+@pytest.fixture(scope="module")
+def resident() -> Iterator[Resident]:
+    with opened(home() / "base", max_rank=MAX_RANK, dtype=DTYPE) as made:
+        go_live(made, home() / LIVE)
+        yield made
+
+
+@pytest.mark.parametrize("bad", REFUSED, ids=[bad.name for bad in REFUSED])
+def test_it_is_refused_and_the_arena_has_the_same_digest(resident: Resident, tmp_path: Path, bad: Bad):
+    """Whoever calls the swap, with no daemon before it that would wait for a file to become whole."""
+    live, digest = resident.live, resident.arena.digest()
+    adapter = tmp_path / "adapter"
+    shutil.copytree(home() / GOOD, adapter)
+    bad.spoil(adapter)
+    with pytest.raises(Rejected):
+        resident.swap(adapter, 99)
+    assert resident.live is live
+    assert resident.arena.digest() == digest
+
+
+def test_after_them_the_answers_are_the_same_bits(resident: Resident, tmp_path: Path):
+    """A few that fail at different depths: the logits are those of before."""
+    said = answer(resident)
+    for name in ("hole_in_the_data", "rank_not_the_tensors", "infinite_after_the_cast", "other_width_in_the_last"):
+        adapter = tmp_path / name
+        shutil.copytree(home() / GOOD, adapter)
+        next(bad for bad in CLASSES if bad.name == name).spoil(adapter)
+        with pytest.raises(Rejected):
+            resident.swap(adapter, 99)
+    assert same_bits(answer(resident), said)
