@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+from ..loaders.syncing import fsync_directory
+
 HOLDS = ("pinned", "paused")
 
 
@@ -22,11 +24,7 @@ def keep_holds(ledger: Path, holds: dict[str, bool]) -> None:
         file.flush()
         os.fsync(fd)
     fresh.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    fsync_directory(path.parent)
 
 
 def kept_holds(ledger: Path) -> dict[str, bool]:

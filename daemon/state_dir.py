@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..loaders.syncing import fsync_directory
 from .config import ConfigError
 
 
@@ -59,11 +60,7 @@ def _make(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for one in {path, *fresh}:
         with contextlib.suppress(OSError):  # a parent that may not be read, or is read-only
-            fd = os.open(one.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            fsync_directory(one.parent)
 
 
 def _open_lock(path: Path) -> int:

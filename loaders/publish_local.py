@@ -10,6 +10,7 @@ from pathlib import Path
 from .digests import Listed
 from .errors import Unavailable
 from .store import READ_BYTES
+from .syncing import fsync_directory
 
 
 class LocalPlace:
@@ -32,7 +33,7 @@ class LocalPlace:
         """Take a file away, durably. Raises Unavailable."""
         with self._errors():
             (self._directory / name).unlink(missing_ok=True)
-            self._sync()
+            fsync_directory(self._directory)
 
     def put(self, source: Path, listed: Listed, sent: Callable[[int], None]) -> None:
         """Bring a file under its own name in one step, after all its bytes are on disk. Raises Unavailable."""
@@ -49,14 +50,7 @@ class LocalPlace:
                 Path(fresh).rename(self._directory / source.name)
             finally:
                 Path(fresh).unlink(missing_ok=True)
-            self._sync()
-
-    def _sync(self) -> None:
-        fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            fsync_directory(self._directory)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

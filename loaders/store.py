@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from .artifact import Artifact
 from .errors import Refused, Unavailable
+from .syncing import fsync_directory
 
 CONFIG: Literal["adapter_config.json"] = "adapter_config.json"
 WEIGHTS: Literal["adapter_model.safetensors"] = "adapter_model.safetensors"
@@ -110,7 +111,7 @@ class Store:
                 directory.chmod(0o700)
         for directory in (root, root.parent):
             with contextlib.suppress(OSError):  # a disk that became read-only has nothing to sync
-                _fsync_directory(directory)
+                fsync_directory(directory)
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Stage]:
@@ -140,11 +141,11 @@ class Store:
             self._young.add(copied.digest)
             if not self._intact(copied.digest):
                 self._discard(final)
-                _fsync_directory(path)
+                fsync_directory(path)
                 self.hear("synced")
                 path.rename(final)
                 self.hear("adopted")
-            _fsync_directory(self._artifacts)
+            fsync_directory(self._artifacts)
         return Artifact(final, copied.digest, copied.size)
 
     def find(self, digest: str) -> Artifact | None:
@@ -173,7 +174,7 @@ class Store:
                 self._discard(path)
                 self.hear("collecting")
             if doomed:
-                _fsync_directory(self._artifacts)
+                fsync_directory(self._artifacts)
         return sorted(path.name for path in doomed)
 
     def wipe_stages(self) -> None:
@@ -195,7 +196,7 @@ class Store:
                 os.close(fd)
             self.hear("pointing")
             fresh.rename(self.root / "current.json")
-            _fsync_directory(self.root)
+            fsync_directory(self.root)
 
     def pointer(self) -> dict[str, Any] | None:
         """Return the record last pointed at; None when there is none or its file is damaged (logged)."""
@@ -242,14 +243,6 @@ def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-def _fsync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _remove(path: Path) -> None:
