@@ -1,7 +1,6 @@
 """The control socket's app: everything that changes state, for whoever may open the socket."""
 
 import functools
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from .bodies import json_object, read_within
 from .face import BadRequest, Face, Peer
 from .http_errors import install_errors
 from .peer import peer
@@ -71,28 +71,15 @@ def _writes(app: FastAPI, face: Face) -> None:
 
 def _post(app: FastAPI, path: str, act: Callable[[Fields, Peer | None], Fields], known: set[str]) -> None:
     async def endpoint(request: Request) -> JSONResponse:
-        fields = _fields(await _body(request), known)
+        too_large = BadRequest("body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes")
+        fields = _fields(await read_within(request, MAX_BODY_BYTES, too_large), known)
         return JSONResponse(await to_thread.run_sync(functools.partial(act, fields, peer(request))))
 
     app.post(path, response_model=None, name=path)(endpoint)
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise BadRequest("body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes")
-    return bytes(body)
-
-
 def _fields(body: bytes, known: set[str]) -> Fields:
-    try:
-        fields = json.loads(body) if body else {}
-    except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict):
-        raise BadRequest("not_json", "the body must be a JSON object")
+    fields = json_object(body or b"{}")
     unknown = sorted(set(fields) - known)
     if unknown:
         raise BadRequest("unknown_field", f"there is no field {', '.join(unknown)}", unknown[0])

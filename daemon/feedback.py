@@ -4,13 +4,13 @@ Only the answers' ids and generations are remembered, the newest 100,000, and no
 prompt or of an answer.
 """
 
-import json
 import threading
 from collections import OrderedDict
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from .bodies import json_object, read_within
 from .face import Face
 from .refusals import BadRequest, FaceError
 
@@ -54,7 +54,8 @@ def feedback_routes(face: Face, answers: Answers | None) -> APIRouter:
     async def feedback(request: Request) -> JSONResponse:
         if answers is None:
             raise NoFeedback("feedback_off", "feedback is not taken here; rollout.feedback = true takes it")
-        number, score = _read(await _body(request))
+        too_large = BadRequest("bad_value", f"feedback has at most {_MAX_BYTES} bytes")
+        number, score = _read(await read_within(request, _MAX_BYTES, too_large))
         answerer = face.answerer()
         generation = answers.take(number)
         if generation is None:
@@ -64,22 +65,8 @@ def feedback_routes(face: Face, answers: Answers | None) -> APIRouter:
     return router
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MAX_BYTES:
-            raise BadRequest("bad_value", f"feedback has at most {_MAX_BYTES} bytes")
-    return bytes(body)
-
-
 def _read(body: bytes) -> tuple[str, float]:
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict):
-        raise BadRequest("not_json", "the body must be a JSON object")
+    fields = json_object(body)
     unknown = sorted(set(fields) - {"id", "score"})
     if unknown:
         raise BadRequest("unknown_field", f"there is no field {unknown[0][:100]} here", unknown[0][:100])

@@ -15,6 +15,7 @@ from ..swap.engine import Ask
 from ..swap.lanes import Progress, Ticket
 from .answerer import Answerer
 from .asks import MAX_BODY_BYTES, Body, ChatBody, CompletionBody, read_body, which_generation
+from .bodies import read_within
 from .face import Face
 from .feedback import Answers
 from .http_errors import error_body
@@ -204,13 +205,8 @@ def _event(data: str) -> str:
 
 async def _read(request: Request) -> bytes:
     """Read the body, but never more than a prompt can need."""
-    chunks, size = [], 0
+    too_large = TooLarge("body_too_large", f"a request has at most {MAX_BODY_BYTES} bytes")
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise TooLarge("body_too_large", f"a request has at most {MAX_BODY_BYTES} bytes")
-            chunks.append(chunk)
+        return await read_within(request, MAX_BODY_BYTES, too_large)
     except ClientDisconnect:
         return b""
-    return b"".join(chunks)
