@@ -177,7 +177,7 @@ class Rollouts:
         trial, image = self.trial, self._image
         assert trial is not None
         assert image is not None
-        live = self.commit(self._row, image, trial.canary)
+        live = self.commit(self._amend, image, trial.canary)
         failpoint("promoted")
         self._stop()
         self._swap_id, self._notes = "", []
@@ -252,9 +252,6 @@ class Rollouts:
         if said not in self._notes:
             self._notes.append(said)
             log_verdict(verdict, generation=self.number())
-
-    def _row(self) -> Row:
-        return self._amend()
 
     def _amend(self) -> Row:
         row = self.ledger.row(self._swap_id)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .config_rollout import Rollout
 from .rollout_tests import higher, more_often
-from .verify_watch import is_degenerate
+from .verify_watch import Tally
 
 if TYPE_CHECKING:
     from ..swap.tickets import Ended
@@ -23,29 +23,20 @@ def _values() -> deque[float]:
 
 
 @dataclass(slots=True)
-class Arm:
+class Arm(Tally):
     """Requests that the split gave to one arm and that have ended. Times are seconds, lengths are tokens."""
 
-    requests: int = 0
-    errors: int = 0
-    degenerate: int = 0
-    non_finite: int = 0
+    paces: deque[float] = field(default_factory=_values)
     first: deque[float] = field(default_factory=_values)
-    pace: deque[float] = field(default_factory=_values)
     length: deque[float] = field(default_factory=_values)
     scores: deque[float] = field(default_factory=_values)
 
     def add(self, ended: "Ended") -> None:
         """Count one request; one whose client went away says nothing of its length."""
+        Tally.add(self, ended)  # a class with slots is made anew by its decorator, and super() would name the first
         tokens = len(ended.token_ids)
-        self.requests += 1
-        self.errors += ended.finish == "error"
-        self.non_finite += ended.non_finite
-        self.degenerate += is_degenerate(ended.token_ids)
         if tokens:
             self.first.append(ended.first)
-        if tokens > 1:
-            self.pace.append(ended.seconds / (tokens - 1))
         if ended.finish in ("stop", "length"):
             self.length.append(tokens)
 
@@ -58,7 +49,7 @@ class Arm:
             "non_finite": self.non_finite,
             "feedback": len(self.scores),
         }
-        middles = {"first_token_seconds": self.first, "seconds_a_token": self.pace, "tokens": self.length}
+        middles = {"first_token_seconds": self.first, "seconds_a_token": self.paces, "tokens": self.length}
         found |= {name: median(values) for name, values in middles.items() if values}
         return found | ({"mean_score": fmean(self.scores)} if self.scores else {})
 
@@ -87,7 +78,7 @@ def findings(canary: Arm, live: Arm, table: Rollout) -> list[Finding]:
     slow, long = table.max_latency_ratio, table.max_length_ratio
     if slow:
         found += _times("first_token", canary.first, live.first, slow)
-        found += _times("pace", canary.pace, live.pace, slow)
+        found += _times("pace", canary.paces, live.paces, slow)
     if long:
         found += _times("longer", canary.length, live.length, long)
         found += _times("shorter", live.length, canary.length, long)

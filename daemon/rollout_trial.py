@@ -92,15 +92,14 @@ class Trial:
         Only a logit that is NaN or infinite is not waited for: it is no matter of chance.
         """
         with self._lock:
-            numbers = self._numbers()
             canary, live = self.arms[CANARY], self.arms[LIVE]
             if self.decides and canary.non_finite:
                 said = f"{canary.non_finite} of {canary.requests} requests had a logit that is NaN or infinite"
-                return Decision(Action.DROP, said, numbers)
+                return Decision(Action.DROP, said, self._numbers())
             if not self.decides or not self._complete():
                 return None
             found = findings(canary, live, self.table)
-            numbers |= {f"p_{one.what}": one.p for one in found}
+            numbers = self._numbers() | {f"p_{one.what}": one.p for one in found}
             bad = worst(found, self.table.significance)
             if bad is not None:
                 return Decision(Action.DROP, f"{bad.sentence} (p = {bad.p:.2g})", numbers)
@@ -118,11 +117,6 @@ class Trial:
                 LIVE: {"generation": self.live, **self.arms[LIVE].numbers()},
                 CANARY: {"generation": self.canary, **self.arms[CANARY].numbers()},
             }
-
-    def summary(self) -> dict[str, float]:
-        """Return this step's numbers, flat."""
-        with self._lock:
-            return self._numbers()
 
     def _next(self, numbers: dict[str, float]) -> Decision:
         said = f"with {self.share:g} % of the requests it is no worse than generation {self.live}"
