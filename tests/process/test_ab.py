@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
-from faults_kit import goes_live, only_in_full
+from faults_kit import goes_live
 from rollout_kit import Users, configure, expected, rollout, runs
 from service_kit import Room, make_room
 
@@ -56,7 +56,6 @@ def test_two_generations_answer_until_one_is_promoted(room: Room):
     assert ("ab start", "1 weight 40", "done") in done
 
 
-@only_in_full
 def test_stopped_what_was_live_answers_alone_and_a_restart_stops_too(room: Room):
     """The base can be compared with as well."""
     two(room)
@@ -72,7 +71,6 @@ def test_stopped_what_was_live_answers_alone_and_a_restart_stops_too(room: Room)
     assert (room.live(), rollout(room)) == (2, None)
 
 
-@only_in_full
 def test_in_ab_mode_each_candidate_stands_beside_until_somebody_decides(room: Room):
     """Nothing is decided by what was counted; stopped by hand it is rolled back from."""
     configure(room, 'mode = "ab"\nweight = 50\nmin_requests = 1\nmin_seconds = 0')
@@ -118,7 +116,6 @@ def test_a_canary_with_lower_scores_is_dropped_and_its_bytes_are_not_taken_again
     assert {users.ask_as(str(name))[0] for name in range(4)} == {0}
 
 
-@only_in_full
 def test_feedback_is_off_unless_configured(room: Room):
     """And where it is on, an id counts once, and what makes no sense is refused with a code."""
     room.ready()

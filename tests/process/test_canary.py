@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from faults_kit import goes_live, only_in_full
+from faults_kit import goes_live
 from rollout_kit import Users, configure, expected, rollout, runs
 from service_kit import Room, make_room
 from waiting import until
@@ -105,7 +105,6 @@ def test_a_pin_ends_the_canary_and_unpinned_it_begins_again(room: Room):
     runs(room, 2)
 
 
-@only_in_full
 def test_paused_the_canary_ends_and_resumed_it_begins_again(room: Room):
     """Nothing of the queue is tried meanwhile."""
     configure(room, 'mode = "canary"\nweight = 50')
@@ -150,7 +149,6 @@ def test_a_newer_one_supersedes_the_canary_once_it_is_verified(room: Room):
     assert state(room, first) == ("SUPERSEDED", "newer_canary")
 
 
-@only_in_full
 def test_a_newer_one_can_wait_for_the_canarys_end(room: Room):
     """`on_newer = "wait"`: then it has its turn against what is live by then."""
     configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 5\nmin_seconds = 0\non_newer = "wait"')
@@ -164,7 +162,6 @@ def test_a_newer_one_can_wait_for_the_canarys_end(room: Room):
     assert runs(room, 2)["live"]["generation"] == 1
 
 
-@only_in_full
 def test_ended_in_peace_it_is_no_death_of_the_canarys(room: Room):
     """Three restarts by the service manager, and it is tried a fourth time: only a death counts against it."""
     configure(room, 'mode = "canary"\nweight = 50')
@@ -182,10 +179,10 @@ def test_ended_in_peace_it_is_no_death_of_the_canarys(room: Room):
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param("canary", marks=only_in_full),
-        pytest.param("canary_step", marks=only_in_full),
+        "canary",
+        "canary_step",
         "canary_promote",
-        pytest.param("promoted", marks=only_in_full),
+        "promoted",
     ],
 )
 def test_killed_at_each_step_it_serves_what_the_pointer_names(room: Room, place: str):
@@ -219,7 +216,6 @@ def test_killed_at_each_step_it_serves_what_the_pointer_names(room: Room, place:
     assert (row["state"], row["generation"]) == ("LIVE", room.live())
 
 
-@only_in_full
 def test_by_default_nothing_runs_beside(room: Room):
     """A verified adapter is live at once."""
     room.ready()
