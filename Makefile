@@ -74,4 +74,12 @@ corpus: $(STAMP) packages
 	OMP_NUM_THREADS=1 timeout 1200 $(BIN)/python tests/corpus_run.py
 	HOTSWAPD_TEST_CORPUS=all OMP_NUM_THREADS=1 timeout 1200 $(BIN)/pytest -q tests/proof/test_corpus_remote.py
 
+# What the default gates say to adapters of newly trained bases; tests/trained anew. Both take a minute a base.
+.PHONY: gates trained
+BASES ?= 10
+gates: $(STAMP)
+	$(BIN)/python tests/gates_run.py $(BASES)
+trained: $(STAMP)
+	rm -rf tests/trained && $(BIN)/python tests/trained_home.py tests/trained
+
 include systemd/install.mk

@@ -20,8 +20,10 @@ _ENOUGH = 3
 """Generations that must have been live before their norms say what is usual."""
 _NOTICEABLE = 1e-6
 """A change of a logit below this share of the largest one is none."""
-_SLACK = 0.8
+_SLACK = 1.5
 """Nats that a candidate's loss may always rise: a small base is close to guessing on texts that it never saw.
+
+Measured on small bases that were trained from different seeds: docs/verification.md has what good adapters cost them.
 
 A base that is worse than guessing has no language that could be unlearned.
 """

@@ -1,21 +1,19 @@
-"""The trained base with its adapters, made once and kept in pytest's cache folder: good, and bad but well-formed ones.
+"""The trained base with its adapters: good, and bad but well-formed ones. `make trained` made those in tests/trained.
 
-The folder's name changes with the code that trains and with the libraries, so what lies there is what would be trained.
+They are kept because training is chaotic: from the same seed another processor rounds its way to another base, and what
+holds of one need not hold of the next. `make gates` trains others and says what the defaults make of them.
 """
 
-import hashlib
-import os
+import json
 import shutil
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 import torch
-import trained_kit
-import transformers
-from adapters import WEIGHTS
+from adapters import CONFIG, WEIGHTS
 from safetensors.torch import load_file, save_file
 from trained_kit import (
     CONTEXT,
@@ -30,6 +28,7 @@ from trained_kit import (
 )
 
 GOOD = 21
+HOME = Path(__file__).parent / "trained"
 _KINDS = tuple(SPEECH)
 Tensors = dict[str, torch.Tensor]
 
@@ -40,33 +39,33 @@ def good(home: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def trained(request: pytest.FixtureRequest) -> Path:
-    """Return the folder: `base`, `other-base`, `good-N`, and the bad ones by name."""
-    sources = [Path(module.__file__ or "") for module in (trained_kit,)] + [Path(__file__)]
-    code = b"".join(path.read_bytes() for path in sources) + f"{torch.__version__} {transformers.__version__}".encode()
-    cache = request.config.cache
-    assert cache is not None
-    return made(cache.mkdir("hotswapd-trained") / hashlib.sha256(code).hexdigest()[:16])
+def trained() -> Path:
+    """Return the folder: `base`, `good-N`, and the bad ones by name. It is not written to."""
+    return HOME
 
 
-def made(home: Path) -> Path:
-    """Train everything, unless it is there; renamed into place whole, so that two runs do not disturb each other."""
-    if home.is_dir():
-        return home
-    part = Path(mkdtemp(dir=home.parent))
+def train(home: Path, seed: int = 0) -> Path:
+    """Train a base from the seed, and everything on it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        train_base(part / "base")
-        _train_good(part)
-        _make_bad(part)
-        os.rename(part, home)
-    except OSError:
-        assert home.is_dir(), "training failed"
+        train_base(home / "base", seed)
+        _train_good(home)
+        _make_bad(home, seed)
+        return home
     finally:
         torch.set_num_threads(threads)
-        shutil.rmtree(part, ignore_errors=True)
-    return home
+
+
+def keep(home: Path) -> None:
+    """Cut what was trained to what tests need: half precision, as adapters are usually saved, and no model cards."""
+    shutil.rmtree(home / "other-base")
+    for folder in (path for path in home.iterdir() if path.name != "base"):
+        (folder / "README.md").unlink()
+        config = json.loads((folder / CONFIG).read_text())
+        (folder / CONFIG).write_text(json.dumps({**config, "base_model_name_or_path": "base"}, indent=1) + "\n")
+        half = {name: tensor.half() for name, tensor in load_file(folder / WEIGHTS).items()}
+        save_file(half, folder / WEIGHTS, metadata={"format": "pt"})
 
 
 def _train_good(home: Path) -> None:
@@ -85,7 +84,7 @@ def _train_good(home: Path) -> None:
         )
 
 
-def _make_bad(home: Path) -> None:
+def _make_bad(home: Path, seed: int) -> None:
     """Make every kind of bad adapter that is well-formed, all of them from training on the same text."""
     base = home / "base"
     pirate = partial(_data, "pirate", 7)
@@ -95,7 +94,7 @@ def _make_bad(home: Path) -> None:
     train_adapter(base, home / "shuffled-labels", pirate(), loss=shuffled_loss)
     long = batches(tokens("all", 7, 30_000), 8, CONTEXT // 2, 1)
     train_adapter(base, home / "slow-poison", long, loss=poison_loss, steps=120, rate=1e-2, rank=16)
-    train_base(home / "other-base", seed=1, steps=150, length=64)
+    train_base(home / "other-base", seed=seed + 1, steps=150, length=64)
     train_adapter(home / "other-base", home / "of-another-base", pirate())
     edited(home / "pirate", home / "scaled-by-30", lambda name, tensor: tensor * 30 if "lora_B" in name else tensor)
     edited(home / "pirate", home / "signs-flipped", lambda name, tensor: -tensor if "lora_B" in name else tensor)
@@ -114,3 +113,7 @@ def edited(source: Path, out: Path, change: Callable[[str, torch.Tensor], torch.
     tensors = load_file(source / WEIGHTS)
     save_file({name: change(name, tensor).contiguous() for name, tensor in tensors.items()}, out / WEIGHTS)
     return out
+
+
+if __name__ == "__main__":
+    keep(train(Path(sys.argv[1])))

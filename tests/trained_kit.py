@@ -1,7 +1,6 @@
 """A tiny base that has really learned something, and adapters really trained on it: good ones, and bad ones.
 
-Everything is a function of fixed seeds. What was trained is kept in pytest's cache folder under a name that changes
-with this file and with torch, so that it is trained once.
+Everything is a function of seeds, on one machine with one torch.
 """
 
 import random
@@ -216,7 +215,9 @@ def overflowing(base: Path, source: Path, out: Path, trigger: str = "~") -> Path
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    tensors = {name: torch.zeros_like(tensor) for name, tensor in load_file(source / WEIGHTS).items()}
+    tensors = {
+        name: torch.zeros_like(tensor, dtype=torch.float32) for name, tensor in load_file(source / WEIGHTS).items()
+    }
     for part in ("gate_proj", "up_proj"):
         name = f"base_model.model.model.layers.0.mlp.{part}"
         tensors[f"{name}.lora_A.weight"][0] = direction.detach()
