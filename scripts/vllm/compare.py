@@ -3,7 +3,8 @@
     sh scripts/vllm/install.sh DIRECTORY
     .venv/bin/python scripts/vllm/compare.py DIRECTORY docs/bench/vllm.json
 
-The references are each server's own: its answers at rest with one adapter, and then with the other.
+The references are each server's own: its answers at rest with one adapter, and then with the other. Each server is
+loaded without a reload too, since one that rounds otherwise in a batch gives other answers for that alone.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from hotswapd.daemon.demo_model import cache_directory, unpacked_model
 from hotswapd.daemon.demo_process import DemoDaemon
 
 TIMES = int(os.environ.get("RELOADS", "20"))
+QUIET_TURNS = 10
 EVERY = float(os.environ.get("SECONDS_BETWEEN", "4"))
 ADAPTERS = Path(hotswapd.daemon.demo.__file__).resolve().parent / "demo_adapters"
 NAMES = ("german", "pirate")
@@ -84,9 +86,7 @@ def beside_vllm(environment: Path, base: Path, log: Path) -> dict[str, Any]:
             httpx.post(f"{url}/v1/load_lora_adapter", json=body, timeout=120.0).raise_for_status()
             known.append(load.references(url, f"alone-{name}"))
         check_differ(known)
-        running = load.Load(url, "tuned")
-        moments = running.run(lambda turn: reload((turn + 1) % 2), TIMES, EVERY)
-        return load.judge(running, moments, known)
+        return with_and_without(url, "tuned", lambda turn: reload((turn + 1) % 2), known)
 
 
 def ours(base: Path, room: Path) -> dict[str, Any]:
@@ -111,11 +111,17 @@ def ours(base: Path, room: Path) -> dict[str, Any]:
             known.append(load.references(url, str(base)))
         check_differ(known)
         bring(1)
-        running = load.Load(url, str(base))
-        moments = running.run(lambda turn: bring(turn + 2), TIMES, EVERY)
-        return load.judge(running, moments, known)
+        return with_and_without(url, str(base), lambda turn: bring(turn + 2), known)
     finally:
         daemon.stop()
+
+
+def with_and_without(url: str, model: str, reload: Callable[[int], None], known: list[list[str]]) -> dict[str, Any]:
+    """Load it twice, first without any reload: what differs from the references then is the server's own rounding."""
+    still, moving = load.Load(url, model), load.Load(url, model)
+    still.run(lambda _: None, QUIET_TURNS, EVERY)
+    moments = moving.run(reload, TIMES, EVERY)
+    return {"without": load.judge(still, [], known), "reloading": load.judge(moving, moments, known)}
 
 
 def check_differ(known: list[list[str]]) -> None:

@@ -1,6 +1,7 @@
 """A load on an OpenAI-compatible server: every answer is kept with its times, and sorted by whose it is."""
 
 import json
+import statistics
 import threading
 import time
 from collections import Counter
@@ -124,7 +125,7 @@ def judge(load: Load, moments: list[tuple[float, float]], known: list[list[str]]
         "longest_gap": max(gaps),
         "first_token_median": waits[len(waits) // 2],
         "first_token_worst": waits[-1],
-        "reload_median": sorted(done - asked for asked, done in moments)[len(moments) // 2],
+        "reload_median": statistics.median(done - asked for asked, done in moments) if moments else None,
     }
 
 
