@@ -3,11 +3,14 @@
 ``{"version": 1, "files": {"adapter_config.json": {"sha256": ..., "size": ...}, "adapter_model.safetensors": {...}}}``
 """
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from .errors import Unavailable
+from .source import Waiting
 from .store import CONFIG, WEIGHTS
 
 MANIFEST = "hotswapd_manifest.json"
@@ -31,15 +34,60 @@ def dump_digests(files: Mapping[str, Listed]) -> bytes:
 
 def load_digests(raw: bytes) -> dict[str, Listed]:
     """Read the manifest's entries for the two files; others are ignored. Raises ValueError with half a sentence."""
+    if len(raw) > MAX_MANIFEST_BYTES:
+        raise ValueError(f"{MANIFEST} is larger than the {MAX_MANIFEST_BYTES} bytes that are read of it")
     try:
-        whole = json.loads(raw[: MAX_MANIFEST_BYTES + 1])
+        whole = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{MANIFEST} is no JSON") from error
+    try:
         if whole["version"] != 1:
-            raise ValueError(f"is of version {whole['version']!r}, and only 1 is known")
+            raise ValueError(f"{MANIFEST} is of a version that is not known; only 1 is")
         return {name: _listed(whole["files"][name]) for name in (CONFIG, WEIGHTS)}
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError("is no JSON") from error
     except (KeyError, TypeError) as error:
-        raise ValueError(f"does not list {CONFIG} and {WEIGHTS} with their sha256 and size") from error
+        raise ValueError(f"{MANIFEST} does not list {CONFIG} and {WEIGHTS} with their sha256 and size") from error
+
+
+def unlike_listed(read: Callable[[], Mapping[str, Listed]], sizes: Mapping[str, int]) -> Waiting | None:
+    """Say why the files are not those that the manifest lists, as far as their sizes in bytes tell, or return None.
+
+    `read` reads the manifest; its ValueError becomes ``manifest_unreadable``, all else passes through.
+    """
+    try:
+        listed = read()
+    except ValueError as error:
+        return Waiting("manifest_unreadable", f"{error}: publish the adapter again, or delete the manifest")
+    for name, wanted in listed.items():
+        if sizes[name] != wanted.size:
+            return Waiting("digest_mismatch", _mismatch_sentence(_unlike(name)))
+    return None
+
+
+def listed_bytes(chunks: Iterable[bytes], name: str, listed: Listed | None) -> Iterator[bytes]:
+    """Pass a file's bytes on; raise Unavailable ``digest_mismatch`` at their end unless they are what is listed.
+
+    Nothing is compared where `listed` is None.
+    """
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+        yield chunk
+    if listed is not None and (digest.hexdigest(), size) != (listed.sha256, listed.size):
+        raise mismatch(_unlike(name))
+
+
+def mismatch(why: str) -> Unavailable:
+    """Return the error for files that are not those that the manifest lists; `why` is half a sentence."""
+    return Unavailable("digest_mismatch", _mismatch_sentence(why))
+
+
+def _unlike(name: str) -> str:
+    return f"{name} is not what {MANIFEST} lists"
+
+
+def _mismatch_sentence(why: str) -> str:
+    return f"{why}: its writer has not finished, or two are at work; publish it again, or delete the manifest"
 
 
 def _listed(raw: Mapping[str, object]) -> Listed:

@@ -1,20 +1,22 @@
 """A local folder as a source: what a scan finds there, when it has settled, and how it gets into the store."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from .bell import Bell
+from .digests import MANIFEST, MAX_MANIFEST_BYTES, Listed, listed_bytes, load_digests, mismatch
 from .errors import Gone, SourceDown, Unavailable
 from .header import MAX_CONFIG_BYTES
 from .root import opened_root, root_down
 from .safe_open import closing, fingerprint, open_below, open_file
 from .settle import Settling
 from .source import Artifact, Scan, Sighting, Waiting
-from .store import CONFIG, READ_BYTES, WEIGHTS, Store
+from .store import CONFIG, READ_BYTES, WEIGHTS, FileName, Store
 from .uri import AdapterURI
 from .walk import Found, walk
 from .watch import TreeWatch
@@ -49,7 +51,7 @@ class LocalSource:
         self.name = name or self.path
         self._rescan = rescan
         self._marker = marker
-        self._max_bytes = max_bytes
+        self._caps: dict[FileName, int] = {CONFIG: MAX_CONFIG_BYTES, WEIGHTS: max_bytes}
         self._clock = clock
         self._settling = Settling(settle, marker, max_bytes)
         self._gap = _SHORTEST
@@ -74,19 +76,20 @@ class LocalSource:
     def fetch(self, sighting: Sighting, store: Store, stop: threading.Event) -> Artifact:
         """Copy exactly the files that were sighted. Raises Unavailable, Gone or Refused.
 
-        Codes of Unavailable: ``changed``, ``stopping``, ``permission``, ``read_failed``, ``disk_full``,
-        ``store_failed``; of Refused: those of `open_file` and `open_below`.
+        Codes of Unavailable: ``changed``, ``digest_mismatch``, ``stopping``, ``permission``, ``read_failed``,
+        ``disk_full``, ``store_failed``; of Refused: those of `open_file` and `open_below`.
         """
-        with self._opened(sighting.uri) as (directory, config, weights):
-            before = [os.fstat(config), os.fstat(weights)]
-            if fingerprint(before) != sighting.revision:
+        with self._opened(sighting.uri) as (directory, files):
+            before = {name: os.fstat(fd) for name, fd in files.items()}
+            if fingerprint(before.values()) != sighting.revision:
                 raise _changed(sighting.uri)
-            sizes = [facts.st_size for facts in before]
-            store.require_free(sum(sizes))
+            listed = _listed(files[MANIFEST], stop) if MANIFEST in files else {}
+            store.require_free(before[CONFIG].st_size + before[WEIGHTS].st_size)
             with store.stage() as stage:
-                stage.write(CONFIG, _chunks(config, sizes[0], stop), MAX_CONFIG_BYTES)
-                stage.write(WEIGHTS, _chunks(weights, sizes[1], stop), self._max_bytes)
-                if fingerprint([os.fstat(config), os.fstat(weights)]) != sighting.revision:
+                for name, cap in self._caps.items():
+                    chunks = _chunks(files[name], before[name].st_size, stop)
+                    stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
+                if fingerprint(os.fstat(fd) for fd in files.values()) != sighting.revision:
                     raise _gone_or_changed(sighting.uri, directory)
                 return stage.commit()
 
@@ -141,8 +144,8 @@ class LocalSource:
         return AdapterURI.of_path(self._prefix() + "/".join(shown))
 
     @contextmanager
-    def _opened(self, uri: AdapterURI) -> Iterator[tuple[int, int, int]]:
-        """Open the adapter's directory and both its files."""
+    def _opened(self, uri: AdapterURI) -> Iterator[tuple[int, dict[str, int]]]:
+        """Open the adapter's directory, both its files, and a manifest if there is one."""
         if not self.contains(uri):
             raise Gone("gone", f"{uri} does not lie below {self.path}")
         parts = [part for part in os.path.normpath(uri.location)[len(self.path) :].split("/") if part]
@@ -152,9 +155,19 @@ class LocalSource:
             except SourceDown as error:
                 raise Unavailable(error.code, error.sentence) from error
             directory = open_now.enter_context(closing(open_below(root, parts)))
-            config = open_now.enter_context(closing(open_file(CONFIG, directory, MAX_CONFIG_BYTES)))
-            weights = open_now.enter_context(closing(open_file(WEIGHTS, directory, self._max_bytes)))
-            yield directory, config, weights
+            files: dict[str, int] = {}
+            for name, cap in self._caps.items():
+                files[name] = open_now.enter_context(closing(open_file(name, directory, cap)))
+            with suppress(Gone):  # there need be none
+                files[MANIFEST] = open_now.enter_context(closing(open_file(MANIFEST, directory, sys.maxsize)))
+            yield directory, files
+
+
+def _listed(manifest: int, stop: threading.Event) -> dict[str, Listed]:
+    try:
+        return load_digests(b"".join(_chunks(manifest, MAX_MANIFEST_BYTES + 1, stop)))
+    except ValueError as error:
+        raise mismatch(str(error)) from error
 
 
 def _chunks(fd: int, size: int, stop: threading.Event) -> Iterator[bytes]:

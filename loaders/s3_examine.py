@@ -1,9 +1,8 @@
 """Look into an adapter's objects without fetching them: whether they themselves say that they are whole."""
 
-import hashlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
-from .digests import MANIFEST, MAX_MANIFEST_BYTES, Listed, load_digests
+from .digests import MANIFEST, MAX_MANIFEST_BYTES, Listed, load_digests, unlike_listed
 from .header import MAX_CONFIG_BYTES, config_lacking, weights_lacking
 from .s3_errors import S3Trouble
 from .s3_listing import Keyed
@@ -35,30 +34,12 @@ def examine(bucket: Bucket, directory: str, keyed: Keyed, max_bytes: int) -> Wai
         raise
 
 
-def passing_sha256(
-    chunks: Generator[bytes, None, None], name: str, listed: Listed | None
-) -> Generator[bytes, None, None]:
-    """Pass the bytes on, and raise ValueError at their end with half a sentence unless they are what is listed."""
-    digest, size = hashlib.sha256(), 0
-    for chunk in chunks:
-        digest.update(chunk)
-        size += len(chunk)
-        yield chunk
-    if listed is not None and (digest.hexdigest(), size) != (listed.sha256, listed.size):
-        raise ValueError(f"{name} is not what {MANIFEST} lists")
-
-
 def read_manifest(bucket: Bucket, directory: str, manifest: Object | None) -> dict[str, Listed]:
     """Read which bytes the two files must have; nothing where there is no manifest. Raises S3Trouble or ValueError."""
     if manifest is None:
         return {}
-    if manifest.size > MAX_MANIFEST_BYTES:
-        raise ValueError(f"{MANIFEST} is larger than the {MAX_MANIFEST_BYTES} bytes that are read of it")
-    raw = bucket.start(f"{directory}{MANIFEST}", manifest, manifest.size) if manifest.size else b""
-    try:
-        return load_digests(raw)
-    except ValueError as error:
-        raise ValueError(f"{MANIFEST} {error}") from error
+    wanted = min(manifest.size, MAX_MANIFEST_BYTES + 1)
+    return load_digests(bucket.start(f"{directory}{MANIFEST}", manifest, wanted) if wanted else b"")
 
 
 def _config(bucket: Bucket, directory: str, config: Object) -> Waiting | None:
@@ -90,19 +71,8 @@ def _reader(bucket: Bucket, key: str, weights: Object) -> Callable[[int, int], b
 
 
 def _listed(bucket: Bucket, directory: str, keyed: Keyed) -> Waiting | None:
-    try:
-        listed = read_manifest(bucket, directory, keyed.objects.get(MANIFEST))
-    except ValueError as error:
-        return Waiting("manifest_unreadable", f"{error}: publish the adapter again, or delete the manifest")
-    for name, wanted in listed.items():
-        if keyed.objects[name].size != wanted.size:
-            return Waiting("digest_mismatch", mismatch_sentence(f"{name} is not what {MANIFEST} lists"))
-    return None
-
-
-def mismatch_sentence(why: str) -> str:
-    """Say what to do about files that are not those that the manifest lists."""
-    return f"{why}: its writer has not finished, or two are at work; publish it again, or delete the manifest"
+    sizes = {name: there.size for name, there in keyed.objects.items()}
+    return unlike_listed(lambda: read_manifest(bucket, directory, keyed.objects.get(MANIFEST)), sizes)
 
 
 def _incomplete(name: str, lacking: str | None) -> Waiting | None:

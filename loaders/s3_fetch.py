@@ -1,12 +1,11 @@
 """Bring a pair of objects into the store as it was at one moment, or not at all."""
 
-from collections.abc import Generator
 from contextlib import closing
 
-from .digests import MANIFEST, Listed
+from .digests import MANIFEST, Listed, listed_bytes, mismatch
 from .errors import Gone, Refused, Unavailable
 from .header import MAX_CONFIG_BYTES
-from .s3_examine import mismatch_sentence, passing_sha256, read_manifest
+from .s3_examine import read_manifest
 from .s3_objects import Bucket, Object
 from .s3_settle import facts_of, revision_of
 from .source import Artifact, Sighting
@@ -32,8 +31,8 @@ def copy_pair(bucket: Bucket, directory: str, sighting: Sighting, store: Store, 
     listed = _manifest(bucket, directory, before)
     with store.stage() as stage:
         for name, cap in caps.items():
-            with closing(_listed_bytes(bucket, f"{directory}{name}", before[name], name, listed.get(name))) as chunks:
-                stage.write(name, chunks, cap)
+            with closing(bucket.stream(f"{directory}{name}", before[name])) as chunks:
+                stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
         if _heads(bucket, directory, sighting.uri) != before:
             raise _changed(sighting.uri)
         return stage.commit()
@@ -55,18 +54,7 @@ def _manifest(bucket: Bucket, directory: str, objects: dict[str, Object]) -> dic
     try:
         return read_manifest(bucket, directory, objects.get(MANIFEST))
     except ValueError as error:
-        raise Unavailable("digest_mismatch", mismatch_sentence(str(error))) from error
-
-
-def _listed_bytes(
-    bucket: Bucket, key: str, pinned: Object, name: str, listed: Listed | None
-) -> Generator[bytes, None, None]:
-    """Yield an object's bytes, and raise Unavailable at their end unless they are those that the manifest lists."""
-    with closing(bucket.stream(key, pinned)) as chunks:
-        try:
-            yield from passing_sha256(chunks, name, listed)
-        except ValueError as error:
-            raise Unavailable("digest_mismatch", mismatch_sentence(str(error))) from error
+        raise mismatch(str(error)) from error
 
 
 def _changed(uri: AdapterURI) -> Unavailable:

@@ -1,8 +1,10 @@
 """Judge whether an adapter that a scan found has settled and is whole."""
 
 import os
+import sys
 from dataclasses import dataclass, field
 
+from .digests import MANIFEST, MAX_MANIFEST_BYTES, Listed, load_digests, unlike_listed
 from .errors import LoadError, Refused
 from .header import MAX_CONFIG_BYTES, config_missing, weights_missing
 from .safe_open import closing, fingerprint, open_file, permission_sentence
@@ -37,14 +39,12 @@ class Settling:
 
     def judge(self, found: Found, now: float) -> Verdict:
         """Compare with the last scan; `now` is seconds on one clock. The directory of `found` must be open."""
-        facts = found.facts()
-        revision = fingerprint(facts)
+        revision = fingerprint(found.facts())
         before = self._seen.get(found.parts)
         same = before is not None and before.revision == revision
         since = before.since if before is not None and same else now
         whole = before is not None and same and before.waiting is None
-        stamp = max(f.st_ctime_ns for f in facts if f) / 1e9
-        verdict = Verdict(revision, stamp, since, self._waiting(found, now - since, whole))
+        verdict = Verdict(revision, found.stamp(), since, self._waiting(found, now - since, whole))
         self._next[found.parts] = verdict
         return verdict
 
@@ -88,7 +88,7 @@ class Settling:
         return None
 
     def _examine(self, found: Found) -> Waiting | None:
-        """Open both files and see whether they are whole."""
+        """Open the files and see whether they are whole, and of the sizes that a manifest lists."""
         try:
             for name, cap, missing in (
                 (CONFIG, MAX_CONFIG_BYTES, config_missing),
@@ -98,10 +98,22 @@ class Settling:
                     lack = missing(fd, os.fstat(fd).st_size)
                 if lack is not None:
                     return Waiting("incomplete", f"{name} {lack}")
+            return _unlike_listed(found)
         except Refused:
             return None
         except LoadError as error:
             return Waiting(error.code, error.sentence)
         except OSError as error:
             return Waiting("read_failed", f"it cannot be read: {error.strerror}; it is tried again")
+
+
+def _unlike_listed(found: Found) -> Waiting | None:
+    if found.manifest is None or found.config is None or found.weights is None:
         return None
+    sizes = {CONFIG: found.config.st_size, WEIGHTS: found.weights.st_size}
+    return unlike_listed(lambda: _digests(found.fd), sizes)
+
+
+def _digests(directory: int) -> dict[str, Listed]:
+    with closing(open_file(MANIFEST, directory, sys.maxsize)) as fd:
+        return load_digests(os.pread(fd, MAX_MANIFEST_BYTES + 1, 0))

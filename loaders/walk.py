@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .digests import MANIFEST
 from .safe_open import closing, open_child
 from .store import CONFIG, WEIGHTS
 
@@ -20,8 +21,8 @@ _PASSING = re.compile(r"\..*|.*\.(tmp|part).*|.*\.incomplete|.*~|.*\.[0-9a-f]{8}
 class Found:
     """A directory that is an adapter or on its way to be one.
 
-    `parts` are its names below the root, `fd` is the open directory, good until the walk goes on. `config`
-    and `weights` are lstat results, None where the file is missing. `denied` is set, and `fd` is -1, where
+    `parts` are its names below the root, `fd` is the open directory, good until the walk goes on. `config`,
+    `weights` and `manifest` are lstat results, None where the file is missing. `denied` is set, and `fd` is -1, where
     the directory cannot be read; `link` where `parts` ends in a link that leads to an adapter.
     """
 
@@ -29,6 +30,7 @@ class Found:
     fd: int = -1
     config: os.stat_result | None = None
     weights: os.stat_result | None = None
+    manifest: os.stat_result | None = None
     names: frozenset[str] = frozenset()
     denied: os.stat_result | None = None
     link: os.stat_result | None = None
@@ -36,7 +38,13 @@ class Found:
     def facts(self) -> tuple[os.stat_result | None, ...]:
         """Return what its revision is made of; at least one is not None."""
         alone = self.denied or self.link
-        return (alone,) if alone else (self.config, self.weights)
+        if alone:
+            return (alone,)
+        return (self.config, self.weights, self.manifest) if self.manifest else (self.config, self.weights)
+
+    def stamp(self) -> float:
+        """Say when the adapter itself came: the latest ctime of its files but the manifest, in seconds."""
+        return max(f.st_ctime_ns for f in (self.denied, self.link, self.config, self.weights) if f) / 1e9
 
 
 @dataclass(slots=True)
@@ -58,7 +66,7 @@ def walk(root: int, marker: str = "") -> Iterator[Found]:
 
     What vanishes meanwhile is left out. Raises OSError when `root` itself cannot be listed.
     """
-    ours = frozenset((CONFIG, WEIGHTS, PICKLE, marker))
+    ours = frozenset((CONFIG, WEIGHTS, MANIFEST, PICKLE, marker))
     yield from _visit(root, (), _list(root, ours), ours)
 
 
@@ -76,7 +84,7 @@ def _visit(fd: int, parts: tuple[str, ...], listing: _Listing, ours: frozenset[s
 
 def _adapter(fd: int, parts: tuple[str, ...], names: frozenset[str]) -> Found | None:
     try:
-        config, weights = (_lstat(name, fd, names) for name in (CONFIG, WEIGHTS))
+        config, weights, manifest = (_lstat(name, fd, names) for name in (CONFIG, WEIGHTS, MANIFEST))
     except PermissionError:  # it may be listed but not entered
         return Found(parts, denied=os.fstat(fd))
     except OSError as error:
@@ -84,7 +92,7 @@ def _adapter(fd: int, parts: tuple[str, ...], names: frozenset[str]) -> Found | 
         return None
     if config is None and weights is None:
         return None
-    return Found(parts, fd, config, weights, names)
+    return Found(parts, fd, config, weights, manifest, names)
 
 
 def _list(fd: int, ours: frozenset[str]) -> _Listing:

@@ -18,7 +18,9 @@ def test_the_manifest_comes_back_as_it_went() -> None:
     [
         lambda _: b"",
         lambda _: b"[]",
-        lambda _: b"[" * 100_000,
+        lambda _: b"[" * 60_000,
+        lambda _: b"9" * 60_000,
+        lambda raw: raw + b" " * 70_000,
         lambda _: b"\xff",
         lambda raw: raw.replace(b'"version": 1', b'"version": 2'),
         lambda raw: raw.replace(CONFIG.encode(), b"other.json"),
@@ -31,5 +33,7 @@ def test_the_manifest_comes_back_as_it_went() -> None:
 def test_a_manifest_that_is_none_is_told(spoil: Callable[[bytes], bytes]) -> None:
     raw = dump_digests({CONFIG: Listed("ab" * 32, 8), WEIGHTS: Listed("cd" * 32, 0)})
     assert spoil(raw) != raw
-    with pytest.raises(ValueError, match=r"is no JSON|does not list|of version"):
+    with pytest.raises(
+        ValueError, match=r"^hotswapd_manifest.json (is no JSON|is larger|does not list|is of a version)"
+    ):
         load_digests(spoil(raw))

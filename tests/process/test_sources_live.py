@@ -1,6 +1,7 @@
 """The real program with a folder, two buckets, a Hub and a dead bucket at once: each brings its adapters live."""
 
 import json
+import shutil
 import signal
 import socket
 import time
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import s3_kit
+from adapters import digest_of
 from alone_kit import launch_alone
 from folders import CONFIG, WEIGHTS
 from hub_server import HubServer
@@ -129,6 +131,29 @@ def test_what_is_published_goes_live_and_deleting_it_unloads_nothing(everywhere:
     seen = everywhere.sources()["bucket"]["last_scan"]
     until(lambda: everywhere.sources()["bucket"]["last_scan"] != seen, "it does not look again")
     assert (room.live(), room.status()["live"]["uri"]) == (generation, str(done.uri))
+
+
+def test_what_lies_in_the_folder_beside_another_ones_manifest_waits_until_it_is_what_that_lists(
+    everywhere: Everywhere,
+) -> None:
+    """The weights are whole, of the listed size and of the same base: only their bytes are another adapter's."""
+    room = everywhere.room
+    live = room.status()["live"]["digest"]
+    listed, other = [run for run in ("run-0", "run-1", "run-2") if digest_of(home() / run) != live][:2]
+    place = room.root / "adapters" / "listed"
+    hidden = place.with_name(".listed.part")
+    publish(home() / listed, str(hidden))
+    shutil.copy(home() / other / WEIGHTS, hidden)
+    hidden.rename(place)
+
+    def reasons() -> set[str]:
+        return {row["reason"] for row in room.status()["queue"] if row["uri"] == place.as_uri()}
+
+    until(lambda: reasons() == {"digest_mismatch"}, f"it does not wait for the listed bytes:\n{room.tail()}", SOON)
+    assert room.status()["live"]["digest"] == live
+    shutil.copy(home() / listed / WEIGHTS, place)
+    goes_live(everywhere, place.as_uri(), time.monotonic(), {})
+    assert room.status()["live"]["digest"] == digest_of(home() / listed)
 
 
 def test_an_outage_of_a_bucket_is_its_own_and_passes(everywhere: Everywhere) -> None:
