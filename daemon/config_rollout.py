@@ -17,7 +17,7 @@ WHOLE = 100.0
 class Rollout(Table):
     """``[rollout]``: at once, by a canary that is decided by what it does, or side by side until somebody decides.
 
-    A limit of 0 is off.
+    A limit of 0 is off; `max_logprob_drop` is in nats a token.
     """
 
     mode: Literal["replace", "canary", "ab"] = "replace"
@@ -31,6 +31,7 @@ class Rollout(Table):
     significance: Level = 0.01
     max_latency_ratio: Ratio = 1.5
     max_length_ratio: Ratio = 2.0
+    max_logprob_drop: Ratio = 0.5
 
     @model_validator(mode="after")
     def _rise(self) -> Self:

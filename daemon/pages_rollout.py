@@ -11,6 +11,7 @@ _COUNTED = (
     ("first_token_seconds", "seconds to the first token"),
     ("seconds_a_token", "seconds a token"),
     ("tokens", "tokens an answer"),
+    ("mean_logprob", "mean log-probability"),
     ("feedback", "scores"),
     ("mean_score", "mean score"),
 )

@@ -24,12 +24,16 @@ def _values() -> deque[float]:
 
 @dataclass(slots=True)
 class Arm(Tally):
-    """Requests that the split gave to one arm and that have ended. Times are seconds, lengths are tokens."""
+    """Requests that the split gave to one arm and that have ended. Times are seconds, lengths are tokens.
+
+    `logprobs` has a mean for each answer, in nats a token.
+    """
 
     paces: deque[float] = field(default_factory=_values)
     first: deque[float] = field(default_factory=_values)
     length: deque[float] = field(default_factory=_values)
     scores: deque[float] = field(default_factory=_values)
+    logprobs: deque[float] = field(default_factory=_values)
 
     def add(self, ended: "Ended") -> None:
         """Count one request; one whose client went away says nothing of its length."""
@@ -39,9 +43,11 @@ class Arm(Tally):
             self.first.append(ended.first)
         if ended.finish in ("stop", "length"):
             self.length.append(tokens)
+        if ended.logprob is not None and not ended.non_finite:
+            self.logprobs.append(ended.logprob)
 
     def numbers(self) -> dict[str, float]:
-        """Sum it up: counts, medians, and the mean score."""
+        """Sum it up: counts, medians, and the means of scores and of log-probabilities."""
         found: dict[str, float] = {
             "requests": self.requests,
             "errors": self.errors,
@@ -51,7 +57,8 @@ class Arm(Tally):
         }
         middles = {"first_token_seconds": self.first, "seconds_a_token": self.paces, "tokens": self.length}
         found |= {name: median(values) for name, values in middles.items() if values}
-        return found | ({"mean_score": fmean(self.scores)} if self.scores else {})
+        means = {"mean_logprob": self.logprobs, "mean_score": self.scores}
+        return found | {name: fmean(values) for name, values in means.items() if values}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,8 @@ def findings(canary: Arm, live: Arm, table: Rollout) -> list[Finding]:
     if long:
         found += _times("longer", canary.length, live.length, long)
         found += _times("shorter", live.length, canary.length, long)
+    if table.max_logprob_drop:
+        found += _likelihoods(canary.logprobs, live.logprobs, table.max_logprob_drop)
     if table.feedback and canary.scores and live.scores:
         worse = fmean(canary.scores) < fmean(live.scores)
         said = f"the mean score is {fmean(canary.scores):.4g}, and {fmean(live.scores):.4g} with what is live"
@@ -121,3 +130,12 @@ def _times(what: str, ours: Sequence[float], theirs: Sequence[float], limit: flo
         "shorter": f"answers have {low:g} tokens, and {high:g} with what is live",
     }[what]
     return [Finding(what, higher(ours, theirs), high > limit * low, sentence)]
+
+
+def _likelihoods(ours: Sequence[float], theirs: Sequence[float], limit: float) -> list[Finding]:
+    """Compare what the models think of their own answers; a difference counts when the means are `limit` nats apart."""
+    if not ours or not theirs:
+        return []
+    low, high = fmean(ours), fmean(theirs)
+    sentence = f"the mean log-probability of a token is {low:.4g}, and {high:.4g} with what is live"
+    return [Finding("logprob", higher(theirs, ours), high - low > limit, sentence)]

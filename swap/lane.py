@@ -22,7 +22,7 @@ from transformers.generation.continuous_batching.model_runner import infer_max_s
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
 from .compilation import fail_at_limit
-from .sampling import LaneSampler, Sampling, lane_processors
+from .sampling import LaneSampler, Sampling, Seen, lane_processors
 
 if TYPE_CHECKING:
     from .image import Image
@@ -69,8 +69,9 @@ class LaneSpec:
     compile: bool = False
 
 
-Sink = Callable[[GenerationOutput, bool], None]
-"""Hears of an output, and whether the logits of its newest token were NaN or infinite."""
+Sink = Callable[[GenerationOutput, Seen], None]
+"""Hears of an output, and of what the logits of its newest token say."""
+_NOTHING = Seen()
 
 
 class _Router(OutputRouter):
@@ -82,12 +83,12 @@ class _Router(OutputRouter):
         self._sampler = sampler
 
     def deliver(self, output: GenerationOutput) -> None:
-        self._sink(output, False)
+        self._sink(output, _NOTHING)
 
     def deliver_batch(self, outputs: list[GenerationOutput]) -> None:
-        hit = self._sampler.hit_by_non_finite()
+        seen = self._sampler.take_seen()
         for output in outputs:
-            self._sink(output, output.request_id in hit)
+            self._sink(output, seen.get(output.request_id, _NOTHING))
 
 
 class _Loop(ContinuousBatchingManager):
@@ -139,6 +140,10 @@ class Lane:
         """Say whether torch's recompile limit, hit in this lane's thread, is an error; see `compilation`."""
         if self._compiled:
             self._loop.fails_at_limit = fail
+
+    def score(self, on: bool) -> None:
+        """Say whether the log-probability of each token is computed, from the next step on."""
+        self._sampler.scoring = on
 
     def end(self) -> None:
         """Ask the thread to end after the step that it is in; requests that are left fail."""

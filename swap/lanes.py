@@ -15,6 +15,7 @@ from transformers.generation.continuous_batching.requests import GenerationOutpu
 
 from .lane import Lane, LaneDead, LaneSpec, Turns
 from .revival import Revival
+from .sampling import Seen
 from .side_lanes import SideLanes
 from .tickets import (
     CANDIDATE,
@@ -267,7 +268,7 @@ class Lanes(SideLanes):
             self._on_free()
         return seat
 
-    def _sink(self, output: GenerationOutput, non_finite: bool) -> None:
+    def _sink(self, output: GenerationOutput, seen: Seen) -> None:
         """Hear of one output, on a lane's thread."""
         ticket = self._tickets.get(output.request_id)
         if ticket is None:
@@ -275,7 +276,7 @@ class Lanes(SideLanes):
         progress = Progress.of(output, ticket._stops)
         if progress.finish in ("stop", "length"):
             ticket._seat.deaths = 0
-        ticket.non_finite |= non_finite
+        ticket.note(seen)
         if progress.finish is not None:
             self._forget(ticket.name)
         ticket.tell(progress)

@@ -7,7 +7,7 @@ Gumbel-max trick), a greedy request gets none, and a seed gives the same tokens 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
@@ -80,13 +80,25 @@ def gumbel(keys: torch.Tensor, counters: torch.Tensor) -> torch.Tensor:
     return torch.where((keys < 0).unsqueeze(-1), torch.zeros_like(noise), noise)
 
 
+class Seen(NamedTuple):
+    """What a step's logits say of a request's newest token.
+
+    `logprob` is the token's log-probability in nats as the model itself has it, before temperature, top-k and top-p;
+    None when the step was not scored.
+    """
+
+    non_finite: bool = False
+    logprob: float | None = None
+
+
 class LaneSampler(ContinuousBatchingLogitsProcessor):
     """A lane's only processor: temperature, top-k, top-p and noise, each per request, in that order.
 
-    Also notes whether the model itself gave a NaN or an infinite logit, and to whom. Its methods run on the lane's
-    thread; `take_non_finite` may be called from any thread while the lane is between two steps. `rows` is the most
-    requests in a step. It stays outside what is compiled: on CUDA inductor (torch 2.11) fails on the running sum that
-    top-p takes over a large vocabulary.
+    Also notes whether the model itself gave a NaN or an infinite logit, and to whom, and while `scoring` is set how
+    probable each token was, which costs four kernels a step and no wait of its own. Its methods run on the lane's
+    thread; `take_non_finite` may be called from any thread while the lane is between two steps, and `scoring` set from
+    any at any time. `rows` is the most requests in a step. It stays outside what is compiled: on CUDA inductor (torch
+    2.11) fails on the running sum that top-p takes over a large vocabulary.
     """
 
     ignored_kwargs = ()
@@ -104,7 +116,8 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
         for warper, row in zip(self._warpers, self._rows, strict=True):
             warper.fill_defaults(row)
         self._non_finite = torch.zeros((), dtype=torch.bool, device=device)
-        self._bad_rows = torch.zeros(rows, dtype=torch.bool, device=device)
+        self.scoring = self._scored = False
+        self._seen = torch.zeros((rows, 2), dtype=torch.float32, device=device)
         self._requests: list[Any] = []
 
     def fill_defaults(self, int32_tensor: torch.Tensor) -> None:
@@ -128,8 +141,16 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
         """Turn logits (rows, vocabulary) into finite scores whose maximum is each request's draw."""
         bad = ~torch.isfinite(scores).all(dim=-1)
-        self._bad_rows[: bad.size(0)] = bad
+        seen = self._seen[: bad.size(0)]
+        seen[:, 0] = bad
         self._non_finite.logical_or_(bad.any())
+        drawn = self._draw(scores, tensor_arg)
+        self._scored = self.scoring
+        if self._scored:
+            seen[:, 1] = logprobs(scores, drawn.argmax(dim=-1))
+        return drawn
+
+    def _draw(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
         scores = torch.nan_to_num(scores, nan=-_LARGEST, posinf=_LARGEST, neginf=-_LARGEST)
         if not self._sampled:
             return scores
@@ -138,17 +159,25 @@ class LaneSampler(ContinuousBatchingLogitsProcessor):
         noise = gumbel(tensor_arg[: scores.size(0)], self._counters)
         return scores.clamp_min(-_LARGEST) + noise
 
-    def hit_by_non_finite(self) -> set[str]:
-        """Name the requests whose logits in this step were NaN or infinite, once the step's tokens are there."""
+    def take_seen(self) -> dict[str, Seen]:
+        """Say by request what was seen in this step, once its tokens are there. Waits for the device."""
         requests, self._requests = self._requests, []
-        bad = self._bad_rows[: len(requests)].tolist() if requests else []
-        return {one.state.request_id for one, is_bad in zip(requests, bad, strict=True) if is_bad}
+        rows = self._seen[: len(requests)].tolist() if requests else []
+        return {
+            one.state.request_id: Seen(bool(bad), logprob if self._scored else None)
+            for one, (bad, logprob) in zip(requests, rows, strict=True)
+        }
 
     def take_non_finite(self) -> bool:
         """Say whether a logit was NaN or infinite since the last call. Waits for the device."""
         seen = bool(self._non_finite.item())
         self._non_finite.zero_()
         return seen
+
+
+def logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Return the log-probability in nats, (rows,) float32, of one token (rows,) in each row of (rows, vocabulary)."""
+    return torch.log_softmax(logits, dim=-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
 
 def lane_processors(sampler: LaneSampler) -> ContinuousBatchingLogitsProcessorList:

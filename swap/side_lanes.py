@@ -20,6 +20,7 @@ class SideLanes:
     _lock: threading.Lock
     _binding: threading.Lock
     _on_free: Callable[[], None]
+    _seats: list[Seat]
 
     def __init__(self) -> None:
         self._lent: Seat | None = None
@@ -46,15 +47,18 @@ class SideLanes:
     def go_beside(self, image: "Image") -> None:
         """Bind a free lane to a generation that answers whoever asks for it by its number. Raises NoLane.
 
-        When the image goes live, that lane takes over as it is. One at a time.
+        When the image goes live, that lane takes over as it is. One at a time. Until `leave_beside` every request's
+        end has the log-probability of its tokens.
         """
         with self._binding:
             if self._beside is not None:
                 raise RuntimeError("a defect of hotswapd: there is a generation beside the live one already")
             self._beside = self._bind(image, withdrawn=False)
+        self._score(True)
 
     def leave_beside(self) -> None:
         """Take no new requests for what is beside the live generation; those that it has go on to their end."""
+        self._score(False)
         with self._lock:
             seat, self._beside = self._beside, None
             if seat is None:
@@ -67,6 +71,10 @@ class SideLanes:
     def cancel(self, ticket: Ticket) -> None:
         """Drop a request."""
         raise NotImplementedError
+
+    def _score(self, on: bool) -> None:
+        for seat in self._seats:
+            seat.lane.score(on)
 
     def _clear_one(self) -> Seat:
         raise NotImplementedError

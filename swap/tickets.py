@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from transformers.generation.continuous_batching.requests import GenerationOutput, RequestStatus
 
 from .lane import Lane
-from .sampling import Sampling
+from .sampling import Sampling, Seen
 
 if TYPE_CHECKING:
     from .image import Image
@@ -85,7 +85,8 @@ class Ended:
     """How a request went: `finish` is ``stop``, ``length``, ``error`` or ``cancelled``.
 
     `non_finite` says that a logit of one of its tokens was NaN or infinite; `seconds` is from its first token to its
-    last, `first` from its arrival to its first token, 0 without one. `tag` is its request's.
+    last, `first` from its arrival to its first token, 0 without one. `tag` is its request's. `logprob` is the mean
+    log-probability of its tokens in nats, None unless each of them was scored.
     """
 
     generation: int
@@ -95,6 +96,7 @@ class Ended:
     seconds: float
     first: float = 0.0
     tag: str = ""
+    logprob: float | None = None
 
 
 class Ticket:
@@ -111,10 +113,19 @@ class Ticket:
         self.non_finite = False
         self._asked = self._began = self._heard_at = time.monotonic()
         self._tag = tag
+        self._logprobs = 0.0
+        self._scored = 0
         self._token_ids: tuple[int, ...] = ()
         self._seat = seat
         self._hear = hear
         self._stops = stops
+
+    def note(self, seen: Seen) -> None:
+        """Take in what the logits of its newest token say, on the lane's thread, before `tell`."""
+        self.non_finite |= seen.non_finite
+        if seen.logprob is not None:
+            self._logprobs += seen.logprob
+            self._scored += 1
 
     def tell(self, progress: Progress) -> None:
         """Pass it on, on the lane's thread; the listener must neither block nor raise."""
@@ -128,7 +139,9 @@ class Ticket:
         """Sum it up."""
         seconds = self._heard_at - self._began
         first = self._began - self._asked
-        return Ended(self.generation, self._token_ids, finish, self.non_finite, seconds, first, self._tag)
+        scored = self._scored == len(self._token_ids) > 0
+        logprob = self._logprobs / self._scored if scored else None
+        return Ended(self.generation, self._token_ids, finish, self.non_finite, seconds, first, self._tag, logprob)
 
 
 class Seat:

@@ -40,9 +40,10 @@ class Users(Clients):
             return dict(json.load(got))
 
 
-def configure(room: Room, rollout: str, **tables: str) -> None:
-    """Set the rollout, with a folder that settles at once."""
-    room.configure(rollout=f"{CALM}\n{rollout}", source=folder(settle=0.05, rescan=1.0), **tables)
+def configure(room: Room, rollout: str, max_logprob_drop: float = 0, **tables: str) -> None:
+    """Set the rollout, with a folder that settles at once; answers of noise may be as unlikely as they like."""
+    calm = f"{CALM}\nmax_logprob_drop = {max_logprob_drop}"
+    room.configure(rollout=f"{calm}\n{rollout}", source=folder(settle=0.05, rescan=1.0), **tables)
 
 
 def rollout(room: Room) -> dict[str, Any] | None:

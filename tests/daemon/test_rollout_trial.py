@@ -30,11 +30,18 @@ def make(clock: Clock, **fields: object) -> Trial:
 
 
 def feed(
-    trial: Trial, arm: str, count: int, tokens: tuple[int, ...] = GOOD, finish: str = "stop", seconds: float = 1.0
+    trial: Trial,
+    arm: str,
+    count: int,
+    tokens: tuple[int, ...] = GOOD,
+    finish: str = "stop",
+    seconds: float = 1.0,
+    logprob: float = -1.0,
 ) -> None:
     generation = {LIVE: 3, CANARY: 4}[arm]
     for index in range(count):
-        trial.ended(Ended(generation, tokens, finish, False, seconds + index / 1e4, 0.1 + index / 1e4, arm))
+        later = index / 1e4
+        trial.ended(Ended(generation, tokens, finish, False, seconds + later, 0.1 + later, arm, logprob - later))
 
 
 def test_nothing_is_decided_before_both_arms_have_enough_and_the_time_is_over(clock: Clock):
@@ -104,6 +111,7 @@ def test_a_logit_that_is_not_finite_is_not_waited_for(clock: Clock):
         ({"seconds": 3.0}, "a token takes"),
         ({"tokens": tuple(range(200)), "seconds": 5.0}, "answers have 200 tokens"),
         ({"tokens": tuple(range(5)), "seconds": 0.1}, "answers have 5 tokens"),
+        ({"logprob": -1.6}, "the mean log-probability of a token is -1.605, and -1.005 with what is live"),
     ],
 )
 def test_what_is_worse_is_named_with_its_numbers(clock: Clock, worse: dict[str, object], said: str):
@@ -124,6 +132,32 @@ def test_a_difference_that_is_certain_but_small_condemns_nobody(clock: Clock):
     feed(trial, CANARY, 2000, seconds=1.1)
     clock.now = 60
     assert trial.judge().action == Action.PROMOTE
+
+
+@pytest.mark.parametrize(
+    ("logprob", "fields"), [(-1.4, {}), (-0.1, {}), (-3.0, {"max_logprob_drop": 0})], ids=["close", "likelier", "off"]
+)
+def test_answers_that_are_hardly_less_likely_condemn_nobody(clock: Clock, logprob: float, fields: dict[str, object]):
+    """Nor do likelier ones, nor any where the limit is off; both means are in the numbers."""
+    trial = make(clock, **fields)
+    feed(trial, LIVE, 2000)
+    feed(trial, CANARY, 2000, logprob=logprob)
+    clock.now = 60
+    decision = trial.judge()
+    assert decision.action == Action.PROMOTE
+    assert decision.numbers["live_mean_logprob"] == pytest.approx(-1.09995)
+    assert decision.numbers["canary_mean_logprob"] == pytest.approx(logprob - 0.09995)
+    assert ("p_logprob" in decision.numbers) is not bool(fields)
+
+
+def test_an_answer_without_a_log_probability_or_with_none_that_is_a_number_says_nothing_of_it(clock: Clock):
+    """It was not scored from its first token on, or its logits were NaN."""
+    trial = make(clock)
+    trial.ended(Ended(3, GOOD, "stop", False, 1.0, 0.1, LIVE))
+    trial.ended(Ended(3, GOOD, "stop", True, 1.0, 0.1, LIVE, float("nan")))
+    counted = trial.status()[LIVE]
+    assert counted["requests"] == 2
+    assert "mean_logprob" not in counted
 
 
 def test_scores_count_only_where_feedback_is_on(clock: Clock):

@@ -7,6 +7,7 @@ import pytest
 from faults_kit import goes_live
 from rollout_kit import Users, configure, expected, rollout, runs
 from service_kit import Room, make_room
+from waiting import until
 
 from hotswapd.daemon.client import Refused
 
@@ -134,6 +135,13 @@ def test_the_metrics_show_both_arms(room: Room):
     share = 'hotswapd_rollout{{arm="{}",generation="{}",what="share"}}'
     assert users.metric(share.format("canary", 1)) == 25
     assert users.metric(share.format("live", 2)) == 75
+    until(lambda: any("mean_logprob" in (rollout(room) or {})[arm] for arm in ("live", "canary")), "it never counts")
+    status = rollout(room)
+    assert status is not None
+    generation = expected(status, "somebody")
+    arm = "canary" if generation == 1 else "live"
+    likely = f'hotswapd_rollout{{arm="{arm}",generation="{generation}",what="mean_logprob"}}'
+    assert users.metric(likely) == status[arm]["mean_logprob"] < 0
     room.client.post("/ab/stop", {})
     with pytest.raises(StopIteration):
         users.metric(share.format("canary", 1))

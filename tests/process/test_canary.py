@@ -4,9 +4,12 @@ import signal
 from pathlib import Path
 
 import pytest
-from faults_kit import goes_live
+import torch
+from adapters import greedy, logits, oracle_model
+from faults_kit import PROMPT, TOKENS, goes_live
+from models import byte_tokenizer
 from rollout_kit import Users, configure, expected, rollout, runs
-from service_kit import Room, make_room
+from service_kit import Room, home, make_room
 from waiting import until
 
 
@@ -214,6 +217,29 @@ def test_killed_at_each_step_it_serves_what_the_pointer_names(room: Room, place:
     ask_until(room, Users(room), lambda: room.live() > 0)
     row = room.client.get("/history")[0]
     assert (row["state"], row["generation"]) == ("LIVE", room.live())
+
+
+def test_a_canary_whose_answers_are_less_likely_is_dropped(room: Room):
+    """By what a fresh PEFT load says of both models' answers."""
+    prompt, sure = byte_tokenizer().encode(PROMPT), {}
+    for arm, adapter in (("live", None), ("canary", home() / "run-0")):
+        model = oracle_model(home() / "base", adapter)
+        answer = greedy(model, prompt, TOKENS)
+        rows = torch.log_softmax(logits(model, [*prompt, *answer[:-1]])[len(prompt) - 1 :], -1)
+        sure[arm] = float(rows[range(len(answer)), answer].mean())
+    limit = (sure["live"] - sure["canary"]) / 2
+    assert limit > 0.01
+    configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 12\nmin_seconds = 0', limit)
+    room.ready()
+    uri = room.drop("run-0")
+    runs(room, 1)
+    ask_until(room, Users(room), lambda: state(room, uri)[0] == "ROLLED_BACK")
+    row = room.outcome(uri)
+    assert row["reason"] == "canary_worse"
+    assert "the mean log-probability of a token is -" in row["detail"]
+    numbers = row["verify"][-1]["numbers"]
+    for arm, value in sure.items():
+        assert numbers[f"{arm}_mean_logprob"] == pytest.approx(value, abs=1e-3)
 
 
 def test_by_default_nothing_runs_beside(room: Room):

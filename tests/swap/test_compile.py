@@ -123,4 +123,10 @@ def test_swaps_on_the_compiled_model_compile_nothing():
             made.swap(index)
             asked = [made.ask(SHORT_ASK * n, tokens=6) for n in (1, 5, 30)]
             assert all(made.right(*one, SHORT_ASK * n, 6) for one, n in zip(asked, (1, 5, 30), strict=True))
+        image = made.resident.stage(made.resident.admit(adapter(2)))
+        image.generation, made.made[99] = 99, 2
+        made.lanes.go_beside(image)  # from here on each token's log-probability is computed too
+        both = [made.ask(SHORT_ASK, 6, generation) for generation in (None, 99)]
+        assert all(made.right(*one, SHORT_ASK, 6) for one in both)
+        made.lanes.leave_beside()
         assert made.resident.recompiles == 0
