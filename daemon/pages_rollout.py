@@ -25,6 +25,7 @@ def side_by_side(now: Mapping[str, Any] | None) -> str:
     lines = [f"{now['kind']}: {now['share']:g} % of new requests go to generation {canary['generation']}"]
     lines.append(f"{'':28}{'live g' + str(live['generation']):>16}{'beside g' + str(canary['generation']):>16}")
     lines += [f"{title:28}{_number(live.get(name))}{_number(canary.get(name))}" for name, title in _COUNTED]
+    lines += [f"waits for {now['waits_for']}"] if now.get("waits_for") else []
     return "\n".join(lines)
 
 

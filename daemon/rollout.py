@@ -159,6 +159,8 @@ class Rollouts:
         self._decided = self._decided or self.trial.judge()
         if self._decided is not None:
             self._act(self.trial, self._decided)
+        elif waits_for := self.trial.reminder():
+            log.info("rollout_waits", canary=self.trial.canary, share=self.trial.share, waits_for=waits_for)
 
     def give_way(self, number: int) -> None:
         """End the canary because another generation, this one, goes live."""

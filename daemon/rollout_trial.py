@@ -37,7 +37,7 @@ class Decision:
 
 @dataclass(slots=True)
 class Trial:
-    """Two generations side by side. Every method is legal on any thread; `judge` is for one thread.
+    """Two generations side by side. Every method is legal on any thread; `judge` and `reminder` are for one thread.
 
     `salt` goes into the split. With `decides` false it only counts, until somebody says what becomes of it.
     """
@@ -52,6 +52,7 @@ class Trial:
     step: int = 0
     arms: dict[str, Arm] = field(init=False)
     _began: float = field(init=False)
+    _reminded: bool = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -114,9 +115,33 @@ class Trial:
                 "steps": [*self.shares, *([WHOLE] if self.decides else [])],
                 "salt": self.salt,
                 "seconds": round(self.clock() - self._began, 1),
+                "waits_for": self._missing() or None,
                 LIVE: {"generation": self.live, **self.arms[LIVE].numbers()},
                 CANARY: {"generation": self.canary, **self.arms[CANARY].numbers()},
             }
+
+    def reminder(self) -> str:
+        """Say what the step still waits for though its seconds are over, once a step; empty otherwise."""
+        with self._lock:
+            early = self.clock() - self._began < self.table.min_seconds
+            if self._reminded or early or not self.decides:
+                return ""
+            self._reminded = True
+            return self._missing()
+
+    def _missing(self) -> str:
+        """Say what has to come before the step, or the whole comparison, is decided."""
+        if not self.decides:
+            return "somebody who promotes or stops it"
+        least, passed = self.table.min_requests, self.clock() - self._began
+        missing = [
+            f"{arm.requests} of {least} requests in the {name} arm"
+            for name, arm in self.arms.items()
+            if arm.requests < least
+        ]
+        if passed < self.table.min_seconds:
+            missing.append(f"{passed:.0f} of {self.table.min_seconds:g} seconds")
+        return ", ".join(missing)
 
     def _next(self, numbers: dict[str, float]) -> Decision:
         said = f"with {self.share:g} % of the requests it is no worse than generation {self.live}"
@@ -133,6 +158,7 @@ class Trial:
     def _begin(self) -> None:
         self.arms = {LIVE: Arm(), CANARY: Arm()}
         self._began = self.clock()
+        self._reminded = False
 
     def _numbers(self) -> dict[str, float]:
         both = {f"{name}_{key}": value for name, arm in self.arms.items() for key, value in arm.numbers().items()}

@@ -49,4 +49,5 @@ def test_both_arms_stand_side_by_side():
     lines = {line[:28].strip(): line[28:].split() for line in side_by_side(ROLLOUT).splitlines()[1:]}
     assert lines["requests"] == ["12", "8"]
     assert lines["mean score"] == ["-", "0.25"]
+    assert side_by_side(ROLLOUT | {"waits_for": "7 of 9 seconds"}).endswith("\nwaits for 7 of 9 seconds")
     assert side_by_side(None) == "no rollout is under way"

@@ -184,6 +184,36 @@ def test_requests_that_asked_by_name_count_for_no_arm(clock: Clock):
     assert trial.judge() is None
 
 
+def test_a_step_says_what_it_waits_for(clock: Clock):
+    """Requests in either arm, and seconds; a canary that nobody asks never ends, so that has to be seen."""
+    trial = make(clock)
+    feed(trial, LIVE, 40)
+    feed(trial, CANARY, 3)
+    clock.now = 20
+    few = "40 of 100 requests in the live arm, 3 of 100 requests in the canary arm"
+    assert trial.status()["waits_for"] == f"{few}, 20 of 60 seconds"
+    feed(trial, LIVE, 60)
+    feed(trial, CANARY, 97)
+    assert trial.status()["waits_for"] == "20 of 60 seconds"
+    clock.now = 60
+    assert trial.status()["waits_for"] is None
+
+
+def test_it_reminds_once_a_step_when_the_seconds_are_over_and_requests_are_not(clock: Clock):
+    """A log line for whoever wonders why nothing happens, and no more than one."""
+    trial = make(clock, steps=(5, 25, 100))
+    feed(trial, LIVE, 100)
+    assert trial.reminder() == ""
+    clock.now = 60
+    assert trial.reminder() == "0 of 100 requests in the canary arm"
+    assert trial.reminder() == ""
+    feed(trial, CANARY, 100)
+    assert trial.judge().action == Action.STEP
+    assert trial.reminder() == ""
+    clock.now = 120
+    assert trial.reminder() == "0 of 100 requests in the live arm, 0 of 100 requests in the canary arm"
+
+
 def test_an_ab_test_never_decides(clock: Clock):
     """It counts until somebody says what becomes of it."""
     table = Rollout(mode="ab", weight=50, min_requests=1, min_seconds=0)
@@ -192,6 +222,8 @@ def test_an_ab_test_never_decides(clock: Clock):
     feed(trial, LIVE, 10)
     assert trial.judge() is None
     assert trial.status()["kind"] == "ab"
+    assert trial.status()["waits_for"] == "somebody who promotes or stops it"
+    assert trial.reminder() == ""
     assert trial.status()[CANARY]["degenerate"] == 10
 
 

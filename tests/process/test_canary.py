@@ -12,6 +12,8 @@ from rollout_kit import Users, configure, expected, rollout, runs
 from service_kit import Room, home, make_room
 from waiting import until
 
+from hotswapd.daemon.pages_rollout import side_by_side
+
 
 @pytest.fixture
 def room(tmp_path: Path):
@@ -73,6 +75,21 @@ def test_the_header_goes_before_the_user_and_both_can_be_asked_for_by_name(room:
     now = rollout(room)
     assert now is not None
     assert (now["canary"]["requests"], now["live"]["requests"]) == (3, 3)
+
+
+def test_a_canary_that_nobody_asks_says_what_it_waits_for(room: Room):
+    """In the status, on the pages made of it, and once in the log after its seconds."""
+    configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 7\nmin_seconds = 0.2')
+    room.ready()
+    room.drop("run-0")
+    runs(room, 1)
+    said = "0 of 7 requests in the live arm, 0 of 7 requests in the canary arm"
+    line = room.until_logged("rollout_waits")
+    assert (line["canary"], line["share"], line["waits_for"]) == (1, 50, said)
+    now = rollout(room)
+    assert now is not None
+    assert now["waits_for"] == said
+    assert side_by_side(now).endswith(f"waits for {said}")
 
 
 def test_killed_in_the_middle_what_was_live_answers_and_the_canary_begins_again(room: Room):
