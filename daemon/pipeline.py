@@ -47,7 +47,6 @@ _DEATHS = 2
 _LANE_WAIT, _STORE_WAIT = 0.2, 5.0
 _UNREADABLE_TRIES = 3
 """So often is a copy read that cannot be read; then it is fetched again, where its source has it still."""
-_SENTENCES = 20
 _NO_LANE_SENTENCE = "every lane still has requests of an older generation; it is tried again as soon as one ends"
 _PINNED_SENTENCE = "it is verified, and the live generation is pinned; `hotswapd unpin` lets it go live"
 
@@ -230,10 +229,7 @@ class Pipeline:
         """Say what became of the candidate. Raises ResidentLost when the device is beyond use."""
         match error:
             case Rejected():
-                sentences = [str(misfit) for misfit in error.misfits[:_SENTENCES]]
-                more = len(error.misfits) - len(sentences)
-                detail = "; ".join([*sentences, f"and {more} more"] if more > 0 else sentences)
-                return Ending(State.REJECTED, error.code, detail)
+                return Ending(State.REJECTED, error.code, error.summary())
             case RolledBack():
                 return Ending(State.ROLLED_BACK, error.code, error.sentence)
             case NoImage() | NoLane():

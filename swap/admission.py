@@ -55,7 +55,7 @@ def admit(manifest: Manifest, contract: Contract, oracle: MetaOracle) -> Plan:
         placements, unmeant = _place(fields, pairs, contract, oracle)
         misfits += unmeant
     if misfits:
-        raise Rejected(_shorten(misfits))
+        raise Rejected(_shorten(misfits), len(misfits))
     return Plan(manifest, tuple(placements))
 
 

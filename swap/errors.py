@@ -27,11 +27,27 @@ class SwapError(Exception):
 
 
 class Rejected(SwapError):
-    """The artifact is bad; the resident was not touched. Carries every misfit, not the first."""
+    """The artifact is bad; the resident was not touched. Carries every misfit, not the first.
 
-    def __init__(self, misfits: Sequence[Misfit]) -> None:
+    `found` is how many there are where that is more than `misfits` lists.
+    """
+
+    def __init__(self, misfits: Sequence[Misfit], found: int = 0) -> None:
         self.misfits = tuple(misfits)
+        self.found = max(found, len(self.misfits))
         super().__init__("; ".join(str(m) for m in self.misfits[:3]))
+
+    def summary(self, longest: int = 2000) -> str:
+        """Say as many misfits as fit into `longest` characters, the first in any case, and how many more there are."""
+        said: list[str] = []
+        for misfit in self.misfits:
+            sentence = str(misfit)
+            longest -= len(sentence)
+            if said and longest < 0:
+                break
+            said.append(sentence)
+        more = self.found - len(said)
+        return "; ".join([*said, f"and {more} more"] if more > 0 else said)
 
     @property
     def code(self) -> str:

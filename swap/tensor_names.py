@@ -1,18 +1,18 @@
 """From tensor names to slots. A name is taken exactly as PEFT writes it; anything near it is refused by name."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .contract import Slot
 from .errors import Misfit
 from .header import TensorSpec
+from .nearest import NearestSlot
 from .oracle import MetaOracle
 
 _PREFIX = "base_model.model."
 _ENDS = {f".lora_{side}{infix}.weight": side for side in "AB" for infix in ("", ".default")}
 _SUGGESTIONS = 20
-"""So many names get a suggestion of what was meant: each is compared with every slot."""
+"""So many names get a suggestion of what was meant; it is the same for the rest."""
 
 WIDEN = "widen model.target_modules and restart, or train without this module"
 LEAVE_OUT = "leave the embeddings and lm_head out of target_modules"
@@ -44,11 +44,12 @@ def pair_up(
     by_module = {slot.module: slot for slot in slots}
     pairs: dict[str, Pair] = {}
     misfits: list[Misfit] = []
+    strangers: list[str] = []
     for name, spec in tensors.items():
         module, side = split_name(name)
         slot = by_module.get(module) if side else None
         if slot is None:
-            misfits.append(_explain(name, by_module, oracle, suggest=len(misfits) < _SUGGESTIONS))
+            strangers.append(name)
             continue
         pair = pairs.setdefault(module, Pair(slot))
         if (pair.a if side == "A" else pair.b) is not None:
@@ -58,7 +59,7 @@ def pair_up(
             pair.a = spec
         else:
             pair.b = spec
-    return list(pairs.values()), misfits
+    return list(pairs.values()), misfits + _explain_all(strangers, by_module, oracle)
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -75,7 +76,12 @@ def modules_named(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.removeprefix(_PREFIX).partition(".lora_")[0] for name in names)
 
 
-def _explain(name: str, by_module: Mapping[str, Slot], oracle: MetaOracle, *, suggest: bool) -> Misfit:
+def _explain_all(names: Sequence[str], by_module: Mapping[str, Slot], oracle: MetaOracle) -> list[Misfit]:
+    nearest = NearestSlot(by_module if names else ())
+    return [_explain(name, nearest if n < _SUGGESTIONS else None, oracle) for n, name in enumerate(names)]
+
+
+def _explain(name: str, nearest: NearestSlot | None, oracle: MetaOracle) -> Misfit:
     shown = name[:200]
     for piece, code, remedy in _KINDS:
         if piece in name:
@@ -88,18 +94,12 @@ def _explain(name: str, by_module: Mapping[str, Slot], oracle: MetaOracle, *, su
         return Misfit("no_slot", shown, "a module with a slot", "one that has none", WIDEN)
     if side and (module in oracle.uncovered or module.rpartition(".")[2] == "lm_head"):
         return Misfit("embeddings", shown, "a module with a slot", "one that has none", LEAVE_OUT)
-    return Misfit(
-        "unknown_target", shown, "a slot of this base", "no such slot", _nearest(name, by_module, suggest=suggest)
-    )
+    return Misfit("unknown_target", shown, "a slot of this base", "no such slot", _meant(name, nearest))
 
 
-def _nearest(name: str, by_module: Mapping[str, Slot], *, suggest: bool) -> str:
-    side = "B" if ".lora_B" in name else "A"
-    near = difflib.get_close_matches(name[:400], _spelled(by_module, side), n=1, cutoff=0.5) if suggest else []
-    if near:
-        return f"the nearest slot is {near[0]}; rename the tensor, or train for this base"
+def _meant(name: str, nearest: NearestSlot | None) -> str:
+    end = f".lora_{'B' if '.lora_B' in name else 'A'}.weight"
+    module = nearest.find(name, _PREFIX, end) if nearest else None
+    if module:
+        return f"the nearest slot is {_PREFIX}{module}{end}; rename the tensor, or train for this base"
     return "train the adapter for this base, with PEFT's own names"
-
-
-def _spelled(by_module: Mapping[str, Slot], side: str) -> list[str]:
-    return [f"{_PREFIX}{module}.lora_{side}.weight" for module in by_module]

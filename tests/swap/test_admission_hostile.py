@@ -1,5 +1,6 @@
 """Admission of hostile input: refused, or not evaluated, within a second of work."""
 
+import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from served import Served
 from transformers import LlamaConfig
 
 from hotswapd.swap.admission import MAX_MISFITS
+from hotswapd.swap.errors import Rejected
 from hotswapd.swap.header import TensorSpec
 from hotswapd.swap.oracle import MetaOracle
 from hotswapd.swap.tensor_names import pair_up
@@ -75,6 +77,49 @@ def test_masses_of_names_cost_little_on_a_large_model() -> None:
     spent = calls(lambda: found.extend(pair_up(tensors, large.slots, large)))
     assert spent < 1000 * len(names), "each name held against each slot would be many times as many"
     assert (len(found[0]), len(found[1])) == (0, len(names))
+
+
+def test_a_suggestion_costs_no_more_on_a_model_of_many_layers() -> None:
+    """Slots that differ in their layer only are compared once."""
+    names = [f"{PREFIX}model.layers.{n}.self_attn.x_proj.lora_A.weight" for n in range(20)]
+    tensors = {name: TensorSpec(name, "F32", (4, 8), 0, 128) for name in names}
+    spent = []
+    for layers in (4, 64):
+        oracle = MetaOracle(LlamaConfig(num_hidden_layers=layers))
+        spent.append(calls(lambda: pair_up(tensors, oracle.slots, oracle)))  # noqa: B023
+    print(spent, "calls for 20 suggestions with 4 and with 64 layers")
+    assert spent[1] < 2 * spent[0]
+
+
+def _names(path: Path, count: int) -> None:
+    entries = {f"{n:x}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(count)}
+    header = json.dumps(entries, separators=(",", ":")).encode()
+    (path / WEIGHTS).write_bytes(struct.pack("<Q", len(header)) + header)
+
+
+def test_the_work_grows_no_faster_than_the_tensors_and_the_sentence_does_not_grow(
+    llama: Served, spoil: Callable[..., Path]
+) -> None:
+    """As many tensors as a header of the largest size can name, each a stranger, beside a quarter of them."""
+    spent, said = [], []
+    for count in (4_250, 17_000):
+        adapter = spoil(lambda path: _names(path, count))  # noqa: B023
+        spent.append(calls(lambda: llama.misfits(adapter)))  # noqa: B023
+        with pytest.raises(Rejected) as raised:
+            llama.admit(adapter)
+        said.append(raised.value.summary())
+    print(spent, "calls;", [len(sentence) for sentence in said], "characters")
+    assert spent[1] < 6 * spent[0]
+    assert max(map(len, said)) < 2500
+    assert said[1].endswith(
+        f"; and {17_001 - said[1].count(': wanted ')} more"
+    )  # the strangers, and that nothing is left
+
+
+def test_twenty_thousand_tensors_are_more_than_a_header_may_name(llama: Served, spoil: Callable[..., Path]) -> None:
+    adapter = spoil(lambda path: _names(path, 20_000))
+    (misfit,) = llama.misfits(adapter)
+    assert (misfit.code, len(str(misfit)) < 250) == ("header_too_large", True)
 
 
 @pytest.mark.parametrize("changes", [{"target_modules": BOMB}, {"exclude_modules": BOMB}], ids=str)

@@ -11,6 +11,8 @@ from peft.tuners.lora import LoraLayer
 from served import Served, assert_means_the_same
 
 from hotswapd.swap.admission import MAX_MISFITS
+from hotswapd.swap.header import TensorSpec
+from hotswapd.swap.tensor_names import pair_up
 
 
 def _rename(old: str, new: str) -> Callable[[Path], None]:
@@ -46,8 +48,26 @@ def test_a_name_that_peft_would_not_write_is_refused(
     assert all("the nearest slot is base_model.model.model.layers." in misfit.remedy for misfit in misfits)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("base_model.model.language_model.model.layers.1.self_attn.v_proj.lora_B.weight", "layers.1.self_attn.v_proj"),
+        ("base_model.model.model.layers.0001.self_attn.q_proj.lora_A.weight", "layers.1.self_attn.q_proj"),
+        ("7.base_model.model.model.layers.1.mlp.up_proj.lora_A.0.weight", "layers.1.mlp.up_proj"),
+        ("base_model.model.model.layers.99.mlp.up_proj.lora_A.weight", "layers.0.mlp.up_proj"),
+        ("model.layers.self_attn.k_proj.lora_A.weight", "layers.0.self_attn.k_proj"),
+    ],
+)
+def test_the_slot_that_is_suggested_has_the_names_own_numbers_where_there_is_such_a_one(
+    llama: Served, name: str, meant: str
+) -> None:
+    (misfit,) = pair_up({name: TensorSpec(name, "F32", (4, 8), 0, 128)}, llama.oracle.slots, llama.oracle)[1]
+    side = "B" if "lora_B" in name else "A"
+    assert f"the nearest slot is base_model.model.model.{meant}.lora_{side}.weight;" in misfit.remedy
+
+
 def test_only_the_first_names_get_a_suggestion(llama: Served, spoil: Callable[..., Path]) -> None:
-    """Each suggestion compares with all slots, so there are twenty, and the rest is named without."""
+    """Twenty are told what was meant, and the rest is named without."""
     adapter = spoil(
         edit_tensors(
             lambda tensors: {f"{PREFIX}model.layers.{n}.q_proj.lora_A.weight": torch.ones(1) for n in range(100)}
