@@ -76,6 +76,7 @@ def _add_bench(commands: Any) -> None:
     bench.add_argument("--rounds", type=_at_least_one, metavar="N", help="samples of each short measurement")
     bench.add_argument("--window", type=float, metavar="S", help="seconds of load for each way of swapping")
     bench.add_argument("--eager", action="store_true", help="serve without compiling, also on a GPU")
+    bench.add_argument("--ranks", type=_numbers, metavar="R,...", help="ranks of the adapters, e.g. 8,64,960")
     bench.add_argument("--folders", type=_numbers, metavar="N,...", help="how many adapters to scan, e.g. 100,100000")
     bench.add_argument("--rows", type=_at_least_one, metavar="N", help="rows of the largest ledger")
     bench.add_argument("--room", type=Path, metavar="DIR", help="where temporary files go (default: TMPDIR)")

@@ -96,6 +96,7 @@ def _preset(arguments: Namespace) -> Preset:
     changes: Mapping[str, Any] = {
         "rounds": arguments.rounds,
         "window": arguments.window,
+        "ranks": arguments.ranks and tuple(sorted(arguments.ranks)),
         "folders": arguments.folders,
         "rows": arguments.rows,
         "eager": arguments.eager or None,

@@ -32,6 +32,7 @@ class Answer:
     sent: float
     text: str = ""
     times: list[float] = field(default_factory=list)
+    tokens: int = 0
     label: str = ""
     error: str = ""
 
@@ -44,6 +45,7 @@ def ask(url: str, model: str, question: int) -> Answer:
         "max_tokens": TOKENS,
         "temperature": 0,
         "stream": True,
+        "stream_options": {"include_usage": True},
     }
     answer = Answer(question, time.monotonic())
     try:
@@ -54,11 +56,17 @@ def ask(url: str, model: str, question: int) -> Answer:
             answer.label = response.headers.get("X-Hotswapd-Generation", "")
             for line in response.iter_lines():
                 if line.startswith("data: {"):
-                    answer.times.append(time.monotonic())
-                    answer.text += json.loads(line[6:])["choices"][0]["text"]
+                    _take(answer, json.loads(line[6:]))
     except httpx.HTTPError as error:
         answer.error = repr(error)
     return answer
+
+
+def _take(answer: Answer, chunk: dict[str, Any]) -> None:
+    if chunk["choices"]:
+        answer.times.append(time.monotonic())
+        answer.text += chunk["choices"][0]["text"]
+    answer.tokens = (chunk.get("usage") or {}).get("completion_tokens", answer.tokens)
 
 
 def references(url: str, model: str) -> list[str]:
@@ -78,12 +86,13 @@ class Load:
     def __init__(self, url: str, model: str) -> None:
         self.url, self.model = url, model
         self.answers: list[Answer] = []
-        self.began = time.monotonic()
+        self.began = 0.0
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._client, args=(number,)) for number in range(CLIENTS)]
 
     def run(self, reload: Callable[[int], None], times: int, every: float) -> list[tuple[float, float]]:
         """Reload so many times under the load; return when each was asked for and when it was said to be done."""
+        self.began = time.monotonic()
         for thread in self._threads:
             thread.start()
         moments = []
@@ -113,9 +122,10 @@ def judge(load: Load, moments: list[tuple[float, float]], known: list[list[str]]
     kinds: Counter[str] = Counter()
     for answer in load.answers:
         kinds[_kind(answer, moments, known)] += 1
-    tokens = sum(len(answer.times) for answer in load.answers)
+    tokens = sum(answer.tokens for answer in load.answers)
     end = max(answer.times[-1] for answer in load.answers if answer.times)
     gaps = [b - a for answer in load.answers for a, b in zip(answer.times, answer.times[1:], strict=False)]
+    taken = [done - asked for asked, done in moments]
     waits = sorted(answer.times[0] - answer.sent for answer in load.answers if answer.times)
     return {
         "answers": len(load.answers),
@@ -125,7 +135,9 @@ def judge(load: Load, moments: list[tuple[float, float]], known: list[list[str]]
         "longest_gap": max(gaps),
         "first_token_median": waits[len(waits) // 2],
         "first_token_worst": waits[-1],
-        "reload_median": statistics.median(done - asked for asked, done in moments) if moments else None,
+        "seconds": end - load.began,
+        "reload_median": statistics.median(taken) if taken else None,
+        "reload_worst": max(taken, default=None),
     }
 
 
