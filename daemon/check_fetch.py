@@ -66,7 +66,7 @@ def _table(uri: AdapterURI, sources: Sequence[SourceTable]) -> S3Table | HubTabl
 
 def _parse(text: str) -> AdapterURI:
     try:
-        return AdapterURI.parse(text) if "://" in text else AdapterURI.of_path(Path(text).absolute())
+        return AdapterURI.typed(text)
     except ValueError as error:
         raise Unreadable(str(error)) from None
 

@@ -15,6 +15,7 @@ from ..loaders.errors import Refused, Unavailable
 from ..loaders.publish import Published, destination
 from ..loaders.publish import publish as send
 from ..loaders.uri import AdapterURI
+from ..loaders.walk import passing
 from ..swap.errors import BaseUnusable, NoSlots, Rejected
 from .check_fetch import table_for
 from .check_findings import examine_adapter
@@ -23,6 +24,7 @@ from .config import ConfigError, S3Table, Settings, load_settings
 from .config_tables import Admission
 from .exits import Exit
 from .pages import misfit_table, show
+from .pages_words import name_of
 
 if TYPE_CHECKING:
     from ..loaders.publish_s3 import S3Access
@@ -30,9 +32,8 @@ if TYPE_CHECKING:
 
 def publish(arguments: Namespace) -> int:
     """Publish one adapter: 0 when it is there, 3 when it would be refused, 4 when a place cannot be reached."""
-    dest = _dest(arguments.dest)
     try:
-        destination(dest)
+        dest = _dest(arguments.dest)
     except ValueError as error:
         return complain(str(error), Exit.USAGE)
     try:
@@ -74,7 +75,11 @@ def _settings(arguments: Namespace) -> Settings | None:
 
 
 def _dest(text: str) -> str:
-    return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - links stay
+    """Read where to publish to. Raises ValueError with a sentence."""
+    uri = AdapterURI.typed(text)
+    dest = uri.location if uri.scheme == "file" else text
+    destination(dest)
+    return dest
 
 
 def _check(settings: Settings | None) -> Callable[[Path], None]:
@@ -120,3 +125,5 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
 def _say(done: Published) -> None:
     what = ", ".join(done.sent) if done.sent else "it was there already, nothing"
     sys.stdout.write(f"published {done.uri}: {what} sent, the adapter has {done.size} bytes\n")
+    if passing(name_of(done.uri)):
+        sys.stderr.write("hotswapd: its name is hidden or temporary, so a daemon takes it once it is renamed\n")

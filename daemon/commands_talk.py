@@ -21,8 +21,9 @@ def talk(arguments: Namespace, say: Callable[[Client], None]) -> int:
 
 
 def complain(sentence: str, code: Exit) -> Exit:
-    """Print a sentence on standard error."""
-    sys.stderr.write(f"hotswapd: {sentence}\n")
+    """Print a sentence on standard error; a name in it could hold a terminal's control codes."""
+    shown = "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in sentence)
+    sys.stderr.write(f"hotswapd: {shown}\n")
     return code
 
 

@@ -77,6 +77,10 @@ def publish(
 def destination(dest: str) -> AdapterURI:
     """Read where to publish to. Raises ValueError, with a sentence, for what `publish` would not take."""
     uri = AdapterURI.parse(dest)
+    if uri.location.encode(errors="replace").decode() != uri.location:
+        raise ValueError(
+            f"{dest!r} is not valid UTF-8, and a daemon would not take it from there: give it another name"
+        )
     if uri.scheme == "hf":
         raise ValueError(f"{dest!r}: push to a Hub with its own client; publish takes s3://bucket/prefix or a folder")
     if uri.scheme == "s3" and any(part in {"", ".", ".."} for part in uri.location.split("/")):

@@ -87,13 +87,23 @@ def _require_whole(path: Path, shown: Path) -> None:
 
 def _meaning(directory: Path, error: OSError) -> Refused | Unavailable:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        pickled = f"; {PICKLE} is never loaded: save it as safetensors" if (directory / PICKLE).exists() else ""
-        return Refused("incomplete", f"{directory} must hold {CONFIG} and {WEIGHTS}{pickled}")
+        return Refused("incomplete", _lacking(directory))
     if isinstance(error, IsADirectoryError):
         return Refused("not_regular", f"{error.filename} is a directory, and no regular file")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _no_room(error)
     return Unavailable("read_failed", f"{directory} cannot be copied: {error.strerror}")
+
+
+def _lacking(directory: Path) -> str:
+    """Say why it holds no adapter, and where there is one if it was aimed too high."""
+    if not directory.is_dir():
+        return f"{directory} is no directory on this machine"
+    why = f"; {PICKLE} is never loaded: save it as safetensors" if (directory / PICKLE).exists() else ""
+    below = sorted(directory.glob(f"*/{CONFIG}"))
+    if below and not why:
+        why = f", as {below[-1].parent} does" if len(below) == 1 else f", as {len(below)} directories in it do"
+    return f"{directory} must hold {CONFIG} and {WEIGHTS}{why}"
 
 
 def _no_room(error: OSError) -> Unavailable:

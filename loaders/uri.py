@@ -40,6 +40,19 @@ class AdapterURI:
         return cls(parts.scheme, location.strip("/"))
 
     @classmethod
+    def typed(cls, text: str) -> "AdapterURI":
+        """Read a URI or a path as a person types it; a path may be relative. Raises ValueError with a sentence."""
+        if "://" in text and not text.startswith("/"):
+            return cls.parse(text)
+        scheme, colon, _ = text.partition(":")
+        if colon and scheme.lower() in SCHEMES:
+            raise ValueError(f"{text!r} lacks slashes: an address starts with {scheme.lower()}://")
+        if not text or text.startswith("~"):
+            why = "is empty: a variable may not be set" if not text else "starts with a ~ that the shell did not expand"
+            raise ValueError(f"{text!r} {why}")
+        return cls.of_path(os.path.abspath(text))  # noqa: PTH100 - links stay
+
+    @classmethod
     def of_path(cls, path: str | os.PathLike[str]) -> "AdapterURI":
         """Make the URI of an absolute local path."""
         plain = os.path.normpath(os.fspath(path))

@@ -117,7 +117,7 @@ def _weights_missing(directory: Path, error: OSError) -> Rejected:
 
 
 def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+    return "a symbolic link, which is not followed" if error.errno == errno.ELOOP else error.strerror or str(error)
 
 
 def _one(code: str, place: str, wanted: str, got: str, remedy: str) -> Rejected:
