@@ -27,7 +27,7 @@ from .pages import misfit_table, show
 from .pages_words import name_of
 
 if TYPE_CHECKING:
-    from ..loaders.publish_s3 import S3Access
+    from ..loaders.s3_session import S3Access
 
 
 def publish(arguments: Namespace) -> int:
@@ -99,7 +99,7 @@ def _access(arguments: Namespace, dest: str, settings: Settings | None) -> "S3Ac
     """Take the settings of the configured source that `dest` lies in, and put the command line's over them."""
     if not dest.startswith("s3://"):
         return None
-    from ..loaders.publish_s3 import S3Access  # only now: it brings the S3 client library
+    from ..loaders.s3_session import S3Access  # only now: it brings the S3 client library
 
     table = table_for(AdapterURI.parse(dest), settings.source) if settings else None
     keys = ("region", "endpoint_url", "expected_bucket_owner")

@@ -93,13 +93,13 @@ def named_wait(headers: Mapping[str, str]) -> float | None:
     limit = parse_ratelimit_headers(headers)
     if limit is not None and limit.remaining == 0:
         # The window may end within the second that is named.
-        return min(limit.reset_in_seconds + 1.0, _LONGEST_WAIT)
+        return min(limit.reset_in_seconds, _LONGEST_WAIT - 1.0) + 1.0
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return min(float(text), _LONGEST_WAIT)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     seconds = (until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)
     return min(max(seconds.total_seconds(), 0.0), _LONGEST_WAIT)

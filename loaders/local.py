@@ -83,7 +83,7 @@ class LocalSource:
             before = {name: os.fstat(fd) for name, fd in files.items()}
             if fingerprint(before.values()) != sighting.revision:
                 raise _changed(sighting.uri)
-            listed = _listed(files[MANIFEST], stop) if MANIFEST in files else {}
+            listed = _manifest(files[MANIFEST], stop) if MANIFEST in files else {}
             store.require_free(before[CONFIG].st_size + before[WEIGHTS].st_size)
             with store.stage() as stage:
                 for name, cap in self._caps.items():
@@ -163,7 +163,7 @@ class LocalSource:
             yield directory, files
 
 
-def _listed(manifest: int, stop: threading.Event) -> dict[str, Listed]:
+def _manifest(manifest: int, stop: threading.Event) -> dict[str, Listed]:
     try:
         return load_digests(b"".join(_chunks(manifest, MAX_MANIFEST_BYTES + 1, stop)))
     except ValueError as error:

@@ -17,7 +17,7 @@ from .store import CONFIG, WEIGHTS
 from .uri import AdapterURI, is_bucket
 
 if TYPE_CHECKING:
-    from .publish_s3 import S3Access
+    from .s3_session import S3Access
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -94,7 +94,8 @@ def destination(dest: str) -> AdapterURI:
 
 def _place(uri: AdapterURI, access: "S3Access | None") -> Place:
     if uri.scheme == "s3":
-        from .publish_s3 import S3Access, S3Place
+        from .publish_s3 import S3Place
+        from .s3_session import S3Access
 
         return S3Place(uri, access or S3Access())
     from .publish_local import LocalPlace

@@ -2,21 +2,19 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-import boto3
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from .digests import Listed
 from .errors import Unavailable
+from .s3_session import Patience, S3Access, make_client
 from .uri import AdapterURI
 
 _PART = 16 << 20
-_ATTEMPTS = 5
+# A training job would rather wait than lose an upload.
+_PATIENCE = Patience(connect=10.0, read=60.0, attempts=5)
 _WHY = {
     "AccessDenied": "the credentials at hand are wrong or may not do that: allow s3:GetObject, s3:PutObject, "
     "s3:DeleteObject and s3:ListBucket there, and check expected_bucket_owner",
@@ -28,15 +26,6 @@ _WHY = {
 _SAME = {"403": "AccessDenied", "Forbidden": "AccessDenied", "TokenRefreshRequired": "ExpiredToken"}
 
 
-@dataclass(frozen=True, slots=True)
-class S3Access:
-    """How a bucket is reached; what is empty is left to the environment, and the owner is then not checked."""
-
-    region: str = ""
-    endpoint_url: str = ""
-    expected_bucket_owner: str = ""
-
-
 class S3Place:
     """The keys below ``s3://bucket/prefix/``. Used by one thread, which may call `sent` on others."""
 
@@ -44,9 +33,8 @@ class S3Place:
         """Make the client. Raises Unavailable when the settings do not make one."""
         self._uri = uri
         self._bucket, _, self._prefix = uri.location.partition("/")
-        self._owner = {"ExpectedBucketOwner": access.expected_bucket_owner} if access.expected_bucket_owner else {}
         with self._errors():
-            self._client = _client(access)
+            self._client = make_client("s3", access, _PATIENCE)
 
     def listed(self, name: str) -> Listed | None:
         """Say what an object is, None when there is none; one put by others has no SHA-256. Raises Unavailable."""
@@ -64,8 +52,7 @@ class S3Place:
 
     def put(self, source: Path, listed: Listed, sent: Callable[[int], None]) -> None:
         """Upload a file under its own name, in parts when it is large, and look that it came. Raises Unavailable."""
-        extra = {"Metadata": {"sha256": listed.sha256}, "ContentType": _content_type(source.name), **self._owner}
-        at = {"Bucket": self._bucket, "Key": self._key(source.name)}
+        extra = {"Metadata": {"sha256": listed.sha256}, "ContentType": _content_type(source.name)}
         parts = TransferConfig(
             multipart_threshold=_PART,
             multipart_chunksize=_PART,
@@ -74,7 +61,7 @@ class S3Place:
             preferred_transfer_client="classic",
         )
         with self._errors(), source.open("rb") as file:
-            self._client.upload_fileobj(file, **at, ExtraArgs=extra, Callback=sent, Config=parts)
+            self._client.upload_fileobj(file, **self._at(source.name), ExtraArgs=extra, Callback=sent, Config=parts)
         if self.listed(source.name) != listed:
             raise Unavailable(
                 "s3_overwritten",
@@ -83,7 +70,7 @@ class S3Place:
             )
 
     def _at(self, name: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": self._key(name), **self._owner}
+        return {"Bucket": self._bucket, "Key": self._key(name)}
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}".lstrip("/")
@@ -117,24 +104,6 @@ class S3Place:
 
 class _Absent(Unavailable):
     """There is no such object."""
-
-
-def _client(access: S3Access) -> Any:
-    # Many a server that is not Amazon's does not know the checksums that are sent by default.
-    checksums: Literal["when_required", "when_supported"] = "when_required" if access.endpoint_url else "when_supported"
-    config = Config(
-        connect_timeout=10,
-        read_timeout=60,
-        max_pool_connections=8,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        request_checksum_calculation=checksums,
-        response_checksum_validation=checksums,
-        user_agent_extra="hotswapd",
-    )
-    session = boto3.session.Session()
-    return session.client(
-        "s3", region_name=access.region or None, endpoint_url=access.endpoint_url or None, config=config
-    )
 
 
 def _content_type(name: str) -> str:

@@ -246,6 +246,9 @@ def test_a_limit_met_by_the_fetch_is_respected_by_the_next_look_too(hub: HubServ
         ({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(days=2), usegmt=True)}, 3600.0),
         ({"RateLimit": '"api";r=7;t=120', "Retry-After": "9"}, 9.0),
         ({"RateLimit": "nonsense"}, None),
+        ({"Retry-After": "9" * 400}, 3600.0),
+        ({"Retry-After": f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"}, None),
+        ({"RateLimit": f'"api";r=0;t={"9" * 400}'}, 3600.0),
     ],
 )
 def test_a_wait_is_read_as_it_is_written_and_is_never_endless(headers: dict[str, str], wait: float | None) -> None:

@@ -16,7 +16,8 @@ from hotswapd.loaders import publish_s3
 from hotswapd.loaders.digests import MANIFEST, Listed
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.publish import publish
-from hotswapd.loaders.publish_s3 import S3Access, S3Place
+from hotswapd.loaders.publish_s3 import S3Place
+from hotswapd.loaders.s3_session import Patience, S3Access
 from hotswapd.loaders.uri import AdapterURI
 
 DEST = "s3://models/team/run-7"
@@ -148,7 +149,7 @@ def test_a_missing_bucket_is_named(server: str, trained: Path, access: S3Access)
 
 
 def test_a_server_that_is_away_is_named(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish_s3, "_ATTEMPTS", 1)
+    monkeypatch.setattr(publish_s3, "_PATIENCE", Patience(attempts=1))
     with pytest.raises(Unavailable) as raised:
         publish(trained, DEST, access=S3Access("us-east-1", "http://127.0.0.1:9"))
     assert raised.value.code == "s3_unreachable"
@@ -196,6 +197,13 @@ def test_the_bucket_owner_goes_with_every_call(access: S3Access) -> None:
         stub.add_response("delete_object", {}, asked)
         assert place.listed(CONFIG) is None
         place.remove(CONFIG)
+
+
+def test_a_server_that_is_not_amazons_is_asked_for_the_bucket_by_path_as_the_source_asks_it() -> None:
+    """Such a server's name has no name below it for each bucket."""
+    place = S3Place(AdapterURI.parse(DEST), S3Access("us-east-1", "http://storage.example:9000"))
+    asked = place._client.generate_presigned_url("head_object", Params={"Bucket": "models", "Key": "run"})
+    assert asked.startswith("http://storage.example:9000/models/run?")
 
 
 def test_an_object_that_a_second_writer_replaced_at_once_is_told(access: S3Access, trained: Path, s3: Any) -> None:
