@@ -30,6 +30,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
 _TOKEN = re.compile(rb"[!-~]{1,4096}\Z")
 _REPO_IN_PATH = re.compile(r"/(?:api/resolve-cache/models/)?([^/]+/[^/]+)/(?:resolve/)?")
 _MAX_JSON = 8 << 20
+# What reading JSON of any shape may raise: a number may be infinite, and text may stand where a map should.
+_ODD = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 class Answer(Protocol):
@@ -106,7 +108,7 @@ class HubClient:
         found = self._json("POST", url, commit, data={"paths": list(paths), "expand": True})
         try:
             entries = [_entry(raw) for raw in found if raw["type"] == "file"]
-        except (KeyError, TypeError, ValueError) as error:
+        except _ODD as error:
             raise self._bad_answer(f"its list of files is not understood ({type(error).__name__})") from error
         return {entry.path: entry for entry in entries if entry.path in paths}
 
@@ -116,7 +118,7 @@ class HubClient:
         found = self._json("GET", url, commit, params={"expand": "lastModified"})
         try:
             return _seconds(found["lastModified"])
-        except (KeyError, TypeError, ValueError) as error:
+        except _ODD as error:
             raise self._bad_answer("it names no date for a commit") from error
 
     def download(self, commit: str, entry: Entry, stop: threading.Event) -> Generator[bytes, None, None]:
@@ -181,7 +183,10 @@ class HubClient:
 
     def _next_hop(self, url: str, answer: Answer) -> str:
         """Follow a redirect on the same server; another repository there means that ours was renamed."""
-        target = urljoin(url, str(answer.headers.get("Location", "")))
+        try:
+            target = urljoin(url, str(answer.headers.get("Location", "")))
+        except ValueError as error:
+            raise self._bad_answer("it redirects to what is no address") from error
         place, base = urlsplit(target), urlsplit(self.endpoint)
         if target == url or (place.scheme, place.netloc) != (base.scheme, base.netloc):
             raise self._bad_answer("it names no commit")
@@ -247,7 +252,7 @@ def _seconds(date: str) -> float:
 
 
 def _entry(raw: dict[str, Any]) -> Entry:
-    """Read one element of a list of paths. Raises KeyError, TypeError or ValueError."""
+    """Read one element of a list of paths. Raises one of `_ODD`."""
     large, last = raw.get("lfs"), raw.get("lastCommit")
     entry = Entry(
         path=str(raw["path"]),

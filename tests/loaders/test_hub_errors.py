@@ -30,6 +30,10 @@ def redirecting(place: str) -> Act:
     return act
 
 
+def listing(entry: bytes) -> Act:
+    return lambda exchange: exchange.send(200, b"[" + entry + b"]")
+
+
 def hanging_up(exchange: Exchange) -> None:
     exchange.close_connection = True
 
@@ -57,6 +61,7 @@ FAULTS: list[tuple[Act, str, str]] = [
     (lambda exchange: exchange.send(200, b"hello"), "hub_bad_answer", "names no commit"),
     (lambda exchange: exchange.send(200, b"", {"X-Repo-Commit": "main"}), "hub_bad_answer", "names no commit"),
     (redirecting("https://login.example/"), "hub_bad_answer", "names no commit"),
+    (redirecting("http://[nowhere"), "hub_bad_answer", "what is no address"),
     (hanging_up, "hub_unreachable", "check network, proxy and endpoint"),
     (garbage, "hub_unreachable", "check network, proxy and endpoint"),
 ]
@@ -105,6 +110,9 @@ def test_an_outage_is_never_no_change(hub: HubServer) -> None:
             "hub_bad_answer",
         ),
         (lambda exchange: exchange.send(200, b" " * (9 << 20)), "hub_bad_answer"),
+        (listing(b'{"type": "file", "path": "x", "size": 1e999, "oid": ""}'), "hub_bad_answer"),
+        (listing(b'{"type": "file", "path": "x", "size": 1, "oid": "", "lfs": "text"}'), "hub_bad_answer"),
+        (listing(b'{"type": "file", "path": "x", "size": 1, "oid": "", "lastCommit": {"date": 3}}'), "hub_bad_answer"),
     ],
 )
 def test_a_list_of_files_that_fails_is_the_sources_trouble(hub: HubServer, store: Store, act: Act, code: str) -> None:
