@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 
 from ..loaders.errors import Unavailable
+from ..loaders.snapshot import require_listed
 from ..swap.errors import DeviceMissing, NoSlots, Rejected, StartError
 from .check_fetch import Unreadable, located
 from .check_findings import Findings, examine_adapter
@@ -51,6 +52,8 @@ def _findings(arguments: Namespace) -> Findings:
     try:
         with located(arguments.place, sources, admission.max_artifact_bytes) as directory:
             found = examine_adapter(directory, settings.model if settings else None, admission)
+            if found.ok:
+                require_listed(directory)
             if not arguments.verify or not found.ok:
                 return found
             return _verified(found, directory, arguments.place, settings)

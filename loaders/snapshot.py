@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from .digests import MANIFEST, Listed, dump_digests
+from .digests import MANIFEST, MAX_MANIFEST_BYTES, Listed, dump_digests, listed_bytes, load_digests, mismatch
 from .errors import Refused, Unavailable
 from .header import config_missing, weights_missing
 from .store import CONFIG, READ_BYTES, WEIGHTS
@@ -41,6 +42,24 @@ def snapshot(directory: Path) -> Iterator[Snapshot]:
         except OSError as error:
             raise _meaning(directory, error) from error
         yield Snapshot(path, files)
+
+
+def require_listed(directory: Path) -> None:
+    """Read an adapter's two files against the manifest beside them; without one nothing is read.
+
+    Raises Unavailable ``digest_mismatch``, which is what a source says of such a directory, or OSError.
+    """
+    try:
+        with open(directory / MANIFEST, "rb", opener=_open_at_once) as file:
+            listed = load_digests(file.read(MAX_MANIFEST_BYTES + 1))
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        raise mismatch(str(error)) from error
+    for name, wanted in listed.items():
+        with open(directory / name, "rb", opener=_open_at_once) as file:
+            for _ in listed_bytes(iter(partial(file.read, READ_BYTES), b""), name, wanted):
+                pass
 
 
 def _gather(directory: Path, path: Path) -> dict[str, Listed]:

@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 from folders import CONFIG, WEIGHTS, weights
 
 from hotswapd.daemon.cli import main
+from hotswapd.loaders.digests import MANIFEST
 
 PLAIN = b'{"peft_type": "LORA", "r": 1, "target_modules": ["q_proj"], "task_type": "CAUSAL_LM"}'
 NOT_TEXT = os.fsdecode(b"run-\xff")
@@ -87,6 +88,41 @@ def test_a_directory_that_holds_no_adapter_is_refused_with_each_reason_by_check(
     shown = capsys.readouterr()
     assert shown.err == ""
     assert all(code in shown.out for code in codes)
+
+
+def unlisted(run: Path) -> None:
+    body = bytearray((run / WEIGHTS).read_bytes())
+    body[-1] ^= 1
+    (run / WEIGHTS).write_bytes(body)
+
+
+def half_a_manifest(run: Path) -> None:
+    os.truncate(run / MANIFEST, 30)
+
+
+def a_pipe_for_a_manifest(run: Path) -> None:
+    (run / MANIFEST).unlink()
+    os.mkfifo(run / MANIFEST)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (unlisted, f"{WEIGHTS} is not what {MANIFEST} lists"),
+        (half_a_manifest, f"{MANIFEST} is no JSON"),
+        (a_pipe_for_a_manifest, f"{MANIFEST} is no JSON"),
+    ],
+)
+def test_an_adapter_that_its_own_manifest_does_not_list_would_be_waited_for_and_check_says_so(
+    place: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], None], words: str
+) -> None:
+    assert main(["publish", "run", "out"]) == main(["check", "out"]) == 0
+    capsys.readouterr()
+    spoil(place / "out")
+    assert main(["check", "out"]) == 4
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert words in shown.err
 
 
 @pytest.mark.parametrize("typed", ["run", "run/", "./run//", "outer/../run", "link", NOT_TEXT])
