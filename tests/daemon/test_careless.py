@@ -1,6 +1,7 @@
 """``check`` and ``publish`` as careless people call them: one clear sentence, the right exit code, nothing written."""
 
 import os
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,9 +23,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in a directory with an adapter called run, and much that is none."""
     monkeypatch.chdir(tmp_path)
     for where in ("run", "outer/checkpoint-9", "many/a", "many/b", "pickled", NOT_TEXT):
-        (tmp_path / where).mkdir(parents=True)
-        (tmp_path / where / CONFIG).write_bytes(PLAIN)
-        (tmp_path / where / WEIGHTS).write_bytes(weights())
+        write_adapter(tmp_path / where)
     (tmp_path / "pickled" / WEIGHTS).rename(tmp_path / "pickled" / "adapter_model.bin")
     with zipfile.ZipFile(tmp_path / "run.zip", "w") as file:
         file.write(tmp_path / "run" / CONFIG, CONFIG)
@@ -37,6 +36,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "link").symlink_to("run")
     os.mkfifo(tmp_path / "pipe")
     return tmp_path
+
+
+def write_adapter(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    (directory / CONFIG).write_bytes(PLAIN)
+    (directory / WEIGHTS).write_bytes(weights())
 
 
 def tree(place: Path) -> set[str]:
@@ -210,15 +215,14 @@ def test_a_place_where_no_daemon_looks_is_published_to_with_a_warning(
 
 
 @contextmanager
-def nobody(place: Path) -> Iterator[None]:
-    """Do what is done here without root's rights; the directories above let nobody in."""
-    for above in (place, *place.parents[:-2]):
-        above.chmod(above.stat().st_mode | 0o055)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
+def open_directory() -> Iterator[Path]:
+    """Give a directory that everybody may enter and write; afterwards this process is root's again."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as root:
+        Path(root).chmod(0o777)
+        try:
+            yield Path(root)
+        finally:
+            os.seteuid(0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -227,16 +231,26 @@ def nobody(place: Path) -> Iterator[None]:
     [
         (["check", "run"], 0o000, 4, "Permission denied"),
         (["publish", "run", "out"], 0o000, 4, "run cannot be copied: Permission denied"),
-        (["publish", "many/a", "run/new"], 0o555, 4, "run/new cannot be written: Permission denied"),
+        (["publish", "other", "run/new"], 0o555, 4, "run/new cannot be written: Permission denied"),
     ],
 )
 def test_what_this_user_may_not_do_is_said_in_one_line(
-    place: Path, capsys: pytest.CaptureFixture[str], command: list[str], mode: int, code: int, words: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    mode: int,
+    code: int,
+    words: str,
 ) -> None:
-    (place / "run").chmod(mode)
-    main(["check", "empty"])  # what the command imports may lie where nobody else may read
+    main(["check", "/dev"])  # what the command imports may lie where nobody else may read
     capsys.readouterr()
-    with nobody(place):
+    with open_directory() as root:
+        monkeypatch.chdir(root)
+        monkeypatch.setattr(tempfile, "tempdir", str(root))
+        write_adapter(root / "run")
+        write_adapter(root / "other")
+        (root / "run").chmod(mode)
+        os.seteuid(65534)
         assert main(command) == code
     shown = capsys.readouterr()
     said = shown.err.removeprefix(UNCHECKED)
