@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 
 from ..loaders.errors import Unavailable
-from ..loaders.snapshot import require_listed
+from ..loaders.snapshot import adapters_in, require_listed
 from ..swap.errors import DeviceMissing, NoSlots, Rejected, StartError
 from .check_fetch import Unreadable, located
 from .check_findings import Findings, examine_adapter
@@ -55,10 +55,17 @@ def _findings(arguments: Namespace) -> Findings:
             if found.ok:
                 require_listed(directory)
             if not arguments.verify or not found.ok:
-                return found
+                return _aimed(found, directory)
             return _verified(found, directory, arguments.place, settings)
     except Rejected as error:
         return Findings(error.misfits)
+
+
+def _aimed(found: Findings, directory: Path) -> Findings:
+    """Add where adapters are when the directory itself holds nothing of one."""
+    nothing = {"config_missing", "weights_missing"} <= {misfit.code for misfit in found.misfits}
+    below = adapters_in(directory) if nothing else ""
+    return replace(found, note=f"it holds no adapter itself, but {below}") if below else found
 
 
 class NoBase(Exception):

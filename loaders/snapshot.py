@@ -119,10 +119,18 @@ def _lacking(directory: Path) -> str:
     if not directory.is_dir():
         return f"{directory} is no directory on this machine"
     why = f"; {PICKLE} is never loaded: save it as safetensors" if (directory / PICKLE).exists() else ""
-    below = sorted(directory.glob(f"*/{CONFIG}"))
+    below = adapters_in(directory)
     if below and not why:
-        why = f", as {below[-1].parent} does" if len(below) == 1 else f", as {len(below)} directories in it do"
+        why = f", as {below}"
     return f"{directory} must hold {CONFIG} and {WEIGHTS}{why}"
+
+
+def adapters_in(directory: Path) -> str:
+    """Say which directories in this one are adapters, as half a sentence; empty when none is."""
+    below = [config.parent for config in directory.glob(f"*/{CONFIG}")]
+    if len(below) > 1:
+        return f"{len(below)} directories in it do"
+    return f"{below[0]} does" if below else ""
 
 
 def _no_room(error: OSError) -> Unavailable:

@@ -80,7 +80,8 @@ def test_what_is_no_adapters_address_is_said_in_one_line_by_check(
     ("typed", "codes"),
     [
         ("empty", ("config_missing", "weights_missing")),
-        ("outer", ("config_missing", "weights_missing")),
+        ("outer", ("config_missing", "it holds no adapter itself, but", "outer/checkpoint-9 does")),
+        ("many", ("config_missing", "it holds no adapter itself, but 2 directories in it do")),
         ("pickled", ("pickle_refused",)),
         ("linked", ("config_missing", "weights_missing", "a symbolic link, which is not followed")),
         ("looped", ("config_missing", "weights_missing", "a symbolic link, which is not followed")),
