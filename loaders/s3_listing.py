@@ -9,7 +9,7 @@ from .store import CONFIG, WEIGHTS
 from .walk import MAX_DEPTH, PICKLE, passing
 
 # A listing is read page by page; what is kept of it is a few hundred bytes for each adapter.
-MAX_ADAPTERS = 50_000
+MAX_ADAPTERS = 200_000
 
 
 class TooMany(Exception):
