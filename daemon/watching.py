@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from ..loaders.errors import Gone, Refused, SourceDown, Unavailable
-from ..loaders.source import Sighting, Source
+from ..loaders.source import Scan, Sighting, Source
 from ..loaders.store import Store
 from ..loaders.uri import AdapterURI
 from .failpoints import failpoint
@@ -126,26 +126,30 @@ class Watch:
     def _scan_once(self) -> float:
         """Look once, and return the seconds until the next look."""
         try:
-            scan = self.source.scan()
-            self._inbox.scanned(self.source.name, scan)
+            return self._take(self.source.scan())
         except SourceDown as down:
             return self._down(down.code, down.sentence, down.retry_after)
+        except Exception as error:
+            log.error("scan_failed", source=self.source.name, exc_info=error)  # noqa: TRY400
+            return self._down("internal_error", f"a defect of this source: {type(error).__name__}: {error}", None)
+
+    def _take(self, scan: Scan) -> float:
+        """Hand on what was seen. A ledger that cannot be written is no fault of the source's, and says so itself."""
+        self._fails = 0
+        if not self.health.ok:
+            log.info("source_up", source=self.source.name)
+        now = time.time()
+        try:
+            self._inbox.scanned(self.source.name, scan)
         except LedgerDown as down:
-            self._note(Health(ok=self.health.ok, last_scan=self.health.last_scan))
+            self._note(Health(sentence=scan.remark, last_scan=self.health.last_scan, next_scan=now + _LEDGER_WAIT))
             if self._unwritten != str(down):
                 log.warning("ledger_down", source=self.source.name, detail=str(down))
             self._unwritten = str(down)
             return _LEDGER_WAIT
-        except Exception as error:
-            log.error("scan_failed", source=self.source.name, exc_info=error)  # noqa: TRY400
-            return self._down("internal_error", f"a defect of this source: {type(error).__name__}: {error}", None)
-        self._fails = 0
         if self._unwritten:
             log.info("ledger_up", source=self.source.name)
         self._unwritten = ""
-        now = time.time()
-        if not self.health.ok:
-            log.info("source_up", source=self.source.name)
         self._note(Health(sentence=scan.remark, last_scan=now, next_scan=now + scan.again_in))
         return scan.again_in
 
