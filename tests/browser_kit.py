@@ -128,6 +128,41 @@ def overview(now: datetime | None = None, layers: int = 24) -> dict[str, Any]:
     }
 
 
+ROLLOUT: dict[str, Any] = {
+    "kind": "canary",
+    "share": 5.0,
+    "steps": [5.0, 25.0, 100.0],
+    "salt": "ab" * 32,
+    "seconds": 71.3,
+    "waits_for": "57 of 200 requests in the canary arm, 71 of 300 seconds",
+    "live": {
+        "generation": 5,
+        "requests": 1043,
+        "errors": 0,
+        "degenerate": 2,
+        "non_finite": 0,
+        "feedback": 31,
+        "first_token_seconds": 0.0412,
+        "seconds_a_token": 0.0087,
+        "tokens": 131.0,
+        "mean_logprob": -0.7321,
+        "mean_score": 0.8125,
+    },
+    "canary": {
+        "generation": 7,
+        "requests": 57,
+        "errors": 3,
+        "degenerate": 0,
+        "non_finite": 0,
+        "feedback": 0,
+        "first_token_seconds": 0.0431,
+        "tokens": 144.0,
+        "mean_logprob": -0.6944,
+    },
+}
+"""A canary at its first step, that nobody has rated yet."""
+
+
 def stamp(at: datetime) -> str:
     """Write a moment as the daemon does."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

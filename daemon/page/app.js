@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { showActions, showLanes, showLive, showNotices, showQueue, showRefusals, showResident, showSources, showState } from "./lists.js";
 import { showDrops } from "./drops.js";
 import { showPictures } from "./pictures.js";
+import { showRollout } from "./rollout.js";
 import { showTimeline } from "./timeline.js";
 import { showGates } from "./verdicts.js";
 import { clock, generation, nameOf, setClock, tick } from "./words.js";
@@ -23,6 +24,7 @@ const PARTS = [
   ["notices", (a) => a.status, showNotices],
   ["live", (a) => a.status.live, showLive],
   ["resident", (a) => a.status.resident, showResident],
+  ["rollout", (a) => (a.status.rollout ? { ...a.status.rollout, seconds: 0 } : null), showRollout],
   ["lanes", (a) => a.status.lanes, showLanes],
   ["sources", (a) => a.status.sources, showSources],
   ["queue", (a) => [a.status.queue, a.status.queue_depth], showQueue],
@@ -45,6 +47,7 @@ function show(next) {
     shown.set(id, from);
     byId(id).replaceChildren(...[make(pick(next), next)].flat());
   }
+  byId("rollout-card").hidden = !next.status.rollout;
   byId("base").textContent = next.status.resident?.base ?? "";
   byId("version").textContent = `hotswapd ${next.version}`;
   byId("updated").textContent = `As of ${clock(next.now)}`;
@@ -59,6 +62,8 @@ function announce(before, after) {
   const sentences = [];
   const live = after.status.live;
   if (before.status.live.generation !== live.generation) sentences.push(`${generation(live.generation)}, ${nameOf(live.uri)}, is live.`);
+  const [was, beside] = [before, after].map((one) => one.status.rollout?.canary.generation);
+  if (was !== beside) sentences.push(beside === undefined ? "The rollout has ended." : `${generation(beside)} is tried beside what is live.`);
   const last = after.refusals[0];
   if (last && last.at !== before.refusals[0]?.at) sentences.push(`${nameOf(last.uri)} was refused: ${last.reason}.`);
   if (before.status.ready !== after.status.ready) sentences.push(after.status.ready ? "Ready." : "Not ready.");

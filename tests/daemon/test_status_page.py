@@ -7,13 +7,26 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browser_kit import Browser, chromium, overview
+from browser_kit import ROLLOUT, Browser, chromium, overview
 from fakes import FakeFace
 
 from hotswapd.daemon.config import Settings
 from hotswapd.daemon.metrics import Metrics
 from hotswapd.daemon.servers import Servers
 
+ARMS = [
+    ["", "Live: Generation 5", "Beside: Generation 7"],
+    ["Share of new requests", "95 %", "5 %"],
+    ["Requests", "1043", "57"],
+    ["Failed", "0", "3 (5.26 %)"],
+    ["One token over and over", "2 (0.192 %)", "0"],
+    ["Not finite", "0", "0"],
+    ["Time to the first token", "41 ms", "43 ms"],
+    ["Time a token", "8.7 ms", "none yet"],
+    ["Tokens an answer", "131", "144"],
+    ["Log-probability a token", "-0.732", "-0.694"],
+    ["Score", "0.813 from 31", "none yet"],
+]
 SHOWN = "!document.querySelector('#content').hidden"
 
 
@@ -86,6 +99,31 @@ def test_every_verdict_is_there_with_its_numbers(browser: Browser, face: FakeFac
     assert browser.complaints() == []
 
 
+def test_both_arms_of_a_rollout_are_side_by_side_while_one_runs(browser: Browser, face: FakeFace, url: str):
+    """With what it waits for; before and after there is nothing of it, and a screen reader is told of both moments."""
+    hidden = "document.querySelector('#rollout-card').hidden"
+    without, running = face.shown, copy.deepcopy(face.shown)
+    running["status"]["rollout"] = ROLLOUT
+    browser.open(url)
+    browser.wait(SHOWN)
+    assert browser.run(hidden)
+    face.shown = running
+    browser.wait(f"!{hidden}")
+    assert browser.run("document.querySelector('#said').textContent") == "Generation 7 is tried beside what is live."
+    table = browser.run(
+        "[...document.querySelectorAll('#rollout tr')].map((row) => [...row.cells].map((c) => c.innerText))"
+    )
+    assert table == ARMS
+    assert "Step 1 of 3: 5, 25, 100 % of new requests" in browser.text("#rollout")
+    assert f"Waits for {ROLLOUT['waits_for']}." in browser.text("#rollout")
+    scopes = browser.run("[...document.querySelectorAll('#rollout th')].map((head) => head.scope)")
+    assert scopes == ["col"] * 2 + ["row"] * (len(ARMS) - 1)
+    face.shown = without
+    browser.wait(hidden)
+    assert browser.run("document.querySelector('#said').textContent") == "The rollout has ended."
+    assert browser.complaints() == []
+
+
 def test_it_asks_only_its_own_daemon_and_the_browser_has_nothing_to_say(browser: Browser, url: str):
     """No other host, and no script or style that the policy refuses."""
     browser.open(url)
@@ -143,15 +181,17 @@ def test_with_a_key_the_page_asks_for_it_and_shows_nothing_before(browser: Brows
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_is_wider_than_the_window(browser: Browser, url: str, width: int):
+def test_nothing_is_wider_than_the_window(browser: Browser, face: FakeFace, url: str, width: int):
     """A telephone needs no scrolling sideways."""
+    face.shown["status"]["rollout"] = ROLLOUT
     browser.open(url, width=width)
     browser.wait(SHOWN)
     assert browser.run("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_keyboard_and_screen_reader_find_their_way(browser: Browser, url: str):
+def test_keyboard_and_screen_reader_find_their_way(browser: Browser, face: FakeFace, url: str):
     """Landmarks, one first heading, captions, names for charts and fields, and a way past the header."""
+    face.shown["status"]["rollout"] = ROLLOUT
     browser.open(url)
     browser.wait(SHOWN)
     assert browser.run("['header', 'main', 'footer'].every((name) => document.querySelector(name))")
