@@ -8,7 +8,7 @@ from .s3_objects import Object
 from .store import CONFIG, WEIGHTS
 from .walk import MAX_DEPTH, PICKLE, passing
 
-# A listing is read page by page; what is kept of it is a few hundred bytes for each adapter.
+# A listing is read page by page; what is kept of it is about 2 kB for each adapter.
 MAX_ADAPTERS = 200_000
 
 

@@ -1,4 +1,4 @@
-"""The plot: pauses, the way from drop to live, serving while swapping, and how things grow."""
+"""The plot: a panel for each of pauses, the way to live, serving while swapping, and growth, where it was measured."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from .process import STEPS
 
 _GROWING = ("scale.folder.scan", "scale.s3.scan", "scale.ledger.history", "scale.ledger.known", "scale.ledger.open")
+_REMEMBERED = ("scale.folder.memory", "scale.s3.memory")
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
@@ -17,11 +18,14 @@ def draw(result: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot
 
     series = {one["key"]: one for one in result["series"]}
-    figure, axes = pyplot.subplots(2, 2, figsize=(11, 7.5))
-    _pauses(axes[0][0], series)
-    _live(axes[0][1], series)
-    _serving(axes[1][0], series)
-    _growth(axes[1][1], series)
+    panels = [panel for begin, panel in _PANELS if any(re.match(begin, key) for key in series)]
+    columns = min(2, len(panels)) or 1
+    rows = max(1, -(-len(panels) // columns))
+    figure, axes = pyplot.subplots(rows, columns, figsize=(5.5 * columns, 3.75 * rows), squeeze=False)
+    for place, panel in zip(axes.flat, panels, strict=False):
+        panel(place, series)
+    for place in list(axes.flat)[len(panels) :]:
+        place.set_axis_off()
     machine = result["machine"]
     figure.suptitle(f"{result['preset']['name']} on {machine['gpu'] or machine['cpu']}, {machine['cores']} cores")
     figure.tight_layout()
@@ -62,10 +66,28 @@ def _serving(axes: Any, series: dict[str, Any]) -> None:
 
 
 def _growth(axes: Any, series: dict[str, Any]) -> None:
-    for name in _GROWING:
+    _curves(axes, series, _GROWING, 1e3)
+    axes.set(title="Growth", xlabel="adapters or rows", ylabel="ms", xscale="log", yscale="log")
+
+
+def _memory(axes: Any, series: dict[str, Any]) -> None:
+    _curves(axes, series, _REMEMBERED, 1e-6)
+    axes.set(title="Memory that a source's adapters take", xlabel="adapters", ylabel="MB", xscale="log", yscale="log")
+
+
+def _curves(axes: Any, series: dict[str, Any], names: tuple[str, ...], scale: float) -> None:
+    for name in names:
         points = sorted((int(key.rsplit(".", 1)[1]), one) for key, one in series.items() if key.startswith(f"{name}."))
         if points:
-            axes.plot([n for n, _ in points], [1e3 * one["median"] for _, one in points], marker="o", label=name[6:])
-    axes.set(title="Growth", xlabel="adapters or rows", ylabel="ms", xscale="log", yscale="log")
+            axes.plot([n for n, _ in points], [scale * one["median"] for _, one in points], marker="o", label=name[6:])
     if axes.lines:
         axes.legend(fontsize="small")
+
+
+_PANELS = (
+    (r"pause\.", _pauses),
+    (r"live\.", _live),
+    (r"serving\.", _serving),
+    (r"scale\.\w+\.(scan|history)", _growth),
+    (r"scale\.\w+\.memory", _memory),
+)
