@@ -1,9 +1,11 @@
-"""How much work something takes, told so that a slow or a crowded machine does not change the answer."""
+"""How much work or how many descriptors something takes, whatever else the machine does meanwhile."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -27,6 +29,15 @@ def calls(work: Callable[[], Any]) -> int:
     finally:
         sys.setprofile(before)
     return counted
+
+
+def held_open(place: Path) -> list[str]:
+    """Name what this process has open at a place or below; what others left open elsewhere may close at any time."""
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # it was that of the listing itself, or another thread's
+            found.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return sorted(path for path in found if path == str(place) or path.startswith(f"{place}/"))
 
 
 @contextmanager

@@ -61,6 +61,9 @@ class Clients:
     _rest: threading.Event = field(default_factory=threading.Event)
     _at: tuple[object, str] = (None, "")
 
+    def __post_init__(self) -> None:
+        truths()  # now: `from_pretrained` is not for several threads at once, and questions may come from many
+
     def ask(self, _: int = 0) -> int:
         """Ask once, and return the generation that answered; a wrong answer or none raises."""
         request = urllib.request.Request(f"{self.url}/v1/completions", question())
@@ -97,7 +100,6 @@ class Clients:
 def asked_all_the_while(room: Room) -> Iterator[Clients]:
     """Have a client ask for as long as the body does: every answer must come, and be its generation's own."""
     clients = Clients(room)
-    truths()
     clients.ask()
     before = len(clients.heard)
     with crowd(1, clients.ask):

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from costs import held_open
 from folders import WEIGHTS, weights, write_folder
 
 from hotswapd.loaders.errors import LoadError
@@ -49,7 +50,7 @@ def test_scans_and_copies_stay_true_while_everything_changes(tmp_path: Path) -> 
     source = LocalSource("", tmp_path / "root", settle=0.02)
     store = Store(tmp_path / "store", reserve_bytes=0)
     source.scan()
-    files = len(os.listdir("/proc/self/fd"))
+    before = held_open(tmp_path)
     writer = threading.Thread(target=churn, args=(tmp_path / "root", 7, 400))
     writer.start()
     digests: set[str] = set()
@@ -75,5 +76,5 @@ def test_scans_and_copies_stay_true_while_everything_changes(tmp_path: Path) -> 
         content = (artifact.path / WEIGHTS).read_bytes()
         assert content == weights(content[-1:] * PAYLOAD)
     assert digests
-    assert len(os.listdir("/proc/self/fd")) == files
+    assert held_open(tmp_path) == before
     source.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from costs import held_open
 from folders import CONFIG, WEIGHTS, Clock, weights, write_folder
 
 from hotswapd.loaders import local
@@ -261,7 +262,7 @@ def test_failed_fetches_leave_no_descriptor_behind(source: LocalSource, root: Pa
     write_folder(root / "run")
     sighting = sight(source)
     (root / "run" / WEIGHTS).write_bytes(b"")
-    before = len(os.listdir("/proc/self/fd"))
+    before = held_open(root.parent)
     for _ in range(20):
         fails(source, sighting, store)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert held_open(root.parent) == before

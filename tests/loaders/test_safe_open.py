@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from costs import held_open
 
 from hotswapd.loaders.errors import Gone, LoadError, Refused
 from hotswapd.loaders.safe_open import closing, fingerprint, open_below, open_file
@@ -139,11 +140,11 @@ def test_a_file_where_a_directory_should_be_is_refused(root: int, tmp_path: Path
 def test_failed_opens_leave_no_descriptor_behind(root: int, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     sparse(tmp_path / NAME)
-    before = len(os.listdir("/proc/self/fd"))
+    before = held_open(tmp_path)
     for _ in range(20):
         fails(lambda: open_file(NAME, root, 16 * MIB))
         fails(lambda: open_below(root, ["a", "missing"]))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert held_open(tmp_path) == before
 
 
 def test_the_fingerprint_sees_a_change_that_mtime_hides(tmp_path: Path) -> None:
