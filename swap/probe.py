@@ -41,7 +41,8 @@ def run_probe(model: Any, prompt: Sequence[int]) -> ProbeNumbers:
         logits = model(input_ids=ids, use_cache=False).logits.float()
         finite = torch.isfinite(logits)
         largest = torch.where(finite, logits, torch.zeros_like(logits)).abs().amax()
-        return ProbeNumbers(float(finite.float().mean()), float(largest))
+        # Counted, since a mean of ones need not be one: CUDA multiplies with 1/n, which is 0.99999994 for 12 x 128,256.
+        return ProbeNumbers(int(finite.sum()) / finite.numel(), float(largest))
 
 
 def check_base(numbers: Sequence[ProbeNumbers], dtype: str) -> None:

@@ -1,8 +1,12 @@
 """What only a CUDA device can show: exact swaps on it, nothing compiled again, copies in order, memory that stays."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from lanes_kit import ADAPTERS, Bench, adapter, bench, reference
+
+from hotswapd.swap.probe import run_probe
 
 pytestmark = pytest.mark.gpu
 SWAPS = 100
@@ -79,3 +83,17 @@ def _swap_and_ask(one: Bench, index: int) -> None:
 def test_the_references_are_far_apart():
     """The adapters answer differently, so a wrong generation cannot look right."""
     assert len({reference(index, PROMPTS[1], TOKENS) for index in (None, *range(ADAPTERS))}) == ADAPTERS + 1
+
+
+@pytest.mark.parametrize("vocabulary", [32_000, 128_256, 151_936, 262_144])
+def test_a_base_is_sane_whatever_its_vocabulary(vocabulary: int):
+    """All logits are finite, and the share of them is one: not one but for the device's rounding."""
+
+    class Flat:
+        device = torch.device("cuda")
+
+        def __call__(self, input_ids: torch.Tensor, **_: object) -> SimpleNamespace:
+            return SimpleNamespace(logits=torch.zeros(1, input_ids.shape[1], vocabulary, device="cuda"))
+
+    for tokens in range(1, 13):
+        assert run_probe(Flat(), [1] * tokens).finite == 1.0

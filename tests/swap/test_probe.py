@@ -45,6 +45,15 @@ def test_counts_what_is_finite_and_measures_the_rest() -> None:
     assert run_probe(_Says([float("nan")]), [1]) == ProbeNumbers(0.0, 0.0)
 
 
+def test_all_of_them_is_one_on_every_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA takes a mean by multiplying with 1/n; of 12 x 128,256 ones, as many as Llama 3 gives, it is below one."""
+    says = _Says([])
+    says.logits = torch.zeros(1, 12, 128_256)
+    monkeypatch.setattr(torch.Tensor, "mean", lambda ones: ones.sum() * (torch.tensor(1.0) / ones.numel()))
+    assert torch.ones(12 * 128_256).mean() < 1.0
+    assert run_probe(says, [1]).finite == 1.0
+
+
 @pytest.mark.parametrize(
     ("numbers", "code"),
     [
