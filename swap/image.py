@@ -3,14 +3,14 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from .admission import Plan
 from .errors import Misfit, Rejected
+from .extents import Cells, Extents
 from .header import TensorSpec
 from .layout import Layout, Place, SlotPlace
 from .manifest import open_regular
@@ -20,41 +20,46 @@ _TORCH_DTYPE = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat
 _INFINITY = {torch.float32: 0x7F80_0000, torch.float16: 0x7C00, torch.bfloat16: 0x7F80}
 """The bits of infinity. NaN has larger ones, every finite value smaller ones, the sign bit apart."""
 
-Cells = np.ndarray[Any, np.dtype[Any]]
-"""A tensor's values as unsigned integers of their size: numpy has no bfloat16, and moves bits on this thread alone.
-torch would wake its other threads for each of a thousand small tensors, which takes longer than the work."""
-
 
 @dataclass(slots=True, eq=False)
 class Image:
     """An adapter on the device. Each staging makes a new Image, also when it reuses a buffer: identity is content.
 
     `generation` is -1 until it went live; `holders` counts who needs it (lanes, the live place, the worker).
+    `extents` belongs to the buffer and goes with it to the next image.
     """
 
     buffer: torch.Tensor
     digest: str
     generation: int = -1
     holders: int = 0
+    extents: Extents = field(default_factory=lambda: Extents(zero=False))
 
 
-def fill_host_image(host: torch.Tensor, plan: Plan, layout: Layout, pace: Callable[[float], None] = at_once) -> None:
+def fill_host_image(
+    host: torch.Tensor,
+    plan: Plan,
+    layout: Layout,
+    pace: Callable[[float], None] = at_once,
+    extents: Extents | None = None,
+) -> None:
     """Read the plan's tensors, cast them to the slots' dtype and pad them to its rank, in a host buffer (bytes,).
 
     Slots that the adapter does not have become zero. Raises Rejected when a value is not finite after the cast, with
     every tensor in which that is so, and when the file is shorter than its header said; the buffer's content is then
-    of no use. `pace` hears after each slot how many seconds it took.
+    of no use. `pace` hears after each slot how many seconds it took. `extents` are those of this buffer; without them
+    every byte is written.
     """
     given = {placement.slot.module: placement for placement in plan.placements}
     misfits: list[Misfit] = []
     with open_regular(plan.manifest.weights) as descriptor:
         os.posix_fadvise(descriptor, plan.manifest.data_start, 0, os.POSIX_FADV_WILLNEED)
-        filler = _Filler(host, descriptor, plan)
+        filler = _Filler(host, descriptor, plan, extents or Extents(zero=False))
         for place in layout:
             began = time.perf_counter()
             placement = given.get(place.slot.module)
             if placement is None:
-                _clear(filler.raw, place)
+                filler.clear(place)
             else:
                 misfits += filler.put(placement.a, place.a) + filler.put(placement.b, place.b)
                 place.scaling.view(host).fill_(placement.scaling)
@@ -70,9 +75,10 @@ class _Filler:
     the process. Where the file's bytes lie as the image's do they are read straight into it.
     """
 
-    def __init__(self, host: torch.Tensor, descriptor: int, plan: Plan) -> None:
+    def __init__(self, host: torch.Tensor, descriptor: int, plan: Plan, extents: Extents) -> None:
         self._host = host
-        self.raw: Cells = host.numpy()
+        self._extents = extents
+        self._raw: Cells = host.numpy()
         self._descriptor = descriptor
         self._start = plan.manifest.data_start
         longest = max((spec.end - spec.begin for one in plan.placements for spec in (one.a, one.b)), default=0)
@@ -80,21 +86,30 @@ class _Filler:
 
     def put(self, spec: TensorSpec, place: Place) -> list[Misfit]:
         """Fill the top left corner; the rest becomes zero, which adds nothing to the product."""
-        target = _cells(self.raw[place.offset : place.offset + place.size], place.dtype, place.shape)
+        target = self._target(place)
         rows, columns = spec.shape
+        self._extents.widen(place, rows, columns)
         stored = _TORCH_DTYPE[spec.dtype]
         corner = read = target[:rows, :columns]
         if columns == place.shape[1] and stored == place.dtype:
-            self._read(spec, self.raw[place.offset : place.offset + spec.end - spec.begin].data)
+            self._read(spec, self._raw[place.offset : place.offset + spec.end - spec.begin].data)
         else:
             read = self._read_aside(spec, stored)
             self._lay(read, stored, corner, place)
-            target[:rows, columns:] = 0
-        target[rows:] = 0
+        self._extents.clear_beyond(place, target, rows, columns)
         # Where nothing is cast both hold the same values, and those that were read lie closer together.
         if _all_finite(read if stored == place.dtype else corner, place.dtype):
             return []
         return [_non_finite(spec, place.dtype, was_finite=_all_finite(read, stored))]
+
+    def clear(self, place: SlotPlace) -> None:
+        """Make a slot zero that the adapter does not have."""
+        for part in (place.a, place.b):
+            self._extents.clear_beyond(part, self._target(part), 0, 0)
+        place.scaling.view(self._host).zero_()
+
+    def _target(self, place: Place) -> Cells:
+        return _cells(self._raw[place.offset : place.offset + place.size], place.dtype, place.shape)
 
     def _lay(self, read: Cells, stored: torch.dtype, corner: Cells, place: Place) -> None:
         if stored == place.dtype:
@@ -116,11 +131,6 @@ class _Filler:
             if count == 0:
                 raise Rejected([_cut_short(spec)])
             done += count
-
-
-def _clear(raw: Cells, place: SlotPlace) -> None:
-    for part in (place.a, place.b, place.scaling):
-        raw[part.offset : part.offset + part.size] = 0
 
 
 def _cells(raw: Cells, dtype: torch.dtype, shape: tuple[int, ...]) -> Cells:

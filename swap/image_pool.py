@@ -5,6 +5,7 @@ import threading
 import torch
 
 from .errors import NoImage
+from .extents import Extents
 from .image import Image
 
 
@@ -17,7 +18,8 @@ class ImagePool:
 
     def __init__(self, size: int, count: int, device: torch.device) -> None:
         self._lock = threading.Lock()
-        self._free = [torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(count)]
+        zeros = (torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(count))
+        self._free = [(buffer, Extents(zero=True)) for buffer in zeros]
         self._kept: dict[int, Image] = {}
 
     def take(self, digest: str) -> Image:
@@ -25,7 +27,8 @@ class ImagePool:
         with self._lock:
             if not self._free:
                 self._drop_oldest()
-            return Image(self._free.pop(), digest, holders=1)
+            buffer, extents = self._free.pop()
+            return Image(buffer, digest, holders=1, extents=extents)
 
     def hold(self, image: Image) -> None:
         """Count one more who needs it. The image must be held already, kept, or generation 0."""
@@ -44,11 +47,11 @@ class ImagePool:
             if image.holders > 0 or image.generation == 0:
                 return
             if image.generation < 0:
-                self._free.append(image.buffer)
+                self._free.append((image.buffer, image.extents))
                 return
             replaced = self._kept.pop(image.generation, None)
             if replaced is not None:
-                self._free.append(replaced.buffer)
+                self._free.append((replaced.buffer, replaced.extents))
             self._kept[image.generation] = image
 
     def kept(self, generation: int) -> Image | None:
@@ -59,4 +62,5 @@ class ImagePool:
     def _drop_oldest(self) -> None:
         if not self._kept:
             raise NoImage("every device image is in use by a lane")
-        self._free.append(self._kept.pop(min(self._kept)).buffer)
+        oldest = self._kept.pop(min(self._kept))
+        self._free.append((oldest.buffer, oldest.extents))

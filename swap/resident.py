@@ -15,6 +15,7 @@ from .base import Base, Report, ResidentSpec, base_config, load_base
 from .compilation import CompileCounter
 from .contract import Contract
 from .errors import ResidentLost
+from .extents import Extents
 from .failures import Contained, is_sticky
 from .image import Image, fill_host_image
 from .image_pool import ImagePool
@@ -60,6 +61,7 @@ class Resident:
         self.copy_seconds = 0.0
         self._in_arena = self.base_image
         self._pinned = _pinned(self.arena.layout.size) if base.device.type == "cuda" else None
+        self._pinned_extents = Extents(zero=True)
         self._prompts = probe_prompts(base.tokenizer, self.model.config.get_text_config().vocab_size)
         self._usual = [run_probe(self.model, prompt) for prompt in self._prompts]
         check_base(self._usual, contract.dtype)
@@ -108,10 +110,11 @@ class Resident:
         image = self.pool.take(digest)
         try:
             with Contained():
-                host = image.buffer if self._pinned is None else self._pinned
-                fill_host_image(host, plan, self.arena.layout, pace)
-                if host is not image.buffer:
-                    self._upload(image, host)
+                if self._pinned is None:
+                    fill_host_image(image.buffer, plan, self.arena.layout, pace, image.extents)
+                else:
+                    fill_host_image(self._pinned, plan, self.arena.layout, pace, self._pinned_extents)
+                    self._upload(image, self._pinned)
         except BaseException:
             self.pool.release(image)
             raise

@@ -1,0 +1,43 @@
+"""Extents: how far a host buffer may differ from zero, so that only what an earlier adapter left is cleared."""
+
+from typing import Any
+
+import numpy as np
+
+from .layout import Place
+
+Cells = np.ndarray[Any, np.dtype[Any]]
+"""A tensor's values as unsigned integers of their size: numpy has no bfloat16, and moves bits on this thread alone.
+torch would wake its other threads for each of a thousand small tensors, which takes longer than the work."""
+
+
+class Extents:
+    """For each place of one host buffer, the rows and columns from its top left corner that may be other than zero.
+
+    An adapter of rank 8 in slots of rank 64 leaves seven eighths of the buffer zero: to clear them again for the next
+    one of that rank took most of a staging. What is written elsewhere than through this makes it wrong. For one
+    thread, the one that stages.
+    """
+
+    def __init__(self, *, zero: bool) -> None:
+        """`zero` says that the buffer is all zeros; otherwise nothing is known of what is in it."""
+        self._zero = zero
+        self._reached: dict[int, tuple[int, int]] = {}
+
+    def widen(self, place: Place, rows: int, columns: int) -> None:
+        """Note a corner of (rows, columns) before it is written: a staging may end in the middle of it."""
+        before = self._of(place)
+        self._reached[place.offset] = max(rows, before[0]), max(columns, before[1])
+
+    def clear_beyond(self, place: Place, cells: Cells, rows: int, columns: int) -> None:
+        """Zero what lies outside the corner (rows, columns) of a place's cells, its whole shape."""
+        reached_rows, reached_columns = self._of(place)
+        if reached_columns > columns:
+            cells[:rows, columns:reached_columns] = 0
+        if reached_rows > rows:
+            cells[rows:reached_rows, :reached_columns] = 0
+        self._reached[place.offset] = rows, columns
+
+    def _of(self, place: Place) -> tuple[int, int]:
+        rows, columns = place.shape
+        return self._reached.get(place.offset, (0, 0) if self._zero else (rows, columns))
