@@ -11,7 +11,7 @@ from ..swap.admission import admit
 from ..swap.base import base_config, choose_dtype
 from ..swap.contract import Contract
 from ..swap.errors import Misfit, NoSlots, Rejected
-from ..swap.image import fill_host_image
+from ..swap.filling import fill_host_image
 from ..swap.layout import Layout
 from ..swap.manifest import Manifest, read_manifest
 from ..swap.oracle import MetaOracle

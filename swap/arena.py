@@ -31,8 +31,8 @@ class SlotArena:
         layers = lora_layers(model)
         for place in self.layout:
             layer = layers[place.slot.module]
-            layer.lora_A[NAME].weight.data = place.a.view(self.buffer)
-            layer.lora_B[NAME].weight.data = place.b.view(self.buffer)
+            for side, part in ((layer.lora_A, place.a), (layer.lora_B, place.b)):
+                side[NAME].weight = nn.Parameter(part.view(self.buffer), requires_grad=False)
             layer.scaling[NAME] = place.scaling.view(self.buffer)
 
 
@@ -42,7 +42,7 @@ def _inject_slots(model: nn.Module, contract: Contract) -> None:
     if not names:
         raise NoSlots("the base has no module that can carry a slot; see model.target_modules")
     config = LoraConfig(r=contract.max_rank, lora_alpha=contract.max_rank, target_modules=names)
-    inject(model, config)
+    inject(model, config, empty=True)  # to draw weights that are replaced at once took seconds at a high rank
     got = set(lora_layers(model))
     if got != set(names):
         raise NoSlots(

@@ -1,22 +1,15 @@
 """Extents: how far a host buffer may differ from zero, so that only what an earlier adapter left is cleared."""
 
-from typing import Any
-
-import numpy as np
-
+from .cells import Cells
 from .layout import Place
-
-Cells = np.ndarray[Any, np.dtype[Any]]
-"""A tensor's values as unsigned integers of their size: numpy has no bfloat16, and moves bits on this thread alone.
-torch would wake its other threads for each of a thousand small tensors, which takes longer than the work."""
 
 
 class Extents:
     """For each place of one host buffer, the rows and columns from its top left corner that may be other than zero.
 
     An adapter of rank 8 in slots of rank 64 leaves seven eighths of the buffer zero: to clear them again for the next
-    one of that rank took most of a staging. What is written elsewhere than through this makes it wrong. For one
-    thread, the one that stages.
+    one of that rank took most of a staging. What is written elsewhere than through this makes it wrong. One
+    buffer is filled at a time; of the threads that do it each has places of its own.
     """
 
     def __init__(self, *, zero: bool) -> None:

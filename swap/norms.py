@@ -14,13 +14,14 @@ from .oracle import lora_layers
 def update_norms(image: Image, layout: Layout) -> dict[str, float]:
     """Measure ||scaling * B A|| (Frobenius) of every slot, by the slot's module name. Legal on any thread.
 
-    B A itself is never made: the square of its norm is the trace of (B^T B)(A A^T), two matrices of max_rank x
-    max_rank. A slot that the adapter does not have gives 0. The image must be held by the caller.
+    B A itself is never made: the square of its norm is the trace of (B^T B)(A A^T), two matrices of rank x rank. A slot
+    that the adapter does not have gives 0. The image must be held by the caller.
     """
     squares = []
     with torch.inference_mode():
         for place in layout:
-            a, b = (one.view(image.buffer).float() for one in (place.a, place.b))
+            rank = place.a.shape[0] if image.ranks is None else image.ranks.get(place.slot.module, 0)
+            a, b = place.a.view(image.buffer)[:rank].float(), place.b.view(image.buffer)[:, :rank].float()
             # The trace of a product of two symmetric matrices is the sum of their elementwise product.
             product = ((b.T @ b).double() * (a @ a.T).double()).sum()
             squares.append(product.clamp_min(0) * place.scaling.view(image.buffer).double().square())

@@ -113,11 +113,15 @@ class MetaOracle:
         return frozenset(name for name in candidates if check_target_module_exists(rule, name) is True)
 
 
-def inject(model: nn.Module, config: LoraConfig) -> nn.Module:
-    """Inject LoRA layers in place, in the base's own dtype. PEFT corrects `fan_in_fan_out` for Conv1D by itself."""
+def inject(model: nn.Module, config: LoraConfig, *, empty: bool = False) -> nn.Module:
+    """Inject LoRA layers in place, in the base's own dtype. PEFT corrects `fan_in_fan_out` for Conv1D by itself.
+
+    `empty` leaves their weights on the meta device, where nobody draws them first. Legal only while no other thread
+    makes modules: for as long as it takes, PEFT changes how every module gets its parameters.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of exactly that correction
-        inject_adapter_in_model(config, model, adapter_name=NAME)
+        inject_adapter_in_model(config, model, adapter_name=NAME, low_cpu_mem_usage=empty)
     return model
 
 

@@ -15,8 +15,8 @@ _WORTH_IT = 1e-3
 class Pace:
     """Rests between two pieces of work for as long as it takes to keep to the share, while `busy` says so.
 
-    For one staging, and for its thread. `rest` waits for so many seconds; nothing else may run on the thread meanwhile,
-    for the buffer is half filled.
+    For one staging, and for the thread that leads it. `rest` waits for so many seconds; nothing else may run on the
+    thread meanwhile, for the buffer is half filled.
     """
 
     busy: Callable[[], bool]
@@ -33,7 +33,3 @@ class Pace:
         if pause > 0.0 and self.busy():
             self.rested += pause
             self.rest(pause)
-
-
-def at_once(_: float) -> None:
-    """Keep no pace."""

@@ -17,11 +17,12 @@ from .contract import Contract
 from .errors import ResidentLost
 from .extents import Extents
 from .failures import Contained, is_sticky
-from .image import Image, fill_host_image
+from .filling import fill_host_image
+from .image import Image
 from .image_pool import ImagePool
 from .manifest import read_manifest
 from .oracle import MetaOracle
-from .pace import at_once
+from .pace import Pace
 from .probe import check_base, judge, probe_prompts, run_probe
 from .slots import require_slots
 from .turns import Alternation, FairLock
@@ -31,6 +32,11 @@ DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat1
 
 _SMALL = 1 << 20
 """Bytes of an arena on a CPU that this thread copies alone: torch would wake its others, which takes longer."""
+
+
+_WORTH_HELPERS = 256 << 10
+"""Bytes a tensor from which threads help with staging; with smaller ones they wait for the interpreter lock."""
+_HELPERS = 3
 
 
 class Resident:
@@ -48,7 +54,7 @@ class Resident:
         self.oracle = oracle
         self.arena = SlotArena(base.model, contract, base.dtype, base.device)
         self.pool = ImagePool(self.arena.layout.size, images, base.device)
-        self.base_image = Image(torch.zeros_like(self.arena.buffer), digest="0" * 64, generation=0, holders=1)
+        self.base_image = Image(torch.zeros_like(self.arena.buffer), digest="0" * 64, generation=0, holders=1, ranks={})
         self.live = self.base_image
         self.seat: Callable[[Image], None] = lambda image: None
         """Binds an image to the place that new requests go to; raises when there is none. Lanes set it."""
@@ -62,6 +68,7 @@ class Resident:
         self._in_arena = self.base_image
         self._pinned = _pinned(self.arena.layout.size) if base.device.type == "cuda" else None
         self._pinned_extents = Extents(zero=True)
+        self._helpers = min(_HELPERS, torch.get_num_threads() - 1)
         self._prompts = probe_prompts(base.tokenizer, self.model.config.get_text_config().vocab_size)
         self._usual = [run_probe(self.model, prompt) for prompt in self._prompts]
         check_base(self._usual, contract.dtype)
@@ -101,7 +108,7 @@ class Resident:
         """Check an artifact's description against the contract. Raises Rejected or OSError; touches nothing."""
         return admit(read_manifest(directory), self.contract, self.oracle)
 
-    def stage(self, plan: Plan, digest: str = "", pace: Callable[[float], None] = at_once) -> Image:
+    def stage(self, plan: Plan, digest: str = "", pace: Pace | None = None) -> Image:
         """Lay the adapter out on the device, in a free image that the caller holds. Raises Rejected, NoImage, OSError.
 
         On a CPU it is laid out where it stays; else it goes through pinned memory, and this returns after the copy has
@@ -111,14 +118,20 @@ class Resident:
         try:
             with Contained():
                 if self._pinned is None:
-                    fill_host_image(image.buffer, plan, self.arena.layout, pace, image.extents)
+                    self._fill(image.buffer, plan, pace, image.extents)
                 else:
-                    fill_host_image(self._pinned, plan, self.arena.layout, pace, self._pinned_extents)
+                    self._fill(self._pinned, plan, pace, self._pinned_extents)
                     self._upload(image, self._pinned)
         except BaseException:
             self.pool.release(image)
             raise
+        image.ranks = {one.slot.module: one.rank for one in plan.placements}
         return image
+
+    def _fill(self, host: torch.Tensor, plan: Plan, pace: Pace | None, extents: Extents) -> None:
+        mean = plan.manifest.file_size / max(1, len(plan.manifest.tensors))
+        helpers = self._helpers if mean > _WORTH_HELPERS else 0
+        fill_host_image(host, plan, self.arena.layout, pace, extents, helpers)
 
     def verify(self, image: Image) -> dict[str, float]:
         """Run the probe on the candidate, one turn a prompt. Raises RolledBack; the arena is as before either way."""

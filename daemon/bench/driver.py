@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from ...swap.admission import admit
 from ...swap.base import base_config
 from ...swap.contract import Contract
-from ...swap.image import fill_host_image
+from ...swap.filling import fill_host_image
 from ...swap.layout import Layout
 from ...swap.manifest import read_manifest
 from ...swap.oracle import MetaOracle

@@ -16,7 +16,7 @@ from hotswapd.loaders.header import config_lacking, weights_lacking
 from hotswapd.swap.admission import Plan, admit
 from hotswapd.swap.contract import Contract
 from hotswapd.swap.errors import Rejected
-from hotswapd.swap.image import fill_host_image
+from hotswapd.swap.filling import fill_host_image
 from hotswapd.swap.layout import Layout
 from hotswapd.swap.manifest import read_manifest
 from hotswapd.swap.oracle import MetaOracle

@@ -15,7 +15,7 @@ from served import MAX_RANK, Served
 
 from hotswapd.swap.admission import Plan
 from hotswapd.swap.errors import Misfit, Rejected
-from hotswapd.swap.image import fill_host_image
+from hotswapd.swap.filling import fill_host_image
 from hotswapd.swap.layout import Layout
 
 PREFIX = "base_model.model."

@@ -1,8 +1,12 @@
 """A buffer that is used again: only what an earlier adapter left is cleared, and whatever comes, all of it is."""
 
+import errno
+import itertools
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +18,9 @@ from served import MAX_RANK, Served
 from hotswapd.swap.admission import Plan
 from hotswapd.swap.errors import Rejected
 from hotswapd.swap.extents import Extents
-from hotswapd.swap.image import fill_host_image
+from hotswapd.swap.filling import fill_host_image
 from hotswapd.swap.layout import Layout
+from hotswapd.swap.pace import Pace
 
 SHAPES = [
     {"rank": 1, "targets": ["up_proj"]},
@@ -38,19 +43,23 @@ def _alone(plan: Plan, layout: Layout) -> torch.Tensor:
     return host
 
 
-def _break_off(host: torch.Tensor, plan: Plan, layout: Layout, extents: Extents, reads: int) -> None:
-    """Stage until the file's so-manieth read fails, like a disk that goes away."""
-    read, done = os.preadv, [0]
+def failing_after(reads: int) -> Callable[..., int]:
+    """Give a preadv whose so-manieth read brings one half, which lies in the image then, and the next one nothing."""
+    read, done = os.preadv, itertools.count(1)
 
     def fail(descriptor: int, buffers: list[memoryview], offset: int) -> int:
-        done[0] += 1
-        if done[0] > reads:
-            raise OSError(5, "Input/output error")
-        last = done[0] == reads  # it gives one half, which lies in the image then
-        return read(descriptor, [buffers[0][: len(buffers[0]) // 2]] if last else buffers, offset)
+        number = next(done)
+        if number > reads:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(descriptor, [buffers[0][: len(buffers[0]) // 2]] if number == reads else buffers, offset)
 
+    return fail
+
+
+def _break_off(host: torch.Tensor, plan: Plan, layout: Layout, extents: Extents, reads: int) -> None:
+    """Stage until a read of the file fails, as with a disk that goes away."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "preadv", fail)
+        patch.setattr(os, "preadv", failing_after(reads))
         with pytest.raises(OSError, match="Input/output"):
             fill_host_image(host, plan, layout, extents=extents)
 
@@ -95,3 +104,48 @@ def test_what_is_known_to_be_zero_is_left_alone(llama: Served, plans: list[Plan]
     assert last[-1, -1] == 7.0
     fill_host_image(host, plans[0], layout)
     assert not last.any()
+
+
+@pytest.mark.parametrize("number", range(len(SHAPES)))
+@pytest.mark.parametrize("slots", [torch.float32, torch.bfloat16], ids=str)
+def test_helped_by_other_threads_it_is_the_same(
+    llama: Served, plans: list[Plan], number: int, slots: torch.dtype
+) -> None:
+    """Three threads more, each with slots of its own; again into the same buffer, after another adapter."""
+    layout = Layout.of(llama.contract, slots)
+    host, extents = torch.zeros(layout.size, dtype=torch.uint8), Extents(zero=True)
+    for one in (plans[1], plans[number]):
+        fill_host_image(host, one, layout, None, extents, helpers=3)
+    assert torch.equal(host, _alone(plans[number], layout))
+
+
+def test_nobody_writes_any_more_when_one_of_the_threads_has_failed(llama: Served, plans: list[Plan]) -> None:
+    """The error comes out, whoever met it, and no thread is left to write into what is staged next."""
+    layout = Layout.of(llama.contract, torch.float32)
+    host, extents = torch.zeros(layout.size, dtype=torch.uint8), Extents(zero=True)
+    for reads in range(1, 12, 2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "preadv", failing_after(reads))
+            with pytest.raises(OSError, match="Input/output"):
+                fill_host_image(host, plans[1], layout, None, extents, helpers=3)
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("stage")]
+        fill_host_image(host, plans[0], layout, None, extents)
+        assert torch.equal(host, _alone(plans[0], layout))
+
+
+def test_helpers_go_when_requests_come(llama: Served, plans: list[Plan]) -> None:
+    """While requests are answered the thread that leads works alone, so that the pace is kept."""
+    layout = Layout.of(llama.contract, torch.float32)
+    seen: set[str] = set()
+    read = os.preadv
+
+    def watch(*arguments: Any) -> int:
+        seen.add(threading.current_thread().name)
+        return read(*arguments)
+
+    host = torch.zeros(layout.size, dtype=torch.uint8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "preadv", watch)
+        fill_host_image(host, plans[1], layout, Pace(lambda: True, lambda _: None), None, helpers=3)
+    assert seen == {threading.current_thread().name}
+    assert torch.equal(host, _alone(plans[1], layout))

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from hotswapd.swap.image import _all_finite, _cells
+from hotswapd.swap.cells import all_finite, cells_of
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def finite(values: torch.Tensor) -> bool:
-    return _all_finite(_cells(values.view(torch.uint8).numpy(), values.dtype, tuple(values.shape)), values.dtype)
+    return all_finite(cells_of(values.view(torch.uint8).numpy(), values.dtype, tuple(values.shape)), values.dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

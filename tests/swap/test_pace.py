@@ -36,13 +36,24 @@ def test_its_rests_are_bounded_in_all() -> None:
     assert sum(rests) == AT_MOST
 
 
+class Told(Pace):
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: False)
+        self.spent: list[float] = []
+
+    def __call__(self, spent: float) -> None:
+        self.spent.append(spent)
+
+
 def test_an_adapter_staged_with_rests_is_the_same() -> None:
     """Every slot is followed by a word to the pace, and the image is bit for bit that of a staging without."""
     with opened(home() / "base") as resident:
         plan = resident.admit(adapter(1))
-        told: list[float] = []
-        images = [resident.stage(plan), resident.stage(plan, "", told.append)]
-        assert len(told) == len(resident.contract.slots)
+        told = Told()
+        images = [resident.stage(plan), resident.stage(plan, "", told)]
+        assert len(told.spent) == len(resident.contract.slots)
         assert images[0].buffer.equal(images[1].buffer)
         for image in images:
             resident.drop(image)

@@ -12,7 +12,8 @@ from resident_kit import answer, go_live, largest_difference, opened, reference,
 from served import Served
 
 from hotswapd.swap.errors import ResidentLost
-from hotswapd.swap.image import Image, _Filler
+from hotswapd.swap.filling import _Filler
+from hotswapd.swap.image import Image
 from hotswapd.swap.resident import Resident
 
 STICKY = "CUDA error: an illegal memory access was encountered"
@@ -82,7 +83,7 @@ def _fails(resident: Resident, candidate: Path, kind: type[BaseException] = OSEr
         "hotswapd.swap.resident.admit",
         "hotswapd.swap.admission.pair_up",
         "hotswapd.swap.oracle.inject",
-        "hotswapd.swap.image.open_regular",
+        "hotswapd.swap.filling.open_regular",
         "hotswapd.swap.resident.fill_host_image",
         "hotswapd.swap.resident.judge",
     ],
@@ -112,8 +113,8 @@ def test_a_failure_at_any_tensor_changes_nothing(
                 failing = Failing(os.preadv, error, good)
                 patch.setattr(os, "preadv", failing)
             else:
-                failing = Failing(_Filler.put, error, good)
-                patch.setattr(_Filler, "put", lambda self, *args, failing=failing: failing(self, *args))
+                failing = Failing(_Filler._put, error, good)
+                patch.setattr(_Filler, "_put", lambda self, *args, failing=failing: failing(self, *args))
             assert _fails(resident, candidate, type(error)) is error
             assert failing.reached
 

@@ -1,5 +1,6 @@
 """The size of an update: what the Gram matrices say is what the product itself says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def test_norms_are_those_of_the_products(kind: str, tmp_path: Path) -> None:
         expected = 0.0 if a is None else 4.0 * float((tensors[f"{PREFIX}{module}.lora_B.weight"] @ a).norm())
         assert norm == pytest.approx(expected, rel=1e-5)
     assert sum(norm > 0 for norm in norms.values()) == sum(name.endswith("lora_A.weight") for name in tensors)
+    assert update_norms(resident.base_image, resident.arena.layout) == dict.fromkeys(norms, 0.0)
+    assert update_norms(replace(image, ranks=None), resident.arena.layout) == pytest.approx(norms)  # all of each slot
     resident.close()
 
 
