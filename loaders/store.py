@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .artifact import Artifact
+from .behind import Behind
 from .errors import Refused, Unavailable
 from .syncing import fsync_directory
 
@@ -57,7 +58,8 @@ class Stage:
         with _store_errors():
             fd = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            size = self._copy(fd, name, chunks, cap)
+            with Behind(fd, self._sha) as behind:
+                size = self._copy(fd, name, chunks, cap, behind)
             self._store.hear("copied")
             with _store_errors():
                 os.fsync(fd)
@@ -66,7 +68,7 @@ class Stage:
         self._sizes[name] = size
         return size
 
-    def _copy(self, fd: int, name: str, chunks: Iterable[bytes], cap: int) -> int:
+    def _copy(self, fd: int, name: str, chunks: Iterable[bytes], cap: int, behind: Behind) -> int:
         size = 0
         for chunk in chunks:
             size += len(chunk)
@@ -75,7 +77,9 @@ class Stage:
             self._store.require_free(len(chunk))
             with _store_errors():
                 _write_all(fd, chunk)
-            self._sha.update(chunk)
+                behind.wrote(chunk)
+        with _store_errors():
+            behind.finish()
         return size
 
     def commit(self) -> Artifact:

@@ -118,7 +118,7 @@ class Engine:
         self.lanes.start()
         self.context = min(self.context, self.lanes.longest)
         try:
-            warm_up(self.lanes, self.resident, self.context, report)
+            warm_up(self.lanes, self.resident, self.context, report, compiled=self.compiled)
         except BaseException:
             self.lanes.stop(0.0)  # their threads would keep the process from ending
             raise

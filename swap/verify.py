@@ -14,7 +14,7 @@ from .verify_turns import GateTurns, Surroundings
 
 
 class Verifier:
-    """Tries candidates. For the worker's thread; to make one reads the built-in texts with the base."""
+    """Tries candidates. For the worker's thread. The first one also costs a reading of the texts with the base."""
 
     def __init__(
         self, resident: Resident, spec: Spec, around: Surroundings, *, context: int, ends: Sequence[int]
@@ -27,8 +27,7 @@ class Verifier:
         self._vocabulary: int = resident.model.config.get_text_config().vocab_size
         self._texts = probe_texts(resident.tokenizer, self._vocabulary, context)
         self._base_norms = base_norms(resident.model)
-        alone = GateTurns(resident, spec.limits, Surroundings())
-        self._base: Reading = read_texts(alone, resident.base_image, self._texts)
+        self._base: Reading | None = None
         self._perplexities: dict[str, float] = {}
 
     def run(self, image: Image, hear: Hear, before: Sequence[float] = ()) -> None:
@@ -52,11 +51,17 @@ class Verifier:
         turns.at(Progress("norms"))
         turns.check()
         _pass(norms_verdict(image, self._resident.arena.layout, self._base_norms, before, limits), hear)
-        _pass(probe_verdict(read_texts(turns, image, self._texts), self._base, self._vocabulary, limits), hear)
+        base = self._base = self._base or self._read_base()
+        _pass(probe_verdict(read_texts(turns, image, self._texts), base, self._vocabulary, limits), hear)
         for golden in self._spec.golden:
             _pass(golden_verdict(turns, image, golden, self._decode, self._ends), hear)
         if self._spec.dataset is not None:
             _pass(self._quality(turns, image, self._spec.dataset), hear)
+
+    def _read_base(self) -> Reading:
+        """Read the texts with the base: only when a candidate comes, for a start is to be ready soon."""
+        turns = GateTurns(self._resident, self._spec.limits, self._around)
+        return read_texts(turns, self._resident.base_image, self._texts)
 
     def _quality(self, turns: GateTurns, image: Image, dataset: Dataset) -> Verdict:
         """Measure base and live generation where that was not done yet, and then the candidate."""

@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .base import Report
 from .compilation import FailOnRecompileLimitHit
@@ -13,11 +13,13 @@ from .resident import Resident
 from .sampling import Sampling
 
 _PROMPTS = (1, 3, 17, 64, 130)
+_EAGER_PROMPTS = (1, 3)
+"""Where nothing compiles and no kernel is loaded or chosen, it is only seen that every lane answers."""
 _ROUNDS = 8
 _REMEDY = "set model.compile = false"
 
 
-def warm_up(lanes: Lanes, resident: Resident, context: int, report: Report) -> None:
+def warm_up(lanes: Lanes, resident: Resident, context: int, report: Report, *, compiled: bool = True) -> None:
     """Leave the base live in a lane, and everything compiled that requests will need.
 
     Meanwhile a hit of torch's recompile limit, after which it would go on uncompiled without a word, is an error.
@@ -25,9 +27,10 @@ def warm_up(lanes: Lanes, resident: Resident, context: int, report: Report) -> N
     """
     began = time.monotonic()
     lanes.fail_at_limit(True)
+    lengths = _PROMPTS if compiled or resident.device.type != "cpu" else _EAGER_PROMPTS
     for number in range(1, _ROUNDS + 1):
         before = told = resident.compilations.count
-        for waits in _workload(lanes, resident, context):
+        for waits in _workload(lanes, resident, [min(length, context - 4) for length in lengths]):
             _await(waits, lanes)
             if resident.compilations.count > told:
                 told = resident.compilations.count
@@ -51,15 +54,15 @@ class _Waiting:
             self.done.set()
 
 
-def _workload(lanes: Lanes, resident: Resident, context: int) -> Iterator[list[_Waiting]]:
+def _workload(lanes: Lanes, resident: Resident, lengths: Sequence[int]) -> Iterator[list[_Waiting]]:
     """Queue requests in lane after lane: alone and together, greedy and sampled, short and long."""
     base = resident.base_image
     vocabulary = resident.model.config.get_text_config().vocab_size
     for image in [dataclasses.replace(base) for _ in range(lanes.count - 1)] + [base]:
         lanes.go_live(image)
         waits: list[_Waiting] = []
-        for length in _PROMPTS:
-            prompt = tuple((7 * i) % vocabulary for i in range(min(length, context - 4)))
+        for length in lengths:
+            prompt = tuple((7 * i) % vocabulary for i in range(length))
             for temperature in (0.0, 1.0):
                 waits.append(_Waiting())
                 lanes.submit(LaneRequest(prompt, 3, (), Sampling(temperature)), waits[-1])
