@@ -121,9 +121,9 @@ class _Filler:
         if placement is None:
             for part in (place.a, place.b):
                 self._extents.clear_beyond(part, self._target(part), 0, 0)
-            place.scaling.view(self._host).zero_()
+            self._target(place.scaling)[()] = 0
             return []
-        place.scaling.view(self._host).fill_(placement.scaling)
+        self._target(place.scaling).view(np.float32)[()] = placement.scaling
         return self._put(placement.a, place.a) + self._put(placement.b, place.b)
 
     def _put(self, spec: TensorSpec, place: Place) -> list[Misfit]:
