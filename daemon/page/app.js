@@ -44,8 +44,8 @@ function show(next) {
   for (const [id, pick, make] of PARTS) {
     const from = JSON.stringify(pick(next));
     if (shown.get(id) === from) continue;
-    shown.set(id, from);
     byId(id).replaceChildren(...[make(pick(next), next)].flat());
+    shown.set(id, from);
   }
   byId("rollout-card").hidden = !next.status.rollout;
   byId("base").textContent = next.status.resident?.base ?? "";
@@ -79,6 +79,18 @@ function lostContact(sentence) {
   byId("content").classList.add("stale");
 }
 
+// An answer that this page cannot show is no fault of the daemon's: it may be newer than the page that is open.
+function draw(next) {
+  try {
+    show(next);
+  } catch (error) {
+    const box = byId("contact");
+    box.textContent = `The daemon answers, but this page cannot show it (${error.message}). Reload the page.`;
+    box.hidden = false;
+    byId("content").classList.add("stale");
+  }
+}
+
 function inContact() {
   answeredAt = Date.now();
   byId("contact").hidden = true;
@@ -95,7 +107,7 @@ async function look() {
     if (!response.ok) return lostContact(`it answers with status ${response.status}`);
     const next = await response.json();
     inContact();
-    show(next);
+    draw(next);
   } catch (error) {
     lostContact(error.name === "TimeoutError" ? "it takes too long" : "it cannot be reached");
   }

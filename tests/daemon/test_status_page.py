@@ -153,6 +153,20 @@ def test_names_are_text(browser: Browser, face: FakeFace, url: str):
     assert browser.run("document.querySelectorAll('main img').length") == 0
 
 
+def test_an_answer_that_cannot_be_shown_is_not_called_an_outage(browser: Browser, face: FakeFace, url: str):
+    """The page of an older daemon may be open still; it shows what comes as soon as it can again."""
+    lanes = face.shown["status"]["lanes"]
+    face.shown["status"]["lanes"] = "two"
+    browser.open(url)
+    browser.wait("!document.querySelector('#contact').hidden")
+    assert "this page cannot show it" in browser.text("#contact")
+    assert "Reload" in browser.text("#contact")
+    face.shown["status"]["lanes"] = lanes
+    browser.wait(SHOWN)
+    assert browser.run("document.querySelector('#contact').hidden")
+    assert browser.text("#lanes")
+
+
 def test_a_daemon_that_goes_away_is_said_and_the_last_answer_stays(browser: Browser, face: FakeFace, tmp_path: Path):
     """What was seen last is dimmed, with the moment since which nothing came."""
     with serving(face, tmp_path) as url:
