@@ -114,7 +114,8 @@ class _Filler:
         self._raw: Cells = host.numpy()
         self._descriptor = descriptor
         self._start = plan.manifest.data_start
-        self._aside: Cells = np.empty(0, dtype=np.uint8)
+        longest = max((spec.end - spec.begin for one in plan.placements for spec in (one.a, one.b)), default=0)
+        self._aside: Cells = np.empty(longest, dtype=np.uint8)  # pages of it that are never used cost nothing
 
     def fill(self, place: SlotPlace, placement: Placement | None) -> list[Misfit]:
         """Fill a slot, or make it zero where the adapter does not have it."""
@@ -163,11 +164,9 @@ class _Filler:
 
     def _read_aside(self, spec: TensorSpec, top: int, bottom: int) -> Cells:
         columns, stored = spec.shape[1], _TORCH_DTYPE[spec.dtype]
-        size = (bottom - top) * columns * stored.itemsize
-        if len(self._aside) < size:
-            self._aside = np.empty(size, dtype=np.uint8)
-        self._read(spec, top * columns * stored.itemsize, self._aside[:size].data)
-        return cells_of(self._aside[:size], stored, (bottom - top, columns))
+        data = self._aside[: (bottom - top) * columns * stored.itemsize]
+        self._read(spec, top * columns * stored.itemsize, data.data)
+        return cells_of(data, stored, (bottom - top, columns))
 
     def _read(self, spec: TensorSpec, offset: int, into: memoryview) -> None:
         done = 0

@@ -32,11 +32,10 @@ DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat1
 
 _SMALL = 1 << 20
 """Bytes of an arena on a CPU that this thread copies alone: torch would wake its others, which takes longer."""
-
-
-_WORTH_HELPERS = 256 << 10
-"""Bytes a tensor from which threads help with staging; with smaller ones they wait for the interpreter lock."""
 _HELPERS = 3
+"""Threads that help with staging at most."""
+_WORTH_HELPERS = 256 << 10
+"""Bytes a tensor from which they help; with smaller ones they wait for the interpreter lock."""
 
 
 class Resident:
@@ -129,8 +128,8 @@ class Resident:
         return image
 
     def _fill(self, host: torch.Tensor, plan: Plan, pace: Pace | None, extents: Extents) -> None:
-        mean = plan.manifest.file_size / max(1, len(plan.manifest.tensors))
-        helpers = self._helpers if mean > _WORTH_HELPERS else 0
+        large = plan.manifest.file_size > _WORTH_HELPERS * len(plan.manifest.tensors)
+        helpers = self._helpers if large else 0
         fill_host_image(host, plan, self.arena.layout, pace, extents, helpers)
 
     def verify(self, image: Image) -> dict[str, float]:

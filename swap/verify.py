@@ -59,7 +59,10 @@ class Verifier:
             _pass(self._quality(turns, image, self._spec.dataset), hear)
 
     def _read_base(self) -> Reading:
-        """Read the texts with the base: only when a candidate comes, for a start is to be ready soon."""
+        """Read the texts with the base, once and not before a candidate comes: a start is to be ready soon.
+
+        In turns of their own, since the candidate's time is for the candidate.
+        """
         turns = GateTurns(self._resident, self._spec.limits, self._around)
         return read_texts(turns, self._resident.base_image, self._texts)
 

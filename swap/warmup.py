@@ -19,7 +19,7 @@ _ROUNDS = 8
 _REMEDY = "set model.compile = false"
 
 
-def warm_up(lanes: Lanes, resident: Resident, context: int, report: Report, *, compiled: bool = True) -> None:
+def warm_up(lanes: Lanes, resident: Resident, context: int, report: Report, *, compiled: bool) -> None:
     """Leave the base live in a lane, and everything compiled that requests will need.
 
     Meanwhile a hit of torch's recompile limit, after which it would go on uncompiled without a word, is an error.

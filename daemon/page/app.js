@@ -70,31 +70,30 @@ function announce(before, after) {
   if (sentences.length) byId("said").textContent = sentences.join(" ");
 }
 
-function lostContact(sentence) {
+function complain(sentence, said) {
   const box = byId("contact");
-  const since = answeredAt ? `No answer since ${clock(answeredAt)}` : "No answer yet";
-  box.textContent = `${since}: ${sentence}. It is asked again every two seconds.`;
-  if (box.hidden) byId("said").textContent = "The daemon does not answer.";
+  box.textContent = sentence;
+  if (box.hidden) byId("said").textContent = said;
   box.hidden = false;
   byId("content").classList.add("stale");
 }
 
+function lostContact(sentence) {
+  const since = answeredAt ? `No answer since ${clock(answeredAt)}` : "No answer yet";
+  complain(`${since}: ${sentence}. It is asked again every two seconds.`, "The daemon does not answer.");
+}
+
 // An answer that this page cannot show is no fault of the daemon's: it may be newer than the page that is open.
-function draw(next) {
+function answered(next) {
+  answeredAt = Date.now();
+  byId("key-form").hidden = true;
   try {
     show(next);
   } catch (error) {
-    const box = byId("contact");
-    box.textContent = `The daemon answers, but this page cannot show it (${error.message}). Reload the page.`;
-    box.hidden = false;
-    byId("content").classList.add("stale");
+    complain(`The daemon answers, but this page cannot show it (${error.message}). Reload the page.`, "Reload the page.");
+    return;
   }
-}
-
-function inContact() {
-  answeredAt = Date.now();
   byId("contact").hidden = true;
-  byId("key-form").hidden = true;
   byId("content").classList.remove("stale");
 }
 
@@ -105,9 +104,7 @@ async function look() {
     const response = await fetch("status.json", { headers, cache: "no-store", signal: AbortSignal.timeout(GIVE_UP) });
     if (response.status === 401) return askForKey(Boolean(key));
     if (!response.ok) return lostContact(`it answers with status ${response.status}`);
-    const next = await response.json();
-    inContact();
-    draw(next);
+    answered(await response.json());
   } catch (error) {
     lostContact(error.name === "TimeoutError" ? "it takes too long" : "it cannot be reached");
   }

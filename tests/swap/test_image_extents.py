@@ -38,7 +38,7 @@ def plans(llama: Served) -> list[Plan]:
 
 
 def _alone(plan: Plan, layout: Layout) -> torch.Tensor:
-    host = torch.full((layout.size,), 0, dtype=torch.uint8)
+    host = torch.zeros(layout.size, dtype=torch.uint8)
     fill_host_image(host, plan, layout)
     return host
 
