@@ -59,6 +59,7 @@ class Service:
         self._exit: Exit | None = None
         self._stop = threading.Event()
         self._to_collect = threading.Event()
+        self._to_collect.set()  # a process that has died may have left more than is needed
 
     def run(self) -> int:
         """Serve until a signal or the loss of the model; return the exit status. Raises ConfigError or CannotListen."""

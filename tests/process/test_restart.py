@@ -72,6 +72,44 @@ def test_what_was_known_is_not_new_and_a_rollback_and_its_pin_are_kept(room: Roo
     assert len(room.client.get("/history")) == 4
 
 
+def test_what_a_death_has_left_in_the_store_goes_though_nothing_new_comes(room: Room):
+    """A process that is killed right after each swap never tidies up; the next one does without being asked."""
+    live_three(room)
+    assert room.process is not None
+    room.process.kill()
+    room.process.wait()
+    artifacts = room.state / "store" / "artifacts"
+    left = shutil.copytree(artifacts / digest_of(home() / "run-0"), artifacts / ("ab" * 32))
+    room.ready()
+    until(lambda: not left.exists(), f"it is never tidied up:\n{room.tail()}")
+    assert {path.name for path in artifacts.iterdir()} == {digest_of(home() / f"run-{index}") for index in range(3)}
+
+
+def test_what_is_to_be_live_is_not_tidied_away_before_it_is(room: Room):
+    """An operator went back to it, and fewer generations are kept since: it is none of those, and answers again.
+
+    The start hangs right before it is laid out, while the main thread makes its rounds.
+    """
+    live_three(room)
+    room.client.post("/rollback", {"generation": 1})
+    room.configure(state="keep = 1")
+    assert room.process is not None
+    room.process.kill()
+    room.process.wait()
+    now = room.arm("restore", "hang")
+    now.touch()
+    process = room.start(WATCHDOG_USEC="900000", WATCHDOG_PID="")
+    until(lambda: not now.exists(), f"it never comes to what was live:\n{room.tail()}")
+    room.expect("WATCHDOG", after=len(room.hear()))
+    process.kill()
+    process.wait()
+    room.ready()
+    assert served(room) == (1, digest_of(home() / "run-0"))
+    artifacts = room.state / "store" / "artifacts"
+    kept = {digest_of(home() / f"run-{index}") for index in (0, 2)}
+    until(lambda: {path.name for path in artifacts.iterdir()} == kept, f"it is never tidied up:\n{room.tail()}")
+
+
 @pytest.mark.parametrize("follow", [False, True])
 def test_a_damaged_copy_is_not_served_and_is_fetched_again(room: Room, follow: bool):
     """One bit of what is live has changed: an older generation answers until its source has given it anew.
