@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,9 @@ ATTENTION = {
     "gemma3": ["q_proj", "v_proj"],
     "gpt2": ["c_attn", "c_fc"],
 }
+_LOADING = threading.Lock()
+"""While `from_pretrained` runs, transformers has replaced methods of its own classes. Two at once put each other's
+replacement back, and every later model of the process is left with weights on the meta device."""
 
 
 def make_adapter(
@@ -37,7 +41,8 @@ def make_adapter(
 ) -> Path:
     """Save a PEFT adapter whose B is not zero, so that it changes the answers; `fields` go to LoraConfig."""
     torch.manual_seed(1000 + seed)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    with _LOADING:
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets, task_type="CAUSAL_LM", **fields)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PEFT corrects fan_in_fan_out for GPT-2 and says so
@@ -51,8 +56,9 @@ def make_adapter(
 
 
 def oracle_model(base: Path, adapter: Path | None, dtype: torch.dtype = torch.float32) -> Any:
-    """Load base and adapter as any PEFT user would: what an accepted adapter means."""
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation="sdpa")
+    """Load base and adapter as any PEFT user would: what an accepted adapter means. Callable from any thread."""
+    with _LOADING:
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation="sdpa")
     if adapter is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
