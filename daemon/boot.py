@@ -1,7 +1,6 @@
 """After a start: make live what was live, without its source being there."""
 
 import errno
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from ..loaders.store import Store
+from ..loaders.store import Store, digest_of
 from ..swap.engine import Engine
 from ..swap.errors import Rejected, RolledBack
 from .failpoints import failpoint
@@ -172,13 +171,3 @@ class Restorer:
         row = self.ledger.adopt(generation, OPERATOR)
         why = "it no longer fits the contract; it is looked at again"
         self.ledger.move(row, State.FETCHED, "no_longer_fits", why, forced=True)
-
-
-def digest_of(directory: Path) -> str:
-    """Read an artifact again and return its digest (SHA-256 over config bytes, then weights bytes)."""
-    sha = hashlib.sha256()
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        with (directory / name).open("rb") as file:
-            while chunk := file.read(1 << 20):
-                sha.update(chunk)
-    return sha.hexdigest()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
+from ..loaders.store import digest_of
 from ..swap.base import ResidentSpec
 from ..swap.engine import Engine, EngineSpec
 from ..swap.errors import RolledBack
@@ -14,7 +15,6 @@ from ..swap.resident import Resident
 from ..swap.verify import Verifier
 from ..swap.verify_spec import Verdict
 from ..swap.verify_turns import Surroundings
-from .boot import digest_of
 from .config import LANES_FOR_A_JUDGE, Settings
 from .verify_judge import Judge
 from .verify_reading import make_spec, require_readable

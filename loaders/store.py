@@ -221,7 +221,7 @@ class Store:
         """Say whether an artifact is there whose bytes, read again, still have their digest."""
         there = self.find(digest)
         try:
-            return there is not None and _digest_of(there.path) == digest
+            return there is not None and digest_of(there.path) == digest
         except OSError as error:
             log.warning("artifact %s can no longer be read (%s): it is replaced", digest, error)
             return False
@@ -234,7 +234,11 @@ class Store:
             _remove(away)
 
 
-def _digest_of(directory: Path) -> str:
+def digest_of(directory: Path) -> str:
+    """Read an adapter's files again and return its digest (SHA-256 over config bytes, then weights bytes), as hex.
+
+    For any thread. Raises OSError.
+    """
     sha = hashlib.sha256()
     for name in (CONFIG, WEIGHTS):
         with (directory / name).open("rb") as file:

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import pytest
 from queue_kit import Queue
 
-from hotswapd.daemon.boot import BOOT, OPERATOR, Restorer, digest_of, pointed_at
+from hotswapd.daemon.boot import BOOT, OPERATOR, Restorer, pointed_at
 from hotswapd.daemon.pipeline import SWAP
 from hotswapd.daemon.rows import base_generation
+from hotswapd.loaders.store import digest_of
 from hotswapd.swap.errors import Rejected, ResidentLost, RolledBack
 
 BASE = base_generation("main", 0.0)

@@ -14,10 +14,10 @@ import pytest
 from alone_kit import start_alone
 from service_kit import Room, make_room
 
-from hotswapd.daemon.boot import OPERATOR, digest_of, pointed_at
+from hotswapd.daemon.boot import OPERATOR, pointed_at
 from hotswapd.daemon.holds import kept_holds
 from hotswapd.daemon.ledger import Ledger
-from hotswapd.loaders.store import Store
+from hotswapd.loaders.store import Store, digest_of
 
 from .power_cut import cuts, syncs, watcher
 
