@@ -74,7 +74,10 @@ class Resident:
 
     @classmethod
     def open(cls, spec: ResidentSpec, report: Report = lambda _: None) -> "Resident":
-        """Load the base, make its slots and its arena. Raises BaseUnusable, NoSlots or DeviceMissing."""
+        """Load the base, make its slots and its arena. Raises BaseUnusable, NoSlots or DeviceMissing.
+
+        Legal while no other thread loads a model: transformers and PEFT replace methods for all meanwhile.
+        """
         began = time.monotonic()
         report(f"reading the configuration of {spec.base}")
         config = base_config(spec.base, spec.revision)
