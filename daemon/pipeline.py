@@ -102,6 +102,10 @@ class Pipeline:
         known = self._known_verdict(row)
         return self._end(row, known) if known else self._try(row, pinned=pinned)
 
+    def prepare(self) -> bool:
+        """Do what the next candidate would wait for; return whether there was something to do."""
+        return self.verification is not None and self.verification.prepare()
+
     def _known_verdict(self, row: Row) -> Ending | None:
         """Find out without touching anything that these bytes will not go live."""
         if row.forced:

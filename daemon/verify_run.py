@@ -10,11 +10,11 @@ from typing import Any
 import structlog
 
 from ..swap.engine import Engine
-from ..swap.errors import RolledBack
+from ..swap.errors import ResidentLost, RolledBack
 from ..swap.image import Image
 from ..swap.verify import Verifier
 from ..swap.verify_spec import Hear, Outcome, Progress, Verdict
-from ..swap.verify_turns import Surroundings
+from ..swap.verify_turns import Interrupted, Surroundings
 from .config import Settings
 from .ledger import Ledger
 from .rows import Row
@@ -47,6 +47,29 @@ class Verification:
         self._verifier = Verifier(engine.resident, spec, around, context=engine.context, ends=engine.ends)
         command = settings.verify.command
         self._judge = Judge(command, engine, settings.model.base, around) if command else None
+        self._prepared = False
+
+    def prepare(self) -> bool:
+        """Do what the first candidate would wait for; return whether there was something to do. Raises ResidentLost.
+
+        For when nothing else is to be done: a start is to be ready soon. What goes wrong here is said once, and happens
+        to the first candidate again, which ends as its error says.
+        """
+        if self._prepared:
+            return False
+        began = time.monotonic()
+        try:
+            self._verifier.prepare()
+        except Interrupted:
+            return False
+        except ResidentLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - no candidate is there that it could end
+            log.warning("not_prepared", detail=f"the base cannot be read for comparison: {error}")
+        else:
+            log.debug("prepared", seconds=round(time.monotonic() - began, 2))
+        self._prepared = True
+        return True
 
     def run(self, row: Row, image: Image, directory: Path, hear: Hear) -> None:
         """Try a candidate whose files are in `directory`; `hear` gets each verdict.

@@ -71,7 +71,7 @@ class Worker:
             since = self._inbox.changes()
             self._tick()
             try:
-                busy = self._command() or self._candidate()
+                busy = self._command() or self._candidate() or self._pipeline.prepare()
             except LedgerDown as error:
                 log.warning("ledger_down", detail=str(error))
                 stop.wait(_LEDGER_WAIT)

@@ -14,7 +14,7 @@ from .verify_turns import GateTurns, Surroundings
 
 
 class Verifier:
-    """Tries candidates. For the worker's thread. The first one also costs a reading of the texts with the base."""
+    """Tries candidates. For the worker's thread. The first one waits for a reading of the base, unless that is done."""
 
     def __init__(
         self, resident: Resident, spec: Spec, around: Surroundings, *, context: int, ends: Sequence[int]
@@ -29,6 +29,17 @@ class Verifier:
         self._base_norms = base_norms(resident.model)
         self._base: Reading | None = None
         self._perplexities: dict[str, float] = {}
+
+    def prepare(self) -> bool:
+        """Read the texts with the base unless that is done; return whether it was done now.
+
+        The arena is as before either way. Raises RolledBack when it takes longer than a candidate's gates may,
+        Interrupted when it was told to stop, and ResidentLost.
+        """
+        if self._base is not None:
+            return False
+        self._base = self._read_base()
+        return True
 
     def run(self, image: Image, hear: Hear, before: Sequence[float] = ()) -> None:
         """Try one candidate; `hear` gets each verdict, also the one that fails. The arena is as before either way.
@@ -51,18 +62,16 @@ class Verifier:
         turns.at(Progress("norms"))
         turns.check()
         _pass(norms_verdict(image, self._resident.arena.layout, self._base_norms, before, limits), hear)
-        base = self._base = self._base or self._read_base()
-        _pass(probe_verdict(read_texts(turns, image, self._texts), base, self._vocabulary, limits), hear)
+        self.prepare()
+        assert self._base is not None
+        _pass(probe_verdict(read_texts(turns, image, self._texts), self._base, self._vocabulary, limits), hear)
         for golden in self._spec.golden:
             _pass(golden_verdict(turns, image, golden, self._decode, self._ends), hear)
         if self._spec.dataset is not None:
             _pass(self._quality(turns, image, self._spec.dataset), hear)
 
     def _read_base(self) -> Reading:
-        """Read the texts with the base, once and not before a candidate comes: a start is to be ready soon.
-
-        In turns of their own, since the candidate's time is for the candidate.
-        """
+        """Read the texts with the base, in turns of their own: the candidate's time is for the candidate."""
         turns = GateTurns(self._resident, self._spec.limits, self._around)
         return read_texts(turns, self._resident.base_image, self._texts)
 
