@@ -75,6 +75,10 @@ class Restorer:
 
     def _bring_back(self, generation: Generation) -> bool:
         """Make it live if it is whole and the process did not keep dying with it. Raises Rejected."""
+        with self.store.hold(generation.digest):
+            return self._try(generation)
+
+    def _try(self, generation: Generation) -> bool:
         if not self._is_whole(generation) or self._deadly(generation):
             return False
         try:

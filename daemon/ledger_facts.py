@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -32,6 +33,15 @@ class LedgerFacts(LedgerFile):
     def generations(self, limit: int, *, good: bool = False) -> list[Generation]:
         """Return generations, newest first; with `good` only those that nobody rolled back from."""
         return self._generations(f"{'WHERE refused = 0' if good else ''} ORDER BY number DESC LIMIT ?", limit)
+
+    def kept(self, keep: int, answering: Iterable[int]) -> set[str]:
+        """Name the digests of the newest generations, of the newest good ones, and of those that are `answering`.
+
+        The good ones apart, since bad ones may come one after the other: what one goes back to is older than them all.
+        """
+        named = (self.generation(number) for number in answering)
+        newest = (*self.generations(keep), *self.generations(keep, good=True), *named)
+        return {one.digest for one in newest if one is not None}
 
     def next_generation(self) -> int:
         """Return the number of the generation to come."""

@@ -1,10 +1,12 @@
 """Going back, by hand or by itself: a kept generation becomes live again, in one turn when it is on the device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
 
+from ..loaders.artifact import Artifact
 from ..loaders.store import Store
 from ..swap.errors import NoImage, Rejected, RolledBack
 from ..swap.image import Image
@@ -50,19 +52,16 @@ class Rollback:
 
         Raises Conflict, ResidentLost or LedgerDown; nothing has changed then.
         """
-        image = self.image(target)
-        failpoint("rollback")
-        resident = self.pipeline.resident
-        try:
-            if image.generation != target.number:  # laid out anew; what is still on the device was verified once
-                resident.verify(image)
-            return self.pipeline.commit(lambda: self._row(target, also), image, target.number, left)
-        except RolledBack as error:
-            raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
-        except NoLane as error:
-            raise Conflict("no_lane", f"{error}; try again when one has ended, or raise serve.lanes") from None
-        finally:
-            resident.drop(image)
+        with self.image(target) as image:
+            failpoint("rollback")
+            try:
+                if image.generation != target.number:  # laid out anew; what is still on the device was verified once
+                    self.pipeline.resident.verify(image)
+                return self.pipeline.commit(lambda: self._row(target, also), image, target.number, left)
+            except RolledBack as error:
+                raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
+            except NoLane as error:
+                raise Conflict("no_lane", f"{error}; try again when one has ended, or raise serve.lanes") from None
 
     def by_itself(self, code: str, sentence: str) -> Generation:
         """Go back to the newest good generation that can be had, at last to the base; pins nothing.
@@ -81,16 +80,26 @@ class Rollback:
                 log.warning("passed_over", generation=target.number, code=refusal.code, detail=refusal.sentence)
         raise Conflict("already_live", "the base itself is live: there is nothing to go back to")
 
-    def image(self, target: Generation) -> Image:
-        """Get its image, held: the one on the device when it is still there, else laid out again from the store."""
+    @contextmanager
+    def image(self, target: Generation) -> Iterator[Image]:
+        """Give its image, held: the one on the device when it is still there, else laid out again from the store.
+
+        Its copy in the store stays meanwhile, and has to be there either way: a restart has nothing else.
+        Raises Conflict.
+        """
+        with self.store.hold(target.digest) as artifact:
+            if artifact is None and target.number:
+                do = "raise state.keep to keep more, or put the adapter into its source again"
+                raise Conflict("generation_not_kept", f"generation {target.number} is not in the store any more; {do}")
+            image = self.pipeline.on_device(target.number) or self._laid_out(target, artifact)
+            try:
+                yield image
+            finally:
+                self.pipeline.resident.drop(image)
+
+    def _laid_out(self, target: Generation, artifact: Artifact | None) -> Image:
+        assert artifact is not None  # the base is always on the device
         resident = self.pipeline.resident
-        on_device = self.pipeline.on_device(target.number)
-        if on_device is not None:
-            return on_device
-        artifact = self.store.find(target.digest)
-        if artifact is None:
-            keep = "raise state.keep to keep more, or put the adapter into its source again"
-            raise Conflict("generation_not_kept", f"generation {target.number} is not in the store any more; {keep}")
         try:
             return resident.stage(resident.admit(artifact.path), target.digest)
         except Rejected as error:

@@ -41,16 +41,14 @@ class RolloutActs:
         if self.rollouts.runs:
             raise Conflict("rollout_runs", "a rollout is under way; promote or stop it first")
         target, resident = self.rollback.target(number), self.rollouts.engine.resident
-        image = self.rollback.image(target)
-        try:
-            if image.generation != target.number:  # laid out anew
-                resident.verify(image)
-                image.generation = target.number
-            self.rollouts.compare(image, target.number, weight)
-        except RolledBack as error:
-            raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
-        finally:
-            resident.drop(image)
+        with self.rollback.image(target) as image:
+            try:
+                if image.generation != target.number:  # laid out anew
+                    resident.verify(image)
+                    image.generation = target.number
+                self.rollouts.compare(image, target.number, weight)
+            except RolledBack as error:
+                raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
         return self.rollouts.live()
 
     def _promote(self) -> Generation:

@@ -256,7 +256,8 @@ class Service:
         """Remove from the store what no generation and no candidate needs. On the main thread, which has the time."""
         self._to_collect.clear()
         try:
-            kept = {one.digest for one in self.ledger.generations(self._settings.state.keep)}
+            answering = self.standing.engine.lanes.generations() if self.standing.engine else []
+            kept = self.ledger.kept(self._settings.state.keep, answering)
             removed = self._store.collect(kept | self.ledger.in_store() | {self.standing.live.digest})
         except (LedgerDown, Unavailable) as error:
             log.warning("not_collected", detail=str(error))

@@ -109,6 +109,7 @@ class Store:
         self._lock = threading.RLock()
         self._in_use: set[Path] = set()
         self._young: set[str] = set()
+        self._held: list[str] = []
         for directory in (self._artifacts, self._stages):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if directory.stat().st_mode & 0o777 != 0o700:  # a disk that became read-only can still be read
@@ -165,14 +166,27 @@ class Store:
             return None
         return Artifact(path, digest, sum(f.st_size for f in found))
 
+    @contextlib.contextmanager
+    def hold(self, digest: str) -> Iterator[Artifact | None]:
+        """Give the artifact with this digest, or None, and keep `collect` from it: it is about to be needed again."""
+        with self._lock:
+            self._held.append(digest)
+            artifact = self.find(digest)
+        try:
+            yield artifact
+        finally:
+            with self._lock:
+                self._held.remove(digest)
+                self._young.add(digest)
+
     def collect(self, keep: Collection[str]) -> list[str]:
         """Remove the artifacts whose digests are not in `keep`; return the digests removed. Raises Unavailable.
 
-        An artifact committed since the last call is spared once: its digest may not have reached the
-        ledger when `keep` was read from there.
+        An artifact committed, or held, since the last call is spared once: that it is needed may not have
+        reached the ledger when `keep` was read from there.
         """
         with self._lock, _store_errors():
-            spared, self._young = {*keep, *self._young}, set()
+            spared, self._young = {*keep, *self._held, *self._young}, set()
             doomed = [p for p in self._artifacts.iterdir() if p.name not in spared]
             for path in doomed:
                 self._discard(path)

@@ -137,13 +137,19 @@ class Crashes:
         assert (named["generation"], named["digest"]) == (generation, live["digest"])
         until(self.is_tidy, "the store is not tidied up", LIMIT)
 
+    def refused(self) -> int:
+        """Count those of the newest generations that were rolled back from: as many older ones are kept instead."""
+        newest = f"SELECT refused FROM generations ORDER BY number DESC LIMIT {KEEP}"
+        with contextlib.closing(sqlite3.connect(self.room.state / "ledger.sqlite")) as database:
+            return int(database.execute(f"SELECT coalesce(sum(refused), 0) FROM ({newest})").fetchone()[0])
+
     def is_live(self, uri: str) -> bool:
         return bool(self.room.status()["live"]["uri"] == uri)
 
     def is_tidy(self) -> bool:
         """Say whether the store holds no half copy, and no more artifacts than it should."""
         artifacts = list((self.room.state / "store" / "artifacts").iterdir())
-        return not self.stages() and len(artifacts) <= KEEP + _SPARED
+        return not self.stages() and len(artifacts) <= KEEP + self.refused() + _SPARED
 
 
 @contextmanager

@@ -250,6 +250,18 @@ def test_the_store_keeps_what_is_live_and_the_newest_candidates_of_each_source(l
     assert ledger.in_store() == kept | {"digest file:///live"}
 
 
+def test_the_store_keeps_what_one_goes_back_to_however_many_bad_ones_came_after_it(ledger) -> None:
+    """Without the good ones apart, two adapters rolled back from would have cost the generation before them."""
+    for number in range(1, 8):
+        (row,) = add(ledger, f"{number}")
+        make_live(ledger, row, number)
+    for number in (5, 6, 7):
+        ledger.refuse_generation(number)
+    kept = {number: f"digest file:///{number}" for number in range(8)}
+    assert ledger.kept(2, []) == {kept[7], kept[6], kept[4], kept[3]}
+    assert ledger.kept(1, [0, 7, 1, 99]) == {kept[7], kept[4], kept[1]}
+
+
 def test_threads_take_turns(ledger) -> None:
     """Whoever writes at the same time waits: nothing is lost, and no number is given twice."""
 

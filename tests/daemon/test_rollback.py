@@ -88,6 +88,33 @@ def test_a_generation_that_is_not_kept_is_refused_with_what_to_do(queue: Queue, 
     assert (caught.value.code, queue.live.number) == ("generation_not_kept", 3)
 
 
+def test_one_that_is_still_on_the_device_but_not_in_the_store_is_refused_too(queue: Queue, rollback: Rollback) -> None:
+    """It would be live until the next restart, which has only the store."""
+    for _ in range(2):
+        queue.store.collect({queue.live.digest})
+    queue.resident.pool.kept = lambda number: queue.resident.live
+    pointer = queue.store.pointer()
+    with pytest.raises(Conflict, match="not in the store any more"):
+        rollback.run(rollback.target(2), BACK)
+    assert (queue.store.pointer(), queue.live.number) == (pointer, 3)
+
+
+@pytest.mark.parametrize("step", ["rollback", "pointed"])
+def test_what_is_gone_back_to_is_not_collected_meanwhile(queue: Queue, rollback: Rollback, monkeypatch, step) -> None:
+    """What is to be kept was read before the ledger names it as live; it is removed at the worst moment."""
+    kept = queue.ledger.kept(1, []) | queue.ledger.in_store()
+    for module in ("rollback", "pipeline"):
+        monkeypatch.setattr(
+            f"hotswapd.daemon.{module}.failpoint", lambda name: name == step and queue.store.collect(kept)
+        )
+    queue.store.collect([one.digest for one in queue.ledger.generations(9)])
+    assert rollback.run(rollback.target(1), BACK).number == 1
+    assert queue.store.find(queue.live.digest) is not None
+    assert queue.store.find(queue.ledger.generation(2).digest) is None
+    queue.store.collect(kept)
+    assert queue.store.find(queue.live.digest) is not None
+
+
 def test_a_generation_that_fails_now_is_refused_and_nothing_changes(queue: Queue, rollback: Rollback) -> None:
     """It is admitted and verified like any other: it may have fitted an earlier contract only."""
     pointer, rows = queue.store.pointer(), queue.ledger.history(100)

@@ -208,6 +208,17 @@ def test_collect_removes_what_is_not_kept_and_spares_what_is_new_once(store: Sto
     assert stages(store) == []
 
 
+def test_collect_spares_what_is_held_and_once_more_what_was(store: Store) -> None:
+    """That it is needed again may reach the ledger after what is to be kept was read there."""
+    old = put(store, weights=b"old")
+    store.collect([])
+    with store.hold(old.digest) as held, store.hold(old.digest), store.hold("0" * 64) as missing:
+        assert (held, missing) == (old, None)
+        assert store.collect([]) == []
+    assert store.collect([]) == []
+    assert store.collect([]) == [old.digest]
+
+
 def test_collect_and_wipe_leave_copies_under_way_alone(store: Store) -> None:
     (store.root / "stages" / "left-behind").mkdir()
     (store.root / "stages" / "left-behind" / CONFIG).write_bytes(b"{}")

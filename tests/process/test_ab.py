@@ -1,5 +1,6 @@
 """A/B and feedback in the real daemon: two generations until somebody decides, and scores that decide a canary."""
 
+import signal
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -70,6 +71,26 @@ def test_stopped_what_was_live_answers_alone_and_a_restart_stops_too(room: Room)
     room.process.kill()
     room.ready()
     assert (room.live(), rollout(room)) == (2, None)
+
+
+def test_what_stands_beside_stays_in_the_store_though_fewer_are_kept_since(room: Room):
+    """So that it can be promoted, and comes back after a restart."""
+    room.configure()
+    two(room)
+    room.client.post("/ab/start", {"generation": 1})
+    runs(room, 1)
+    room.configure(state="keep = 1")
+    assert room.process is not None
+    room.process.signal(signal.SIGHUP)
+    room.until_logged("reloaded")
+    for name in ("one", "two"):  # what was held is spared once in any case
+        tidied = room.nobodys()
+        room.drop("run-2", name)
+        until(lambda tidied=tidied: not tidied.exists(), f"it is never tidied up:\n{room.tail()}")
+    room.client.post("/ab/promote", {})
+    room.process.kill()
+    room.ready()
+    assert (room.live(), room.events("artifact_lost")) == (1, [])
 
 
 def test_in_ab_mode_each_candidate_stands_beside_until_somebody_decides(room: Room):

@@ -72,26 +72,48 @@ def test_what_was_known_is_not_new_and_a_rollback_and_its_pin_are_kept(room: Roo
     assert len(room.client.get("/history")) == 4
 
 
-def test_what_a_death_has_left_in_the_store_goes_though_nothing_new_comes(room: Room):
-    """A process that is killed right after each swap never tidies up; the next one does without being asked."""
-    live_three(room)
+def test_as_many_bad_ones_as_are_kept_do_not_cost_the_good_one_before_them(room: Room):
+    """It is gone back to though the newest generations are those that were rolled back from, and comes back."""
+    room.configure(state="keep = 2")
+    room.ready()
+    for index in range(3):
+        goes_live(room, room.drop(f"run-{index}"))
+        if index:
+            start_again_and_tidy_up(room)
+            room.client.post("/rollback", {"follow": True})
+    start_again_and_tidy_up(room)
+    assert served(room) == (1, digest_of(home() / "run-0"))
+    assert digests_in_store(room) == {digest_of(home() / f"run-{index}") for index in range(3)}
+
+
+def digests_in_store(room: Room) -> set[str]:
+    return {path.name for path in (room.state / "store" / "artifacts").iterdir()}
+
+
+def start_again_and_tidy_up(room: Room) -> None:
+    """Kill it and start it anew, and wait until it has removed from the store what nobody needs."""
     assert room.process is not None
     room.process.kill()
     room.process.wait()
-    artifacts = room.state / "store" / "artifacts"
-    left = shutil.copytree(artifacts / digest_of(home() / "run-0"), artifacts / ("ab" * 32))
+    left = room.nobodys()
     room.ready()
     until(lambda: not left.exists(), f"it is never tidied up:\n{room.tail()}")
-    assert {path.name for path in artifacts.iterdir()} == {digest_of(home() / f"run-{index}") for index in range(3)}
+
+
+def test_what_a_death_has_left_in_the_store_goes_though_nothing_new_comes(room: Room):
+    """A process that is killed right after each swap never tidies up; the next one does without being asked."""
+    live_three(room)
+    start_again_and_tidy_up(room)
+    assert digests_in_store(room) == {digest_of(home() / f"run-{index}") for index in range(3)}
 
 
 def test_what_is_to_be_live_is_not_tidied_away_before_it_is(room: Room):
-    """An operator went back to it, and fewer generations are kept since: it is none of those, and answers again.
+    """An operator pinned it, and fewer generations are kept since: it is none of those, and answers again.
 
     The start hangs right before it is laid out, while the main thread makes its rounds.
     """
     live_three(room)
-    room.client.post("/rollback", {"generation": 1})
+    room.client.post("/pin", {"generation": 1})
     room.configure(state="keep = 1")
     assert room.process is not None
     room.process.kill()
@@ -105,9 +127,8 @@ def test_what_is_to_be_live_is_not_tidied_away_before_it_is(room: Room):
     process.wait()
     room.ready()
     assert served(room) == (1, digest_of(home() / "run-0"))
-    artifacts = room.state / "store" / "artifacts"
     kept = {digest_of(home() / f"run-{index}") for index in (0, 2)}
-    until(lambda: {path.name for path in artifacts.iterdir()} == kept, f"it is never tidied up:\n{room.tail()}")
+    until(lambda: digests_in_store(room) == kept, f"it is never tidied up:\n{room.tail()}")
 
 
 @pytest.mark.parametrize("follow", [False, True])
