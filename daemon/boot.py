@@ -57,8 +57,9 @@ class Restorer:
         for generation in self._candidates(pointed):
             self.report(f"restoring generation {generation.number} ({generation.uri})")
             try:
-                if self._bring_back(generation):
-                    return generation
+                with self.store.hold(generation.digest):
+                    if self._bring_back(generation):
+                        return generation
             except Rejected as error:
                 log.warning("no_longer_fits", generation=generation.number, uri=generation.uri, detail=str(error))
                 self._write(partial(self._try_again_later, generation))
@@ -75,10 +76,6 @@ class Restorer:
 
     def _bring_back(self, generation: Generation) -> bool:
         """Make it live if it is whole and the process did not keep dying with it. Raises Rejected."""
-        with self.store.hold(generation.digest):
-            return self._try(generation)
-
-    def _try(self, generation: Generation) -> bool:
         if not self._is_whole(generation) or self._deadly(generation):
             return False
         try:

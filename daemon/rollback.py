@@ -55,11 +55,7 @@ class Rollback:
         with self.image(target) as image:
             failpoint("rollback")
             try:
-                if image.generation != target.number:  # laid out anew; what is still on the device was verified once
-                    self.pipeline.resident.verify(image)
                 return self.pipeline.commit(lambda: self._row(target, also), image, target.number, left)
-            except RolledBack as error:
-                raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
             except NoLane as error:
                 raise Conflict("no_lane", f"{error}; try again when one has ended, or raise serve.lanes") from None
 
@@ -82,7 +78,7 @@ class Rollback:
 
     @contextmanager
     def image(self, target: Generation) -> Iterator[Image]:
-        """Give its image, held: the one on the device when it is still there, else laid out again from the store.
+        """Give its image, verified and held: the one on the device when it is still there, else laid out again.
 
         Its copy in the store stays meanwhile, and has to be there either way: a restart has nothing else.
         Raises Conflict.
@@ -93,7 +89,11 @@ class Rollback:
                 raise Conflict("generation_not_kept", f"generation {target.number} is not in the store any more; {do}")
             image = self.pipeline.on_device(target.number) or self._laid_out(target, artifact)
             try:
+                if image.generation != target.number:  # laid out anew; what is still on the device was verified once
+                    self.pipeline.resident.verify(image)
                 yield image
+            except RolledBack as error:
+                raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
             finally:
                 self.pipeline.resident.drop(image)
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from ..loaders.errors import Unavailable
-from ..swap.errors import RolledBack
 from ..swap.lanes import NoLane
 from .ledger import Left
 from .lifecycle import State
@@ -40,15 +39,10 @@ class RolloutActs:
     def _start(self, number: int, weight: float) -> Generation:
         if self.rollouts.runs:
             raise Conflict("rollout_runs", "a rollout is under way; promote or stop it first")
-        target, resident = self.rollback.target(number), self.rollouts.engine.resident
+        target = self.rollback.target(number)
         with self.rollback.image(target) as image:
-            try:
-                if image.generation != target.number:  # laid out anew
-                    resident.verify(image)
-                    image.generation = target.number
-                self.rollouts.compare(image, target.number, weight)
-            except RolledBack as error:
-                raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
+            image.generation = target.number
+            self.rollouts.compare(image, target.number, weight)
         return self.rollouts.live()
 
     def _promote(self) -> Generation:

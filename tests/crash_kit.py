@@ -148,7 +148,7 @@ class Crashes:
 
     def is_tidy(self) -> bool:
         """Say whether the store holds no half copy, and no more artifacts than it should."""
-        artifacts = list((self.room.state / "store" / "artifacts").iterdir())
+        artifacts = list(self.room.artifacts.iterdir())
         return not self.stages() and len(artifacts) <= KEEP + self.refused() + _SPARED
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from adapters import BAD, make_adapter
+from adapters import BAD, WEIGHTS, make_adapter
 from models import tiny
 from waiting import until
 
@@ -121,6 +121,10 @@ class Room:
         return self.root / "state"
 
     @property
+    def artifacts(self) -> Path:
+        return self.state / "store" / "artifacts"
+
+    @property
     def log(self) -> Path:
         return self.root / "log"
 
@@ -191,8 +195,9 @@ class Room:
 
     def nobodys(self) -> Path:
         """Put into the store what no generation and no candidate needs; once it is gone, the store was tidied up."""
-        place = self.state / "store" / "artifacts" / ("ab" * 32)
+        place = self.artifacts / ("ab" * 32)
         place.mkdir()
+        (place / WEIGHTS).write_bytes(b"nobody's")
         return place
 
     def status(self) -> dict[str, Any]:

@@ -102,6 +102,16 @@ def test_a_copy_that_cannot_be_read_does_not_keep_the_daemon_from_starting(queue
     assert restore(queue).number == 2
 
 
+def test_what_is_brought_back_is_not_collected_meanwhile(queue: Queue, monkeypatch) -> None:
+    """An older one than are kept answers for a damaged one: until the ledger says so, nothing else keeps its copy."""
+    queue.store.collect([one.digest for one in queue.ledger.generations(9)])
+    spoil(queue, 3, b"thref")
+    spoil(queue, 2, b"twp")
+    monkeypatch.setattr("hotswapd.daemon.boot.failpoint", lambda name: queue.store.collect([]))
+    assert restore(queue).number == 1
+    assert queue.store.find(queue.ledger.generation(1).digest) is not None
+
+
 def test_without_any_copy_the_base_answers(queue: Queue) -> None:
     """Serving the base is better than not serving; the next adapter goes live as always."""
     for _ in range(2):

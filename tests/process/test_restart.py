@@ -24,6 +24,19 @@ def start_again(room: Room) -> None:
     room.ready()
 
 
+def digests_in_store(room: Room) -> set[str]:
+    return {path.name for path in room.artifacts.iterdir()}
+
+
+def start_again_and_tidy_up(room: Room) -> None:
+    """Kill it and start it anew, and wait until it has removed from the store what nobody needs."""
+    assert room.process is not None
+    room.process.kill()
+    left = room.nobodys()
+    room.ready()
+    until(lambda: not left.exists(), f"it is never tidied up:\n{room.tail()}")
+
+
 def live_three(room: Room) -> list[str]:
     """Start it and make three generations, one after the other; return their addresses."""
     room.ready()
@@ -86,20 +99,6 @@ def test_as_many_bad_ones_as_are_kept_do_not_cost_the_good_one_before_them(room:
     assert digests_in_store(room) == {digest_of(home() / f"run-{index}") for index in range(3)}
 
 
-def digests_in_store(room: Room) -> set[str]:
-    return {path.name for path in (room.state / "store" / "artifacts").iterdir()}
-
-
-def start_again_and_tidy_up(room: Room) -> None:
-    """Kill it and start it anew, and wait until it has removed from the store what nobody needs."""
-    assert room.process is not None
-    room.process.kill()
-    room.process.wait()
-    left = room.nobodys()
-    room.ready()
-    until(lambda: not left.exists(), f"it is never tidied up:\n{room.tail()}")
-
-
 def test_what_a_death_has_left_in_the_store_goes_though_nothing_new_comes(room: Room):
     """A process that is killed right after each swap never tidies up; the next one does without being asked."""
     live_three(room)
@@ -141,7 +140,7 @@ def test_a_damaged_copy_is_not_served_and_is_fetched_again(room: Room, follow: b
     damaged = home() / ("run-1" if follow else "run-2")
     if follow:
         room.client.post("/rollback", {"generation": 2, "follow": True})
-    copy = room.state / "store" / "artifacts" / digest_of(damaged) / WEIGHTS
+    copy = room.artifacts / digest_of(damaged) / WEIGHTS
     content = bytearray(copy.read_bytes())
     content[-2] ^= 0x40
     copy.write_bytes(content)

@@ -28,7 +28,7 @@ def room(tmp_path: Path):
 
 
 def artifacts(room: Room) -> set[Path]:
-    return set((room.state / "store" / "artifacts").iterdir())
+    return set(room.artifacts.iterdir())
 
 
 def held_before_it_is_tried(room: Room, adapter: str) -> tuple[str, Path]:
