@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 STAMP := .venv/.installed
+RUN := PYTHONPATH=tests $(BIN)/python -m
 
 .PHONY: demo test unit packages lint type imports wheel fmt clean
 
@@ -37,7 +38,7 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 wheel: $(STAMP)
-	$(BIN)/python tests/wheel_contents.py
+	$(RUN) runs.wheel_contents
 
 fmt: $(STAMP)
 	$(BIN)/ruff check --fix-only -q .
@@ -49,18 +50,18 @@ clean:
 # Every fault of docs/reliability/faults.md, with a count at the end.
 .PHONY: faults soak
 faults: $(STAMP) packages
-	timeout 1200 $(BIN)/python tests/faults_run.py
+	PYTHONPATH=tests timeout 1200 $(BIN)/python -m runs.faults
 
 # Load and swaps for so many minutes: `make soak MINUTES=480`. Figures and plot go to build/soak.
 MINUTES ?= 30
 soak: $(STAMP)
-	timeout $$(( $(MINUTES) * 60 + 600 )) $(BIN)/python tests/soak_run.py $(MINUTES)
+	PYTHONPATH=tests timeout $$(( $(MINUTES) * 60 + 600 )) $(BIN)/python -m runs.soak $(MINUTES)
 
 # Mutants of good adapters through parsers and admission, what is taken past a checker. Figures go to build/fuzz.
 .PHONY: fuzz
 MUTANTS ?= 100000
 fuzz: $(STAMP)
-	OMP_NUM_THREADS=1 timeout 5400 $(BIN)/python tests/fuzz_run.py $(MUTANTS)
+	OMP_NUM_THREADS=1 PYTHONPATH=tests timeout 5400 $(BIN)/python -m runs.fuzz $(MUTANTS)
 
 # SIGKILL at every named place of an adapter's way, ten times each, and at 500 random moments under load.
 .PHONY: crash
@@ -71,15 +72,15 @@ crash: $(STAMP)
 # Every class of bad adapter through the daemon and through plain PEFT. The table goes to build/corpus.
 .PHONY: corpus
 corpus: $(STAMP) packages
-	OMP_NUM_THREADS=1 timeout 1200 $(BIN)/python tests/corpus_run.py
+	OMP_NUM_THREADS=1 PYTHONPATH=tests timeout 1200 $(BIN)/python -m runs.corpus
 	HOTSWAPD_TEST_CORPUS=all OMP_NUM_THREADS=1 timeout 1200 $(BIN)/pytest -q tests/proof/test_corpus_remote.py
 
 # What the default gates say to adapters of newly trained bases; tests/trained anew. Both take a minute a base.
 .PHONY: gates trained
 BASES ?= 10
 gates: $(STAMP)
-	$(BIN)/python tests/gates_run.py $(BASES)
+	$(RUN) runs.gates $(BASES)
 trained: $(STAMP)
-	rm -rf tests/trained && $(BIN)/python tests/trained_home.py tests/trained
+	rm -rf tests/trained && $(RUN) kits.trained_home tests/trained
 
 include systemd/install.mk

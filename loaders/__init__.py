@@ -10,14 +10,14 @@ __all__ = ["KINDS", "open_source"]
 
 # The kind of a source: its module, its class, and the keys of its table in the order of its arguments.
 KINDS = {
-    "local": ("local", "LocalSource", ("name", "path", "settle", "rescan", "marker")),
+    "local": ("local.source", "LocalSource", ("name", "path", "settle", "rescan", "marker")),
     "s3": (
-        "s3",
+        "s3.source",
         "S3Source",
         ("name", "uri", "poll", "marker", "region", "endpoint_url", "expected_bucket_owner", "queue_url"),
     ),
     "hub": (
-        "hub",
+        "hub.source",
         "HubSource",
         ("name", "repo", "subfolder", "revision", "poll", "token_file", "endpoint"),
     ),

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from .errors import Unavailable
+from .files import CONFIG, MANIFEST, WEIGHTS
 from .source import Waiting
-from .store import CONFIG, WEIGHTS
 
-MANIFEST = "hotswapd_manifest.json"
 MAX_MANIFEST_BYTES = 64 << 10
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 

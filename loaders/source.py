@@ -4,11 +4,11 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from .artifact import Artifact
+from .store.artifact import Artifact
 from .uri import AdapterURI
 
 if TYPE_CHECKING:
-    from .store import Store
+    from .store.store import Store
 
 __all__ = ["Artifact", "Scan", "Sighting", "Source", "Waiting"]
 

@@ -20,10 +20,10 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from hotswapd.daemon.demo_model import BASE_NAME, cache_directory, unpacked_model
+from hotswapd.daemon.demo.model import BASE_NAME, cache_directory, unpacked_model
 
 HERE = Path(__file__).resolve().parent
-SHIPPED = HERE.parent / "daemon" / "demo_adapters"
+SHIPPED = HERE.parent / "daemon" / "demo" / "adapters"
 HELD_OUT = ("What is the capital of France?", "How many legs does a spider have?", "Who wrote Romeo and Juliet?")
 IGNORED = -100  # the label that the loss leaves out
 

@@ -7,23 +7,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .base import ResidentSpec
-    from .contract import Contract, Slot
+    from .adapter.contract import Contract, Slot
     from .errors import Misfit, Rejected, ResidentLost, RolledBack
-    from .lanes import LaneRequest, Lanes
-    from .resident import Resident
+    from .lanes.lanes import LaneRequest, Lanes
+    from .resident.base import ResidentSpec
+    from .resident.resident import Resident
 
 _HOME = {
-    "Contract": "contract",
-    "LaneRequest": "lanes",
-    "Lanes": "lanes",
+    "Contract": "adapter.contract",
+    "LaneRequest": "lanes.lanes",
+    "Lanes": "lanes.lanes",
     "Misfit": "errors",
     "Rejected": "errors",
-    "Resident": "resident",
+    "Resident": "resident.resident",
     "ResidentLost": "errors",
-    "ResidentSpec": "base",
+    "ResidentSpec": "resident.base",
     "RolledBack": "errors",
-    "Slot": "contract",
+    "Slot": "adapter.contract",
 }
 
 __all__ = [

@@ -1,63 +1,25 @@
 """The engine: a resident with its lanes, warm, and the checks that keep a request from killing a lane."""
 
-import os
 import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from .base import Report
 from .errors import ResidentLost, StartError
-from .lane import LaneSpec
-from .lanes import LaneRequest, Lanes, Progress, Ticket
-from .resident import Resident
-from .sampling import Sampling
-from .text import TextStream
-from .warmup import warm_up
+from .lanes.asks import Ask, BadAsk
+from .lanes.lane import LaneSpec
+from .lanes.lanes import LaneRequest, Lanes, Progress, Ticket
+from .lanes.sampling import Sampling
+from .lanes.sizes import EngineSpec, fair_cache, model_context
+from .lanes.text import TextStream
+from .lanes.warmup import warm_up
+from .resident.base import Report
+from .resident.resident import Resident
 
 COMPILED = frozenset({"cuda"})
 """Devices on which ``auto`` compiles. On CPUs eager is faster for one request and for eight, and starts at once."""
-
-
-class BadAsk(ValueError):
-    """A request that no lane may see. `param` names the field, `code` is stable."""
-
-    def __init__(self, code: str, param: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.param = param
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSpec:
-    """Sizes; the fields are those of the configuration's [serve] table. `compile` is ``auto``, True or False."""
-
-    lanes: int = 2
-    context_tokens: int = 4096
-    cache_tokens: int = 0
-    batch_tokens: int = 2048
-    max_queue: int = 256
-    compile: str | bool = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What one request wants; `generation` None is the live one. `key` and `tag` are the caller's own.
-
-    `tag` comes back with how the request ended.
-    """
-
-    prompt: tuple[int, ...]
-    max_tokens: int
-    stop: tuple[str, ...] = ()
-    sampling: Sampling = field(default_factory=Sampling)
-    generation: int | None = None
-    key: str = ""
-    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +40,7 @@ class Engine:
     def __init__(self, resident: Resident, spec: EngineSpec, on_free: Callable[[], None] = lambda: None) -> None:
         self.resident = resident
         self.compiled = resident.device.type in COMPILED if spec.compile == "auto" else bool(spec.compile)
-        self.context = min(spec.context_tokens, _model_context(resident.model))
+        self.context = min(spec.context_tokens, model_context(resident.model))
         self._spec = spec
         self._on_free = on_free
         self.lanes = self._make_lanes()
@@ -88,7 +50,7 @@ class Engine:
     def _make_lanes(self) -> Lanes:
         spec = self._spec
         size = LaneSpec(
-            cache_tokens=spec.cache_tokens or _fair_cache(self.resident, spec.lanes, self.context),
+            cache_tokens=spec.cache_tokens or fair_cache(self.resident, spec.lanes, self.context),
             batch_tokens=spec.batch_tokens,
             compile=self.compiled,
         )
@@ -237,24 +199,3 @@ def _ends(model: Any) -> tuple[int, ...]:
         if ends is not None:
             return tuple(ends) if isinstance(ends, Sequence) else (int(ends),)
     return ()
-
-
-def _model_context(model: Any) -> int:
-    return int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 1 << 30)
-
-
-def _fair_cache(resident: Resident, lanes: int, context: int) -> int:
-    """Choose a lane's cache: what four full requests need, but at most half of the free memory over all lanes."""
-    config = resident.model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    token_bytes: int = 2 * config.num_hidden_layers * heads * head * resident.dtype.itemsize
-    affordable = _free_bytes(resident.device) // 2 // lanes // token_bytes
-    return max(context, min(4 * context, affordable))
-
-
-def _free_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    pages: int = os.sysconf("SC_AVPHYS_PAGES")
-    return pages * os.sysconf("SC_PAGE_SIZE")

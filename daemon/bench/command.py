@@ -14,7 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..exits import Exit
+from hotswapd.daemon.host.exits import Exit
+
 from .presets import OF_A_REAL_BASE, PRESETS, TINY, Preset, build_base
 from .samples import Findings
 from .table import show
@@ -85,7 +86,7 @@ def bench(preset: Preset, base: str | None, only: tuple[str, ...], room: Path) -
 
 
 def _measurement(name: str) -> Callable[[Any], Findings]:
-    measure: Callable[[Any], Findings] = import_module(f"{__package__}.{name}").measure
+    measure: Callable[[Any], Findings] = import_module(f"{__package__}.measure.{name}").measure
     return measure
 
 

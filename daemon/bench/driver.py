@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from ...swap.admission import admit
-from ...swap.base import base_config
-from ...swap.contract import Contract
-from ...swap.filling import fill_host_image
-from ...swap.layout import Layout
-from ...swap.manifest import read_manifest
-from ...swap.oracle import MetaOracle
+from hotswapd.swap.adapter.admission import admit
+from hotswapd.swap.adapter.contract import Contract
+from hotswapd.swap.adapter.manifest import read_manifest
+from hotswapd.swap.adapter.oracle import MetaOracle
+from hotswapd.swap.arena.filling import fill_host_image
+from hotswapd.swap.arena.layout import Layout
+from hotswapd.swap.resident.base import base_config
+
 from .scene import WEIGHTS
 
 

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ...swap.engine import Ask, Engine
-from ...swap.lanes import Progress
+from hotswapd.swap.engine import Engine
+from hotswapd.swap.lanes.asks import Ask
+from hotswapd.swap.lanes.lanes import Progress
 
 _LIMIT = 300.0
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..demo_process import DemoDaemon
+from hotswapd.daemon.demo.process import DemoDaemon
+
 from .samples import Findings
 from .scene import Scene, size_of
 

@@ -10,8 +10,8 @@ import sys
 import time
 from types import SimpleNamespace
 
-from ...loaders import open_source
-from ...loaders.source import Source
+from hotswapd.loaders import open_source
+from hotswapd.loaders.source import Source
 
 _GAP = 0.2
 _LONGEST_SETTLING = 120.0

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from ...swap.base import ResidentSpec, base_config, choose_device, choose_dtype
-from ...swap.contract import Slot
-from ...swap.oracle import MetaOracle
+from hotswapd.swap.adapter.contract import Slot
+from hotswapd.swap.adapter.oracle import MetaOracle
+from hotswapd.swap.resident.base import ResidentSpec, base_config, choose_device, choose_dtype
+
 from .presets import Preset
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

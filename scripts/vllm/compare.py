@@ -22,14 +22,14 @@ from typing import Any
 import httpx
 import load
 
-import hotswapd.daemon.demo
-from hotswapd.daemon.demo_model import cache_directory, unpacked_model
-from hotswapd.daemon.demo_process import DemoDaemon
+import hotswapd.daemon.demo.command
+from hotswapd.daemon.demo.model import cache_directory, unpacked_model
+from hotswapd.daemon.demo.process import DemoDaemon
 
 TIMES = int(os.environ.get("RELOADS", "20"))
 QUIET_TURNS = 10
 EVERY = float(os.environ.get("SECONDS_BETWEEN", "4"))
-ADAPTERS = Path(hotswapd.daemon.demo.__file__).resolve().parent / "demo_adapters"
+ADAPTERS = Path(hotswapd.daemon.demo.command.__file__).resolve().parent / "adapters"
 NAMES = ("german", "pirate")
 TRAINED_ON = "HuggingFaceTB/SmolLM2-135M-Instruct"
 PORT = 8231

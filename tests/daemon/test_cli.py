@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import HISTORY, STATUS, URI, FakeFace
+from kits.daemon_fakes import HISTORY, STATUS, URI, FakeFace
 
 from hotswapd.daemon.cli import main
-from hotswapd.daemon.config import Settings
-from hotswapd.daemon.metrics import Metrics
-from hotswapd.daemon.servers import Servers
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.report.metrics import Metrics
+from hotswapd.daemon.service.servers import Servers
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from fakes import FakeFace
+from kits.daemon_fakes import FakeFace
 
-from hotswapd.daemon.config import Settings
-from hotswapd.daemon.metrics import Metrics
-from hotswapd.daemon.servers import Servers
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.report.metrics import Metrics
+from hotswapd.daemon.service.servers import Servers
 
 HEAVY = (
     "torch",

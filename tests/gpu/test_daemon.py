@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
-from faults_kit import asked_all_the_while, goes_live, offer, serve_first
-from service_kit import Room, make_room
+from kits.faults import asked_all_the_while, goes_live, offer, serve_first
+from kits.room import Room, make_room
 
 pytestmark = pytest.mark.gpu
 SWAPS = 12

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from lanes_kit import ADAPTERS, Bench, adapter, bench, reference
+from kits.lanes import ADAPTERS, Bench, adapter, bench, reference
 
-from hotswapd.swap.probe import run_probe
+from hotswapd.swap.resident.sanity import run_probe
 
 pytestmark = pytest.mark.gpu
 SWAPS = 100

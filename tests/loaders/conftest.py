@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import s3_kit
-from hub_server import HubServer
-from s3_proxy import S3Proxy
+from kits import s3 as s3_kit
+from kits.hub_server import HubServer
+from kits.s3_proxy import S3Proxy
 
-from hotswapd.loaders.store import Store
+from hotswapd.loaders.store.store import Store
 
 
 @pytest.fixture

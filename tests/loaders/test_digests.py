@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from folders import CONFIG, WEIGHTS
+from kits.folders import CONFIG, WEIGHTS
 
 from hotswapd.loaders.digests import Listed, dump_digests, load_digests
 

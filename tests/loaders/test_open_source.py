@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from hotswapd.loaders import KINDS, open_source
-from hotswapd.loaders.local import LocalSource
+from hotswapd.loaders.local.source import LocalSource
 
 
 def test_a_local_table_becomes_a_local_source(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_every_kind_takes_its_tables_keys(kind: str) -> None:
 
 def test_a_local_source_imports_no_cloud_client_and_no_tensor_library(tmp_path: Path) -> None:
     program = (
-        "import sys; from hotswapd.loaders.local import LocalSource; LocalSource('', sys.argv[1]).scan();"
+        "import sys; from hotswapd.loaders.local.source import LocalSource; LocalSource('', sys.argv[1]).scan();"
         "print({'torch', 'peft', 'boto3', 'botocore', 'huggingface_hub'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)

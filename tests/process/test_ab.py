@@ -5,12 +5,12 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
-from faults_kit import goes_live
-from rollout_kit import Users, configure, expected, rollout, runs
-from service_kit import Room, make_room
-from waiting import until
+from kits.faults import goes_live
+from kits.room import Room, make_room
+from kits.users import Users, configure, expected, rollout, runs
+from kits.waiting import until
 
-from hotswapd.daemon.client import Refused
+from hotswapd.daemon.control.client import Refused
 
 
 @pytest.fixture

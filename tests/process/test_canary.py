@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from adapters import greedy, logits, oracle_model
-from faults_kit import PROMPT, TOKENS, goes_live
-from models import byte_tokenizer
-from rollout_kit import Users, configure, expected, rollout, runs
-from service_kit import Room, home, make_room
-from waiting import until
+from kits.adapters import greedy, logits, oracle_model
+from kits.faults import PROMPT, TOKENS, goes_live
+from kits.models import byte_tokenizer
+from kits.room import Room, home, make_room
+from kits.users import Users, configure, expected, rollout, runs
+from kits.waiting import until
 
-from hotswapd.daemon.pages_rollout import side_by_side
+from hotswapd.daemon.terminal.rollout import side_by_side
 
 
 @pytest.fixture

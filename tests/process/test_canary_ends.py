@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from faults_kit import fill, mounted
-from rollout_kit import Users, configure, expected, rollout, runs
-from service_kit import Room, make_room
-from waiting import until
+from kits.faults import fill, mounted
+from kits.room import Room, make_room
+from kits.users import Users, configure, expected, rollout, runs
+from kits.waiting import until
 
 GOOD, WINDOW, WAVE = 200, 230, 8
 

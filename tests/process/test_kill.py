@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from crash_kit import Crashes, asked_through_deaths
-from service_kit import Room, make_room
+from kits.crashes import Crashes, asked_through_deaths
+from kits.room import Room, make_room
 
 KILLS = int(os.environ.get("HOTSWAPD_TEST_KILLS", "5"))
 SEED = int(os.environ.get("HOTSWAPD_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 30)

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapters import CONFIG, WEIGHTS, make_adapter
-from costs import calls
-from faults_kit import question, truth
-from folders import Clock
-from service_kit import LIMIT, Room, folder, home, make_room
-from waiting import until
+from kits.adapters import CONFIG, WEIGHTS, make_adapter
+from kits.costs import calls
+from kits.faults import question, truth
+from kits.folders import Clock
+from kits.room import LIMIT, Room, folder, home, make_room
+from kits.waiting import until
 
-from hotswapd.daemon.inbox import Inbox
-from hotswapd.daemon.ledger import Ledger
-from hotswapd.loaders.local import LocalSource
+from hotswapd.daemon.ledger.ledger import Ledger
+from hotswapd.daemon.pipeline.queue import Inbox
+from hotswapd.loaders.local.source import LocalSource
 
 MANY, BURST, FEW = 5000, 1000, 250
 LEAK = 32 << 20

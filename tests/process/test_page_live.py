@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser_kit import Browser, chromium
-from faults_kit import Clients
-from service_kit import LIMIT, Room, make_room
+from kits.browser import Browser, chromium
+from kits.faults import Clients
+from kits.room import LIMIT, Room, make_room
 
 # A page that somebody reloaded has lost this.
 MARK = "window.neverReloaded"

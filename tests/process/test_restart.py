@@ -5,10 +5,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from adapters import WEIGHTS, digest_of
-from faults_kit import Clients, goes_live
-from service_kit import Room, home, make_room
-from waiting import until
+from kits.adapters import WEIGHTS, digest_of
+from kits.faults import Clients, goes_live
+from kits.room import Room, home, make_room
+from kits.waiting import until
 
 
 @pytest.fixture

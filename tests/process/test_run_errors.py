@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from service_kit import LIMIT, home, make_room
+from kits.room import LIMIT, home, make_room
 
 
 def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":

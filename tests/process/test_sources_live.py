@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import s3_kit
-from adapters import digest_of
-from alone_kit import launch_alone
-from folders import CONFIG, WEIGHTS
-from hub_server import HubServer
-from service_kit import Process, Room, folder, home
-from waiting import until
+from kits import s3 as s3_kit
+from kits.adapters import digest_of
+from kits.alone import launch_alone
+from kits.folders import CONFIG, WEIGHTS
+from kits.hub_server import HubServer
+from kits.room import Process, Room, folder, home
+from kits.waiting import until
 
 from hotswapd.daemon.cli import main
 from hotswapd.loaders.publish import publish
-from hotswapd.loaders.s3_session import S3Access
+from hotswapd.loaders.s3.session import S3Access
 
 REPO = "org/adapters"
 # Seconds. What is promised is less than four; on a busy machine it takes longer, and only a poll would take this long.

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from adapters import digest_of, greedy, oracle_model
-from faults_kit import GENERATION, Clients, goes_live
-from models import byte_tokenizer, text_of
+from kits.adapters import digest_of, greedy, oracle_model
+from kits.faults import GENERATION, Clients, goes_live
+from kits.models import byte_tokenizer, text_of
+from kits.room import Room, home, make_room
+from kits.waiting import until
 from peft import LoraConfig, get_peft_model
-from service_kit import Room, home, make_room
-from waiting import until
 
 from hotswapd.daemon.cli import main
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alone_kit import start_alone
-from resident_kit import opened
-from service_kit import Room, folder, home
-from waiting import until
+from kits.alone import start_alone
+from kits.residents import opened
+from kits.room import Room, folder, home
+from kits.waiting import until
 
 from .corpus import GOOD, Bad
 from .corpus_racing import Race

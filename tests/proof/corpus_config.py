@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from adapters import BAD, CONFIG, edit_config
+from kits.adapters import BAD, CONFIG, edit_config
 
 from .corpus import Bad, Spoil, waits
 

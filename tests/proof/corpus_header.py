@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from adapters import WEIGHTS
+from kits.adapters import WEIGHTS
 
 from .corpus import Bad, Spoil, waits
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters import CONFIG, WEIGHTS
-from service_kit import Room, home
-from waiting import until
+from kits.adapters import CONFIG, WEIGHTS
+from kits.room import Room, home
+from kits.waiting import until
 
 from .corpus import GOOD
 from .corpus_header import join

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import s3_kit
-from adapters import CONFIG, WEIGHTS
-from hub_server import HubServer
-from s3_proxy import Exchange, S3Proxy, answering, cutting, refusing, shortening
-from service_kit import home
+from kits import s3 as s3_kit
+from kits.adapters import CONFIG, WEIGHTS
+from kits.hub_server import HubServer
+from kits.room import home
+from kits.s3_proxy import Exchange, S3Proxy, answering, cutting, refusing, shortening
 
 from .corpus import GOOD
 

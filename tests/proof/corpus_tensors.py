@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from adapters import BAD, PREFIX, edit_tensors
+from kits.adapters import BAD, PREFIX, edit_tensors
 
 from .corpus import Bad, Spoil
 

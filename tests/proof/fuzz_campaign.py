@@ -20,7 +20,7 @@ from .fuzz_mutants import Pair, mutant, seeds
 from .fuzz_strategies import mutants
 from .fuzz_target import Meaning, Target, discard, keep, make_target
 
-CHECKER = Path(__file__).parents[1] / "fuzz_checker.py"
+CHECKER = Path(__file__).parents[1] / "runs" / "fuzz_checker.py"
 HANG = 120.0
 """Seconds for one batch, after which the checker is killed, and what it was at counts as bad."""
 _BATCH = 32

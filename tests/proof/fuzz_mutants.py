@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters import CONFIG, WEIGHTS, make_adapter
+from kits.adapters import CONFIG, WEIGHTS, make_adapter
 
 
 @dataclass(frozen=True, slots=True)

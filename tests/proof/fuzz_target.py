@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from adapters import CONFIG, WEIGHTS
-from models import tiny
+from kits.adapters import CONFIG, WEIGHTS
+from kits.models import tiny
 from transformers import AutoConfig
 
-from hotswapd.loaders.header import config_lacking, weights_lacking
-from hotswapd.swap.admission import Plan, admit
-from hotswapd.swap.contract import Contract
+from hotswapd.loaders.whole import config_lacking, weights_lacking
+from hotswapd.swap.adapter.admission import Plan, admit
+from hotswapd.swap.adapter.contract import Contract
+from hotswapd.swap.adapter.manifest import read_manifest
+from hotswapd.swap.adapter.oracle import MetaOracle
+from hotswapd.swap.arena.filling import fill_host_image
+from hotswapd.swap.arena.layout import Layout
 from hotswapd.swap.errors import Rejected
-from hotswapd.swap.filling import fill_host_image
-from hotswapd.swap.layout import Layout
-from hotswapd.swap.manifest import read_manifest
-from hotswapd.swap.oracle import MetaOracle
 
 from .fuzz_mutants import Pair
 

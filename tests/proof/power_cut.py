@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from needs import need
+from kits.needs import need
 
 SOURCE = Path(__file__).with_name("syncs.c")
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from corpus_kit import in_full
-from service_kit import make_room
+from kits.corpus import in_full
+from kits.room import make_room
 
 from .corpus import Bad, everything, some
 from .corpus_bench import GROWTH, SOURCE, Bench, goes_on, open_bench

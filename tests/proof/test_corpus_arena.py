@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from resident_kit import answer, go_live, opened, same_bits
-from service_kit import home
+from kits.residents import answer, go_live, opened, same_bits
+from kits.room import home
 
 from hotswapd.swap.errors import Rejected
-from hotswapd.swap.resident import Resident
+from hotswapd.swap.resident.resident import Resident
 
 from .corpus import GOOD, Bad, everything
 from .corpus_bench import DTYPE, LIVE, MAX_RANK

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from corpus_kit import only_in_full
-from service_kit import make_room
+from kits.corpus import only_in_full
+from kits.room import make_room
 
 from .corpus_bench import GROWTH, SOURCE, Bench, open_bench
 from .corpus_racing import RACES, Race

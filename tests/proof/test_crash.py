@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from crash_kit import Crashes, asked_through_deaths
-from service_kit import LIMIT, make_room
-from waiting import until
+from kits.crashes import Crashes, asked_through_deaths
+from kits.room import LIMIT, make_room
+from kits.waiting import until
 
-from hotswapd.daemon.client import NoDaemon, Refused
+from hotswapd.daemon.control.client import NoDaemon, Refused
 
 ROUNDS = int(os.environ.get("HOTSWAPD_TEST_CRASHES", "0"))
 """How often at each place; 0: once, at some of them."""

@@ -11,13 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from alone_kit import start_alone
-from service_kit import Room, make_room
+from kits.alone import start_alone
+from kits.room import Room, make_room
 
-from hotswapd.daemon.boot import OPERATOR, pointed_at
-from hotswapd.daemon.holds import kept_holds
-from hotswapd.daemon.ledger import Ledger
-from hotswapd.loaders.store import Store, digest_of
+from hotswapd.daemon.ledger.holds import kept_holds
+from hotswapd.daemon.ledger.ledger import Ledger
+from hotswapd.daemon.ledger.rows import OPERATOR
+from hotswapd.daemon.live.restore import pointed_at
+from hotswapd.loaders.store.store import Store, digest_of
 
 from .power_cut import cuts, syncs, watcher
 

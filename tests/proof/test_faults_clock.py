@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alone_kit import start_alone
-from faults_kit import Clients, asked_all_the_while, goes_live, offer, only_in_full, until_reason
-from needs import need
-from service_kit import Room, make_room
-from waiting import until
+from kits.alone import start_alone
+from kits.faults import Clients, asked_all_the_while, goes_live, offer, only_in_full, until_reason
+from kits.needs import need
+from kits.room import Room, make_room
+from kits.waiting import until
 
 HOUR = 3600
 

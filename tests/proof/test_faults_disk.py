@@ -7,8 +7,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from adapters import WEIGHTS
-from faults_kit import (
+from kits.adapters import WEIGHTS
+from kits.faults import (
     asked_all_the_while,
     fill,
     goes_live,
@@ -18,8 +18,8 @@ from faults_kit import (
     unreadable,
     until_reason,
 )
-from service_kit import Room, make_room
-from waiting import until
+from kits.room import Room, make_room
+from kits.waiting import until
 
 
 @pytest.fixture

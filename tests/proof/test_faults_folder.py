@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from alone_kit import start_alone
-from faults_kit import (
+from kits.alone import start_alone
+from kits.faults import (
     asked_all_the_while,
     goes_live,
     mounted,
@@ -22,8 +22,8 @@ from faults_kit import (
     until_down,
     until_up,
 )
-from service_kit import Room, folder, make_room
-from waiting import until
+from kits.room import Room, folder, make_room
+from kits.waiting import until
 
 QUICK = folder(settle=0.05, rescan=0.5)
 RARE = folder(settle=0.05, rescan=3600.0)

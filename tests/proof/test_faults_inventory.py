@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from faults_run import rows
+from runs.faults import rows
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
-from faults_kit import (
+from kits.faults import (
     GENERATION,
     Clients,
     asked_all_the_while,
@@ -21,8 +21,8 @@ from faults_kit import (
     spare,
     until_up,
 )
-from service_kit import Room, make_room
-from waiting import until
+from kits.room import Room, make_room
+from kits.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import urllib.error
 from pathlib import Path
 
 import pytest
-from faults_kit import Clients, asked_all_the_while, goes_live, offer, only_in_full, serve_first, until_reason
-from service_kit import Room, make_room
-from waiting import until
+from kits.faults import Clients, asked_all_the_while, goes_live, offer, only_in_full, serve_first, until_reason
+from kits.room import Room, make_room
+from kits.waiting import until
 
 
 @pytest.fixture

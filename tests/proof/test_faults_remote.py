@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import s3_kit
-from alone_kit import start_alone
-from faults_kit import asked_all_the_while, goes_live, offer, only_in_full
-from folders import CONFIG, WEIGHTS
-from hub_server import HubServer
-from s3_proxy import S3Proxy, answering, cutting, hanging_up, refusing, shortening
-from service_kit import Room, folder, home, make_room
-from waiting import until
+from kits import s3 as s3_kit
+from kits.alone import start_alone
+from kits.faults import asked_all_the_while, goes_live, offer, only_in_full
+from kits.folders import CONFIG, WEIGHTS
+from kits.hub_server import HubServer
+from kits.room import Room, folder, home, make_room
+from kits.s3_proxy import S3Proxy, answering, cutting, hanging_up, refusing, shortening
+from kits.waiting import until
 
 PAGE = b'<?xml version="1.0"?><ListBucketResult><Name>b</Name>%s</ListBucketResult>'
 CIRCLE = PAGE % b"<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from adapters import CONFIG, WEIGHTS, edit_config, edit_tensors
+from kits.adapters import CONFIG, WEIGHTS, edit_config, edit_tensors
 
 from .fuzz_campaign import Campaign, by_bytes, by_structure, opened
 from .fuzz_mutants import Pair

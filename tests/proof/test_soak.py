@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from service_kit import Room, make_room
-from soak_plot import draw
-from soak_run import MEGABYTE, Plan, Soak, Soaked, settled
-from soak_watch import Sample, growth, slope
+from kits.room import Room, make_room
+from runs.soak import MEGABYTE, Plan, Soak, Soaked, settled
+from runs.soak_plot import draw
+from runs.soak_watch import Sample, growth, slope
 
 SECONDS = float(os.environ.get("HOTSWAPD_TEST_SOAK_SECONDS", "20"))
 

@@ -8,11 +8,11 @@ import os
 import time
 from pathlib import Path
 
-from daemon_kit import Daemon
-from lanes_kit import SHORT_ASK, adapter, bench
-from soak_watch import Sample, after_warm_up, growth, look, slope
+from kits.candidates import Daemon
+from kits.lanes import SHORT_ASK, adapter, bench
+from runs.soak_watch import Sample, after_warm_up, growth, look, slope
 
-from hotswapd.daemon.lifecycle import State
+from hotswapd.daemon.ledger.states import State
 
 SWAPS = int(os.environ.get("HOTSWAPD_TEST_SWAPS", "120"))
 _LOOKS = 60

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from adapters import CONFIG, WEIGHTS
-from served import Served, serve
+from kits.adapters import CONFIG, WEIGHTS
+from kits.contracts import Served, serve
 
 
 @pytest.fixture(scope="session")

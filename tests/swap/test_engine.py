@@ -1,10 +1,10 @@
 """The engine: warm before it answers, compiled once, and closed to every request that would kill a lane."""
 
 import pytest
-from lanes_kit import LONG, SHORT_ASK, bench
+from kits.lanes import LONG, SHORT_ASK, bench
 
-from hotswapd.swap.engine import Ask, BadAsk
-from hotswapd.swap.sampling import Sampling
+from hotswapd.swap.lanes.asks import Ask, BadAsk
+from hotswapd.swap.lanes.sampling import Sampling
 
 
 @pytest.fixture(scope="module")

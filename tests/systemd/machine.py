@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import pytest
-from waiting import until
+from kits.waiting import until
 
-from hotswapd.daemon.client import Client
+from hotswapd.daemon.control.client import Client
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent

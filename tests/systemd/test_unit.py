@@ -14,10 +14,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests of this folder share modules of their own
 
+from kits.needs import need
+from kits.room import home
 from machine import COMPLETION, UNIT, Machine, install, machine_or_skip, make
-from needs import need
 from outside import API_KEY, HANG, Outside, copy_for_all, outside, spoilt
-from service_kit import home
 
 HERE = Path(__file__).parent
 UNITS = HERE.parent.parent / "systemd"

@@ -1,0 +1,1 @@
+"""`hotswapd bench`, one file per measurement."""

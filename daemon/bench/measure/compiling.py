@@ -1,0 +1,121 @@
+"""Recompilations that a swap causes: how many, and how long the first step after it takes."""
+
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft.utils.hotswap import hotswap_adapter, prepare_model_for_compiled_hotswap
+
+from hotswapd.daemon.bench.peft_ways import NAME, peft_model
+from hotswapd.daemon.bench.samples import Findings, at_most
+from hotswapd.daemon.bench.scene import Scene, write_adapter
+from hotswapd.swap.resident.base import load_base
+from hotswapd.swap.resident.compilation import CompileCounter
+from hotswapd.swap.resident.resident import Resident
+
+_RANKS = (4, 8, 2)
+_MAX_RANK = 8
+WHAT = {
+    "ours": "hotswapd",
+    "peft_prepared": "PEFT after prepare_model_for_compiled_hotswap",
+    "peft_unprepared": "PEFT without it, equal ranks and other alphas",
+}
+
+
+def measure(scene: Scene) -> Findings:
+    """Swap a compiled model twice each way; ranks and alphas differ, but PEFT unprepared takes only equal ranks."""
+    varied = _adapters(scene, "varied", _RANKS, (4, 32, 2))
+    equal = _adapters(scene, "equal", (4, 4, 4), (4, 32, 2))
+    found = Findings()
+    counts = {}
+    for name, way, adapters in (
+        ("ours", _ours, varied),
+        ("peft_prepared", _prepared, varied),
+        ("peft_unprepared", _unprepared, equal),
+    ):
+        torch._dynamo.reset()
+        counter = CompileCounter()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                counts[name] = _swap_all(scene, way(scene, adapters), counter, found, name)
+        finally:
+            counter.close()
+    found.goals.append(at_most("compiling.ours", "hotswapd recompiles nothing", counts["ours"], 0.0, "compilations"))
+    return found
+
+
+Stepper = tuple[Any, list[Callable[[], object]], Callable[[], None]]
+"""A compiled model, what swaps it once each, and what closes it."""
+
+
+def _adapters(scene: Scene, name: str, ranks: tuple[int, ...], alphas: tuple[int, ...]) -> list[Path]:
+    places = []
+    for number, (rank, alpha) in enumerate(zip(ranks, alphas, strict=True)):
+        place = scene.room / f"{name}-{number}"
+        places.append(write_adapter(place, scene.slots, rank, seed=number, dtype=scene.dtype, alpha=alpha))
+    return places
+
+
+def _ours(scene: Scene, adapters: list[Path]) -> Stepper:
+    resident = Resident.open(scene.spec(max_rank=_MAX_RANK, images=3))
+    resident.swap(adapters[0], 1)
+    swaps: list[Callable[[], object]] = [
+        lambda adapter=adapter, number=number: resident.swap(adapter, number)  # type: ignore[misc]
+        for number, adapter in enumerate(adapters[1:], start=2)
+    ]
+    return torch.compile(resident.model), swaps, resident.close
+
+
+def _prepared(scene: Scene, adapters: list[Path]) -> Stepper:
+    return _theirs(scene, adapters, prepared=True)
+
+
+def _unprepared(scene: Scene, adapters: list[Path]) -> Stepper:
+    return _theirs(scene, adapters, prepared=False)
+
+
+def _theirs(scene: Scene, adapters: list[Path], *, prepared: bool) -> Stepper:
+    from hotswapd.swap.resident.base import base_config
+
+    model = peft_model(load_base(scene.spec(), base_config(scene.base)).model, adapters[0])
+    if prepared:
+        prepare_model_for_compiled_hotswap(model, target_rank=_MAX_RANK)
+    device = str(scene.device)
+    swaps: list[Callable[[], object]] = [
+        lambda adapter=adapter: hotswap_adapter(model, str(adapter), NAME, torch_device=device)  # type: ignore[misc]
+        for adapter in adapters[1:]
+    ]
+    return torch.compile(model), swaps, lambda: None
+
+
+def _swap_all(scene: Scene, stepper: Stepper, counter: CompileCounter, found: Findings, name: str) -> int:
+    """Warm up, then swap; the counter and the first step after each swap say what it caused."""
+    model, swaps, close = stepper
+    cold = _step(scene, model)
+    usual = min(_step(scene, model) for _ in range(5))
+    warm = counter.count
+    lost = []
+    for swap in swaps:
+        swap()
+        lost.append(max(0.0, _step(scene, model) - usual))
+    close()
+    found.add(
+        f"compiling.{name}.count", f"{WHAT[name]}: recompilations in {len(swaps)} swaps", "", [counter.count - warm]
+    )
+    found.add(f"compiling.{name}.seconds", f"{WHAT[name]}: what a swap adds to the next step", "s", lost)
+    found.add(f"compiling.{name}.first", f"{WHAT[name]}: the first step, which compiles", "s", [cold])
+    return counter.count - warm
+
+
+def _step(scene: Scene, model: Any) -> float:
+    ids = torch.arange(16, device=scene.device)[None]
+    scene.synchronize()
+    began = time.perf_counter()
+    with torch.inference_mode():
+        model(input_ids=ids, use_cache=False)
+    scene.synchronize()
+    return time.perf_counter() - began

@@ -1,0 +1,1 @@
+"""`hotswapd check`: would this adapter be taken? Needs no daemon."""

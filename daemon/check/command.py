@@ -1,0 +1,113 @@
+"""``hotswapd check``: say before it is published whether an adapter would be taken.
+
+Loads no weights of the base, unless its gates are to be run.
+"""
+
+import json
+import os
+import sys
+from argparse import Namespace
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+
+from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
+from hotswapd.daemon.config.tables import Admission
+from hotswapd.daemon.host.exits import Exit
+from hotswapd.daemon.report.verdicts import record
+from hotswapd.daemon.terminal.complaint import complain
+from hotswapd.daemon.terminal.misfits import misfit_table
+from hotswapd.daemon.terminal.verdicts import verdict_table
+from hotswapd.daemon.terminal.words import plain, show
+from hotswapd.loaders.errors import Unavailable
+from hotswapd.loaders.publish.snapshot import adapters_in, require_listed
+from hotswapd.swap.errors import DeviceMissing, NoSlots, Rejected, StartError
+
+from .fetch import Unreadable, located
+from .findings import Findings, examine_adapter
+
+
+def check(arguments: Namespace) -> int:
+    """Check one adapter: 0 when it would be taken, 3 when not, 4 when it or the base cannot be read."""
+    try:
+        findings = _findings(arguments)
+    except ConfigError as error:
+        for problem in error.problems:
+            complain(str(problem), Exit.CONFIGURATION)
+        return Exit.CONFIGURATION
+    except NoBase as error:
+        return complain(str(error), Exit.USAGE)
+    except NoSlots as error:
+        return complain(str(error), Exit.CONFIGURATION)
+    except DeviceMissing as error:
+        return complain(str(error), Exit.TRY_AGAIN)
+    except (Unreadable, StartError, Unavailable, OSError) as error:
+        return complain(str(error), Exit.UNAVAILABLE)
+    _print(findings, arguments.place, arguments.json)
+    return Exit.FINE if findings.ok else Exit.REJECTED
+
+
+def _findings(arguments: Namespace) -> Findings:
+    settings = _settings(arguments)
+    admission = settings.admission if settings else Admission()
+    sources = settings.source if settings else ()
+    try:
+        with located(arguments.place, sources, admission.max_artifact_bytes) as directory:
+            found = examine_adapter(directory, settings.model if settings else None, admission)
+            if found.ok:
+                require_listed(directory)
+            if not arguments.verify or not found.ok:
+                return _aimed(found, directory)
+            return _verified(found, directory, arguments.place, settings)
+    except Rejected as error:
+        return Findings(error.misfits)
+
+
+def _aimed(found: Findings, directory: Path) -> Findings:
+    """Add where adapters are when the directory itself holds nothing of one."""
+    nothing = {"config_missing", "weights_missing"} <= {misfit.code for misfit in found.misfits}
+    below = adapters_in(directory) if nothing else ""
+    return replace(found, note=f"it holds no adapter itself, but {below}") if below else found
+
+
+class NoBase(Exception):
+    """The gates were asked for without a model to run them on."""
+
+
+def _verified(found: Findings, directory: Path, place: str, settings: Settings | None) -> Findings:
+    """Run the gates too, on the model itself."""
+    if settings is None:
+        raise NoBase("--verify needs the base: name it with --config or --base")
+    from .gates import verify_adapter  # loads the model's code, which takes seconds
+
+    return replace(found, verdicts=tuple(verify_adapter(directory, place, settings)))
+
+
+def _settings(arguments: Namespace) -> Settings | None:
+    """Put the command line's wishes over the configuration; without a base only structure can be checked."""
+    wishes = {"base": arguments.base, "max_rank": arguments.max_rank}
+    environ = {f"HOTSWAPD_MODEL__{key.upper()}": str(value) for key, value in wishes.items() if value is not None}
+    if arguments.config is None and arguments.base is None:
+        return None
+    return load_settings(arguments.config, {**os.environ, **environ})
+
+
+def _print(findings: Findings, place: str, as_json: bool) -> None:
+    if as_json:
+        misfits = [asdict(misfit) for misfit in findings.misfits]
+        said = {"ok": findings.ok, "misfits": misfits, "note": findings.note or None}
+        if findings.verdicts:
+            said["verify"] = [record(verdict) for verdict in findings.verdicts]
+        sys.stdout.write(json.dumps(said) + "\n")
+        return
+    show(_page(findings, place))
+
+
+def _page(findings: Findings, place: str) -> RenderableType:
+    misfits, verdicts = findings.misfits, findings.verdicts
+    count = f"{len(misfits)} misfits" if misfits else "it fails a gate"
+    parts: list[RenderableType] = [plain(f"{place} would be {'taken' if findings.ok else f'refused: {count}'}")]
+    parts += [misfit_table(misfits)] if misfits else []
+    parts += [verdict_table(verdicts)] if verdicts else []
+    return Group(*parts, *([plain(findings.note)] if findings.note else []))

@@ -1,0 +1,75 @@
+"""Everything that can be said against an adapter without the base's weights and without a GPU."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import LoraConfig
+
+from hotswapd.daemon.config.tables import Admission, Model
+from hotswapd.swap.adapter.admission import admit
+from hotswapd.swap.adapter.config import examine
+from hotswapd.swap.adapter.contract import Contract
+from hotswapd.swap.adapter.manifest import Manifest, read_manifest
+from hotswapd.swap.adapter.oracle import MetaOracle
+from hotswapd.swap.arena.filling import fill_host_image
+from hotswapd.swap.arena.layout import Layout
+from hotswapd.swap.errors import Misfit, NoSlots, Rejected
+from hotswapd.swap.gates.spec import Outcome, Verdict
+from hotswapd.swap.resident.base import base_config, choose_dtype
+
+_STRUCTURE = "only its structure was checked: name a base with --config or --base to compare it with one"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """`misfits` is empty when it would be taken; `note` says what was not looked at, `verdicts` what gates found."""
+
+    misfits: tuple[Misfit, ...]
+    note: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.misfits and all(verdict.outcome != Outcome.FAILED for verdict in self.verdicts)
+
+
+def examine_adapter(directory: Path, model: Model | None, admission: Admission) -> Findings:
+    """Find every misfit of the adapter in `directory`; without a model, those of its structure alone.
+
+    Raises BaseUnusable when the base's configuration cannot be read and NoSlots when the base has no slots.
+    """
+    note = "" if model else _STRUCTURE
+    try:
+        manifest = read_manifest(directory)
+        if model is None:
+            _, misfits = examine(manifest.config, LoraConfig().to_dict())
+            return Findings(tuple(misfits), note)
+        _compare(manifest, model, admission)
+    except Rejected as error:
+        return Findings(error.misfits, note)
+    return Findings((), note)
+
+
+def _compare(manifest: Manifest, model: Model, admission: Admission) -> None:
+    """Do what the daemon does, as far as the host's memory. Raises Rejected."""
+    _check_size(manifest, admission.max_artifact_bytes)
+    config = base_config(model.base, model.revision)
+    oracle = MetaOracle(config, model.target_modules)
+    if not oracle.slots:
+        raise NoSlots(f"model.target_modules: {model.base!r} has no module that it names")
+    # The daemon's device need not be this machine's; where it is not said, the stricter of both dtypes is taken.
+    dtype = choose_dtype(model.dtype, config, torch.device("cpu" if model.device == "cpu" else "cuda"))
+    names = (model.base, *admission.base_models)
+    contract = Contract(names, oracle.slots, model.max_rank, str(dtype).removeprefix("torch."), model.revision)
+    plan = admit(manifest, contract, oracle)
+    layout = Layout.of(contract, dtype)
+    fill_host_image(torch.empty(layout.size, dtype=torch.uint8), plan, layout)
+
+
+def _check_size(manifest: Manifest, most: int) -> None:
+    if manifest.file_size > most:
+        remedy = "raise admission.max_artifact_bytes, or train with a lower rank"
+        got = f"{manifest.file_size} bytes"
+        raise Rejected([Misfit("too_large", manifest.weights.name, f"at most {most} bytes", got, remedy)])

@@ -1,0 +1,85 @@
+"""``hotswapd check --verify``: the gates of [verify], on the base itself, without a daemon."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from transformers.utils.logging import disable_progress_bar
+
+from hotswapd.daemon.config.settings import LANES_FOR_A_JUDGE, Settings
+from hotswapd.daemon.gates.from_config import make_spec, require_readable
+from hotswapd.daemon.gates.judge import Judge
+from hotswapd.loaders.store.store import digest_of
+from hotswapd.swap.arena.image import Image
+from hotswapd.swap.engine import Engine
+from hotswapd.swap.errors import RolledBack
+from hotswapd.swap.gates.spec import Verdict
+from hotswapd.swap.gates.turns import Surroundings
+from hotswapd.swap.gates.verifier import Verifier
+from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.resident.base import ResidentSpec
+from hotswapd.swap.resident.resident import Resident
+
+
+def verify_adapter(directory: Path, place: str, settings: Settings) -> list[Verdict]:
+    """Run the gates on an adapter that fits, until one fails; what is live elsewhere is not known here.
+
+    So a dataset is compared with the base alone. Raises ConfigError, StartError, Unavailable or Rejected.
+    """
+    require_readable(settings.verify)
+    disable_progress_bar()
+    verdicts: list[Verdict] = []
+    with _engine(settings) as engine:
+        resident = engine.resident
+        verifier = Verifier(
+            resident, make_spec(settings.verify, engine), Surroundings(), context=engine.context, ends=engine.ends
+        )
+        image = resident.stage(resident.admit(directory), digest_of(directory))
+        with suppress(RolledBack):  # the verdict that says so is the last one
+            verifier.run(image, verdicts.append)
+            _ask_the_judge(engine, image, directory, place, settings, verdicts)
+    return verdicts
+
+
+def _ask_the_judge(
+    engine: Engine, image: Image, directory: Path, place: str, settings: Settings, verdicts: list[Verdict]
+) -> None:
+    command = settings.verify.command
+    if command is None:
+        return
+    engine.open()
+    engine.lanes.go_live(engine.resident.base_image)
+    judge = Judge(command, engine, settings.model.base, Surroundings())
+    verdicts.append(judge.verdict(image, place, directory))
+
+
+@contextmanager
+def _engine(settings: Settings) -> Iterator[Engine]:
+    """Load the base as the daemon does; lanes are started only for a judge."""
+    model, serve = settings.model, settings.serve
+    spec = ResidentSpec(
+        base=model.base,
+        revision=model.revision,
+        dtype=model.dtype,
+        device=model.device,
+        max_rank=model.max_rank,
+        target_modules=model.target_modules,
+        attn_implementation=model.attn_implementation,
+        base_models=settings.admission.base_models,
+        images=LANES_FOR_A_JUDGE + 1,
+    )
+    resident = Resident.open(spec)
+    sizes = EngineSpec(
+        lanes=LANES_FOR_A_JUDGE,
+        context_tokens=serve.context_tokens,
+        cache_tokens=serve.cache_tokens,
+        batch_tokens=serve.batch_tokens,
+        compile=False,
+    )
+    engine = Engine(resident, sizes)
+    try:
+        yield engine
+    finally:
+        if settings.verify.command is not None and engine.lanes.longest:
+            engine.close()
+        resident.close()

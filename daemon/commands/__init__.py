@@ -1,0 +1,1 @@
+"""The commands, one file each; `parser` describes all of them."""

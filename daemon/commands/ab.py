@@ -1,0 +1,36 @@
+"""``hotswapd ab``: two generations side by side until somebody decides."""
+
+import json
+import sys
+from argparse import Namespace
+
+from hotswapd.daemon.control.client import Client
+from hotswapd.daemon.terminal.rollout import side_by_side
+
+from .change import post
+from .talk import talk
+
+
+def start(arguments: Namespace) -> int:
+    """Put a kept generation beside the live one."""
+    return post(arguments, "/ab/start", {"generation": arguments.generation, "weight": arguments.weight})
+
+
+def promote(arguments: Namespace) -> int:
+    """Make what is beside the live generation live."""
+    return post(arguments, "/ab/promote", {})
+
+
+def stop(arguments: Namespace) -> int:
+    """Take away what is beside the live generation."""
+    return post(arguments, "/ab/stop", {})
+
+
+def status(arguments: Namespace) -> int:
+    """Show both arms side by side."""
+
+    def say(client: Client) -> None:
+        now = client.get("/status").get("rollout")
+        sys.stdout.write((json.dumps(now, indent=2) if arguments.json else side_by_side(now)) + "\n")
+
+    return talk(arguments, say)

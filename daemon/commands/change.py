@@ -1,0 +1,52 @@
+"""The commands that change what a running daemon does."""
+
+import os
+import sys
+from argparse import Namespace
+from typing import Any
+
+from hotswapd.daemon.control.client import Client
+
+from .talk import talk
+
+
+def submit(arguments: Namespace) -> int:
+    """Put an adapter on the queue. A plain path, also a relative one, is taken as one on this machine."""
+    uri = arguments.uri if "://" in arguments.uri else os.path.abspath(arguments.uri)  # noqa: PTH100 - links stay
+    return post(arguments, "/submit", {"uri": uri, "again": arguments.again})
+
+
+def rollback(arguments: Namespace) -> int:
+    """Make a kept generation live."""
+    return post(arguments, "/rollback", {"generation": arguments.generation, "follow": arguments.follow})
+
+
+def pin(arguments: Namespace) -> int:
+    """Keep what is live."""
+    return post(arguments, "/pin", {"generation": arguments.generation})
+
+
+def unpin(arguments: Namespace) -> int:
+    """Let new adapters go live again."""
+    return post(arguments, "/unpin", {})
+
+
+def pause(arguments: Namespace) -> int:
+    """Take nothing from the queue."""
+    return post(arguments, "/pause", {})
+
+
+def resume(arguments: Namespace) -> int:
+    """Take from the queue again."""
+    return post(arguments, "/resume", {})
+
+
+def post(arguments: Namespace, path: str, fields: dict[str, Any]) -> int:
+    """Ask for a change, and print what is so then."""
+
+    def say(client: Client) -> None:
+        answer = client.post(path, fields)
+        parts = [f"{key} {value}" for key, value in answer.items() if value is not None]
+        sys.stdout.write(f"{path.removeprefix('/')}: {', '.join(parts) or 'done'}\n")
+
+    return talk(arguments, say)

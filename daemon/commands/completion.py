@@ -1,0 +1,35 @@
+"""``hotswapd completion bash|zsh|fish``: what a shell needs to complete the command line."""
+
+import argparse
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import shtab
+
+from .parser import make_parser
+
+_PLACES = ("directory", "place", "dest", "uri")
+"""Arguments that may name a directory, whatever else they may name."""
+
+
+def completion(arguments: Namespace) -> int:
+    """Print the completions of a shell; put them where it looks for them, or evaluate them."""
+    parser = make_parser()
+    for action in _actions(parser):
+        if action.type is Path or action.dest in _PLACES:
+            complete: Any = shtab.DIRECTORY if action.dest in _PLACES else shtab.FILE
+            action.complete = complete  # type: ignore[attr-defined] # where shtab looks for it
+    sys.stdout.write(shtab.complete(parser, arguments.shell) + "\n")
+    return 0
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Go through the options and arguments of a parser and of its commands; argparse has no public way."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)

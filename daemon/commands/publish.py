@@ -1,0 +1,129 @@
+"""``hotswapd publish``: check an adapter as the daemon will, then send it where a daemon watches."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from hotswapd.daemon.check.fetch import table_for
+from hotswapd.daemon.check.findings import examine_adapter
+from hotswapd.daemon.config.settings import ConfigError, S3Table, Settings, load_settings
+from hotswapd.daemon.config.tables import Admission
+from hotswapd.daemon.host.exits import Exit
+from hotswapd.daemon.terminal.complaint import complain
+from hotswapd.daemon.terminal.misfits import misfit_table
+from hotswapd.daemon.terminal.words import name_of, show
+from hotswapd.loaders.errors import Refused, Unavailable
+from hotswapd.loaders.files import passing
+from hotswapd.loaders.publish import Published, destination
+from hotswapd.loaders.publish import publish as send
+from hotswapd.loaders.uri import AdapterURI
+from hotswapd.swap.errors import BaseUnusable, NoSlots, Rejected
+
+if TYPE_CHECKING:
+    from hotswapd.loaders.s3.session import S3Access
+
+
+def publish(arguments: Namespace) -> int:
+    """Publish one adapter: 0 when it is there, 3 when it would be refused, 4 when a place cannot be reached."""
+    try:
+        dest = _dest(arguments.dest)
+    except ValueError as error:
+        return complain(str(error), Exit.USAGE)
+    try:
+        settings = _settings(arguments)
+        with _bar() as progress:
+            done = send(
+                arguments.directory,
+                dest,
+                check=_check(settings),
+                progress=progress,
+                access=_access(arguments, dest, settings),
+            )
+    except ConfigError as error:
+        for problem in error.problems:
+            complain(str(problem), Exit.CONFIGURATION)
+        return Exit.CONFIGURATION
+    except Rejected as error:
+        complain(f"{arguments.directory} would be refused, so nothing was sent", Exit.REJECTED)
+        show(misfit_table(error.misfits))
+        return Exit.REJECTED
+    except (NoSlots, BaseUnusable, Refused, Unavailable) as error:
+        return complain(str(error), _exit_code(error))
+    _say(done)
+    return Exit.FINE
+
+
+def _exit_code(error: Exception) -> Exit:
+    if isinstance(error, NoSlots):
+        return Exit.CONFIGURATION
+    return Exit.REJECTED if isinstance(error, Refused) else Exit.UNAVAILABLE
+
+
+def _settings(arguments: Namespace) -> Settings | None:
+    """Read the daemon's configuration; without it and without a base only structure can be checked."""
+    if arguments.config is None and arguments.base is None:
+        return None
+    base = {"HOTSWAPD_MODEL__BASE": arguments.base} if arguments.base else {}
+    return load_settings(arguments.config, {**os.environ, **base})
+
+
+def _dest(text: str) -> str:
+    """Read where to publish to. Raises ValueError with a sentence."""
+    uri = AdapterURI.typed(text)
+    dest = uri.location if uri.scheme == "file" else text
+    destination(dest)
+    return dest
+
+
+def _check(settings: Settings | None) -> Callable[[Path], None]:
+    admission = settings.admission if settings else Admission()
+
+    def check(directory: Path) -> None:
+        findings = examine_adapter(directory, settings.model if settings else None, admission)
+        if findings.note:
+            sys.stderr.write(f"hotswapd: {findings.note}\n")
+        if not findings.ok:
+            raise Rejected(list(findings.misfits))
+
+    return check
+
+
+def _access(arguments: Namespace, dest: str, settings: Settings | None) -> "S3Access | None":
+    """Take the settings of the configured source that `dest` lies in, and put the command line's over them."""
+    if not dest.startswith("s3://"):
+        return None
+    from hotswapd.loaders.s3.session import S3Access  # only now: it brings the S3 client library
+
+    table = table_for(AdapterURI.parse(dest), settings.source) if settings else None
+    keys = ("region", "endpoint_url", "expected_bucket_owner")
+    configured = {key: getattr(table, key) for key in keys} if isinstance(table, S3Table) else {}
+    wished = {key: value for key in keys if (value := getattr(arguments, key))}
+    return S3Access(**{**configured, **wished})
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on a terminal's standard error, nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("publishing"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("publishing", total=None)
+
+        def progress(size: int, total: int) -> None:
+            bar.update(task, advance=size, total=total)
+
+        yield progress
+
+
+def _say(done: Published) -> None:
+    what = ", ".join(done.sent) if done.sent else "it was there already, nothing"
+    sys.stdout.write(f"published {done.uri}: {what} sent, the adapter has {done.size} bytes\n")
+    if passing(name_of(done.uri)):
+        sys.stderr.write("hotswapd: its name is hidden or temporary, so a daemon takes it once it is renamed\n")

@@ -1,0 +1,68 @@
+"""``hotswapd run``."""
+
+import faulthandler
+import os
+import signal
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
+from hotswapd.daemon.host.exits import Exit
+from hotswapd.daemon.host.log import setup_logging
+from hotswapd.daemon.host.sockets import CannotListen
+from hotswapd.daemon.terminal.complaint import complain
+
+DEFAULT_CONFIG = Path("/etc/hotswapd/hotswapd.toml")
+
+
+def run(arguments: Namespace) -> int:
+    """Run the daemon until it is told to stop."""
+    # One that comes while torch is imported waits until the service listens for it, instead of ending the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    config = arguments.config or _default_config()
+    try:
+        settings = load_settings(config, os.environ)
+    except ConfigError as error:
+        return _complain_about(error)
+    setup_logging(settings.log.level, settings.log.format)
+    try:
+        return _serve(settings, lambda: load_settings(config, os.environ))
+    except ConfigError as error:
+        return _complain_about(error)
+    except CannotListen as error:
+        return complain(error.sentence, Exit.TRY_AGAIN)
+
+
+def _serve(settings: Settings, read: Callable[[], Settings]) -> int:
+    from hotswapd.daemon.service.service import Service  # brings in torch, which takes seconds
+
+    setup_logging(settings.log.level, settings.log.format)  # again: libraries just installed handlers of their own
+    _show_stacks()
+    _silence_progress_bars()
+    return int(Service(settings, read).run())
+
+
+def _show_stacks() -> None:
+    """Write every thread's stack to standard error when the watchdog aborts the process, and on SIGUSR1."""
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)
+
+
+def _silence_progress_bars() -> None:
+    """Keep the log one line per event: the service says itself what start-up spends its time on."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bars()
+    disable_progress_bar()
+
+
+def _default_config() -> Path | None:
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
+
+
+def _complain_about(error: ConfigError) -> Exit:
+    for problem in error.problems:
+        complain(str(problem), Exit.CONFIGURATION)
+    return Exit.CONFIGURATION

@@ -1,0 +1,110 @@
+"""``hotswapd status`` and ``hotswapd history``."""
+
+import json
+import sys
+import time
+from argparse import Namespace
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hotswapd.daemon.control.client import Client, NoDaemon
+
+from .talk import talk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+_EVERY = 1.0
+
+
+def status(arguments: Namespace) -> int:
+    """Show what is live, queued and watched."""
+    if arguments.watch:
+        return talk(arguments, _watch_json if arguments.json else _watch_page)
+    return talk(arguments, lambda client: _show(client.get("/status"), arguments.json, _status_page))
+
+
+def history(arguments: Namespace) -> int:
+    """List the swaps, newest first, or what operators asked for."""
+    if arguments.actions:
+        return talk(arguments, lambda client: _show(_actions(client, arguments.n), arguments.json, _actions_page))
+    page = partial(_history_page, every=arguments.verify)
+    return talk(arguments, lambda client: _show(client.get(f"/history?limit={arguments.n}"), arguments.json, page))
+
+
+# What lays out a page imports rich, which takes longer than the answer: only when there is something to lay out.
+
+
+def _status_page(answer: Any) -> "RenderableType":
+    from hotswapd.daemon.terminal.status import status_page
+
+    return status_page(answer)
+
+
+def _actions_page(answer: Any) -> "RenderableType":
+    from hotswapd.daemon.terminal.history import actions_page
+
+    return actions_page(answer)
+
+
+def _history_page(answer: Any, *, every: bool) -> "RenderableType":
+    from hotswapd.daemon.terminal.history import history_page
+
+    return history_page(answer, verify=every)
+
+
+def _actions(client: Client, limit: int) -> list[dict[str, Any]]:
+    """Ask who did what; `who` names the user, which only this machine's user database can."""
+    actions: list[dict[str, Any]] = client.get(f"/actions?limit={limit}")
+    return [one | {"who": _who(one)} for one in actions]
+
+
+def _who(action: dict[str, Any]) -> str:
+    uid = action.get("uid")
+    if uid is None:
+        return "hotswapd itself"
+    import pwd
+
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"user {uid}"
+    return f"{name} (process {action.get('pid')})"
+
+
+def _show(answer: Any, as_json: bool, lay_out: "Callable[[Any], RenderableType]") -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+        return
+    from hotswapd.daemon.terminal.words import show
+
+    show(lay_out(answer))
+
+
+def _watch_page(client: Client) -> None:
+    """Show the status anew each second; a daemon that restarts meanwhile is waited for."""
+    from rich.live import Live
+
+    from hotswapd.daemon.terminal.status import lost_page, status_page
+
+    last = status_page(client.get("/status"))
+    with suppress(KeyboardInterrupt), Live(last, auto_refresh=False, screen=sys.stdout.isatty()) as live:
+        while True:
+            time.sleep(_EVERY)
+            try:
+                shown = last = status_page(client.get("/status"))
+            except NoDaemon as error:
+                shown = lost_page(last, str(error))
+            live.update(shown, refresh=True)
+
+
+def _watch_json(client: Client) -> None:
+    """Print one line of JSON a second, for programs."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            sys.stdout.write(json.dumps(client.get("/status")) + "\n")
+            sys.stdout.flush()
+            time.sleep(_EVERY)

@@ -1,0 +1,26 @@
+"""What all commands that talk to a running daemon have in common."""
+
+import os
+from argparse import Namespace
+from collections.abc import Callable
+
+from hotswapd.daemon.control.client import Client, NoDaemon, Refused, socket_path
+from hotswapd.daemon.host.exits import Exit
+from hotswapd.daemon.terminal.complaint import complain
+
+
+def talk(arguments: Namespace, say: Callable[[Client], None]) -> int:
+    """Run `say` with the daemon's client; print a sentence and return its exit code when that fails."""
+    try:
+        say(Client(socket_path(arguments.socket, arguments.config, os.environ)))
+    except NoDaemon as error:
+        return complain(str(error), Exit.UNAVAILABLE)
+    except Refused as error:
+        return complain(str(error), _exit_code(error))
+    return Exit.FINE
+
+
+def _exit_code(error: Refused) -> Exit:
+    if error.status >= 500:
+        return Exit.UNAVAILABLE
+    return Exit.USAGE if error.status == 400 else Exit.REJECTED

@@ -1,0 +1,1 @@
+"""What is configured: TOML, the environment, and every sentence about a wrong key."""

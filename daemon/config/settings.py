@@ -1,0 +1,132 @@
+"""The configuration: one TOML file, environment variables over it, and an error for every key that is wrong.
+
+Imported by everything that reads a setting, so it imports nothing heavy.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from .errors import ConfigError, Problem, problems_of
+from .rollout import Rollout
+from .sources import HubTable, LocalTable, S3Table
+from .tables import Admission, Control, Log, Model, Serve, State
+from .verify import Verify
+
+__all__ = ["ConfigError", "HubTable", "LocalTable", "Problem", "S3Table", "Settings", "SourceTable", "load_settings"]
+
+PREFIX = "HOTSWAPD_"
+LANES_FOR_A_JUDGE = 2
+"""The live generation's, and one that serves the candidate to its judge and then goes live with it."""
+LANES_BESIDE_A_CANARY = 3
+"""The same, and the canary's, when a newer candidate is judged while it runs."""
+SourceTable = Annotated[LocalTable | S3Table | HubTable, Field(discriminator="kind")]
+
+
+class Settings(BaseSettings):
+    """All that can be set. Frozen: a reload makes a new one."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    model: Model
+    source: tuple[SourceTable, ...] = ()
+    admission: Admission = Admission()
+    verify: Verify = Verify()
+    serve: Serve = Serve()
+    rollout: Rollout = Rollout()
+    state: State = State()
+    control: Control = Control()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values only from the call: `load_settings` says where they come from."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "Settings":
+        names = [source.name for source in self.source]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ConfigError(f"source[{index}].name", f"{name!r} is the name of another source: give it its own")
+        return self
+
+    @model_validator(mode="after")
+    def _judge_has_a_lane(self) -> "Settings":
+        if self.verify.command is not None and self.serve.lanes < LANES_FOR_A_JUDGE:
+            need = f"verify.command judges a candidate in a lane of its own: set it to at least {LANES_FOR_A_JUDGE}"
+            raise ConfigError("serve.lanes", f"{need}, not {self.serve.lanes}")
+        return self
+
+    @model_validator(mode="after")
+    def _newer_has_a_lane(self) -> "Settings":
+        judged = self.verify.command is not None and self.rollout.mode != "replace"
+        if judged and self.rollout.on_newer == "supersede" and self.serve.lanes < LANES_BESIDE_A_CANARY:
+            need = f"verify.command needs a lane beside the canary's: set it to at least {LANES_BESIDE_A_CANARY}"
+            raise ConfigError("serve.lanes", f'{need}, or rollout.on_newer to "wait"')
+        return self
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the file, if any, then `environ` over it. Raises ConfigError with every key that is wrong."""
+    values = _merge({"model": {}}, _merge(_read(path) if path else {}, _from_environment(environ)))
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise ConfigError.of(problems_of(error, Settings)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(str(path), f"the file cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ConfigError(str(path), f"the file is not TOML: {error}") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    ours = {key.lower(): value for key, value in environ.items() if key.upper().startswith(PREFIX)}
+    _refuse_unknown_tables(ours)
+    source = EnvSettingsSource(Settings, case_sensitive=False, env_prefix=PREFIX, env_nested_delimiter="__")
+    source.env_vars = ours
+    try:
+        return source()
+    except SettingsError as error:
+        key = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), PREFIX)
+        raise ConfigError(key, f"the environment variable {PREFIX}{key.upper()}… must hold JSON") from None
+
+
+def _refuse_unknown_tables(ours: Mapping[str, str]) -> None:
+    """Refuse a misspelt HOTSWAPD_MODLE__BASE; names without ``__`` belong to other tools."""
+    for name in ours:
+        table, nested, _ = name.removeprefix(PREFIX.lower()).partition("__")
+        if nested and table not in Settings.model_fields:
+            known = ", ".join(Settings.model_fields)
+            raise ConfigError(table, f"the environment variable {name.upper()} names no table; there are {known}")
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay `above` over `below`, table by table."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged

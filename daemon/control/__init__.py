@@ -1,0 +1,1 @@
+"""The operator: what may be asked, done and seen. Imports nothing, so that commands start fast."""

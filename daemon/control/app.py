@@ -1,0 +1,124 @@
+"""The control socket's app: everything that changes state, for whoever may open the socket."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from hotswapd.daemon.serve.body import json_object, read_within
+from hotswapd.daemon.serve.errors import install_errors
+from hotswapd.daemon.serve.face import BadRequest, Face
+
+from .face import Peer
+from .peer import peer
+
+MAX_BODY_BYTES = 64 << 10
+Fields = dict[str, Any]
+_DEFAULT_HISTORY = 50
+_MAX_HISTORY = 100_000
+
+
+def make_control_app(face: Face) -> FastAPI:
+    """Make the app; every answer is JSON, every refusal has a code and a sentence."""
+    app = FastAPI(openapi_url=None)
+    install_errors(app)
+    _reads(app, face)
+    _writes(app, face)
+    return app
+
+
+def _reads(app: FastAPI, face: Face) -> None:
+    @app.get("/status", response_model=None)
+    async def status() -> JSONResponse:
+        return JSONResponse(await to_thread.run_sync(face.status))
+
+    @app.get("/history", response_model=None)
+    async def history(request: Request) -> JSONResponse:
+        return JSONResponse(await to_thread.run_sync(face.history, _limit(request.query_params.get("limit"))))
+
+    @app.get("/actions", response_model=None)
+    async def actions(request: Request) -> JSONResponse:
+        return JSONResponse(await to_thread.run_sync(face.actions, _limit(request.query_params.get("limit"))))
+
+
+def _writes(app: FastAPI, face: Face) -> None:
+    def submit(fields: Fields, who: Peer | None) -> Fields:
+        return face.submit(_text(fields, "uri"), _flag(fields, "again"), who)
+
+    def rollback(fields: Fields, who: Peer | None) -> Fields:
+        return face.rollback(_number(fields, "generation"), _flag(fields, "follow"), who)
+
+    def pin(fields: Fields, who: Peer | None) -> Fields:
+        return face.pin(_number(fields, "generation"), who)
+
+    def ab_start(fields: Fields, who: Peer | None) -> Fields:
+        number = _number(fields, "generation")
+        if number is None:
+            raise BadRequest("bad_generation", "generation must be a generation's number", "generation")
+        return face.ab_start(number, _weight(fields), who)
+
+    _post(app, "/ab/start", ab_start, {"generation", "weight"})
+    _post(app, "/ab/promote", lambda _, who: face.ab_promote(who), set())
+    _post(app, "/ab/stop", lambda _, who: face.ab_stop(who), set())
+    _post(app, "/submit", submit, {"uri", "again"})
+    _post(app, "/rollback", rollback, {"generation", "follow"})
+    _post(app, "/pin", pin, {"generation"})
+    _post(app, "/unpin", lambda _, who: face.unpin(who), set())
+    _post(app, "/pause", lambda _, who: face.pause(who), set())
+    _post(app, "/resume", lambda _, who: face.resume(who), set())
+
+
+def _post(app: FastAPI, path: str, act: Callable[[Fields, Peer | None], Fields], known: set[str]) -> None:
+    async def endpoint(request: Request) -> JSONResponse:
+        too_large = BadRequest("body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes")
+        fields = _fields(await read_within(request, MAX_BODY_BYTES, too_large), known)
+        return JSONResponse(await to_thread.run_sync(functools.partial(act, fields, peer(request))))
+
+    app.post(path, response_model=None, name=path)(endpoint)
+
+
+def _fields(body: bytes, known: set[str]) -> Fields:
+    fields = json_object(body or b"{}")
+    unknown = sorted(set(fields) - known)
+    if unknown:
+        raise BadRequest("unknown_field", f"there is no field {', '.join(unknown)}", unknown[0])
+    return fields
+
+
+def _text(fields: Fields, name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadRequest(f"bad_{name}", f"{name} must be a text", name)
+    return value
+
+
+def _flag(fields: Fields, name: str) -> bool:
+    value = fields.get(name, False)
+    if not isinstance(value, bool):
+        raise BadRequest(f"bad_{name}", f"{name} must be true or false", name)
+    return value
+
+
+def _number(fields: Fields, name: str) -> int | None:
+    value = fields.get(name)
+    if value is not None and (type(value) is not int or value < 0):
+        raise BadRequest(f"bad_{name}", f"{name} must be a generation's number", name)
+    return value
+
+
+def _weight(fields: Fields) -> float:
+    value = fields.get("weight", 50.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 100:
+        raise BadRequest("bad_weight", "weight must be percent, above 0 and below 100", "weight")
+    return float(value)
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return _DEFAULT_HISTORY
+    if not text.isdecimal() or not 1 <= int(text) <= _MAX_HISTORY:
+        raise BadRequest("bad_limit", f"limit must be a number from 1 to {_MAX_HISTORY}", "limit")
+    return int(text)

@@ -1,0 +1,37 @@
+"""The daemon's state in one line, for ``systemctl status``."""
+
+from collections.abc import Sequence
+
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
+from hotswapd.daemon.pipeline.source_threads import Watch
+
+from .standing import Standing
+
+
+def headline(standing: Standing, ledger: Ledger, watches: Sequence[Watch], late: Sequence[str] = ()) -> str:
+    """Say what is live, what waits, and what is wrong, the worst first; `late` names threads that seem to hang."""
+    parts = [f"STUCK: {', '.join(late)} gives no sign of life"] if late else []
+    readiness = standing.readiness()
+    if not readiness.ready:
+        return "; ".join([*parts, readiness.reason])
+    parts += [_live(standing), *_queue(ledger)]
+    down = [watch.source.name for watch in watches if not watch.health.ok]
+    parts += [f"source down: {', '.join(down)} (hotswapd status says why)"] if down else []
+    parts += [f"the last reload was refused: {standing.reload_refused}"] if standing.reload_refused else []
+    return "; ".join(parts)
+
+
+def _live(standing: Standing) -> str:
+    live = standing.live
+    return f"generation {live.number} is live, {live.uri}" if live.number else "the bare base model is live"
+
+
+def _queue(ledger: Ledger) -> list[str]:
+    try:
+        waiting = ledger.open_count()
+        flags = [name for name in ("pinned", "paused") if ledger.flag(name, False)]
+    except LedgerDown as error:
+        return [str(error)]
+    if ledger.trouble:
+        return [ledger.trouble]
+    return ([f"{waiting} waiting"] if waiting else []) + flags

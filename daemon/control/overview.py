@@ -1,0 +1,69 @@
+"""What the status page shows: one answer with everything, made from the ledger and from what is known."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
+from hotswapd.daemon.ledger.moment import moment
+from hotswapd.daemon.ledger.rows import Row
+
+_LIVES, _REFUSALS, _ACTIONS = 40, 40, 20
+
+
+def overview(status: Mapping[str, Any], ledger: Ledger, pictures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what ``GET /status.json`` answers; a ledger that cannot be read leaves its parts empty.
+
+    Who asked for an action stays on the machine: `hotswapd history --actions` says it.
+    """
+    answer: dict[str, Any] = {
+        "now": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "version": version("hotswapd"),
+        "status": dict(status),
+        "lives": [],
+        "refusals": [],
+        "actions": [],
+        "pictures": list(pictures),
+    }
+    try:
+        answer["lives"] = [_life(row, at) for row, at in ledger.lives(_LIVES)]
+        answer["refusals"] = [_refusal(row) for row in ledger.refusals(_REFUSALS)]
+        answer["actions"] = [_action(one) for one in ledger.actions(_ACTIONS)]
+    except LedgerDown as error:
+        answer["status"]["trouble"] = str(error)
+    return answer
+
+
+def _life(row: Row, at: float) -> dict[str, Any]:
+    """Say when a generation went live, and where the seconds since its sighting went."""
+    return {
+        "at": moment(at),
+        "sighted": moment(row.sighted),
+        "state": row.state.value,
+        "generation": row.generation,
+        "uri": row.uri or None,
+        "digest": row.digest,
+        "source": row.source,
+        "total": max(0.0, at - row.sighted),
+        "seconds": row.history()["seconds"],
+        "verify": list(row.verify),
+    }
+
+
+def _refusal(row: Row) -> dict[str, Any]:
+    return {
+        "at": moment(row.finished or row.sighted),
+        "state": row.state.value,
+        "reason": row.reason or None,
+        "detail": row.detail or None,
+        "generation": row.generation,
+        "uri": row.uri or None,
+        "digest": row.digest or None,
+        "source": row.source,
+        "verify": list(row.verify),
+    }
+
+
+def _action(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"at": moment(one["at"]), "action": one["action"], "argument": one["argument"], "result": one["result"]}

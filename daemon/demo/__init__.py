@@ -1,0 +1,1 @@
+"""`hotswapd demo`: the main job on a real model, with a story."""

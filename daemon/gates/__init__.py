@@ -1,0 +1,1 @@
+"""All gates in order, as [verify] configures them, and the external judge."""

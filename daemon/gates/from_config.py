@@ -1,0 +1,119 @@
+"""From the configuration's [verify] to what the gates need: token ids, patterns, a dataset within its budget."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hotswapd.daemon.config.settings import ConfigError
+from hotswapd.daemon.config.verify import Dataset as DatasetTable
+from hotswapd.daemon.config.verify import Probe, Verify
+from hotswapd.swap.engine import Engine
+from hotswapd.swap.gates.spec import Dataset, Example, Golden, Limits, Spec
+from hotswapd.swap.lanes.asks import BadAsk
+
+_LIMITS = tuple(Limits.__dataclass_fields__)
+_FILE = "verify.dataset.file"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a dataset: what is given, and what is scored."""
+
+    prompt: str
+    answer: str
+
+
+def require_readable(verify: Verify) -> None:
+    """Look at all that the configuration points to. Raises ConfigError."""
+    if verify.dataset is not None:
+        read_dataset(verify.dataset)
+    if verify.command is not None and shutil.which(verify.command.argv[0]) is None:
+        raise ConfigError("verify.command.argv", f"{verify.command.argv[0]!r} is no program that can be started")
+
+
+def read_dataset(table: DatasetTable) -> list[Line]:
+    """Read a dataset's lines. Raises ConfigError that names the line."""
+    try:
+        text = table.file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(_FILE, f"{table.file} cannot be read: {error}") from None
+    lines = [_line(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise ConfigError(_FILE, f"{table.file} has no line")
+    return lines
+
+
+def _line(number: int, line: str) -> Line:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ConfigError(_FILE, f"line {number} is not JSON") from None
+    match found:
+        case {"text": str(text), **rest} if text and not rest:
+            return Line("", text)
+        case {"prompt": str(prompt), "answer": str(answer), **rest} if prompt and answer and not rest:
+            return Line(prompt, answer)
+    raise ConfigError(_FILE, f'line {number} must be {{"text": ...}} or {{"prompt": ..., "answer": ...}}, with texts')
+
+
+def make_spec(verify: Verify, engine: Engine) -> Spec:
+    """Make what the gates need. Raises ConfigError; for the worker's thread, before requests use the tokenizer."""
+    limits = Limits(**verify.model_dump(include=set(_LIMITS)))
+    golden = tuple(_golden(f"verify.probe[{index}]", probe, engine) for index, probe in enumerate(verify.probe))
+    return Spec(limits, golden, _dataset(verify.dataset, engine) if verify.dataset else None)
+
+
+def _golden(key: str, probe: Probe, engine: Engine) -> Golden:
+    try:
+        prompt = engine.encode(probe.prompt) if probe.prompt else engine.encode_chat(_plain(probe))
+    except BadAsk as error:
+        raise ConfigError(key, str(error)) from None
+    answer = _continuation(engine, probe.answer)
+    longest = max(len(answer), probe.max_tokens if probe.expect or probe.contains else 0)
+    if not prompt or len(prompt) + longest > engine.context:
+        sentence = f"prompt and answer have {len(prompt)} and {longest} tokens; together at most {engine.context} fit"
+        raise ConfigError(key, sentence)
+    expect = re.compile(probe.expect) if probe.expect else None
+    kept = probe.model_dump(include={"max_tokens", "contains", "max_perplexity", "min_logprob"})
+    return Golden(key, prompt, expect=expect, answer=answer, **kept)
+
+
+def _plain(probe: Probe) -> list[dict[str, str]]:
+    return [{"role": one.role, "content": one.content} for one in probe.messages]
+
+
+def _continuation(engine: Engine, text: str) -> tuple[int, ...]:
+    """Turn text that follows another into token ids, without what begins a text."""
+    tokenizer: Any = engine.resident.tokenizer
+    return tuple(tokenizer.encode(text, add_special_tokens=False)) if text else ()
+
+
+def _dataset(table: DatasetTable, engine: Engine) -> Dataset:
+    try:
+        examples = tuple(_within(table.max_tokens, _examples(read_dataset(table), engine)))
+    except BadAsk as error:
+        raise ConfigError("verify.dataset", str(error)) from None
+    if not examples:
+        raise ConfigError(_FILE, "no line has a token to score within verify.dataset.max_tokens")
+    return Dataset(examples, table.max_ratio)
+
+
+def _examples(lines: Sequence[Line], engine: Engine) -> Iterator[Example]:
+    for line in lines:
+        prompt = engine.encode(line.prompt) if line.prompt else ()
+        answer = _continuation(engine, line.answer) if prompt else engine.encode(line.answer)
+        yield Example((*prompt, *answer)[: engine.context], max(1, len(prompt)))
+
+
+def _within(budget: int, examples: Iterator[Example]) -> Iterator[Example]:
+    """Take examples until the budget is used; the last one is cut."""
+    for example in examples:
+        tokens = example.tokens[:budget]
+        budget -= len(tokens)
+        if len(tokens) > example.given:
+            yield Example(tokens, example.given)
+        if budget <= 0:
+            return

@@ -1,0 +1,86 @@
+"""A server for one candidate and one client: on the loopback, with a key that is used once."""
+
+import hmac
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, cast
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, Request
+
+from hotswapd.daemon.host.sockets import open_tcp
+from hotswapd.daemon.report.metrics import Metrics
+from hotswapd.daemon.serve.answerer import Answerer
+from hotswapd.daemon.serve.errors import install_errors
+from hotswapd.daemon.serve.key import Unauthorized
+from hotswapd.daemon.serve.requests import Body
+from hotswapd.daemon.serve.v1 import answering_routes
+from hotswapd.swap.engine import Engine
+from hotswapd.swap.lanes.asks import Ask
+from hotswapd.swap.lanes.tickets import CANDIDATE
+
+if TYPE_CHECKING:
+    from hotswapd.daemon.serve.face import Face
+
+_LIMIT = 10.0
+
+
+class CandidateAnswerer(Answerer):
+    """Answers with the candidate in its lent lane, whatever generation is asked for."""
+
+    def prepare(self, body: Body, generation: int | None, key: str = "") -> Ask:
+        """Make the engine's request. Raises BadRequest."""
+        return replace(super().prepare(body, generation), generation=CANDIDATE)
+
+
+class _Face:
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+
+    def answerer(self) -> Answerer:
+        return self._answerer
+
+
+class CandidateServer:
+    """Serves `/v1` with the lane that is lent to a candidate, while it is entered. For the worker's thread."""
+
+    def __init__(self, engine: Engine, model: str, key: str) -> None:
+        """`model` is the name under which it is asked for, `key` the one that every request must have."""
+        # Numbers of its own: what a judge asks is no request of a client's.
+        face = cast("Face", _Face(CandidateAnswerer(engine)))
+        app = FastAPI(openapi_url=None)
+        install_errors(app)
+        v1 = APIRouter(prefix="/v1", dependencies=[Depends(_only_with(key))])
+        v1.include_router(answering_routes(face, model, Metrics()))
+        app.include_router(v1)
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
+        config.timeout_graceful_shutdown = 1
+        self._server = uvicorn.Server(config)
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        """Listen on a free port. Raises CannotListen."""
+        sock = open_tcp("127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{sock.getsockname()[1]}/v1"
+        run = lambda: self._server.run(sockets=[sock])  # noqa: E731 - the thread's whole life
+        self._thread = threading.Thread(target=run, name="candidate server", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it; requests under way are cancelled."""
+        self._server.should_exit = True
+        self._thread.join(_LIMIT)
+
+
+def _only_with(key: str) -> Callable[[Request], None]:
+    def check(request: Request) -> None:
+        kind, _, given = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key.encode()):
+            raise Unauthorized("invalid_api_key", "this server is for the judge of a candidate alone")
+
+    return check

@@ -1,0 +1,1 @@
+"""What is remembered: every adapter, every verdict, every generation."""

@@ -1,0 +1,114 @@
+"""The ledger's file: one connection, one lock, transactions, and what happens when the disk says no."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+
+from .rows import Row
+from .schema import Foreign, connect, set_aside
+
+log = structlog.get_logger(__name__)
+
+
+class LedgerDown(Exception):
+    """The ledger cannot be written or read now: what is live stays live, and nothing new goes live."""
+
+
+class LedgerFile:
+    """One SQLite file with one writer. Every method is legal on any thread.
+
+    A file that is corrupt or foreign is moved aside (`was_lost` is set) and begun anew. When the disk refuses,
+    LedgerDown is raised, `trouble` holds the sentence, and each later call tries again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.was_lost = False
+        self.trouble = ""
+        self._lock = threading.RLock()
+        self._database: sqlite3.Connection | None = None
+        self._untold: list[Row] = []
+        self._stale = False
+        with contextlib.suppress(LedgerDown), self._reading():
+            self.trouble = ""
+
+    def close(self) -> None:
+        """Close the file; a later call opens it again."""
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
+            self._database = None
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection to this thread alone. Raises LedgerDown."""
+        with self._lock:
+            try:
+                yield self._connection()
+            except sqlite3.Error as error:
+                self.trouble = f"the ledger {self.path} cannot be used: {error}; free space or mend its permissions"
+                # A connection made while the disk was read-only would stay so for ever.
+                self._stale = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+                raise LedgerDown(self.trouble) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._stale and self._database is not None and not self._database.in_transaction:
+            self.close()
+        self._stale = False
+        return self._database or self._open()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection inside a transaction, or in the one that is under way. Raises LedgerDown."""
+        with self._reading() as database:
+            if database.in_transaction:
+                yield database
+                return
+            with self._committing(database):
+                yield database
+            told, self._untold = self._untold, []
+        self._tell(told)
+
+    @contextlib.contextmanager
+    def _committing(self, database: sqlite3.Connection) -> Iterator[None]:
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            database.execute("COMMIT")
+        except BaseException:
+            self._untold.clear()
+            if database.in_transaction:  # when the disk is full SQLite has rolled back by itself
+                database.execute("ROLLBACK")
+            raise
+        self.trouble = ""
+        self._committed(database)
+
+    def _committed(self, database: sqlite3.Connection) -> None:
+        """Do what follows a commit; called with the lock."""
+
+    def _begun(self, database: sqlite3.Connection) -> None:
+        """Fill a ledger that was begun anew; called with the lock."""
+
+    def _tell(self, rows: list[Row]) -> None:
+        """Hear of rows whose change is durable; called without the lock."""
+        raise NotImplementedError
+
+    def _open(self) -> sqlite3.Connection:
+        is_new = not self.path.exists() or not self.path.stat().st_size
+        try:
+            self._database = connect(self.path)
+        except Foreign as error:
+            try:
+                away = set_aside(self.path)
+            except OSError as refused:
+                raise sqlite3.OperationalError(f"{error}, and it cannot be moved aside: {refused}") from refused
+            log.error("ledger_unreadable", path=str(self.path), moved_to=str(away), detail=str(error))  # noqa: TRY400
+            self.was_lost = is_new = True
+            self._database = connect(self.path)
+        if is_new:
+            self._begun(self._database)
+        return self._database

@@ -1,0 +1,62 @@
+"""One generation: what was live once, or is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .moment import moment
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What is or was live. Number 0 is the bare base model; `since` is seconds since the epoch."""
+
+    number: int
+    uri: str
+    revision: str
+    digest: str
+    since: float
+    swap_id: str = ""
+    stamp: float = 0.0
+
+    def live(self) -> dict[str, Any]:
+        """Say it as ``live`` in ``GET /status`` does."""
+        return {
+            "generation": self.number,
+            "uri": self.uri or None,
+            "revision": self.revision,
+            "digest": self.digest,
+            "since": moment(self.since),
+        }
+
+    def record(self) -> dict[str, Any]:
+        """Return what the store's pointer keeps."""
+        return {
+            "generation": self.number,
+            "uri": self.uri,
+            "revision": self.revision,
+            "digest": self.digest,
+            "since": self.since,
+            "swap_id": self.swap_id,
+            "stamp": self.stamp,
+        }
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "Generation":
+        """Read a pointer's record. Raises ValueError when it is none."""
+        try:
+            return cls(
+                int(record["generation"]),
+                str(record["uri"]),
+                str(record["revision"]),
+                str(record["digest"]),
+                float(record["since"]),
+                str(record.get("swap_id", "")),
+                float(record.get("stamp", 0.0)),
+            )
+        except (KeyError, TypeError, OverflowError) as error:
+            raise ValueError(f"the pointer names no generation: {error!r}") from None
+
+
+def base_generation(base: str, since: float) -> Generation:
+    """Describe generation 0."""
+    return Generation(0, "", base, "0" * 64, since)

@@ -1,0 +1,267 @@
+"""The ledger: the durable record of every state change.
+
+Every method is legal on any thread and raises LedgerDown when the disk does not take it: nothing has changed then.
+"""
+
+import contextlib
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .file import LedgerDown
+from .generation import Generation
+from .questions import NAMES, OPEN_STATES, LedgerRows
+from .rows import COLUMNS, Find, Row, of_columns, to_columns
+from .states import ENDS, State, require
+
+__all__ = ["Ledger", "LedgerDown", "Overtaken"]
+
+HEAR_NOTHING: Callable[[Sequence[Row]], None] = lambda _: None  # noqa: E731 - a default that has a type
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What becomes of what was live: it retires, or it is rolled back from.
+
+    `supersedes` when it gives way to a newer adapter: then what is older has had its time. Going back to a generation
+    says nothing about the candidates.
+    """
+
+    state: State
+    reason: str = ""
+    detail: str = ""
+    supersedes: bool = False
+
+
+RETIRES = Left(State.RETIRED, supersedes=True)
+
+
+class Overtaken(Exception):
+    """Another thread has moved this row meanwhile: look again. Nothing was changed."""
+
+
+class Ledger(LedgerRows):
+    """All rows, and all facts. `hear` is told of rows after each change of state, on the thread that made it."""
+
+    def __init__(self, path: Path, hear: Callable[[Sequence[Row]], None] = HEAR_NOTHING) -> None:
+        """Open or make the file; see `LedgerFile` for one that cannot be used."""
+        self.hear = hear
+        super().__init__(path)
+
+    def add(self, finds: Iterable[Find], **fields: Any) -> list[Row]:
+        """Write new rows in the order given, in one transaction."""
+        now = time.time()
+        with self._writing() as database:
+            first = self._next_seq(database)
+            rows = [_new(find, first + index, now, fields) for index, find in enumerate(finds)]
+            marks = ",".join("?" * len(COLUMNS))
+            database.executemany(f"INSERT INTO swaps ({NAMES}) VALUES ({marks})", map(to_columns, rows))
+            self._note(database, rows, now)
+        return rows
+
+    def move(self, row: Row, state: State, reason: str = "", detail: str = "", **fields: Any) -> Row:
+        """Bring a row into another state, with further fields to set. Raises IllegalTransition."""
+        require(row.state, state)
+        now = time.time()
+        fields = {"next_try": None, "finished": now if state in ENDS else None} | fields
+        changed = replace(row, state=state, reason=reason, detail=detail, **fields)
+        with self._writing() as database:
+            self._update(database, changed, row)
+            self._note(database, [changed], now)
+        return changed
+
+    def fetched(self, row: Row, digest: str, seconds: float) -> Row:
+        """Record that an adapter is in the store, and which bytes are at its address now."""
+        with self._writing() as database:
+            self._set_place(database, row, digest)
+            return self.move(row, State.FETCHED, digest=digest, seconds={"fetch": seconds}, tries=0)
+
+    def unchanged(self, row: Row, digest: str, seconds: float, detail: str) -> Row:
+        """End a row whose bytes are those that were seen at its address before."""
+        with self._writing() as database:
+            self._set_place(database, row, digest)
+            return self.move(row, State.SUPERSEDED, "unchanged", detail, digest=digest, seconds={"fetch": seconds})
+
+    def resight(self, row: Row, find: Find) -> Row:
+        """Give a row that is not fetched yet the revision that is there now, as the newest sighting."""
+        if row.state != find.state:
+            require(row.state, find.state)
+        now = time.time()
+        changed = replace(row, revision=find.revision, stamp=find.stamp, tries=0, next_try=None)
+        with self._writing() as database:
+            changed = replace(changed, seq=self._next_seq(database), state=find.state)
+            changed = replace(changed, reason=find.reason, detail=find.detail)
+            self._update(database, changed, row)
+            told = (row.state, row.reason) != (changed.state, changed.reason)
+            self._note(database, [changed] if told else [], now)
+            return changed
+
+    def move_all(self, before: State, after: State, reason: str, detail: str, where: str, *values: Any) -> list[Row]:
+        """Bring every row of one state that matches into another, in one transaction."""
+        require(before, after)
+        with self._writing() as database:
+            condition = f"state = '{before.value}' AND ({where})"
+            return self._move_all(database, after, reason, detail, condition, values)
+
+    @contextlib.contextmanager
+    def going_live(self, row: Row, generation: Generation, left: Left = RETIRES) -> Iterator[None]:
+        """Record that a verified row goes live and what becomes of what was live; what is older is superseded.
+
+        The body makes the pointer durable. All of it is undone when the body or the commit raises.
+        """
+        require(row.state, State.LIVE)
+        with self._writing() as database:
+            self._move_all(database, left.state, left.reason, left.detail, "state = 'LIVE'", ())
+            if left.supersedes:
+                self._pass_older(database, row.seq, f"generation {generation.number} is newer")
+                self._raise_water(database, row.seq)
+            self._set_live(database, row, generation)
+            yield
+
+    def adopt(self, generation: Generation, source: str) -> Row:
+        """Record what the pointer says is live, whatever this file says: the process may have died between the two.
+
+        What is older than a candidate that went live so is superseded, as it would have been.
+        """
+        with self._writing() as database:
+            self._move_all(database, State.RETIRED, "", "", "state = 'LIVE' AND swap_id <> ?", (generation.swap_id,))
+            found = self._rows("WHERE swap_id = ?", generation.swap_id)
+            if found and found[0].state == State.VERIFIED:
+                self._pass_older(database, found[0].seq, f"generation {generation.number} is newer")
+                self._raise_water(database, found[0].seq)
+            row = found[0] if found else self.add([_find_of(generation, source)], **_facts_of(generation))[0]
+            if row.state != State.LIVE:
+                self._set_live(database, row, generation)
+            else:
+                self._put_generation(database, generation)
+            return self.row(row.swap_id)
+
+    def recover(self) -> None:
+        """Put what an earlier process had under way back to where it can be tried again."""
+        for state in (State.ADMITTED, State.STAGED, State.VERIFIED):
+            self.move_all(state, State.FETCHED, "restarted", "the daemon ended while it was under way", "1")
+
+    def reopen(self, fingerprint: str) -> list[Row]:
+        """Open what was refused under another contract or policy, is what is at its address, and is newer than live."""
+        last = "seq = (SELECT max(seq) FROM swaps AS s WHERE s.uri = swaps.uri)"
+        where = f"fingerprint <> ? AND {last} AND seq > ?"
+        why = "contract or policy have changed since it was refused"
+        with self._writing() as database:
+            water = self._flag(database, "high_water", 0)
+            rows = self.move_all(State.REJECTED, State.SIGHTED, "reopened", why, where, fingerprint, water)
+            database.executemany("UPDATE swaps SET forced = 1 WHERE swap_id = ?", [(row.swap_id,) for row in rows])
+        return rows
+
+    def pass_by(self, row: Row, reason: str, detail: str) -> None:
+        """End a row because its very bytes are live already, and with it everything that is older."""
+        with self._writing() as database:
+            self._pass_older(database, row.seq, "what is live was sighted again later")
+            self._raise_water(database, row.seq)
+            self.move(row, State.SUPERSEDED, reason, detail)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of all that the body does, undone when it raises."""
+        with self._writing():
+            yield
+
+    def amend(self, row: Row, **fields: Any) -> Row:
+        """Set fields other than the state, which is no event."""
+        changed = replace(row, **fields)
+        with self._writing() as database:
+            self._update(database, changed, row)
+        return changed
+
+    def reserve(self, row: Row, generation: Generation) -> Row:
+        """Record the number under which a candidate answers before it is live; nobody goes back to it by default."""
+        with self._writing() as database:
+            self._put_generation(database, generation)
+            self.refuse_generation(generation.number)
+            return self.amend(row, generation=generation.number)
+
+    def _next_seq(self, database: sqlite3.Connection) -> int:
+        return int(database.execute("SELECT coalesce(max(seq), 0) + 1 FROM swaps").fetchone()[0])
+
+    def _set_live(self, database: sqlite3.Connection, row: Row, generation: Generation) -> None:
+        now = time.time()
+        live = replace(row, state=State.LIVE, generation=generation.number, reason="", detail="", finished=now)
+        self._update(database, live, row)
+        self._note(database, [live], now)
+        self._put_generation(database, generation)
+        if row.state == State.VERIFIED and row.generation is not None:  # it had its number as a canary
+            database.execute("UPDATE generations SET refused = 0 WHERE number = ?", (generation.number,))
+
+    def _pass_older(self, database: sqlite3.Connection, seq: int, why: str) -> None:
+        older = f"state IN ({OPEN_STATES}) AND seq < ?"
+        self._move_all(database, State.SUPERSEDED, "newer_live", why, older, (seq,))
+
+    def _raise_water(self, database: sqlite3.Connection, seq: int) -> None:
+        self._set_flag(database, "high_water", max(seq, int(self._flag(database, "high_water", 0))))
+
+    def _set_place(self, database: sqlite3.Connection, row: Row, digest: str) -> None:
+        database.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", (row.uri, row.source, digest))
+
+    def _move_all(
+        self, database: sqlite3.Connection, state: State, reason: str, detail: str, where: str, values: Sequence[Any]
+    ) -> list[Row]:
+        now = time.time()
+        settings = (state.value, reason, detail, now if state in ENDS else None)
+        changed = database.execute(
+            "UPDATE swaps SET state = ?, reason = ?, detail = ?, finished = ?, next_try = NULL"
+            f" WHERE {where} RETURNING {NAMES}",
+            (*settings, *values),
+        )
+        rows = [of_columns(found) for found in changed.fetchall()]
+        self._note(database, rows, now)
+        return rows
+
+    def _update(self, database: sqlite3.Connection, row: Row, before: Row) -> None:
+        sets = ", ".join(f"{name} = ?" for name in COLUMNS)
+        same = "swap_id = ? AND state = ? AND revision = ?"
+        values = (*to_columns(row), before.swap_id, before.state.value, before.revision)
+        if database.execute(f"UPDATE swaps SET {sets} WHERE {same}", values).rowcount != 1:
+            raise Overtaken(f"{before.swap_id} is not {before.state} any more")
+
+    def _tell(self, rows: list[Row]) -> None:
+        if rows:
+            self.hear(rows)
+
+    def _note(self, database: sqlite3.Connection, rows: Sequence[Row], now: float) -> None:
+        self._untold += rows
+        database.executemany(
+            "INSERT INTO events (at, swap_id, state, reason, detail) VALUES (?, ?, ?, ?, ?)",
+            [(now, row.swap_id, row.state.value, row.reason, row.detail) for row in rows],
+        )
+
+
+def _new(find: Find, seq: int, now: float, fields: dict[str, Any]) -> Row:
+    return replace(
+        Row(
+            secrets.token_hex(8),
+            seq,
+            find.source,
+            find.uri,
+            find.revision,
+            find.stamp,
+            find.state,
+            now,
+            reason=find.reason,
+            detail=find.detail,
+            forced=find.forced,
+            finished=now if find.state in ENDS else None,
+        ),
+        **fields,
+    )
+
+
+def _find_of(generation: Generation, source: str) -> Find:
+    return Find(source, generation.uri, generation.revision, generation.stamp, State.VERIFIED)
+
+
+def _facts_of(generation: Generation) -> dict[str, Any]:
+    kept = {"swap_id": generation.swap_id} if generation.swap_id else {}
+    return {"digest": generation.digest, "generation": generation.number, **kept}

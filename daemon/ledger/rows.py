@@ -1,0 +1,110 @@
+"""A row of the ledger: one adapter's way from its sighting to its end."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .moment import moment
+from .states import State
+
+STAGES = ("fetch", "admit", "stage", "verify", "pause")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One swap. `seq` orders sightings, `stamp` is the source's clock, `seconds` are by stage, `verify` by gate.
+
+    `forced` rows were asked for by the operator: neither known bytes nor an earlier verdict end them. `next_try` is
+    seconds since the epoch.
+    """
+
+    swap_id: str
+    seq: int
+    source: str
+    uri: str
+    revision: str
+    stamp: float
+    state: State
+    sighted: float
+    digest: str = ""
+    reason: str = ""
+    detail: str = ""
+    generation: int | None = None
+    fingerprint: str = ""
+    forced: bool = False
+    tries: int = 0
+    next_try: float | None = None
+    finished: float | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    verify: tuple[dict[str, Any], ...] = ()
+
+    def history(self) -> dict[str, Any]:
+        """Say it as ``GET /history`` does."""
+        return {
+            "swap_id": self.swap_id,
+            "uri": self.uri,
+            "revision": self.revision,
+            "digest": self.digest or None,
+            "state": self.state.value,
+            "reason": self.reason or None,
+            "detail": self.detail or None,
+            "generation": self.generation,
+            "sighted": moment(self.sighted),
+            "finished": moment(self.finished),
+            "seconds": {stage: self.seconds.get(stage) for stage in STAGES},
+            "verify": list(self.verify),
+        }
+
+    def queued(self) -> dict[str, Any]:
+        """Say it as the queue in ``GET /status`` does."""
+        return {
+            "swap_id": self.swap_id,
+            "uri": self.uri,
+            "revision": self.revision,
+            "state": self.state.value,
+            "reason": self.reason or None,
+            "detail": self.detail or None,
+            "next_try": moment(self.next_try),
+        }
+
+
+COLUMNS = tuple(one.name for one in fields(Row))
+"""The ledger's table has a column for each field, in the same order."""
+
+
+def to_columns(row: Row) -> tuple[Any, ...]:
+    """Turn a row into what SQLite stores."""
+    values = {name: getattr(row, name) for name in COLUMNS}
+    values |= {"state": row.state.value, "forced": int(row.forced), "seconds": json.dumps(row.seconds)}
+    values |= {"verify": json.dumps(row.verify)}
+    return tuple(values.values())
+
+
+def of_columns(found: Sequence[Any]) -> Row:
+    """Turn what SQLite stores into a row."""
+    values = dict(zip(COLUMNS, found, strict=True))
+    values |= {
+        "state": State(values["state"]),
+        "forced": bool(values["forced"]),
+        "seconds": json.loads(values["seconds"]),
+        "verify": tuple(json.loads(values["verify"])),
+    }
+    return Row(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """What a scan found that is new: the values of a row that is to be."""
+
+    source: str
+    uri: str
+    revision: str
+    stamp: float
+    state: State = State.SIGHTED
+    reason: str = ""
+    detail: str = ""
+    forced: bool = False
+
+
+OPERATOR = "operator"

@@ -1,0 +1,1 @@
+"""What is live, and the one way in which that changes."""

@@ -1,0 +1,113 @@
+"""What the requests of a generation say about it, once it is live."""
+
+import threading
+import time
+from collections.abc import Callable
+from statistics import median
+
+from hotswapd.daemon.config.verify import Watch
+from hotswapd.swap.gates.spec import Outcome, Verdict
+from hotswapd.swap.lanes.tickets import Ended
+
+from .tally import Tally
+
+GATE = "watch"
+CODES = ("watch_non_finite", "watch_degenerate", "watch_errors", "watch_latency")
+"""Why a generation was taken back by itself: its bytes are not taken again unless the operator says so."""
+_KEPT = 8
+
+
+class LiveWatch:
+    """Counts requests by generation, and says when the live one must go. Every method is legal on any thread."""
+
+    def __init__(self, table: Watch, wake: Callable[[], None] = lambda: None, clock: Callable[[], float] = time.time):
+        """`wake` is called when a request had a logit that is not finite: who judges should look at once."""
+        self.table = table
+        self._wake = wake
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tallies: dict[int, Tally] = {}
+        self._live = self._before = 0
+        self._ends = 0.0
+
+    def began(self, generation: int, since: float) -> None:
+        """Watch this generation, live since then (seconds since the epoch), against the one before; the base never."""
+        with self._lock:
+            if generation != self._live:
+                self._before, self._live = self._live, generation
+            self._tallies[generation] = Tally()
+            for old in sorted(self._tallies)[:-_KEPT]:
+                if old not in (self._live, self._before):
+                    del self._tallies[old]
+            ends = since + self.table.seconds
+            self._ends = ends if generation and self.table.seconds and ends > self._clock() else 0.0
+
+    def ended(self, ended: Ended) -> None:
+        """Take note of a request; called on a lane's thread."""
+        with self._lock:
+            tally = self._tallies.get(ended.generation)
+            if tally is None:
+                return
+            tally.add(ended)
+        if ended.non_finite:
+            self._wake()
+
+    def judge(self) -> Verdict | None:
+        """Return a verdict when the window is over or a limit is crossed; once for each generation."""
+        with self._lock:
+            if not self._ends:
+                return None
+            numbers = self._numbers()
+            code, sentence = _complaint(numbers, self.table)
+            if not code and self._clock() < self._ends:
+                return None
+            self._ends = 0.0
+        return Verdict(GATE, Outcome.FAILED if code else Outcome.PASSED, code, sentence, numbers)
+
+    def status(self) -> dict[str, float | int] | None:
+        """Say what was seen so far and how long it still watches; None when it does not."""
+        with self._lock:
+            if not self._ends:
+                return None
+            left = max(0.0, self._ends - self._clock())
+            return {"generation": self._live, "seconds_left": round(left, 1), **self._numbers()}
+
+    def _numbers(self) -> dict[str, float]:
+        now = self._tallies[self._live]
+        before = self._tallies.get(self._before)
+        numbers: dict[str, float] = {
+            "requests": now.requests,
+            "non_finite": now.share(now.non_finite),
+            "degenerate": now.share(now.degenerate),
+            "errors": now.share(now.errors),
+        }
+        if now.paces:
+            numbers["seconds_a_token"] = median(now.paces)
+        if before is not None and len(before.paces) >= self.table.min_requests:
+            numbers["seconds_a_token_before"] = median(before.paces)
+        return numbers
+
+
+def _complaint(numbers: dict[str, float], table: Watch) -> tuple[str, str]:
+    """Find the first limit that was crossed: its code and a sentence."""
+    requests = int(numbers["requests"])
+    enough = requests >= table.min_requests
+    shares = (
+        ("non_finite", table.max_non_finite, enough or not table.max_non_finite, "had a logit that is NaN or infinite"),
+        ("degenerate", table.max_degenerate, enough, "ended in one token over and over"),
+        ("errors", table.max_errors, enough, "failed"),
+    )
+    for name, limit, counts, what in shares:
+        if counts and numbers[name] > limit:
+            sentence = f"{numbers[name]:.1%} of {requests} requests {what}, and verify.watch.max_{name} is {limit:.1%}"
+            return f"watch_{name}", f"{sentence}; {_REMEDY}"
+    now, before = numbers.get("seconds_a_token"), numbers.get("seconds_a_token_before")
+    if enough and table.max_latency_ratio and now and before and now > table.max_latency_ratio * before:
+        return "watch_latency", (
+            f"a token takes {now * 1000:.3g} ms, {now / before:.3g} times as long as with the generation before, and "
+            f"verify.watch.max_latency_ratio is {table.max_latency_ratio:g}; {_REMEDY}"
+        )
+    return "", ""
+
+
+_REMEDY = "`hotswapd submit --again` takes these bytes once more"

@@ -1,0 +1,117 @@
+"""The queue: what has been sighted, until it has come to an end.
+
+It lies in the ledger, so that nothing is lost when the process dies; this object adds the waiting and the choosing.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from hotswapd.daemon.ledger.generation import Generation
+from hotswapd.daemon.ledger.ledger import Ledger, Overtaken
+from hotswapd.daemon.ledger.reasons import PAUSED, PAUSED_SENTENCE
+from hotswapd.daemon.ledger.rows import Row
+from hotswapd.daemon.ledger.states import IN_STORE, State
+from hotswapd.loaders.source import Scan
+from hotswapd.loaders.store.artifact import Artifact
+
+from .rules import Conditions, choose, next_fetch, wait_seconds
+from .sightings import Sightings
+
+UNCHANGED = "the bytes at this address are those that were there before"
+
+
+class Inbox:
+    """Every method is legal on any thread, and raises LedgerDown when the ledger does not take it."""
+
+    def __init__(self, ledger: Ledger, sources: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self.sightings = Sightings(ledger, sources)
+        self.ledger = ledger
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._changes = 0
+        self._is_open = False
+        self._retry_at: dict[str, float] = {}
+
+    def notify(self) -> None:
+        """Wake everybody who waits for a change."""
+        with self._condition:
+            self._changes += 1
+            self._condition.notify_all()
+
+    def changes(self) -> int:
+        """Return a number for `wait`: take it before looking, so that nothing falls between."""
+        with self._condition:
+            return self._changes
+
+    def wait(self, since: int, seconds: float) -> None:
+        """Return when something has changed since `changes` gave this number, or after the seconds."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._changes != since, timeout=seconds)
+
+    def scanned(self, source: str, scan: Scan | None) -> None:
+        """Take what a source sees; None when it could not look."""
+        self.sightings.scanned(source, scan)
+        self.notify()
+
+    def open(self, live: Generation | None, *, guarded: bool = False) -> None:
+        """Begin to choose: see `Sightings.open`."""
+        self.sightings.open(live, guarded=guarded)
+        self._is_open = True
+        self.notify()
+
+    def renew(self, kept: Collection[str], fresh: Collection[str]) -> None:
+        """Go on with other sources: see `Sightings.renew`."""
+        self.sightings.renew(kept, fresh)
+        self.notify()
+
+    def next_fetch(self, source: str) -> Row | None:
+        """Choose what this source's fetcher gets now."""
+        if not self._is_open:
+            return None
+        return next_fetch(self.ledger.fetchable(source), self.ledger.stored(1), self._is_due)
+
+    def choose(self, conditions: Conditions) -> Row | None:
+        """Choose what the worker tries now."""
+        return choose(self.ledger.stored(1), conditions) if self._is_open else None
+
+    def fetched(self, row: Row, artifact: Artifact, seconds: float) -> None:
+        """Record that it is in the store. Raises Overtaken when it was sighted anew, or superseded, meanwhile."""
+        if not row.forced and self.ledger.place(row.uri) == artifact.digest:
+            self.ledger.unchanged(row, artifact.digest, seconds, UNCHANGED)
+        else:
+            self.ledger.fetched(row, artifact.digest, seconds)
+        self._retry_at.pop(row.swap_id, None)
+
+    def wait_for_another_try(self, row: Row, code: str, sentence: str, after: float | None = None) -> None:
+        """Record that it cannot be fetched now, and when it is tried again."""
+        seconds, now = wait_seconds(row.tries, after), self._clock()
+        self.ledger.move(row, State.WAITING, code, sentence, tries=row.tries + 1, next_try=time.time() + seconds)
+        with self._condition:
+            later = {swap_id: at for swap_id, at in self._retry_at.items() if at > now}  # the others are due anyway
+            self._retry_at = later | {row.swap_id: now + seconds}
+
+    def hurry(self, row: Row) -> None:
+        """Try it at once."""
+        self._retry_at.pop(row.swap_id, None)
+        self.notify()
+
+    def pause(self) -> None:
+        """Hold what is in the store."""
+        self.ledger.set_flag("paused", value=True)
+        self.hold_fetched()
+
+    def hold_fetched(self) -> None:
+        """Show what is in the store as held, while the queue is paused."""
+        for row in self.ledger.stored():
+            if row.state in IN_STORE - {State.HELD}:
+                self._hold(row)
+
+    def _hold(self, row: Row) -> None:
+        try:
+            self.ledger.move(row, State.HELD, PAUSED, PAUSED_SENTENCE)
+        except Overtaken:
+            self.notify()
+
+    def _is_due(self, row: Row) -> bool:
+        return self._clock() >= self._retry_at.get(row.swap_id, 0.0)

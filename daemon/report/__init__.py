@@ -1,0 +1,1 @@
+"""What is said of a change: logs, metrics, verdicts, pictures."""

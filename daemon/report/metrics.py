@@ -1,0 +1,174 @@
+"""The numbers that `/metrics` shows. Every method may be called on any thread."""
+
+import threading
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from hotswapd.daemon.ledger.states import REFUSED, State
+
+if TYPE_CHECKING:
+    from hotswapd.swap.lanes.tickets import LaneStatus
+
+# A swap's stages take from milliseconds (a small image) to minutes (a large download).
+_SWAP_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_PAUSE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+# Labels that grow with every swap would fill the memory of whoever stores them.
+_GENERATIONS = 8
+# What an alert counts must be there from the start: from nothing to 1 is no increase.
+_FROM_THE_START = (State.LIVE, *sorted(REFUSED))
+
+
+class Metrics:
+    """All metrics of one daemon, in a registry of their own."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each counter, which nobody asked for
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self._lock = threading.Lock()
+        self._generations: dict[str, set[str]] = {}
+        self.lanes: Callable[[], Iterable[LaneStatus]] | None = None
+        """Describes the lanes that hold a generation; set once, when there are some."""
+        self.rollout: Callable[[], Mapping[str, Any] | None] = lambda: None
+        """Describes the rollout that is under way; set once, when there can be one."""
+        self._arms = Gauge(
+            "hotswapd_rollout",
+            "What was counted of each arm in this step of a rollout, and its percent of new requests",
+            ["arm", "generation", "what"],
+            registry=registry,
+        )
+        self._swaps = Counter("hotswapd_swaps", "Swaps by how they ended", ["outcome", "source"], registry=registry)
+        self._stages = Histogram(
+            "hotswapd_swap_seconds", "Seconds by stage", ["stage"], buckets=_SWAP_BUCKETS, registry=registry
+        )
+        self._pause = Histogram(
+            "hotswapd_pause_seconds",
+            "Seconds during which no step could run because of a swap",
+            buckets=_PAUSE_BUCKETS,
+            registry=registry,
+        )
+        self._generation = Gauge("hotswapd_live_generation", "The live generation's number", registry=registry)
+        self._live = Info("hotswapd_live", "What is live", registry=registry)
+        self._queue = Gauge("hotswapd_queue_depth", "Adapters that wait to go live", registry=registry)
+        self._up = Gauge("hotswapd_source_up", "1 when the last scan succeeded", ["source"], registry=registry)
+        self._scanned = Gauge(
+            "hotswapd_source_last_scan_timestamp_seconds", "When it was last scanned", ["source"], registry=registry
+        )
+        self._recompiles = Counter("hotswapd_recompiles", "Compilations after the warm-up", registry=registry)
+        self._requests = Counter(
+            "hotswapd_requests", "Completions by status and generation", ["code", "generation"], registry=registry
+        )
+        self._tokens = Counter("hotswapd_tokens", "Tokens written", ["generation"], registry=registry)
+        self._in_lanes = Gauge(
+            "hotswapd_lane_requests",
+            "Requests in lanes, active ones have begun their answer",
+            ["generation", "state"],
+            registry=registry,
+        )
+
+    def swap(self, outcome: str, source: str, seconds: Mapping[str, float | None]) -> None:
+        """Count a swap that ended in state `outcome`; `seconds` by stage, of which ``pause`` is one."""
+        self._swaps.labels(outcome, source).inc()
+        for stage, value in seconds.items():
+            if value is not None and stage == "pause":
+                self._pause.observe(value)
+            elif value is not None:
+                self._stages.labels(stage).observe(value)
+
+    def paused(self, seconds: float) -> None:
+        """Observe how long no step could run because of a swap."""
+        self._pause.observe(seconds)
+
+    def live(self, generation: int, uri: str, digest: str) -> None:
+        """Say what is live from now on."""
+        self._generation.set(generation)
+        self._live.info({"uri": uri, "digest": digest})
+
+    def queue(self, depth: int) -> None:
+        """Say how many adapters wait."""
+        self._queue.set(depth)
+
+    def source(self, name: str, up: bool, scanned: datetime | None = None) -> None:
+        """Say how a source's last scan went, and when."""
+        self._up.labels(name).set(int(up))
+        for outcome in _FROM_THE_START:
+            self._swaps.labels(outcome.value, name)
+        if scanned is not None:
+            self._scanned.labels(name).set(scanned.timestamp())
+
+    def recompiled(self, times: int = 1) -> None:
+        """Count compilations that should not have been."""
+        self._recompiles.inc(times)
+
+    def request(self, code: int, generation: int | None = None, tokens: int = 0) -> None:
+        """Count a completion that was answered with HTTP status `code`, or refused before it had a generation."""
+        label = "" if generation is None else str(generation)
+        with self._lock:
+            self._generations.setdefault(label, set()).add(str(code))
+            self._forget(self._beyond_the_newest())
+            self._requests.labels(str(code), label).inc()
+            if generation is not None:
+                self._tokens.labels(label).inc(tokens)
+
+    def text(self) -> bytes:
+        """Render everything in Prometheus' text format.
+
+        A generation that holds no lane any more is shown this once, with its last counts, and then its series go.
+        """
+        with self._lock:
+            held = self._count_lanes()
+            self._count_arms()
+            shown = generate_latest(self.registry)
+            if held is not None:
+                self._forget(label for label in list(self._generations) if label and label not in held)
+        return shown
+
+    def _count_lanes(self) -> set[str] | None:
+        """Take the requests in lanes as they are now, and name the generations that hold one."""
+        if self.lanes is None:
+            return None
+        counts: Tally[tuple[str, str]] = Tally()
+        for lane in self.lanes():
+            counts[str(lane.generation), "active"] += lane.active
+            counts[str(lane.generation), "waiting"] += lane.waiting
+        self._in_lanes.clear()
+        for (generation, state), count in counts.items():
+            self._in_lanes.labels(generation, state).set(count)
+        return {generation for generation, _ in counts}
+
+    def _count_arms(self) -> None:
+        """Show both arms side by side while there are two."""
+        self._arms.clear()
+        now = self.rollout()
+        if now is None:
+            return
+        for arm, share in (("canary", now["share"]), ("live", 100 - now["share"])):
+            counted = dict(now[arm]) | {"share": share}
+            generation = str(counted.pop("generation"))
+            for what, value in counted.items():
+                self._arms.labels(arm, generation, what).set(value)
+
+    def _beyond_the_newest(self) -> Iterable[str]:
+        """Name what there would be too many of, should nobody ask for the text."""
+        return sorted((label for label in self._generations if label), key=int)[:-_GENERATIONS]
+
+    def _forget(self, generations: Iterable[str]) -> None:
+        for label in generations:
+            for code in self._generations.pop(label):
+                self._requests.remove(code, label)
+            self._tokens.remove(label)

@@ -1,0 +1,56 @@
+"""TODO daemon/report/swaps.py."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import structlog
+
+from hotswapd.daemon.ledger.rows import Row
+from hotswapd.daemon.ledger.states import ENDS, REFUSED, State
+
+from .metrics import Metrics
+
+log = structlog.get_logger("hotswapd.swaps")
+
+
+_FEW = 32
+
+
+class Reporter:
+    """Tells of rows that have changed. Legal on any thread."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def __call__(self, rows: Sequence[Row]) -> None:
+        """Log one line a row, or one line for many of a kind, and count those that have ended."""
+        kinds = Counter(row.state for row in rows)
+        for row in rows:
+            if row.state in ENDS or row.state == State.LIVE:
+                self._metrics.swap(row.state.value, row.source, _fresh_seconds(row))
+            if kinds[row.state] <= _FEW:
+                _log_one(row)
+        for state, count in kinds.items():
+            if count > _FEW:
+                alike = [row for row in rows if row.state == state]
+                log.info(state.value, count=count, first=alike[0].uri, last=alike[-1].uri, detail="see the history")
+
+
+def _fresh_seconds(row: Row) -> dict[str, float]:
+    """Take the seconds of a swap that has just been tried; what was live before has told of its own already."""
+    was_live = row.state == State.RETIRED or (row.state == State.ROLLED_BACK and row.generation is not None)
+    return {} if was_live or row.state == State.SUPERSEDED else row.seconds
+
+
+def _log_one(row: Row) -> None:
+    level = "warning" if row.state in REFUSED else "info"
+    optional = {
+        "digest": row.digest,
+        "reason": row.reason,
+        "detail": row.detail,
+        "generation": row.generation,
+        "seconds": {stage: round(value, 6) for stage, value in row.seconds.items()},
+    }
+    said = {key: value for key, value in optional.items() if value not in ("", None, {})}
+    where = {"swap_id": row.swap_id, "source": row.source, "uri": row.uri, "revision": row.revision}
+    getattr(log, level)(row.state.value, **where, **said)

@@ -1,0 +1,1 @@
+"""Canary and A/B: a second generation beside the live one."""

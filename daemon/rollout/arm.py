@@ -1,0 +1,142 @@
+"""What was seen of one arm of a rollout, and how two arms compare."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import starmap
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+from hotswapd.daemon.config.rollout import Rollout
+from hotswapd.daemon.live.tally import Tally
+
+from .significance import higher, more_often
+
+if TYPE_CHECKING:
+    from hotswapd.swap.lanes.tickets import Ended
+
+_KEPT = 10_000
+"""Values of each kind that are kept, the newest; more tell nothing more and cost memory."""
+
+
+def _values() -> deque[float]:
+    return deque(maxlen=_KEPT)
+
+
+@dataclass(slots=True)
+class Arm(Tally):
+    """Requests that the split gave to one arm and that have ended. Times are seconds, lengths are tokens.
+
+    `logprobs` has a mean for each answer, in nats a token.
+    """
+
+    paces: deque[float] = field(default_factory=_values)
+    first: deque[float] = field(default_factory=_values)
+    length: deque[float] = field(default_factory=_values)
+    scores: deque[float] = field(default_factory=_values)
+    logprobs: deque[float] = field(default_factory=_values)
+
+    def add(self, ended: "Ended") -> None:
+        """Count one request; one whose client went away says nothing of its length."""
+        Tally.add(self, ended)  # a class with slots is made anew by its decorator, and super() would name the first
+        tokens = len(ended.token_ids)
+        if tokens:
+            self.first.append(ended.first)
+        if ended.finish in ("stop", "length"):
+            self.length.append(tokens)
+        if ended.logprob is not None and not ended.non_finite:
+            self.logprobs.append(ended.logprob)
+
+    def numbers(self) -> dict[str, float]:
+        """Sum it up: counts, medians, and the means of scores and of log-probabilities."""
+        found: dict[str, float] = {
+            "requests": self.requests,
+            "errors": self.errors,
+            "degenerate": self.degenerate,
+            "non_finite": self.non_finite,
+            "feedback": len(self.scores),
+        }
+        middles = {"first_token_seconds": self.first, "seconds_a_token": self.paces, "tokens": self.length}
+        found |= {name: median(values) for name, values in middles.items() if values}
+        means = {"mean_logprob": self.logprobs, "mean_score": self.scores}
+        return found | {name: fmean(values) for name, values in means.items() if values}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One comparison: how improbable it is by chance alone, and whether the difference is large enough to matter."""
+
+    what: str
+    p: float
+    large: bool
+    sentence: str
+
+
+Values = Callable[[Arm], Sequence[float]]
+
+
+def findings(canary: Arm, live: Arm, table: Rollout) -> list[Finding]:
+    """Make every comparison that the configuration asks for and that both arms have values for."""
+    found = list(
+        starmap(
+            lambda what, count: _share(what, count(canary), canary.requests, count(live), live.requests),
+            _COUNTS.items(),
+        )
+    )
+    slow, long = table.max_latency_ratio, table.max_length_ratio
+    if slow:
+        found += _times("first_token", canary.first, live.first, slow)
+        found += _times("pace", canary.paces, live.paces, slow)
+    if long:
+        found += _times("longer", canary.length, live.length, long)
+        found += _times("shorter", live.length, canary.length, long)
+    if table.max_logprob_drop:
+        found += _likelihoods(canary.logprobs, live.logprobs, table.max_logprob_drop)
+    if table.feedback and canary.scores and live.scores:
+        worse = fmean(canary.scores) < fmean(live.scores)
+        said = f"the mean score is {fmean(canary.scores):.4g}, and {fmean(live.scores):.4g} with what is live"
+        found.append(Finding("feedback", higher(live.scores, canary.scores), worse, said))
+    return found
+
+
+def worst(found: Sequence[Finding], significance: float) -> Finding | None:
+    """Return the finding that condemns the canary: large, and improbable even among so many comparisons."""
+    level = significance / max(1, len(found))
+    condemning = [one for one in found if one.large and one.p < level]
+    return min(condemning, key=lambda one: one.p, default=None)
+
+
+_COUNTS: dict[str, Callable[[Arm], int]] = {
+    "errors": lambda arm: arm.errors,
+    "degenerate": lambda arm: arm.degenerate,
+}
+
+
+def _share(what: str, hits: int, of: int, other: int, of_other: int) -> Finding:
+    ours, theirs = hits / max(1, of), other / max(1, of_other)
+    verb = {"errors": "failed", "degenerate": "ended in one token over and over"}[what]
+    sentence = f"{ours:.2%} of {of} requests {verb}, and {theirs:.2%} of {of_other} with what is live"
+    return Finding(what, more_often(hits, of, other, of_other), ours > theirs, sentence)
+
+
+def _times(what: str, ours: Sequence[float], theirs: Sequence[float], limit: float) -> list[Finding]:
+    """Compare two samples; a difference counts when the medians are further apart than the limit allows."""
+    if not ours or not theirs:
+        return []
+    high, low = median(ours), median(theirs)
+    sentence = {
+        "first_token": f"the first token takes {high * 1000:.4g} ms, and {low * 1000:.4g} ms with what is live",
+        "pace": f"a token takes {high * 1000:.4g} ms, and {low * 1000:.4g} ms with what is live",
+        "longer": f"answers have {high:g} tokens, and {low:g} with what is live",
+        "shorter": f"answers have {low:g} tokens, and {high:g} with what is live",
+    }[what]
+    return [Finding(what, higher(ours, theirs), high > limit * low, sentence)]
+
+
+def _likelihoods(ours: Sequence[float], theirs: Sequence[float], limit: float) -> list[Finding]:
+    """Compare what the models think of their own answers; a difference counts when the means are `limit` nats apart."""
+    if not ours or not theirs:
+        return []
+    low, high = fmean(ours), fmean(theirs)
+    sentence = f"the mean log-probability of a token is {low:.4g}, and {high:.4g} with what is live"
+    return [Finding("logprob", higher(theirs, ours), high - low > limit, sentence)]

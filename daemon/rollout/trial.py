@@ -1,0 +1,166 @@
+"""One rollout: who gets the canary, what was counted, and when that decides. No thread, no device, no ledger."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from hotswapd.daemon.config.rollout import WHOLE, Rollout
+
+from .arm import Arm, findings, worst
+from .split import in_share
+
+if TYPE_CHECKING:
+    from hotswapd.swap.lanes.tickets import Ended
+
+LIVE, CANARY = "live", "canary"
+"""The two arms, as they are called in status, metrics and logs."""
+
+
+class Action(StrEnum):
+    """What a decision means."""
+
+    STEP = "step"
+    PROMOTE = "promote"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done, why, and the numbers that it rests on."""
+
+    action: Action
+    sentence: str
+    numbers: dict[str, float]
+
+
+@dataclass(slots=True)
+class Trial:
+    """Two generations side by side. Every method is legal on any thread; `judge` and `reminder` are for one thread.
+
+    `salt` goes into the split. With `decides` false it only counts, until somebody says what becomes of it.
+    """
+
+    live: int
+    canary: int
+    salt: str
+    table: Rollout
+    shares: tuple[float, ...]
+    decides: bool = True
+    clock: Callable[[], float] = time.monotonic
+    step: int = 0
+    arms: dict[str, Arm] = field(init=False)
+    _began: float = field(init=False)
+    _reminded: bool = field(init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        """Begin the first step."""
+        self._begin()
+
+    @property
+    def share(self) -> float:
+        """Percent of new requests that go to the canary now."""
+        return self.shares[self.step]
+
+    def route(self, key: str) -> str:
+        """Choose the arm for a key: the same one each time, and once the canary's, the canary's in later steps."""
+        return CANARY if in_share(self.salt, key, self.share) else LIVE
+
+    def ended(self, ended: "Ended") -> None:
+        """Count a request that the split has sent to an arm; one that asked for a generation by name counts for none.
+
+        One whose client went away before it had a token says nothing.
+        """
+        wanted = {LIVE: self.live, CANARY: self.canary}.get(ended.tag)
+        if wanted != ended.generation or (ended.finish == "cancelled" and not ended.token_ids):
+            return
+        with self._lock:
+            self.arms[ended.tag].add(ended)
+
+    def scored(self, generation: int, score: float) -> bool:
+        """Count feedback; False when the generation is none of the two."""
+        arm = {self.live: LIVE, self.canary: CANARY}.get(generation)
+        with self._lock:
+            if arm is not None:
+                self.arms[arm].scores.append(score)
+        return arm is not None
+
+    def judge(self) -> Decision | None:
+        """Decide when a step's requests and seconds are complete, once a step; None before.
+
+        Only a logit that is NaN or infinite is not waited for: it is no matter of chance.
+        """
+        with self._lock:
+            canary, live = self.arms[CANARY], self.arms[LIVE]
+            if self.decides and canary.non_finite:
+                said = f"{canary.non_finite} of {canary.requests} requests had a logit that is NaN or infinite"
+                return Decision(Action.DROP, said, self._numbers())
+            if not self.decides or not self._complete():
+                return None
+            found = findings(canary, live, self.table)
+            numbers = self._numbers() | {f"p_{one.what}": one.p for one in found}
+            bad = worst(found, self.table.significance)
+            if bad is not None:
+                return Decision(Action.DROP, f"{bad.sentence} (p = {bad.p:.2g})", numbers)
+            return self._next(numbers)
+
+    def status(self) -> dict[str, Any]:
+        """Say what runs and what was counted in this step, both arms side by side."""
+        with self._lock:
+            return {
+                "kind": "canary" if self.decides else "ab",
+                "share": self.share,
+                "steps": [*self.shares, *([WHOLE] if self.decides else [])],
+                "salt": self.salt,
+                "seconds": round(self.clock() - self._began, 1),
+                "waits_for": self._missing() or None,
+                LIVE: {"generation": self.live, **self.arms[LIVE].numbers()},
+                CANARY: {"generation": self.canary, **self.arms[CANARY].numbers()},
+            }
+
+    def reminder(self) -> str:
+        """Say what the step still waits for though its seconds are over, once a step; empty otherwise."""
+        with self._lock:
+            early = self.clock() - self._began < self.table.min_seconds
+            if self._reminded or early or not self.decides:
+                return ""
+            self._reminded = True
+            return self._missing()
+
+    def _missing(self) -> str:
+        """Say what has to come before the step, or the whole comparison, is decided."""
+        if not self.decides:
+            return "somebody who promotes or stops it"
+        least, passed = self.table.min_requests, self.clock() - self._began
+        missing = [
+            f"{arm.requests} of {least} requests in the {name} arm"
+            for name, arm in self.arms.items()
+            if arm.requests < least
+        ]
+        if passed < self.table.min_seconds:
+            missing.append(f"{passed:.0f} of {self.table.min_seconds:g} seconds")
+        return ", ".join(missing)
+
+    def _next(self, numbers: dict[str, float]) -> Decision:
+        said = f"with {self.share:g} % of the requests it is no worse than generation {self.live}"
+        if self.step + 1 == len(self.shares):
+            return Decision(Action.PROMOTE, said, numbers)
+        self.step += 1
+        self._begin()
+        return Decision(Action.STEP, f"{said}; it gets {self.share:g} % now", numbers)
+
+    def _complete(self) -> bool:
+        enough = min(arm.requests for arm in self.arms.values()) >= self.table.min_requests
+        return enough and self.clock() - self._began >= self.table.min_seconds
+
+    def _begin(self) -> None:
+        self.arms = {LIVE: Arm(), CANARY: Arm()}
+        self._began = self.clock()
+        self._reminded = False
+
+    def _numbers(self) -> dict[str, float]:
+        both = {f"{name}_{key}": value for name, arm in self.arms.items() for key, value in arm.numbers().items()}
+        return {"share": self.share} | both

@@ -1,0 +1,1 @@
+"""HTTP for clients and for the status page."""

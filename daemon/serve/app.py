@@ -1,0 +1,81 @@
+"""The HTTP server's app: an OpenAI-compatible API that changes nothing, health, metrics and the status page."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.responses import JSONResponse
+from openai.types import Model
+
+from hotswapd.daemon.config.rollout import Rollout
+from hotswapd.daemon.errors import NotReady
+from hotswapd.daemon.report.metrics import Metrics
+
+from .errors import install_errors
+from .face import Face
+from .feedback import Answers, feedback_routes
+from .key import key_check
+from .status_page import answer_routes, page_routes
+from .v1 import Sticky, answering_routes
+
+AS_USUAL = Rollout()
+
+
+def make_http_app(
+    face: Face, model: str, metrics: Metrics, api_key_file: str = "", rollout: Rollout = AS_USUAL
+) -> FastAPI:
+    """Make the app. `model` is the name under which the resident is asked for.
+
+    The key file is read at each request, so that a new key needs no restart; empty means no key is asked for.
+    `rollout` says whose requests stay together, and whether feedback is taken.
+    """
+    app = FastAPI(openapi_url=None)
+    install_errors(app)
+    keyed = [Depends(key_check(Path(api_key_file)))] if api_key_file else []
+    answers = Answers() if rollout.feedback else None
+    v1 = APIRouter(prefix="/v1", dependencies=keyed)
+    v1.get("/models", response_model=None)(_models(face, model))
+    v1.include_router(answering_routes(face, model, metrics, Sticky(rollout.header, answers)))
+    v1.include_router(feedback_routes(face, answers))
+    app.include_router(v1)
+    app.include_router(answer_routes(face), dependencies=keyed)
+    app.include_router(page_routes())
+    app.include_router(_open_routes(face, metrics))
+    return app
+
+
+def _models(face: Face, model: str) -> Callable[[], JSONResponse]:
+    started = int(time.time())
+
+    def models() -> JSONResponse:
+        """List the base's name, and one name for each generation that is served."""
+        try:
+            numbers = face.answerer().generations()
+        except NotReady:
+            numbers = []
+        names = [model, *(f"{model}@g{number}" for number in numbers)]
+        listed = [Model(id=name, created=started, object="model", owned_by="hotswapd") for name in names]
+        return JSONResponse({"object": "list", "data": [one.model_dump() for one in listed]})
+
+    return models
+
+
+def _open_routes(face: Face, metrics: Metrics) -> APIRouter:
+    """Make the routes that need no key: a load balancer and Prometheus ask them."""
+    router = APIRouter()
+
+    @router.get("/health/live")
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    @router.get("/health/ready", response_model=None)
+    async def ready() -> JSONResponse:
+        now = face.ready()
+        return JSONResponse({"ready": now.ready, "reason": now.reason or None}, 200 if now.ready else 503)
+
+    @router.get("/metrics", response_model=None)
+    async def metrics_page() -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router

@@ -1,0 +1,29 @@
+"""Bodies of requests: never more than is wanted is kept in memory."""
+
+import json
+from typing import Any
+
+from fastapi import Request
+
+from hotswapd.daemon.errors import BadRequest, FaceError
+
+
+async def read_within(request: Request, most: int, too_large: FaceError) -> bytes:
+    """Read a body of at most so many bytes. Raises `too_large` as soon as there are more, and ClientDisconnect."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most:
+            raise too_large
+    return bytes(body)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object. Raises BadRequest."""
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise BadRequest("not_json", "the body must be a JSON object")
+    return fields

@@ -1,0 +1,79 @@
+"""``POST /v1/feedback``: a score for an answer counts for the generation that gave it.
+
+Only the answers' ids and generations are remembered, the newest 100,000, and not beyond the process: nothing of a
+prompt or of an answer.
+"""
+
+import threading
+from collections import OrderedDict
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from hotswapd.daemon.errors import BadRequest, FaceError
+
+from .body import json_object, read_within
+from .face import Face
+
+_KEPT = 100_000
+_MAX_BYTES = 4096
+_LARGEST = 1e6
+
+
+class NoFeedback(FaceError):
+    """Feedback is off, or the answer is none that is remembered."""
+
+    status = 404
+
+
+class Answers:
+    """Which generation gave which answer. Legal on any thread."""
+
+    def __init__(self, kept: int = _KEPT) -> None:
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._generations: OrderedDict[str, int] = OrderedDict()
+
+    def note(self, number: str, generation: int) -> None:
+        """Remember an answer by its id, and forget the oldest beyond what is kept."""
+        with self._lock:
+            self._generations[number] = generation
+            while len(self._generations) > self._kept:
+                self._generations.popitem(last=False)
+
+    def take(self, number: str) -> int | None:
+        """Return who gave the answer, once: a second score for it counts for nobody."""
+        with self._lock:
+            return self._generations.pop(number, None)
+
+
+def feedback_routes(face: Face, answers: Answers | None) -> APIRouter:
+    """Make the endpoint; without `answers` it says that feedback is off."""
+    router = APIRouter()
+
+    @router.post("/feedback", response_model=None)
+    async def feedback(request: Request) -> JSONResponse:
+        if answers is None:
+            raise NoFeedback("feedback_off", "feedback is not taken here; rollout.feedback = true takes it")
+        too_large = BadRequest("bad_value", f"feedback has at most {_MAX_BYTES} bytes")
+        number, score = _read(await read_within(request, _MAX_BYTES, too_large))
+        answerer = face.answerer()
+        generation = answers.take(number)
+        if generation is None:
+            raise NoFeedback("unknown_answer", "no such answer is remembered, or it has its score already")
+        return JSONResponse({"generation": generation, "counted": answerer.scored(generation, score)})
+
+    return router
+
+
+def _read(body: bytes) -> tuple[str, float]:
+    fields = json_object(body)
+    unknown = sorted(set(fields) - {"id", "score"})
+    if unknown:
+        raise BadRequest("unknown_field", f"there is no field {unknown[0][:100]} here", unknown[0][:100])
+    number, score = fields.get("id"), fields.get("score")
+    if not isinstance(number, str) or not number:
+        raise BadRequest("bad_value", "id must be the id of an answer", "id")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) <= _LARGEST:
+        raise BadRequest("bad_value", f"score must be a number from -{_LARGEST:g} to {_LARGEST:g}", "score")
+    return number, float(score)

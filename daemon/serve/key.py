@@ -1,0 +1,37 @@
+"""TODO daemon/serve/key.py."""
+
+import hmac
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from fastapi import Request
+
+from hotswapd.daemon.errors import FaceError
+
+log = structlog.get_logger(__name__)
+
+
+class Unauthorized(FaceError):
+    """The API key is missing or wrong."""
+
+    status = 401
+
+
+def key_check(file: Path) -> Callable[[Request], None]:
+    def check(request: Request) -> None:
+        kind, _, given = request.headers.get("Authorization", "").partition(" ")
+        wanted = _read_key(file)
+        if kind.lower() != "bearer" or not wanted or not hmac.compare_digest(given.strip().encode(), wanted):
+            raise Unauthorized("invalid_api_key", "send the API key as Authorization: Bearer KEY")
+
+    return check
+
+
+def _read_key(file: Path) -> bytes:
+    """Read the key; while the file cannot be read nobody is let in."""
+    try:
+        return file.read_bytes().strip()
+    except OSError as error:
+        log.warning("api_key_unreadable", file=str(file), reason=str(error))
+        return b""

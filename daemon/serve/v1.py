@@ -1,0 +1,152 @@
+"""The two endpoints that answer: whole or as a stream, and cancelled as soon as the client has gone."""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from hotswapd.daemon.errors import FaceError
+from hotswapd.daemon.report.metrics import Metrics
+
+from .body import read_within
+from .conversation import Conversation, Piece
+from .errors import error_body
+from .face import Face
+from .feedback import Answers
+from .requests import MAX_BODY_BYTES, Body, ChatBody, CompletionBody, read_body, which_generation
+from .responses import Shape, system_fingerprint
+
+GENERATION_HEADER = "X-Hotswapd-Generation"
+_CLIENT_GONE = 499  # nginx's number for it; nobody reads the answer, but the metric says what happened
+
+
+class TooLarge(FaceError):
+    """The body is larger than any prompt can be."""
+
+    status = 413
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """What the endpoints do for a rollout: `header` names whose request it is, `answers` remembers who gave which."""
+
+    header: str = "X-Hotswapd-User"
+    answers: Answers | None = None
+
+
+def answering_routes(face: Face, model: str, metrics: Metrics, rollout: Sticky = Sticky()) -> APIRouter:
+    """Make both endpoints; `rollout` says whose requests stay together, and who remembers answers."""
+    router = APIRouter()
+    for path, kind in (("/completions", CompletionBody), ("/chat/completions", ChatBody)):
+        router.post(path, response_model=None)(_endpoint(face, model, metrics, kind, rollout))
+    return router
+
+
+def _endpoint(
+    face: Face, model: str, metrics: Metrics, kind: type[Body], rollout: Sticky
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            answerer = face.answerer()
+            body = read_body(kind, await _read(request))
+            generation = which_generation(body.model, model)
+            ask = await to_thread.run_sync(
+                functools.partial(answerer.prepare, body, generation, request.headers.get(rollout.header, ""))
+            )
+            conversation = Conversation(answerer, ask)
+        except FaceError as error:
+            metrics.request(error.status)
+            raise
+        except Exception:
+            metrics.request(500)
+            raise
+        ticket = conversation.ticket
+        fingerprint = system_fingerprint(ticket.generation, ticket.digest)
+        shape = Shape(body.model, fingerprint, kind is ChatBody, len(ask.prompt))
+        if rollout.answers is not None:
+            rollout.answers.note(shape.id, ticket.generation)
+        headers = {GENERATION_HEADER: str(ticket.generation)}
+        if body.stream:
+            events = _events(conversation, shape, metrics, usage=body.include_usage)
+            return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+        return await _whole(conversation, shape, metrics, request, headers)
+
+    return endpoint
+
+
+async def _whole(
+    conversation: Conversation, shape: Shape, metrics: Metrics, request: Request, headers: dict[str, str]
+) -> Response:
+    """Wait for the end of the answer, or of the client's patience."""
+    answer = asyncio.create_task(_gather(conversation))
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            metrics.request(_CLIENT_GONE, conversation.ticket.generation)
+            return Response(status_code=_CLIENT_GONE)
+        text, last = answer.result()
+    except FaceError as error:
+        metrics.request(error.status, conversation.ticket.generation)
+        raise
+    finally:
+        await _end(answer, gone)
+    metrics.request(200, conversation.ticket.generation, last.tokens)
+    whole = shape.whole(text, str(last.finish), last.tokens)
+    return JSONResponse(whole.model_dump(mode="json"), headers=headers)
+
+
+async def _gather(conversation: Conversation) -> tuple[str, Piece]:
+    pieces = [piece async for piece in conversation.pieces()]
+    return "".join(piece.text for piece in pieces), pieces[-1]
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _end(*tasks: "asyncio.Task[object] | asyncio.Task[tuple[str, Piece]] | asyncio.Task[None]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _events(conversation: Conversation, shape: Shape, metrics: Metrics, *, usage: bool) -> AsyncIterator[str]:
+    """Give the stream's server-sent events. An error after the first one can only be told in an event."""
+    code, tokens, first = _CLIENT_GONE, 0, True
+    pieces = conversation.pieces()
+    try:
+        async for piece in pieces:
+            tokens = piece.tokens
+            if piece.text or piece.finish or first:
+                yield _event(shape.chunk(piece.text, piece.finish, first=first).model_dump_json())
+                first = False
+        if usage:
+            yield _event(shape.usage_chunk(tokens).model_dump_json())
+        code = 200
+        yield _event("[DONE]")
+    except FaceError as error:
+        code = error.status
+        yield _event(error_body(error))
+    finally:
+        await pieces.aclose()  # type: ignore[attr-defined]  # it is a generator
+        metrics.request(code, conversation.ticket.generation, tokens)
+
+
+def _event(data: str) -> str:
+    return f"data: {data}\n\n"
+
+
+async def _read(request: Request) -> bytes:
+    """Read the body, but never more than a prompt can need."""
+    too_large = TooLarge("body_too_large", f"a request has at most {MAX_BODY_BYTES} bytes")
+    try:
+        return await read_within(request, MAX_BODY_BYTES, too_large)
+    except ClientDisconnect:
+        return b""

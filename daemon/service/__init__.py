@@ -1,0 +1,1 @@
+"""The process: recover, start up, keep up, reload, shut down."""

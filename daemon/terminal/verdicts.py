@@ -1,0 +1,52 @@
+"""What the gates of one swap found, in lines under it: what complained by itself, all of it when asked for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hotswapd.swap.gates.spec import Verdict
+
+from .words import plain
+
+_COLOURS = {"passed": "green", "warned": "yellow", "failed": "red"}
+
+
+def verdict_lines(row: Mapping[str, Any], *, every: bool = False) -> Iterator[Text]:
+    """Say one line for each verdict of a row of ``GET /history`` that did not pass, or for `every` one.
+
+    Why a gate failed is the row's own reason already; why one warned stands nowhere else.
+    """
+    for verdict in row.get("verify") or ():
+        if every or verdict.get("outcome") != "passed":
+            yield _line(verdict, row.get("reason"))
+
+
+def _line(verdict: Mapping[str, Any], told: Any) -> Text:
+    outcome = str(verdict.get("outcome"))
+    line = Text.assemble(plain(f"{verdict.get('gate')} "), plain(outcome, _COLOURS.get(outcome, "")))
+    code = verdict.get("code")
+    if code and code != told:
+        line.append(plain(f", {code}: {verdict.get('sentence')}"))
+    numbers = ", ".join(f"{name} {_number(value)}" for name, value in (verdict.get("numbers") or {}).items())
+    return line.append(plain(f"; {numbers}", "dim")) if numbers else line
+
+
+def _number(value: float | None) -> str:
+    """JSON has no infinity: what is not finite comes as nothing."""
+    return "not finite" if value is None else f"{value:.4g}"
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> RenderableType:
+    """Lay out what each gate found."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("gate", "outcome", "why", "numbers"):
+        table.add_column(column, overflow="fold")
+    for verdict in verdicts:
+        numbers = ", ".join(f"{name} {number:.4g}" for name, number in verdict.numbers.items())
+        why = f"{verdict.code}: {verdict.sentence}" if verdict.code else ""
+        outcome = plain(verdict.outcome.value, _COLOURS[verdict.outcome.value])
+        table.add_row(plain(verdict.gate), outcome, plain(why), plain(numbers))
+    return table

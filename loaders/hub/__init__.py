@@ -1,0 +1,1 @@
+"""Adapters in a Hugging Face Hub repository."""

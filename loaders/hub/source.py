@@ -1,0 +1,217 @@
+"""A Hub repository as a source: the commit that its branch or tag points to, and how that gets into the store.
+
+One source is one place: the repository's root, or `subfolder`. Directories below it are not searched; name
+another source for each. A commit is atomic, so nothing has to settle.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from hotswapd.loaders.bell import Bell
+from hotswapd.loaders.errors import Gone, LoadError, Refused, SourceDown, Unavailable
+from hotswapd.loaders.files import CONFIG, MAX_CONFIG_BYTES, PICKLE, WEIGHTS, FileName
+from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
+from hotswapd.loaders.store.store import Store
+from hotswapd.loaders.uri import AdapterURI
+
+from .client import Entry, HubClient, Patience
+from .errors import HubTrouble
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found at a commit. `sighting` is None when no file of an adapter is there."""
+
+    commit: str
+    config: Entry | None
+    weights: Entry | None
+    sighting: Sighting | None
+
+    def same_content(self, other: "Look | None") -> bool:
+        """Say whether both hold the same pair of files."""
+        return (
+            other is not None
+            and self.config is not None
+            and self.weights is not None
+            and self.config.same_content(other.config)
+            and self.weights.same_content(other.weights)
+        )
+
+
+class HubSource:
+    """A revision of a Hub repository that is watched; the threads are those that `Source` states.
+
+    Its address is ``hf://org/repo/sub``, or ``hf://org/repo@revision/sub`` for any revision but ``main``, so
+    that two sources of one repository are told apart. A Sighting's revision is the commit that brought the
+    pair of files: later commits that leave both as they are do not change it.
+    """
+
+    kind = "hub"
+
+    def __init__(
+        self,
+        name: str,
+        repo: str,
+        subfolder: str = "",
+        revision: str = "main",
+        poll: float = 30.0,
+        token_file: str = "",
+        endpoint: str = "",
+        max_bytes: int = 4 << 30,
+        clock: Callable[[], float] = time.monotonic,
+        patience: Patience | None = None,
+    ) -> None:
+        """Touch nothing yet. `poll` is seconds, `max_bytes` caps the weights file.
+
+        `clock` measures the waits that the server asks for. Raises ValueError for a `subfolder` that leaves
+        the repository.
+        """
+        sub = subfolder.strip("/")
+        if any(part in {"", ".", ".."} for part in sub.split("/") if sub):
+            raise ValueError(f"subfolder {subfolder!r} must be a plain path inside the repository")
+        self.revision = revision or "main"
+        at = "" if self.revision == "main" else f"@{self.revision}"
+        self.uri = AdapterURI("hf", f"{repo}{at}/{sub}".rstrip("/"))
+        self.name = name or str(self.uri)
+        self._prefix = f"{sub}/" if sub else ""
+        self._poll = poll
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._client = HubClient(repo, endpoint, token_file, patience or Patience())
+        self._bell = Bell()
+        self._last: Look | None = None
+        self._quiet: tuple[float, HubTrouble] | None = None
+
+    def scan(self) -> Scan:
+        """Ask which commit it is, and when it is a new one, what is in it. Raises SourceDown.
+
+        Its codes: ``hub_unreachable``, ``hub_offline``, ``hub_unauthorized``, ``hub_forbidden``, ``hub_gated``,
+        ``hub_not_found``, ``hub_renamed``, ``hub_revision_not_found``, ``revision_gone``, ``rate_limited``,
+        ``hub_server_error``, ``hub_bad_answer``, ``token_unreadable``, ``token_malformed``, ``stopping``.
+        """
+        try:
+            self._respect_wait()
+            commit = self._client.commit_of(self.revision, self._prefix + CONFIG)
+            if self._last is None or self._last.commit != commit:
+                self._last = self._carry_on(self._look(commit))
+        except HubTrouble as trouble:
+            self._note_wait(trouble)
+            raise SourceDown(trouble.code, trouble.sentence, trouble.retry_after) from trouble
+        sighting = self._last.sighting
+        return Scan((sighting,) if sighting else (), self._poll)
+
+    def fetch(self, sighting: Sighting, store: Store, stop: threading.Event) -> Artifact:
+        """Copy the two files as the sighted commit has them. Raises Unavailable, Gone or Refused.
+
+        Codes of Unavailable: those of `scan`, ``digest_mismatch``, ``disk_full``, ``store_failed``; of Gone:
+        ``gone``, ``revision_gone``; of Refused: ``too_large``.
+        """
+        if not self.contains(sighting.uri):
+            raise Gone("gone", f"{sighting.uri} is not {self.uri}")
+        commit = sighting.revision
+        try:
+            self._respect_wait()
+            look = self._pinned(sighting)
+            commit = look.commit
+            return self._copy(look, store, stop)
+        except HubTrouble as trouble:
+            self._note_wait(trouble)
+            raise self._meaning(trouble, commit) from trouble
+
+    def wait(self, seconds: float) -> None:
+        """Sleep `seconds`, or until `wake` or `close`."""
+        self._bell.wait(seconds)
+
+    def wake(self) -> None:
+        """End a `wait` that is under way."""
+        self._bell.wake()
+
+    def contains(self, uri: AdapterURI) -> bool:
+        """Say whether it is this source's one address; ``@main`` may be written out."""
+        if uri.scheme != "hf":
+            return False
+        head, slash, tail = uri.location.partition("@main")
+        plain = head + tail if slash and (not tail or tail.startswith("/")) else uri.location
+        return plain.strip("/") == self.uri.location
+
+    def close(self) -> None:
+        """End every wait and every call that is under way; one that is still connecting ends by its own timeout."""
+        self._client.close()
+        self._bell.close()
+
+    def _look(self, commit: str) -> Look:
+        found = self._client.entries(commit, [self._prefix + name for name in (CONFIG, WEIGHTS, PICKLE)])
+        config, weights = found.get(self._prefix + CONFIG), found.get(self._prefix + WEIGHTS)
+        if not found:
+            return Look(commit, None, None, None)
+        waiting = _lacking(config, weights, pickled=self._prefix + PICKLE in found)
+        return Look(commit, config, weights, Sighting(self.uri, commit, self._stamp(commit, config, weights), waiting))
+
+    def _stamp(self, commit: str, config: Entry | None, weights: Entry | None) -> float:
+        """Date the pair by the later of the commits that brought its files, or by `commit` where that is not told."""
+        dates = [entry.date for entry in (config, weights) if entry and entry.date is not None]
+        return max(dates) if dates else self._client.date_of(commit)
+
+    def _carry_on(self, look: Look) -> Look:
+        """Keep the last sighting when a new commit left both files as they were, so that none is fetched again."""
+        if self._last is not None and look.same_content(self._last):
+            return Look(look.commit, look.config, look.weights, self._last.sighting)
+        return look
+
+    def _pinned(self, sighting: Sighting) -> Look:
+        """Return where to copy from: the newest commit with this content, or else the sighted one."""
+        last = self._last
+        if last is not None and last.sighting is not None and last.sighting.revision == sighting.revision:
+            return last
+        return self._look(sighting.revision)
+
+    def _copy(self, look: Look, store: Store, stop: threading.Event) -> Artifact:
+        if look.config is None or look.weights is None:
+            raise Gone("gone", f"{self.uri} holds no adapter at commit {look.commit}")
+        _require_small(look.config, MAX_CONFIG_BYTES)
+        _require_small(look.weights, self._max_bytes)
+        store.require_free(look.config.size + look.weights.size)
+        pair: tuple[tuple[FileName, Entry], ...] = ((CONFIG, look.config), (WEIGHTS, look.weights))
+        with store.stage() as stage:
+            for name, entry in pair:
+                with closing(self._client.download(look.commit, entry, stop)) as chunks:
+                    stage.write(name, chunks, entry.size)
+            return stage.commit()
+
+    def _meaning(self, trouble: HubTrouble, commit: str) -> LoadError:
+        """Tell a commit that is gone for good, because the branch has left it, from one that may come back."""
+        if trouble.code in {"revision_gone", "hub_entry_not_found"} and self._moved_on(commit):
+            return Gone("revision_gone", trouble.sentence)
+        return Unavailable(trouble.code, trouble.sentence, trouble.retry_after)
+
+    def _moved_on(self, commit: str) -> bool:
+        try:
+            return self._client.commit_of(self.revision, self._prefix + CONFIG) != commit
+        except HubTrouble:
+            return False  # not known: it is tried again, which says why
+
+    def _respect_wait(self) -> None:
+        """Ask nothing while a wait that the server named has not passed, whoever is impatient."""
+        quiet = self._quiet
+        if quiet is not None and (left := quiet[0] - self._clock()) > 0:
+            raise HubTrouble(quiet[1].code, quiet[1].sentence, left)
+
+    def _note_wait(self, trouble: HubTrouble) -> None:
+        if trouble.retry_after is not None:
+            self._quiet = (self._clock() + trouble.retry_after, trouble)
+
+
+def _require_small(entry: Entry, cap: int) -> None:
+    if entry.size > cap:
+        raise Refused("too_large", f"{entry.path} has {entry.size} bytes and {cap} are allowed")
+
+
+def _lacking(config: Entry | None, weights: Entry | None, pickled: bool) -> Waiting | None:
+    if config is not None and weights is not None:
+        return None
+    missing = CONFIG if config is None else WEIGHTS
+    why = f"; {PICKLE} is never loaded: save it as safetensors" if pickled and weights is None else ""
+    return Waiting("incomplete", f"{missing} is not in this commit{why}")

@@ -1,0 +1,102 @@
+"""One running inotify observer, made with watchdog, that notices what watchdog itself passes over."""
+
+import errno
+import logging
+import os
+import threading
+import warnings
+
+from watchdog import events
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.inotify import InotifyEmitter
+from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback, WatchDescriptor
+
+from hotswapd.loaders.bell import Bell
+
+log = logging.getLogger(__name__)
+
+_JOIN_SECONDS = 5.0
+# A directory that appears while another is being added is registered twice, which is harmless.
+warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
+# The events that a writer causes; reading, which the scan itself does, is not among them.
+_TELLING: list[type[events.FileSystemEvent]] = [
+    events.FileCreatedEvent,
+    events.FileMovedEvent,
+    events.FileModifiedEvent,
+    events.FileAttribEvent,
+    events.FileClosedEvent,
+    events.FileDeletedEvent,
+    events.DirCreatedEvent,
+    events.DirMovedEvent,
+    events.DirAttribEvent,
+    events.DirDeletedEvent,
+]
+
+
+class _Descriptor(InotifyFD):
+    """An inotify descriptor that tells of lost events and of watches that were not granted."""
+
+    def __init__(self, bell: Bell) -> None:
+        super().__init__()
+        self._bell = bell
+        self.limited = False
+
+    def handle_event(self, event: InotifyEvent) -> None:
+        if event.is_queue_overflow:
+            self._bell.hint()
+        super().handle_event(event)
+
+    def add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
+        try:
+            return super().add_callback(path, mask, callback, id_)
+        except OSError as error:
+            if error.errno == errno.ENOSPC and not self.limited:
+                self.limited = True
+                log.warning(
+                    "no inotify watch was left for %s: raise fs.inotify.max_user_watches; until then scans see it",
+                    os.fsdecode(path),
+                )
+            raise
+
+
+class _Ringer(events.FileSystemEventHandler):
+    """Rings for every event; anything that could raise here would end watchdog's thread."""
+
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
+
+    def dispatch(self, event: events.FileSystemEvent) -> None:
+        self._bell.hint()
+
+
+class Observer:
+    """A started observer with its own inotify descriptor. Every method may be called on any thread."""
+
+    def __init__(self, path: str, bell: Bell) -> None:
+        """Watch `path` and all below it from now on. Raises OSError."""
+        self._fd = _Descriptor(bell)
+        self._observer = BaseObserver(InotifyEmitter, inotify_fd=self._fd)
+        try:
+            self._fd.start()
+            self._observer.start()
+            self._observer.schedule(_Ringer(bell), path, recursive=True, event_filter=_TELLING)
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def limited(self) -> bool:
+        """Whether some directory could not be watched."""
+        return self._fd.limited
+
+    def alive(self) -> bool:
+        """Say whether every thread that an event passes through is alive."""
+        threads = [self._observer, self._fd, *self._observer.emitters]
+        return len(threads) > 2 and all(thread.is_alive() for thread in threads)
+
+    def stop(self) -> None:
+        """Stop the threads and wait for them, five seconds each at most."""
+        for thread in (self._observer, self._fd):
+            thread.stop()
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join(_JOIN_SECONDS)

@@ -1,0 +1,206 @@
+"""A local folder as a source: what a scan finds there, when it has settled, and how it gets into the store."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from hotswapd.loaders.bell import Bell
+from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, listed_bytes, load_digests, mismatch
+from hotswapd.loaders.errors import Gone, SourceDown, Unavailable
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, WEIGHTS, FileName
+from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
+from hotswapd.loaders.store.store import READ_BYTES, Store
+from hotswapd.loaders.uri import AdapterURI
+
+from .root import opened_root, root_down
+from .safe_open import closing, fingerprint, open_below, open_file
+from .settle import Settling
+from .walk import Found, walk
+from .watch import TreeWatch
+
+# Where events cannot be counted on, a scan may not wait for the full interval.
+_POLL_SECONDS = 5.0
+_SHORTEST = 0.05
+# A scan may take at most a fifth of the time, however many events there are.
+_REST_SHARE = 4.0
+
+
+class LocalSource:
+    """A directory that is watched; adapters lie in it at any depth up to four, or it is one itself.
+
+    The threads are those that `Source` states. Links below the path are never followed.
+    """
+
+    kind = "local"
+
+    def __init__(
+        self,
+        name: str,
+        path: str | os.PathLike[str],
+        settle: float = 2.0,
+        rescan: float = 15.0,
+        marker: str = "",
+        max_bytes: int = 4 << 30,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Touch nothing yet. `settle` and `rescan` are seconds by `clock`, `max_bytes` caps the weights file."""
+        self.path = os.path.normpath(Path(path).absolute())
+        self.name = name or self.path
+        self._rescan = rescan
+        self._marker = marker
+        self._caps: dict[FileName, int] = {CONFIG: MAX_CONFIG_BYTES, WEIGHTS: max_bytes}
+        self._clock = clock
+        self._settling = Settling(settle, marker, max_bytes)
+        self._gap = _SHORTEST
+        self._bell = Bell()
+        self._watch = TreeWatch(self.path, self._bell, clock)
+
+    def scan(self) -> Scan:
+        """Look at every adapter once. Raises SourceDown with a ``root_`` code when the path cannot be read."""
+        begun = time.monotonic()
+        try:
+            with opened_root(self.path) as root:
+                # Watched before the walk, so that nothing falls between the two.
+                watched = self._watch.ensure(os.fstat(root))
+                sightings = self._look(root)
+        except OSError as error:
+            raise self._down(root_down(self.path, error)) from error
+        except SourceDown as down:
+            raise self._down(down) from None
+        self._gap = max(_SHORTEST, _REST_SHARE * (time.monotonic() - begun))
+        return Scan(sightings, self._again_in(watched))
+
+    def fetch(self, sighting: Sighting, store: Store, stop: threading.Event) -> Artifact:
+        """Copy exactly the files that were sighted. Raises Unavailable, Gone or Refused.
+
+        Codes of Unavailable: ``changed``, ``digest_mismatch``, ``stopping``, ``permission``, ``read_failed``,
+        ``disk_full``, ``store_failed``; of Refused: those of `open_file` and `open_below`.
+        """
+        with self._opened(sighting.uri) as (directory, files):
+            before = {name: os.fstat(fd) for name, fd in files.items()}
+            if fingerprint(before.values()) != sighting.revision:
+                raise _changed(sighting.uri)
+            listed = _manifest(files[MANIFEST], stop) if MANIFEST in files else {}
+            store.require_free(before[CONFIG].st_size + before[WEIGHTS].st_size)
+            with store.stage() as stage:
+                for name, cap in self._caps.items():
+                    chunks = _chunks(files[name], before[name].st_size, stop)
+                    stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
+                if fingerprint(os.fstat(fd) for fd in files.values()) != sighting.revision:
+                    raise _gone_or_changed(sighting.uri, directory)
+                return stage.commit()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep `seconds`; sooner, but with a rest in between, when something changed; at once after `wake`."""
+        self._bell.wait(seconds, self._gap)
+
+    def wake(self) -> None:
+        """End a `wait` that is under way."""
+        self._bell.wake()
+
+    def contains(self, uri: AdapterURI) -> bool:
+        """Say whether the address is the path or lies below it."""
+        plain = os.path.normpath(uri.location)
+        return uri.scheme == "file" and (plain == self.path or plain.startswith(self._prefix()))
+
+    def close(self) -> None:
+        """Stop watching and end every wait."""
+        self._bell.close()
+        self._watch.close()
+
+    def _look(self, root: int) -> tuple[Sighting, ...]:
+        now = self._clock()
+        sightings = tuple(self._sight(found, now) for found in walk(root, self._marker))
+        self._settling.turn()
+        return sightings
+
+    def _sight(self, found: Found, now: float) -> Sighting:
+        verdict = self._settling.judge(found, now)
+        waiting = verdict.waiting or _unnamable(found.parts)
+        return Sighting(self._uri(found.parts), verdict.revision, verdict.stamp, waiting)
+
+    def _again_in(self, watched: bool) -> float:
+        """Seconds until something may have settled, or until events might have been missed for too long."""
+        longest = self._rescan if watched else min(self._rescan, _POLL_SECONDS)
+        soonest = self._settling.soonest(self._clock())
+        return longest if soonest is None else max(min(longest, soonest), _SHORTEST)
+
+    def _down(self, down: SourceDown) -> SourceDown:
+        """Start afresh when the root is back, and ask for that soon: a missing root gives no events."""
+        self._settling.forget()
+        self._watch.lose()
+        down.retry_after = min(self._rescan, _POLL_SECONDS)
+        return down
+
+    def _prefix(self) -> str:
+        return self.path.rstrip("/") + "/"
+
+    def _uri(self, parts: tuple[str, ...]) -> AdapterURI:
+        # A name that is no text could not be logged or stored; it is shown escaped and never fetched.
+        shown = [part.encode("utf-8", "backslashreplace").decode() for part in parts]
+        return AdapterURI.of_path(self._prefix() + "/".join(shown))
+
+    @contextmanager
+    def _opened(self, uri: AdapterURI) -> Iterator[tuple[int, dict[str, int]]]:
+        """Open the adapter's directory, both its files, and a manifest if there is one."""
+        if not self.contains(uri):
+            raise Gone("gone", f"{uri} does not lie below {self.path}")
+        parts = [part for part in os.path.normpath(uri.location)[len(self.path) :].split("/") if part]
+        with ExitStack() as open_now:
+            try:
+                root = open_now.enter_context(opened_root(self.path))
+            except SourceDown as error:
+                raise Unavailable(error.code, error.sentence) from error
+            directory = open_now.enter_context(closing(open_below(root, parts)))
+            files: dict[str, int] = {}
+            for name, cap in self._caps.items():
+                files[name] = open_now.enter_context(closing(open_file(name, directory, cap)))
+            with suppress(Gone):  # there need be none
+                files[MANIFEST] = open_now.enter_context(closing(open_file(MANIFEST, directory, sys.maxsize)))
+            yield directory, files
+
+
+def _manifest(manifest: int, stop: threading.Event) -> dict[str, Listed]:
+    try:
+        return load_digests(b"".join(_chunks(manifest, MAX_MANIFEST_BYTES + 1, stop)))
+    except ValueError as error:
+        raise mismatch(str(error)) from error
+
+
+def _chunks(fd: int, size: int, stop: threading.Event) -> Iterator[bytes]:
+    """Read what the file had when it was opened, and not a byte that was added since."""
+    done = 0
+    while done < size:
+        if stop.is_set():
+            raise Unavailable("stopping", "the daemon is stopping; it is fetched after the next start")
+        try:
+            chunk = os.pread(fd, min(READ_BYTES, size - done), done)
+        except OSError as error:
+            raise Unavailable("read_failed", f"reading failed: {error.strerror}; it is tried again") from error
+        if not chunk:
+            return  # it was cut meanwhile, which the comparison afterwards tells
+        done += len(chunk)
+        yield chunk
+
+
+def _changed(uri: AdapterURI) -> Unavailable:
+    return Unavailable("changed", f"{uri} was written to after it was sighted; it must settle anew")
+
+
+def _gone_or_changed(uri: AdapterURI, directory: int) -> Gone | Unavailable:
+    for name in (CONFIG, WEIGHTS):
+        if not os.access(name, os.F_OK, dir_fd=directory, follow_symlinks=False):
+            return Gone("gone", f"{uri} was deleted while it was copied")
+    return _changed(uri)
+
+
+def _unnamable(parts: tuple[str, ...]) -> Waiting | None:
+    try:
+        "".join(parts).encode()
+    except UnicodeEncodeError:
+        return Waiting("bad_name", "its name is not valid UTF-8: rename it")
+    return None

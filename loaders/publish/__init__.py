@@ -1,0 +1,6 @@
+"""Publish an adapter from where it was trained: to a folder or a bucket that a daemon watches."""
+
+from .callback import PublishCallback
+from .sending import Place, Published, destination, publish
+
+__all__ = ["Place", "PublishCallback", "Published", "destination", "publish"]

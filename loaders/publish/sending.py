@@ -1,0 +1,116 @@
+"""Publish an adapter from where it was trained: to a folder or a bucket that some daemon watches.
+
+The weights come first, then the manifest with the digests, and the config last: without a config nothing there
+is an adapter yet. No state in between shows the config of one adapter beside the weights of another.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from hotswapd.loaders.digests import Listed
+from hotswapd.loaders.files import CONFIG, MANIFEST, WEIGHTS
+from hotswapd.loaders.uri import AdapterURI, is_bucket
+
+from .snapshot import Snapshot, snapshot
+
+if TYPE_CHECKING:
+    from hotswapd.loaders.s3.session import S3Access
+
+log = logging.getLogger(__name__)
+Progress = Callable[[int, int], None]
+Check = Callable[[Path], object]
+
+
+class Place(Protocol):
+    """Where an adapter is published to; each method raises Unavailable."""
+
+    def listed(self, name: str) -> Listed | None:
+        """Say what a file there is, None when there is none."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Take a file away."""
+        ...
+
+    def put(self, source: Path, listed: Listed, sent: Callable[[int], None]) -> None:
+        """Bring a file under its own name in one step; `sent` is called with the bytes of each piece."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where it is, the names of the files that had to be sent, and the size of both adapter files in bytes."""
+
+    uri: AdapterURI
+    sent: tuple[str, ...]
+    size: int
+
+
+def publish(
+    directory: Path | str,
+    dest: str,
+    *,
+    check: Check | None = None,
+    progress: Progress | None = None,
+    access: "S3Access | None" = None,
+) -> Published:
+    """Publish the adapter in `directory` to ``s3://bucket/prefix/name`` or to an absolute local path.
+
+    `check` is given a private copy and raises to refuse it; only then is anything written. `progress` is called
+    with the bytes just sent and the bytes to send, on any thread. What is there already is not sent again, so an
+    interrupted call is mended by a second one.
+
+    Raises ValueError for a `dest` that is neither, Refused when there is no whole adapter in `directory`,
+    Unavailable when it or the destination cannot be reached, and what `check` raises.
+    """
+    uri = destination(dest)
+    with snapshot(Path(directory)) as copy:
+        if check is not None:
+            check(copy.path)
+        sent = _send(copy, _place(uri, access), progress)
+        return Published(uri, sent, copy.files[CONFIG].size + copy.files[WEIGHTS].size)
+
+
+def destination(dest: str) -> AdapterURI:
+    """Read where to publish to. Raises ValueError, with a sentence, for what `publish` would not take."""
+    uri = AdapterURI.parse(dest)
+    if uri.location.encode(errors="replace").decode() != uri.location:
+        raise ValueError(
+            f"{dest!r} is not valid UTF-8, and a daemon would not take it from there: give it another name"
+        )
+    if uri.scheme == "hf":
+        raise ValueError(f"{dest!r}: push to a Hub with its own client; publish takes s3://bucket/prefix or a folder")
+    if uri.scheme == "s3" and any(part in {"", ".", ".."} for part in uri.location.split("/")):
+        raise ValueError(f"{dest!r} must be s3://bucket/prefix/name, without empty parts or dots")
+    if uri.scheme == "s3" and not is_bucket(uri.location.partition("/")[0]):
+        raise ValueError(
+            f"{dest!r} names no bucket: 3 to 63 of a-z, 0-9, dot and hyphen, not beginning or ending with the last two"
+        )
+    return uri
+
+
+def _place(uri: AdapterURI, access: "S3Access | None") -> Place:
+    if uri.scheme == "s3":
+        from hotswapd.loaders.s3.session import S3Access
+
+        from .to_bucket import S3Place
+
+        return S3Place(uri, access or S3Access())
+    from .to_folder import LocalPlace
+
+    return LocalPlace(Path(uri.location))
+
+
+def _send(copy: Snapshot, place: Place, progress: Progress | None) -> tuple[str, ...]:
+    there = {name: place.listed(name) for name in (WEIGHTS, MANIFEST, CONFIG)}
+    names = tuple(name for name in there if there[name] != copy.files[name])
+    total = sum(copy.files[name].size for name in names)
+    if there[CONFIG] is not None and WEIGHTS in names and CONFIG in names:
+        # The old config must never stand beside the new weights.
+        place.remove(CONFIG)
+    for name in names:
+        place.put(copy.path / name, copy.files[name], lambda size: progress(size, total) if progress else None)
+    return names

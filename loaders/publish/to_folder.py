@@ -1,0 +1,69 @@
+"""A folder on this machine as a place to publish to."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from hotswapd.loaders.digests import Listed
+from hotswapd.loaders.errors import Unavailable
+from hotswapd.loaders.store.store import READ_BYTES
+from hotswapd.loaders.store.syncing import fsync_directory
+
+
+class LocalPlace:
+    """A directory that is made when the first file is put into it. Used by one thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def listed(self, name: str) -> Listed | None:
+        """Say what a file there is, None when there is none. Raises Unavailable."""
+        with self._errors():
+            try:
+                with (self._directory / name).open("rb") as file:
+                    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                    return Listed(sha256, file.tell())
+            except FileNotFoundError:
+                return None
+
+    def remove(self, name: str) -> None:
+        """Take a file away, durably. Raises Unavailable."""
+        with self._errors():
+            (self._directory / name).unlink(missing_ok=True)
+            fsync_directory(self._directory)
+
+    def put(self, source: Path, listed: Listed, sent: Callable[[int], None]) -> None:
+        """Bring a file under its own name in one step, after all its bytes are on disk. Raises Unavailable."""
+        with self._errors():
+            self._directory.mkdir(parents=True, exist_ok=True)
+            # Its name is hidden and no adapter file's, so that no watcher takes it for one.
+            fd, fresh = tempfile.mkstemp(prefix=".hotswapd-", suffix=".tmp", dir=self._directory)
+            try:
+                with os.fdopen(fd, "wb") as writing:
+                    _copy(source, writing.write, sent)
+                    writing.flush()
+                    os.fchmod(fd, 0o644)
+                    os.fsync(fd)
+                Path(fresh).rename(self._directory / source.name)
+            finally:
+                Path(fresh).unlink(missing_ok=True)
+            fsync_directory(self._directory)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise Unavailable(
+                "publish_failed", f"{self._directory} cannot be written: {error.strerror}; publish again when it can"
+            ) from error
+
+
+def _copy(source: Path, write: Callable[[bytes], object], sent: Callable[[int], None]) -> None:
+    with source.open("rb") as reading:
+        while chunk := reading.read(READ_BYTES):
+            write(chunk)
+            sent(len(chunk))

@@ -1,0 +1,1 @@
+"""Adapters under an S3 prefix."""

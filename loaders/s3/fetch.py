@@ -1,0 +1,62 @@
+"""Bring a pair of objects into the store as it was at one moment, or not at all."""
+
+from contextlib import closing
+
+from hotswapd.loaders.digests import Listed, listed_bytes, mismatch
+from hotswapd.loaders.errors import Gone, Refused, Unavailable
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, WEIGHTS, FileName
+from hotswapd.loaders.source import Artifact, Sighting
+from hotswapd.loaders.store.store import Store
+from hotswapd.loaders.uri import AdapterURI
+
+from .examine import read_manifest
+from .objects import Bucket, Object
+from .settle import facts_of, revision_of
+
+
+def copy_pair(bucket: Bucket, directory: str, sighting: Sighting, store: Store, max_bytes: int) -> Artifact:
+    """Copy what was sighted; `directory` is what its keys begin with.
+
+    Both objects are pinned by their ETags, looked at before and after, and what is there before, during and after must
+    be the same. Raises S3Trouble, Gone, Refused (``too_large``) or Unavailable (``changed``, ``digest_mismatch``,
+    and those of the store).
+    """
+    before = _heads(bucket, directory, sighting.uri)
+    if revision_of(facts_of(before)) != sighting.revision:
+        raise _changed(sighting.uri)
+    caps: dict[FileName, int] = {CONFIG: MAX_CONFIG_BYTES, WEIGHTS: max_bytes}
+    for name, cap in caps.items():
+        if before[name].size > cap:
+            raise Refused("too_large", f"{name} has {before[name].size} bytes and {cap} are allowed")
+    store.require_free(before[CONFIG].size + before[WEIGHTS].size)
+    listed = _manifest(bucket, directory, before)
+    with store.stage() as stage:
+        for name, cap in caps.items():
+            with closing(bucket.stream(f"{directory}{name}", before[name])) as chunks:
+                stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
+        if _heads(bucket, directory, sighting.uri) != before:
+            raise _changed(sighting.uri)
+        return stage.commit()
+
+
+def _heads(bucket: Bucket, directory: str, uri: AdapterURI) -> dict[str, Object]:
+    """Say what the objects are now; a manifest need not be there. Raises Gone when one of the pair is not."""
+    found: dict[str, Object] = {}
+    for name in (CONFIG, WEIGHTS, MANIFEST):
+        there = bucket.head(f"{directory}{name}", sure=name == MANIFEST)
+        if there is not None:
+            found[name] = there
+        elif name != MANIFEST:
+            raise Gone("gone", f"{uri} was deleted before it was copied: {name} is not there any more")
+    return found
+
+
+def _manifest(bucket: Bucket, directory: str, objects: dict[str, Object]) -> dict[str, Listed]:
+    try:
+        return read_manifest(bucket, directory, objects.get(MANIFEST))
+    except ValueError as error:
+        raise mismatch(str(error)) from error
+
+
+def _changed(uri: AdapterURI) -> Unavailable:
+    return Unavailable("changed", f"{uri} was written to after it was sighted; it must settle anew")

@@ -1,0 +1,1 @@
+"""The private copies: immutable directories named by digest, and the pointer."""

@@ -1,0 +1,88 @@
+"""TODO loaders/store/stage.py."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from hotswapd.loaders.errors import Refused
+from hotswapd.loaders.files import CONFIG, WEIGHTS, FileName
+
+from .artifact import Artifact
+from .behind import Behind
+from .disk import store_errors, write_all
+
+
+class Home(Protocol):
+    """The store, as a copy under way sees it."""
+
+    def step(self, name: str) -> None:
+        """Tell of a step after which a process may die."""
+        ...
+
+    def require_free(self, size: int) -> None:
+        """Raise Unavailable unless `size` bytes fit and the reserve stays free."""
+        ...
+
+    def adopt(self, path: Path, copied: Artifact) -> Artifact:
+        """Move a finished stage to its digest's name. Raises Unavailable."""
+        ...
+
+
+class Stage:
+    """One copy under way, in a private directory. Used by one thread.
+
+    Write the config first, then the weights, each once: the digest runs over them in this order.
+    """
+
+    def __init__(self, store: Home, path: Path) -> None:
+        self.path = path
+        self._store = store
+        self._sha = hashlib.sha256()
+        self._sizes: dict[str, int] = {}
+
+    def write(self, name: FileName, chunks: Iterable[bytes], cap: int) -> int:
+        """Copy `chunks` into the file, sync it and return its size in bytes.
+
+        Raises Refused ``too_large`` above `cap` bytes, Unavailable ``disk_full`` when less than the reserve
+        would be left free, ``store_failed`` on any other trouble with the store, ValueError out of order.
+        What the iteration of `chunks` raises passes through.
+        """
+        if name != (CONFIG, WEIGHTS, None)[len(self._sizes)]:
+            raise ValueError(f"write {CONFIG}, then {WEIGHTS}, each once; not {name} now")
+        with store_errors():
+            fd = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with Behind(fd, self._sha) as behind:
+                size = self._copy(fd, name, chunks, cap, behind)
+            self._store.step("copied")
+            with store_errors():
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        self._sizes[name] = size
+        return size
+
+    def _copy(self, fd: int, name: str, chunks: Iterable[bytes], cap: int, behind: Behind) -> int:
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > cap:
+                raise Refused("too_large", f"{name} is larger than the {cap} bytes that are allowed")
+            self._store.require_free(len(chunk))
+            with store_errors():
+                write_all(fd, chunk)
+                behind.wrote(chunk)
+        with store_errors():
+            behind.finish()
+        return size
+
+    def commit(self) -> Artifact:
+        """Make the copy an artifact, or give back the one with this digest that is there already.
+
+        Raises Unavailable as `write` does, ValueError when a file is missing.
+        """
+        if len(self._sizes) != 2:
+            raise ValueError(f"commit needs both {CONFIG} and {WEIGHTS}")
+        return self._store.adopt(self.path, Artifact(Path(), self._sha.hexdigest(), sum(self._sizes.values())))

@@ -1,0 +1,204 @@
+"""The store: private, digest-named copies of adapters, and the pointer to the one that is live.
+
+``artifacts/<digest>/`` holds what was committed and is never changed; ``stages/`` holds copies under way;
+``current.json`` says what to serve after a restart. A copy becomes an artifact by one rename, after its files
+and its directory have been synced, so what has a name here is whole, also after a power cut.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import stat
+import tempfile
+import threading
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from hotswapd.loaders.files import CONFIG, WEIGHTS
+
+from .artifact import Artifact
+from .disk import disk_full, remove, store_errors, write_all
+from .stage import Stage
+from .syncing import fsync_directory
+
+DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+READ_BYTES = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+class Store:
+    """Directory of artifacts named by digest. Every method may be called on any thread."""
+
+    def __init__(
+        self, root: Path, reserve_bytes: int = 256 << 20, on_step: Callable[[str], None] = lambda step: None
+    ) -> None:
+        """Open or make the store; `reserve_bytes` of the file system stay free.
+
+        `on_step` is called after each step at which a process may die: copied, synced, adopted, pointing, collecting.
+
+        Raises OSError when the directories cannot be made private.
+        """
+        self.root = root
+        self.reserve_bytes = reserve_bytes
+        self.step = on_step
+        self._artifacts = root / "artifacts"
+        self._stages = root / "stages"
+        self._lock = threading.RLock()
+        self._in_use: set[Path] = set()
+        self._young: set[str] = set()
+        self._held: list[str] = []
+        for directory in (self._artifacts, self._stages):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if directory.stat().st_mode & 0o777 != 0o700:  # a disk that became read-only can still be read
+                directory.chmod(0o700)
+        for directory in (root, root.parent):
+            with contextlib.suppress(OSError):  # a disk that became read-only has nothing to sync
+                fsync_directory(directory)
+
+    @contextlib.contextmanager
+    def stage(self) -> Iterator[Stage]:
+        """Give a private directory (mode 0700) that is removed at the end unless it was committed."""
+        with self._lock, store_errors():
+            path = Path(tempfile.mkdtemp(dir=self._stages))
+            self._in_use.add(path)
+        try:
+            yield Stage(self, path)
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            with self._lock:
+                self._in_use.discard(path)
+
+    def require_free(self, size: int) -> None:
+        """Raise Unavailable ``disk_full`` unless `size` bytes fit and the reserve stays free."""
+        with store_errors():
+            room = os.statvfs(self.root)
+        free = room.f_bavail * room.f_frsize
+        if free - size < self.reserve_bytes:
+            raise disk_full(f"{free} bytes are free, {size} and a reserve of {self.reserve_bytes} are needed")
+
+    def adopt(self, path: Path, copied: Artifact) -> Artifact:
+        """Move a finished stage to its digest's name. Called by `Stage.commit` only."""
+        final = self._artifacts / copied.digest
+        with self._lock, store_errors():
+            self._young.add(copied.digest)
+            if not self._intact(copied.digest):
+                self._discard(final)
+                fsync_directory(path)
+                self.step("synced")
+                path.rename(final)
+                self.step("adopted")
+            fsync_directory(self._artifacts)
+        return Artifact(final, copied.digest, copied.size)
+
+    def find(self, digest: str) -> Artifact | None:
+        """Return the artifact with this digest, or None; its bytes are not read again."""
+        if not DIGEST.match(digest):
+            return None
+        path = self._artifacts / digest
+        try:
+            found = [(path / name).lstat() for name in (CONFIG, WEIGHTS)]
+        except OSError:
+            return None
+        if not all(stat.S_ISREG(f.st_mode) for f in found):
+            return None
+        return Artifact(path, digest, sum(f.st_size for f in found))
+
+    @contextlib.contextmanager
+    def hold(self, digest: str) -> Iterator[Artifact | None]:
+        """Give the artifact with this digest, or None, and keep `collect` from it: it is about to be needed again."""
+        with self._lock:
+            self._held.append(digest)
+            artifact = self.find(digest)
+        try:
+            yield artifact
+        finally:
+            with self._lock:
+                self._held.remove(digest)
+                self._young.add(digest)
+
+    def collect(self, keep: Collection[str]) -> list[str]:
+        """Remove the artifacts whose digests are not in `keep`; return the digests removed. Raises Unavailable.
+
+        An artifact committed, or held, since the last call is spared once: that it is needed may not have
+        reached the ledger when `keep` was read from there.
+        """
+        with self._lock, store_errors():
+            spared, self._young = {*keep, *self._held, *self._young}, set()
+            doomed = [p for p in self._artifacts.iterdir() if p.name not in spared]
+            for path in doomed:
+                self._discard(path)
+                self.step("collecting")
+            if doomed:
+                fsync_directory(self._artifacts)
+        return sorted(path.name for path in doomed)
+
+    def wipe_stages(self) -> None:
+        """Remove what copies of an earlier process left behind; this one's stay. Raises Unavailable."""
+        with self._lock, store_errors():
+            for path in self._stages.iterdir():
+                if path not in self._in_use:
+                    remove(path)
+
+    def point(self, record: dict[str, Any]) -> None:
+        """Write `record` to ``current.json``, durably and in one step. Raises Unavailable."""
+        fresh = self.root / "current.json.new"
+        with self._lock, store_errors():
+            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                write_all(fd, json.dumps(record, sort_keys=True).encode())
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            self.step("pointing")
+            fresh.rename(self.root / "current.json")
+            fsync_directory(self.root)
+
+    def pointer(self) -> dict[str, Any] | None:
+        """Return the record last pointed at; None when there is none or its file is damaged (logged)."""
+        path = self.root / "current.json"
+        try:
+            record = json.loads(path.read_bytes())
+            if isinstance(record, dict):
+                return record
+            error: Exception = ValueError("it holds no JSON object")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as caught:
+            error = caught
+        log.error("%s cannot be read and is not believed: %s", path, error)
+        return None
+
+    def _intact(self, digest: str) -> bool:
+        """Say whether an artifact is there whose bytes, read again, still have their digest."""
+        there = self.find(digest)
+        try:
+            return there is not None and digest_of(there.path) == digest
+        except OSError as error:
+            log.warning("artifact %s can no longer be read (%s): it is replaced", digest, error)
+            return False
+
+    def _discard(self, path: Path) -> None:
+        """Take an artifact's name away in one step, then its files."""
+        if os.path.lexists(path):
+            away = Path(tempfile.mkdtemp(dir=self._stages))
+            path.rename(away / path.name)
+            remove(away)
+
+
+def digest_of(directory: Path) -> str:
+    """Read an adapter's files again and return its digest (SHA-256 over config bytes, then weights bytes), as hex.
+
+    For any thread. Raises OSError.
+    """
+    sha = hashlib.sha256()
+    for name in (CONFIG, WEIGHTS):
+        with (directory / name).open("rb") as file:
+            while chunk := file.read(READ_BYTES):
+                sha.update(chunk)
+    return sha.hexdigest()

@@ -1,0 +1,63 @@
+"""Tell a file that is still being written from a whole one, without reading its tensors.
+
+What is whole but wrong is let through: admission refuses it with a precise reason, waiting never would.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable
+
+from .files import MAX_CONFIG_BYTES
+
+# safetensors itself takes no longer header; we read only as much as a real one has.
+_MAX_HEADER = 100_000_000
+_MAX_READ = 16 << 20
+# A search is some ten times faster than parsing, and a scan may meet thousands of files at once.
+_DATA_END = re.compile(rb'"data_offsets"\s*:\s*\[\s*\d{1,19}\s*,\s*(\d{1,19})\s*\]')
+
+
+def weights_missing(fd: int, size: int) -> str | None:
+    """Say in half a sentence what a safetensors file of `size` bytes still lacks, or return None."""
+    return weights_lacking(lambda length, offset: os.pread(fd, length, offset), size)
+
+
+def weights_lacking(read: Callable[[int, int], bytes], size: int) -> str | None:
+    """Say the same of bytes that lie elsewhere: `read` gives so many of them from an offset on."""
+    if size < 8:
+        return f"has {size} bytes and not even a header yet"
+    length = int.from_bytes(read(8, 0), "little")
+    if length == 0:
+        return "starts with zeros: its header has not been written yet"
+    if length > _MAX_HEADER:
+        return None
+    if 8 + length > size:
+        return f"has {size} bytes and its header alone needs {8 + length}"
+    if length > _MAX_READ:
+        return None
+    return _data_missing(read(length, 8), 8 + length, size)
+
+
+def _data_missing(header: bytes, start: int, size: int) -> str | None:
+    if b"\0" in header:
+        return "has zeros in its header: it has not been written yet"
+    wanted = start + max((int(end) for end in _DATA_END.findall(header)), default=0)
+    if wanted > size:
+        return f"has {size} bytes and its header announces {wanted}"
+    return None
+
+
+def config_missing(fd: int, size: int) -> str | None:
+    """Say in half a sentence why a config of `size` bytes is not whole yet, or return None."""
+    return None if size > MAX_CONFIG_BYTES else config_lacking(os.pread(fd, size, 0))
+
+
+def config_lacking(raw: bytes) -> str | None:
+    """Say the same of a config's bytes."""
+    try:
+        json.loads(raw)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return f"does not parse as JSON yet ({error})"
+    except (ValueError, RecursionError):
+        return None
+    return None

@@ -1,0 +1,125 @@
+"""The manifest: what an artifact's two files say about themselves. No tensor is read, nothing is imported from it."""
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hotswapd.swap.errors import Misfit, Rejected
+
+from .header import BadHeader, TensorSpec, header_length, parse_header
+from .strict_json import BadJSON, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONFIG_NAME = "adapter_config.json"
+WEIGHTS_NAME = "adapter_model.safetensors"
+MAX_CONFIG_BYTES = 256 << 10
+_RESAVE = "save the adapter again with PEFT's save_pretrained"
+_OF_THE_FILE = {0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG}
+"""What the system says of a file that cannot be an adapter's. All else it says is no verdict on what the file holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`config` is the JSON object as it stands there; `data_start` is where the tensors' bytes begin in the file."""
+
+    path: Path
+    config: Mapping[str, Any]
+    tensors: Mapping[str, TensorSpec]
+    data_start: int
+    file_size: int
+
+    @property
+    def weights(self) -> Path:
+        """The file that holds the tensors."""
+        return self.path / WEIGHTS_NAME
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read both files' descriptions. Raises Rejected with a reason for each file that cannot be taken.
+
+    Raises OSError when the disk, or this process, cannot read now what is there.
+    """
+    misfits: list[Misfit] = []
+    config: Mapping[str, Any] = {}
+    header: tuple[dict[str, TensorSpec], int, int] = ({}, 0, 0)
+    try:
+        config = _read_config(directory)
+    except Rejected as error:
+        misfits += error.misfits
+    try:
+        header = _read_header(directory)
+    except Rejected as error:
+        misfits += error.misfits
+    if misfits:
+        raise Rejected(misfits)
+    return Manifest(directory, config, *header)
+
+
+@contextmanager
+def open_regular(path: Path) -> "Iterator[int]":
+    """Open a plain file to read: no link is followed and nothing that could block is opened. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "not a regular file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read_config(directory: Path) -> Mapping[str, Any]:
+    try:
+        with open_regular(directory / CONFIG_NAME) as descriptor:
+            data = os.read(descriptor, MAX_CONFIG_BYTES + 1)
+    except OSError as error:
+        if error.errno not in _OF_THE_FILE:
+            raise
+        raise _one("config_missing", CONFIG_NAME, "a readable file", _reason(error), _RESAVE) from None
+    if len(data) > MAX_CONFIG_BYTES:
+        raise _one("config_too_large", CONFIG_NAME, f"at most {MAX_CONFIG_BYTES} bytes", "more", _RESAVE)
+    try:
+        config = parse(data)
+    except BadJSON as error:
+        raise _one(f"config_{error.code}", CONFIG_NAME, "strict JSON", str(error), _RESAVE) from None
+    if not isinstance(config, dict):
+        raise _one("config_not_json", CONFIG_NAME, "a JSON object", f"a {type(config).__name__}", _RESAVE)
+    return config
+
+
+def _read_header(directory: Path) -> tuple[dict[str, TensorSpec], int, int]:
+    try:
+        with open_regular(directory / WEIGHTS_NAME) as descriptor:
+            size = os.fstat(descriptor).st_size
+            length = header_length(os.pread(descriptor, 8, 0), size)
+            data = os.pread(descriptor, length, 8)
+            return parse_header(data, size - 8 - length), 8 + length, size
+    except BadHeader as error:
+        place = WEIGHTS_NAME if error.place == "header" else error.place
+        raise _one(error.code, place, "a well-formed safetensors file", str(error), _RESAVE) from None
+    except OSError as error:
+        if error.errno not in _OF_THE_FILE:
+            raise
+        raise _weights_missing(directory, error) from None
+
+
+def _weights_missing(directory: Path, error: OSError) -> Rejected:
+    pickles = [name for name in ("adapter_model.bin", "adapter_model.pt") if (directory / name).exists()]
+    if pickles:
+        remedy = "save it with safe_serialization=True: a pickle can run code, so hotswapd never reads one"
+        return _one("pickle_refused", pickles[0], WEIGHTS_NAME, "a pickle", remedy)
+    return _one("weights_missing", WEIGHTS_NAME, "a readable file", _reason(error), _RESAVE)
+
+
+def _reason(error: OSError) -> str:
+    return "a symbolic link, which is not followed" if error.errno == errno.ELOOP else error.strerror or str(error)
+
+
+def _one(code: str, place: str, wanted: str, got: str, remedy: str) -> Rejected:
+    return Rejected([Misfit(code, place, wanted, got, remedy)])

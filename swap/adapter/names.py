@@ -1,0 +1,106 @@
+"""From tensor names to slots. A name is taken exactly as PEFT writes it; anything near it is refused by name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hotswapd.swap.errors import Misfit
+
+from .contract import Slot
+from .header import TensorSpec
+from .nearest import NearestSlot
+from .oracle import MetaOracle
+
+_PREFIX = "base_model.model."
+_ENDS = {f".lora_{side}{infix}.weight": side for side in "AB" for infix in ("", ".default")}
+_SUGGESTIONS = 20
+"""So many names get a suggestion of what was meant; it is the same for the rest."""
+
+WIDEN = "widen model.target_modules and restart, or train without this module"
+LEAVE_OUT = "leave the embeddings and lm_head out of target_modules"
+
+# What else a tensor can be, by a piece of its name, most telling first.
+_KINDS = (
+    ("lora_magnitude_vector", "dora", "train without use_dora"),
+    ("lora_embedding_", "embeddings", "leave the embeddings out of target_modules"),
+    ("trainable_tokens", "trainable_tokens", "train without trainable_token_indices"),
+    ("modules_to_save", "modules_to_save", "train without modules_to_save"),
+    (".bias", "lora_bias", "train with bias='none' and lora_bias=False"),
+    ("experts", "expert_tensors", "leave the experts out of target_modules: they are fused parameters, not modules"),
+)
+
+
+@dataclass(slots=True)
+class Pair:
+    """The two tensors of a slot, as far as the file has them."""
+
+    slot: Slot
+    a: TensorSpec | None = None
+    b: TensorSpec | None = None
+
+
+def pair_up(
+    tensors: Mapping[str, TensorSpec], slots: Sequence[Slot], oracle: MetaOracle
+) -> tuple[list[Pair], list[Misfit]]:
+    """Sort the file's tensors into slots, and say of each other tensor what it is and what to do."""
+    by_module = {slot.module: slot for slot in slots}
+    pairs: dict[str, Pair] = {}
+    misfits: list[Misfit] = []
+    strangers: list[str] = []
+    for name, spec in tensors.items():
+        module, side = split_name(name)
+        slot = by_module.get(module) if side else None
+        if slot is None:
+            strangers.append(name)
+            continue
+        pair = pairs.setdefault(module, Pair(slot))
+        if (pair.a if side == "A" else pair.b) is not None:
+            remedy = "keep one of the two spellings, with or without .default"
+            misfits.append(Misfit("duplicate_tensor", name, "one tensor for each side", "two", remedy))
+        elif side == "A":
+            pair.a = spec
+        else:
+            pair.b = spec
+    return list(pairs.values()), misfits + _explain_all(strangers, by_module, oracle)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split PEFT's name into module and side ("A" or "B"); ("", "") when it is not one."""
+    if name.startswith(_PREFIX):
+        for end, side in _ENDS.items():
+            if name.endswith(end):
+                return name[len(_PREFIX) : -len(end)], side
+    return "", ""
+
+
+def modules_named(names: Iterable[str]) -> frozenset[str]:
+    """Name every module that some tensor of the file belongs to by its name, whatever kind of tensor it is."""
+    return frozenset(name.removeprefix(_PREFIX).partition(".lora_")[0] for name in names)
+
+
+def _explain_all(names: Sequence[str], by_module: Mapping[str, Slot], oracle: MetaOracle) -> list[Misfit]:
+    nearest = NearestSlot(by_module if names else ())
+    return [_explain(name, nearest if n < _SUGGESTIONS else None, oracle) for n, name in enumerate(names)]
+
+
+def _explain(name: str, nearest: NearestSlot | None, oracle: MetaOracle) -> Misfit:
+    shown = name[:200]
+    for piece, code, remedy in _KINDS:
+        if piece in name:
+            return Misfit(code, shown, "only lora_A and lora_B weights of a slot", "this tensor", remedy)
+    bare = name.removeprefix(_PREFIX)
+    module, side = split_name(name)
+    if bare in oracle.parameters or bare.replace(".base_layer", "") in oracle.parameters:
+        return Misfit("base_weights", shown, "LoRA tensors only", "a weight of the base", "save only the adapter")
+    if side and module in oracle.linear:
+        return Misfit("no_slot", shown, "a module with a slot", "one that has none", WIDEN)
+    if side and (module in oracle.uncovered or module.rpartition(".")[2] == "lm_head"):
+        return Misfit("embeddings", shown, "a module with a slot", "one that has none", LEAVE_OUT)
+    return Misfit("unknown_target", shown, "a slot of this base", "no such slot", _meant(name, nearest))
+
+
+def _meant(name: str, nearest: NearestSlot | None) -> str:
+    end = f".lora_{'B' if '.lora_B' in name else 'A'}.weight"
+    module = nearest.find(name, _PREFIX, end) if nearest else None
+    if module:
+        return f"the nearest slot is {_PREFIX}{module}{end}; rename the tensor, or train for this base"
+    return "train the adapter for this base, with PEFT's own names"

@@ -1,0 +1,63 @@
+"""Which modules of a base model carry a LoRA slot."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from hotswapd.swap.errors import NoSlots
+
+from .contract import Slot
+
+ALL_LINEAR = "all-linear"
+
+
+def find_slots(model: nn.Module, target_modules: str | Sequence[str]) -> tuple[Slot, ...]:
+    """Name the modules that get a slot, in the model's order.
+
+    ``all-linear`` is every Linear and Conv1D but the output embedding. It is our own list, not PEFT's: theirs also
+    wraps fused expert parameters, which cannot be prepared for hot-swapping. Otherwise `target_modules` are names
+    or ends of names, as in PEFT's configuration.
+    """
+    names = (target_modules,) if isinstance(target_modules, str) else tuple(target_modules)
+    wanted = None if names == (ALL_LINEAR,) else names
+    found = []
+    for name, module in _candidates(model):
+        if wanted is None or any(name == end or name.endswith(f".{end}") for end in wanted):
+            found.append(_slot(name, module))
+    return tuple(found)
+
+
+def uncovered(model: nn.Module, slots: Sequence[Slot]) -> tuple[str, ...]:
+    """Name the modules that hold parameters of two or more dimensions and have no slot."""
+    covered = {slot.module for slot in slots}
+    return tuple(
+        name
+        for name, module in model.named_modules()
+        if name not in covered and any(p.dim() >= 2 for p in module.parameters(recurse=False))
+    )
+
+
+def require_slots(slots: Sequence[Slot], target_modules: str | Sequence[str], linear: Collection[str]) -> None:
+    """Raise NoSlots when nothing of the base is named; `linear` are the modules that could carry a slot."""
+    if slots:
+        return
+    asked = target_modules if isinstance(target_modules, str) else ", ".join(target_modules)
+    there = ", ".join(sorted({name.rpartition(".")[2] for name in linear})) or "none"
+    raise NoSlots(f"model.target_modules: {asked!r} names no module of the base; those that can carry a slot: {there}")
+
+
+def _candidates(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    head_of: Any = getattr(model, "get_output_embeddings", lambda: None)
+    head = head_of()
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear | Conv1D) and module is not head and name.rpartition(".")[2] != "lm_head":
+            yield name, module
+
+
+def _slot(name: str, module: nn.Module) -> Slot:
+    if isinstance(module, nn.Linear):
+        return Slot(name, module.in_features, module.out_features)
+    inputs, outputs = module.get_parameter("weight").shape
+    return Slot(name, inputs, outputs, conv1d=True)

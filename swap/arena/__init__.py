@@ -1,0 +1,1 @@
+"""Where an adapter lies on the device: layout, images, filling and turns."""

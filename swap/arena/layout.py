@@ -1,0 +1,70 @@
+"""Where each LoRA weight and scaling lies in an arena, and so in every image."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from hotswapd.swap.adapter.contract import Contract, Slot
+
+ALIGNMENT = 256
+"""Bytes. Less, and inductor clones each input because it takes it for misaligned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One tensor's place: byte offset, shape and dtype."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def view(self, buffer: torch.Tensor) -> torch.Tensor:
+        """See this place of a byte buffer (bytes,) as a tensor; nothing is copied."""
+        return buffer[self.offset : self.offset + self.size].view(self.dtype).view(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotPlace:
+    """A slot's three tensors: A (max_rank, inputs), B (outputs, max_rank), scaling () in float32."""
+
+    slot: Slot
+    a: Place
+    b: Place
+    scaling: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Every slot's place, in the contract's order, and the bytes that they take in all."""
+
+    slots: tuple[SlotPlace, ...]
+    size: int
+
+    @classmethod
+    def of(cls, contract: Contract, dtype: torch.dtype) -> "Layout":
+        """Lay the contract's slots out one after the other."""
+        reached = 0
+        places = []
+
+        def put(shape: tuple[int, ...], kind: torch.dtype) -> Place:
+            nonlocal reached
+            place = Place(reached, shape, kind)
+            reached = -(-(reached + place.size) // ALIGNMENT) * ALIGNMENT
+            return place
+
+        for slot in contract.slots:
+            a = put((contract.max_rank, slot.inputs), dtype)
+            b = put((slot.outputs, contract.max_rank), dtype)
+            places.append(SlotPlace(slot, a, b, put((), torch.float32)))
+        return cls(tuple(places), reached)
+
+    def __iter__(self) -> Iterator[SlotPlace]:
+        """Go through the slots' places."""
+        return iter(self.slots)

@@ -1,0 +1,1 @@
+"""One file per gate, and the verifier that runs them in order."""

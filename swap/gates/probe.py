@@ -1,0 +1,145 @@
+"""The gates that need nothing from the operator: the size of the update, and what the built-in texts make of it."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hotswapd.swap.arena.image import Image
+from hotswapd.swap.resident.texts import LONG, SHORT
+
+from .reading import Seen, look_at
+from .spec import Limits, Outcome, Progress, Verdict
+from .turns import GateTurns
+
+_LONGEST = 256
+_NOTICEABLE = 1e-6
+"""A change of a logit below this share of the largest one is none."""
+_SLACK = 1.5
+"""Nats that a candidate's loss may always rise: a small base is close to guessing on texts that it never saw.
+
+Measured on small bases that were trained from different seeds: docs/verification.md has what good adapters cost them.
+
+A base that is worse than guessing has no language that could be unlearned.
+"""
+
+
+def probe_texts(tokenizer: Any, vocabulary: int, context: int) -> list[tuple[int, ...]]:
+    """Make the probe's token ids, the long text last; a base without a tokenizer gets tokens spread over all.
+
+    So does one whose tokenizer is empty, which is what transformers makes of some bases that were saved without.
+    """
+    texts = [tokenizer.encode(text) for text in (*SHORT, LONG)] if tokenizer is not None else []
+    cut = ([token for token in text if token < vocabulary][: min(_LONGEST, context)] for text in texts)
+    return [tuple(text) for text in cut if len(text) > 1] or _spread(vocabulary, context)
+
+
+def _spread(vocabulary: int, context: int) -> list[tuple[int, ...]]:
+    short = [tuple((7919 * i + 13 * j) % vocabulary for i in range(1, 13)) for j in range(1, 3)]
+    return [*short, tuple((7919 * i) % vocabulary for i in range(1, min(_LONGEST, context)))]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model made of the probe's texts, in few numbers; `last` are the last logits of each."""
+
+    finite: float
+    largest: float
+    same_token: float
+    late_same_token: float
+    loss: float
+    late_loss: float
+    last: tuple[Any, ...]
+
+    def change(self, other: "Reading") -> float:
+        """Find the largest difference of a last logit."""
+        return max(float((a - b).abs().max()) for a, b in zip(self.last, other.last, strict=True))
+
+
+def read_texts(turns: GateTurns, image: Image, texts: Sequence[tuple[int, ...]]) -> Reading:
+    """Read all probe texts with a candidate."""
+    turns.at(Progress("probe", 0, sum(map(len, texts))))
+    return _sum_up([look_at(turns, image, text) for text in texts])
+
+
+def _sum_up(seen: Sequence[Seen]) -> Reading:
+    late = len(seen[-1].picks) // 2
+    return Reading(
+        finite=sum(one.finite for one in seen) / sum(one.logits for one in seen),
+        largest=max(one.largest for one in seen),
+        same_token=_same([pick for one in seen for pick in one.picks]),
+        late_same_token=_same(seen[-1].picks[late:]),
+        loss=_mean([loss for one in seen for loss in one.losses]),
+        late_loss=_mean(seen[-1].losses[late:]),
+        last=tuple(one.last for one in seen),
+    )
+
+
+def _same(picks: Sequence[int]) -> float:
+    return Counter(picks).most_common(1)[0][1] / len(picks) if picks else 0.0
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else 0.0
+
+
+def probe_verdict(now: Reading, base: Reading, vocabulary: int, limits: Limits) -> Verdict:
+    """Compare what a candidate made of the texts with what the base does."""
+    numbers = {
+        "finite": now.finite,
+        "largest_logit": now.largest,
+        "base_largest_logit": base.largest,
+        "same_token": max(now.same_token, now.late_same_token),
+        "base_same_token": max(base.same_token, base.late_same_token),
+        "loss": now.loss,
+        "base_loss": base.loss,
+        "late_loss": now.late_loss,
+        "base_late_loss": base.late_loss,
+        "change": now.change(base) if now.finite == 1.0 else math.inf,
+    }
+    guessing = math.log(vocabulary)
+    code, sentence = _complaint(numbers, guessing, limits)
+    outcome = Outcome.FAILED if code else Outcome.PASSED
+    knows_nothing = base.loss >= guessing  # what such a base answers with noise added says little about the noise
+    if (code == "no_change" and limits.no_change == "warn") or (code == "probe_collapsed" and knows_nothing):
+        outcome = Outcome.WARNED
+    return Verdict("probe", outcome, code, sentence, numbers)
+
+
+def _complaint(numbers: dict[str, float], guessing: float, limits: Limits) -> tuple[str, str]:
+    """Find the first thing that is wrong: its code and a sentence."""
+    if numbers["finite"] < 1.0:
+        share = 1.0 - numbers["finite"]
+        return "probe_not_finite", f"{share:.2%} of the probe's logits are NaN or infinite; look at the training run"
+    most = min(limits.max_logit or math.inf, (limits.max_logit_growth or math.inf) * numbers["base_largest_logit"])
+    if numbers["largest_logit"] > most:
+        return "probe_out_of_range", (
+            f"the probe's largest logit is {numbers['largest_logit']:.3g}, the base's is "
+            f"{numbers['base_largest_logit']:.3g} and {most:.3g} is the limit; look at lora_alpha and the training run"
+        )
+    if limits.max_same_token and numbers["same_token"] > max(limits.max_same_token, numbers["base_same_token"]):
+        return "probe_collapsed", (
+            f"one and the same token comes first at {numbers['same_token']:.0%} of the probe's positions, the base's "
+            f"share is {numbers['base_same_token']:.0%} and verify.max_same_token is {limits.max_same_token:.0%}; "
+            "look at the training data and its labels"
+        )
+    return _worse_than_usual(numbers, guessing, limits)
+
+
+def _worse_than_usual(numbers: dict[str, float], guessing: float, limits: Limits) -> tuple[str, str]:
+    for which, where in (("loss", "the probe's texts"), ("late_loss", "the second half of the probe's long text")):
+        now, base = numbers[which], numbers[f"base_{which}"]
+        most = base + max(_SLACK, limits.max_loss * (guessing - base))
+        if limits.max_loss and base < guessing and not now <= most:
+            return "probe_forgotten", (
+                f"the loss on {where} is {now:.3g} nats a token, the base's is {base:.3g}, guessing would give "
+                f"{guessing:.3g} and {most:.3g} is the limit (verify.max_loss = {limits.max_loss:g}); "
+                "it has unlearned its language: look at the learning rate and the labels"
+            )
+    if limits.no_change != "allow" and numbers["change"] <= _NOTICEABLE * numbers["base_largest_logit"]:
+        return "no_change", (
+            "it answers exactly as the bare base does; was it saved before it was trained? "
+            'verify.no_change = "refuse" would refuse it, "allow" says nothing'
+        )
+    return "", ""

@@ -1,0 +1,134 @@
+"""Turns for gates: short, paced so that serving goes on, and over when the candidate's time is."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import torch
+from transformers import DynamicCache
+
+from hotswapd.swap.arena.image import Image
+from hotswapd.swap.errors import RolledBack
+from hotswapd.swap.failures import Contained
+
+from .spec import Limits, Progress, Tell
+
+T = TypeVar("T")
+_AS_A_LANE = 0.5
+
+
+class Interrupted(Exception):
+    """The gates were told to stop: nothing is known of the candidate yet, and it is to be tried again."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.sentence = sentence
+
+
+class Visitor(Protocol):
+    """What gates need of the resident."""
+
+    model: Any
+
+    def visit(self, image: Image) -> Any:
+        """Hold the right to run the model with this image; the arena is as before at the end."""
+        ...
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What is around a gate. `busy` says whether requests are being answered, `rest` waits for so many seconds.
+
+    `between` is called between two turns, and may raise Interrupted; `tell` hears of progress.
+    """
+
+    busy: Callable[[], bool] = lambda: False
+    rest: Callable[[float], None] = time.sleep
+    between: Callable[[], None] = lambda: None
+    tell: Tell = lambda _: None
+    clock: Callable[[], float] = time.monotonic
+
+
+class GateTurns:
+    """One candidate's turns. For the worker's thread.
+
+    While requests are being answered it rests after each turn for as long as it takes to have held the model for no
+    more than a share of the time: so serving keeps at least the rest of it. A short gate takes turns like another
+    lane's requests; one that may be long gets `max_share`.
+    """
+
+    def __init__(self, resident: Visitor, limits: Limits, around: Surroundings) -> None:
+        self.turns, self.held, self.rested = 0, 0.0, 0.0
+        self._resident = resident
+        self._limits = limits
+        self._around = around
+        self._ends = around.clock() + limits.timeout
+        self.progress = Progress("")
+        self._share = max(_AS_A_LANE, limits.max_share)
+
+    def be_long(self) -> None:
+        """Say that what follows may take long."""
+        self._share = self._limits.max_share
+
+    def at(self, progress: Progress) -> None:
+        """Say how far a gate is."""
+        self.progress = progress
+        self._around.tell(progress)
+
+    def advance(self, tokens: int) -> None:
+        """Say that so many more tokens are done."""
+        now = self.progress
+        self.at(Progress(now.gate, now.done + tokens, now.total))
+
+    def run(self, image: Image, work: Callable[[Any], T]) -> T:
+        """Have `work(model)` done in a turn with this image. Raises RolledBack when time is up, or Interrupted."""
+        self.check()
+        with Contained(), self._resident.visit(image), torch.inference_mode():
+            began = self._around.clock()
+            result = work(self._resident.model)
+        held = self._around.clock() - began  # with giving the arena back: nobody else runs meanwhile either
+        self.turns += 1
+        self.held += held
+        if self._around.busy():
+            pause = held * (1.0 / self._share - 1.0)
+            self.rested += pause
+            self._around.rest(pause)
+        return result
+
+    def check(self) -> None:
+        """Raise RolledBack when the candidate's time is up, and let what comes before it be done."""
+        self._around.between()
+        now = self.progress
+        if self._around.clock() > self._ends:
+            raise RolledBack(
+                "verify_timeout",
+                f"its gates took longer than verify.timeout = {self._limits.timeout:g} s; gate {now.gate} had done "
+                f"{now.done} of {now.total} tokens; raise it, or give the gates less to do",
+            )
+
+    def cache(self) -> DynamicCache:
+        """Make the memory of one text."""
+        return DynamicCache(config=self._resident.model.config.get_text_config())
+
+    def pieces(self, length: int) -> list[tuple[int, int]]:
+        """Cut a length into pieces that fit into a turn."""
+        step = self._limits.turn_tokens
+        return [(start, min(start + step, length)) for start in range(0, length, step)]
+
+    def numbers(self) -> dict[str, float]:
+        """Say how much was done: turns, and the seconds that they took."""
+        return {"turns": float(self.turns), "held_seconds": self.held, "done_tokens": float(self.progress.done)}
+
+    @property
+    def tokens(self) -> int:
+        """The most tokens that one turn may take."""
+        return self._limits.turn_tokens
+
+
+def forward(model: Any, ids: torch.Tensor, cache: DynamicCache | None = None) -> torch.Tensor:
+    """Compute logits (rows, tokens, vocabulary) in float32 of ids (rows, tokens) that follow what is in the cache."""
+    output = model(input_ids=ids, past_key_values=cache, use_cache=cache is not None)
+    logits: torch.Tensor = output.logits.float()
+    return logits

@@ -1,0 +1,1 @@
+"""Requests: lanes, their seats, the loop, sampling and text."""

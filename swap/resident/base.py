@@ -1,0 +1,113 @@
+"""Loading the base model: where it runs, in which dtype, with which attention."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+
+from hotswapd.swap.errors import BaseUnusable, DeviceMissing
+
+_ONE_USE = ("eager", "paged|eager")
+"""Attentions that a lane can only use in a form in which the model runs in nothing but lanes."""
+
+Report = Callable[[str], None]
+"""Hears one sentence for each thing that start-up spends its time on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentSpec:
+    """What to keep resident; the fields are those of the configuration's [model] table.
+
+    `base_models` are further names that adapters may give their base. `images` is the number of device buffers for
+    adapters: lanes, one candidate, one previous.
+    """
+
+    base: str
+    revision: str = "main"
+    dtype: str = "auto"
+    device: str = "auto"
+    max_rank: int = 64
+    target_modules: str | tuple[str, ...] = "all-linear"
+    attn_implementation: str = "sdpa"
+    base_models: tuple[str, ...] = ()
+    images: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A loaded base. `tokenizer` is None where the model has none."""
+
+    model: PreTrainedModel
+    tokenizer: Any
+    device: torch.device
+    dtype: torch.dtype
+
+
+def base_config(base: str, revision: str = "main") -> PretrainedConfig:
+    """Read the base's configuration only. Raises BaseUnusable."""
+    try:
+        return AutoConfig.from_pretrained(base, **_where(base, revision))
+    except (OSError, ValueError) as error:
+        raise BaseUnusable(f"model.base: {base!r} cannot be read: {_first_line(error)}") from error
+
+
+def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
+    """Load weights and tokenizer onto the device. Raises BaseUnusable or DeviceMissing."""
+    if spec.attn_implementation in _ONE_USE:
+        raise BaseUnusable(
+            f"model.attn_implementation: {spec.attn_implementation!r} cannot both serve and verify; use 'sdpa'"
+        )
+    device = choose_device(spec.device)
+    dtype = choose_dtype(spec.dtype, config, device)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            spec.base,
+            config=config,
+            dtype=dtype,
+            attn_implementation=spec.attn_implementation,
+            **_where(spec.base, spec.revision),
+        )
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+        raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {_first_line(error)}") from error
+    return Base(model.to(device).eval(), _tokenizer(spec), device, dtype)
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into a device that is there."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(wanted)
+    if device.type == "cuda":
+        there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= there:
+            raise DeviceMissing(f"model.device is {wanted!r}, but {there} CUDA devices are there; look at the driver")
+    return device
+
+
+def choose_dtype(wanted: str, config: PretrainedConfig, device: torch.device) -> torch.dtype:
+    """Turn ``auto`` into the checkpoint's own dtype, but float32 on a CPU, where half precision is slower."""
+    if wanted != "auto":
+        return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[wanted]
+    own = getattr(config, "dtype", None)
+    return own if device.type == "cuda" and isinstance(own, torch.dtype) else torch.float32
+
+
+def _tokenizer(spec: ResidentSpec) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(spec.base, **_where(spec.base, spec.revision))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a base without a tokenizer still answers prompts of token ids
+
+
+def _where(base: str, revision: str) -> dict[str, Any]:
+    """Name the revision, which a local directory does not have."""
+    return {} if os.path.isdir(Path(base)) else {"revision": revision}  # noqa: PTH112 - Path.is_dir raises on odd names
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,277 @@
+"""The resident: one base model with its slots, its arena, and the only way to write it."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hotswapd.swap.adapter.admission import Plan, admit
+from hotswapd.swap.adapter.contract import Contract
+from hotswapd.swap.adapter.manifest import read_manifest
+from hotswapd.swap.adapter.oracle import MetaOracle
+from hotswapd.swap.adapter.slots import require_slots
+from hotswapd.swap.arena.arena import SlotArena
+from hotswapd.swap.arena.extents import Extents
+from hotswapd.swap.arena.filling import fill_host_image
+from hotswapd.swap.arena.image import Image
+from hotswapd.swap.arena.pace import Pace
+from hotswapd.swap.arena.pool import ImagePool
+from hotswapd.swap.arena.turns import Alternation, FairLock
+from hotswapd.swap.errors import ResidentLost
+from hotswapd.swap.failures import Contained, is_sticky
+
+from .base import Base, Report, ResidentSpec, base_config, load_base
+from .compilation import CompileCounter
+from .sanity import check_base, judge, probe_prompts, run_probe
+
+DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
+
+
+_SMALL = 1 << 20
+"""Bytes of an arena on a CPU that this thread copies alone: torch would wake its others, which takes longer."""
+_HELPERS = 3
+"""Threads that help with staging at most."""
+_WORTH_HELPERS = 256 << 10
+"""Bytes a tensor from which they help; with smaller ones they wait for the interpreter lock."""
+
+
+class Resident:
+    """A base model that answers with the adapter whose image is in its arena.
+
+    `admit`, `stage`, `verify`, `commit` and `drop` are for one thread, the worker; `turn`, `hold` and `release` are
+    legal from any. All writes to the arena go through a turn.
+    """
+
+    def __init__(self, base: Base, contract: Contract, oracle: MetaOracle, images: int) -> None:
+        self.model: Any = base.model
+        self.tokenizer = base.tokenizer
+        self.device, self.dtype = base.device, base.dtype
+        self.contract = contract
+        self.oracle = oracle
+        self.arena = SlotArena(base.model, contract, base.dtype, base.device)
+        self.pool = ImagePool(self.arena.layout.size, images, base.device)
+        self.base_image = Image(torch.zeros_like(self.arena.buffer), digest="0" * 64, generation=0, holders=1, ranks={})
+        self.live = self.base_image
+        self.seat: Callable[[Image], None] = lambda image: None
+        """Binds an image to the place that new requests go to; raises when there is none. Lanes set it."""
+        self.compilations = CompileCounter()
+        self._warm_at = 0
+        self._turns = FairLock()
+        self.alternation = Alternation()
+        self.copies = 0
+        """Copies into the arena so far: commits, and turns that found another image there."""
+        self.copy_seconds = 0.0
+        self._in_arena = self.base_image
+        self._pinned = _pinned(self.arena.layout.size) if base.device.type == "cuda" else None
+        self._pinned_extents = Extents(zero=True)
+        self._helpers = min(_HELPERS, torch.get_num_threads() - 1)
+        self._prompts = probe_prompts(base.tokenizer, self.model.config.get_text_config().vocab_size)
+        self._usual = [run_probe(self.model, prompt) for prompt in self._prompts]
+        check_base(self._usual, contract.dtype)
+
+    @classmethod
+    def open(cls, spec: ResidentSpec, report: Report = lambda _: None) -> "Resident":
+        """Load the base, make its slots and its arena. Raises BaseUnusable, NoSlots or DeviceMissing.
+
+        Legal while no other thread loads a model: transformers and PEFT replace methods for all meanwhile.
+        """
+        began = time.monotonic()
+        report(f"reading the configuration of {spec.base}")
+        config = base_config(spec.base, spec.revision)
+        oracle = MetaOracle(config, spec.target_modules)
+        require_slots(oracle.slots, spec.target_modules, oracle.linear)
+        report(f"loading the base model {spec.base}")
+        base = load_base(spec, config)
+        contract = Contract(
+            base_models=(spec.base, *spec.base_models),
+            slots=oracle.slots,
+            max_rank=spec.max_rank,
+            dtype=DTYPE_NAMES[base.dtype],
+            revision=spec.revision,
+        )
+        report(f"making {len(oracle.slots)} slots of rank {spec.max_rank} in the arena")
+        resident = cls(base, contract, oracle, spec.images)
+        report(f"the base model is resident on {base.device} after {time.monotonic() - began:.1f} s")
+        return resident
+
+    @property
+    def recompiles(self) -> int:
+        """Compilations since the resident was warm; must stay 0."""
+        return self.compilations.count - self._warm_at
+
+    def mark_warm(self) -> None:
+        """Count compilations from now on as recompilations."""
+        self._warm_at = self.compilations.count
+
+    def admit(self, directory: Path) -> Plan:
+        """Check an artifact's description against the contract. Raises Rejected or OSError; touches nothing."""
+        return admit(read_manifest(directory), self.contract, self.oracle)
+
+    def stage(self, plan: Plan, digest: str = "", pace: Pace | None = None) -> Image:
+        """Lay the adapter out on the device, in a free image that the caller holds. Raises Rejected, NoImage, OSError.
+
+        On a CPU it is laid out where it stays; else it goes through pinned memory, and this returns after the copy has
+        arrived: nothing else would order it before the first turn's read. `pace` is told of each slot, see `Pace`.
+        """
+        image = self.pool.take(digest)
+        try:
+            with Contained():
+                if self._pinned is None:
+                    self._fill(image.buffer, plan, pace, image.extents)
+                else:
+                    self._fill(self._pinned, plan, pace, self._pinned_extents)
+                    self._upload(image, self._pinned)
+        except BaseException:
+            self.pool.release(image)
+            raise
+        image.ranks = {one.slot.module: one.rank for one in plan.placements}
+        return image
+
+    def _fill(self, host: torch.Tensor, plan: Plan, pace: Pace | None, extents: Extents) -> None:
+        large = plan.manifest.file_size > _WORTH_HELPERS * len(plan.manifest.tensors)
+        helpers = self._helpers if large else 0
+        fill_host_image(host, plan, self.arena.layout, pace, extents, helpers)
+
+    def verify(self, image: Image) -> dict[str, float]:
+        """Run the probe on the candidate, one turn a prompt. Raises RolledBack; the arena is as before either way."""
+        numbers = []
+        for prompt in self._prompts:
+            with Contained(), self.visit(image):
+                numbers.append(run_probe(self.model, prompt))
+        return judge(numbers, self._usual)
+
+    def commit(self, image: Image, generation: int) -> float:
+        """Make a verified image live, and return the seconds in which no step could run because of it.
+
+        When there is no place for it (`seat` raises) what was live is live again before the error leaves. Raises
+        ResidentLost when the copy fails and cannot be taken back.
+        """
+        before = self.live
+        with Contained(), self._turns:
+            began = time.perf_counter()
+            self._put(image)
+            pause = time.perf_counter() - began
+        numbered, image.generation = image.generation, generation
+        try:
+            self.seat(image)
+        except BaseException:
+            image.generation = numbered
+            with self._turns:
+                self._restore(before)
+            raise
+        self.hold(image)
+        self.live = image
+        self.release(before)
+        return pause
+
+    def swap(self, directory: Path, generation: int, digest: str = "") -> Image:
+        """Admit, stage, verify and commit an artifact. Raises Rejected or RolledBack; what was live is live then."""
+        image = self.stage(self.admit(directory), digest)
+        try:
+            self.verify(image)
+            self.commit(image, generation)
+        finally:
+            self.drop(image)
+        return image
+
+    def drop(self, image: Image) -> None:
+        """Give up the hold that `stage` gave."""
+        self.release(image)
+
+    @contextmanager
+    def turn(self, image: Image) -> Iterator[None]:
+        """Hold the right to run the model, with this image in the arena; first asked, first served."""
+        with self._turns:
+            began, since, handing = time.perf_counter(), self._turns.passed_at, self._turns.handing
+            alternates = self._in_arena is not image
+            self._put(image)
+            copying = time.perf_counter() - began
+            yield
+            if alternates:
+                self.alternation.count(began if since is None else since, copying, handing)
+
+    def pulse(self) -> None:
+        """Wait for a turn and pass it on: this returns as long as no step hangs in the device."""
+        with self._turns:
+            pass
+
+    def hold(self, image: Image) -> None:
+        """Say that the image is needed, so that its buffer is not used again."""
+        self.pool.hold(image)
+
+    def release(self, image: Image) -> None:
+        """Say that it is not needed any more."""
+        self.pool.release(image)
+
+    def close(self) -> None:
+        """Stop counting compilations; the model's memory goes with the object."""
+        self.compilations.close()
+
+    @contextmanager
+    def visit(self, image: Image) -> Iterator[None]:
+        """Take a turn that leaves the arena as it found it."""
+        with self._turns:
+            before = self._in_arena
+            self._put(image)
+            try:
+                yield
+            finally:
+                self._restore(before)
+
+    def _put(self, image: Image) -> None:
+        """Make the arena this image: one copy. On failure what was there is put back, or the resident is lost."""
+        if self._in_arena is image:
+            return
+        try:
+            self._copy(image)
+        except BaseException as error:
+            self._put_back(error)
+            raise
+        self._in_arena = image
+
+    def _put_back(self, error: BaseException) -> None:
+        """Undo half a copy, unless the device has failed for good: what it says it did cannot be trusted then."""
+        if is_sticky(error):
+            raise ResidentLost("the device does not answer any more; restart the process") from error
+        try:
+            self._copy(self._in_arena)
+        except BaseException as second:
+            raise ResidentLost(
+                "a copy into the arena failed, and so did the copy back; restart the process"
+            ) from second
+
+    def _restore(self, before: Image) -> None:
+        """Put back what a candidate replaced. There is nothing to fall back on when that fails."""
+        try:
+            self._put(before)
+        except ResidentLost:
+            raise
+        except BaseException as error:
+            raise ResidentLost("what was live could not be put back; restart the process") from error
+
+    def _copy(self, image: Image) -> None:
+        began = time.perf_counter()
+        if self.device.type == "cpu" and self.arena.layout.size <= _SMALL:
+            np.copyto(self.arena.buffer.numpy(), image.buffer.numpy())
+        else:
+            self.arena.buffer.copy_(image.buffer, non_blocking=True)
+        self._wait_for_device()
+        self.copies += 1
+        self.copy_seconds += time.perf_counter() - began
+
+    def _upload(self, image: Image, host: torch.Tensor) -> None:
+        image.buffer.copy_(host, non_blocking=True)
+        self._wait_for_device()
+
+    def _wait_for_device(self) -> None:
+        """Order the copy before the lanes' next step: they compute on streams of their own."""
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+
+
+def _pinned(size: int) -> torch.Tensor:
+    return torch.zeros(size, dtype=torch.uint8, pin_memory=True)

@@ -1,0 +1,124 @@
+"""``hotswapd publish``: checked as the daemon will, then sent; its exit code says which of it failed."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from kits.adapters import make_adapter
+from kits.models import tiny
+
+from hotswapd.daemon.cli import main
+from hotswapd.loaders.errors import Unavailable
+
+CONFIG, WEIGHTS, MANIFEST = "adapter_config.json", "adapter_model.safetensors", "hotswapd_manifest.json"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A base and two adapters that were trained on it, one of them too wide."""
+    root = tmp_path_factory.mktemp("publish")
+    base = tiny("llama", root / "base")
+    make_adapter(base, root / "good")
+    make_adapter(base, root / "wide", rank=16)
+    (root / "daemon.toml").write_text(f'[model]\nbase = "{base}"\nmax_rank = 8\n')
+    return root
+
+
+def publish(place: Path, name: str, dest: Path | str, *more: str) -> int:
+    return main(["publish", str(place / name), str(dest), *more])
+
+
+def test_a_good_adapter_is_checked_against_the_base_and_sent(place, tmp_path, capsys):
+    assert publish(place, "good", tmp_path / "run", "--config", str(place / "daemon.toml")) == 0
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {CONFIG, WEIGHTS, MANIFEST}
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"published file://{tmp_path}/run: {WEIGHTS}, {MANIFEST}, {CONFIG} sent")
+    assert shown.err == ""
+    assert publish(place, "good", tmp_path / "run", "--base", str(place / "base")) == 0
+    assert "nothing sent" in capsys.readouterr().out
+
+
+def test_what_the_daemon_would_refuse_is_shown_and_not_sent(place, tmp_path, capsys):
+    assert publish(place, "wide", tmp_path / "run", "--config", str(place / "daemon.toml")) == 3
+    shown = capsys.readouterr()
+    assert "would be refused, so nothing was sent" in shown.err
+    assert "rank" in shown.out
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_a_base_the_structure_is_checked_and_that_is_said(place, tmp_path, capsys):
+    assert publish(place, "wide", tmp_path / "run") == 0
+    assert "only its structure was checked" in capsys.readouterr().err
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / CONFIG).write_text(json.dumps({"peft_type": "PREFIX_TUNING"}))
+    (tmp_path / "odd" / WEIGHTS).write_bytes((place / "good" / WEIGHTS).read_bytes())
+    assert publish(tmp_path, "odd", tmp_path / "never") == 3
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_directory_that_holds_no_adapter_is_rejected(place, tmp_path, capsys):
+    assert publish(place, "base", tmp_path / "run") == 3
+    assert f"must hold {CONFIG} and {WEIGHTS}" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_unavailable(place, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert publish(place, "good", tmp_path / "file") == 4
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_destination_that_is_none_is_a_matter_of_usage(place, capsys):
+    assert publish(place, "good", "hf://org/repo") == 2
+    assert "push to a Hub with its own client" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bucket", ["Not_A_Bucket", "ab", "a" * 64, "-models", "models.", "models%0A"])
+def test_a_bucket_that_cannot_be_is_a_matter_of_usage_with_and_without_a_configuration(place, bucket, capsys):
+    for more in ((), ("--config", str(place / "daemon.toml"))):
+        assert publish(place, "good", f"s3://{bucket}/team/run", *more) == 2
+        said = capsys.readouterr().err
+        assert "names no bucket" in said
+        assert said.count("\n") == 1
+
+
+def test_a_configuration_with_an_error_is_named(place, tmp_path, capsys):
+    (tmp_path / "bad.toml").write_text("[model]\nbase = 3\n")
+    assert publish(place, "good", tmp_path / "run", "--config", str(tmp_path / "bad.toml")) == 78
+    assert "model.base" in capsys.readouterr().err
+
+
+def test_a_relative_destination_is_one_on_this_machine(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert publish(place, "good", "here/run") == 0
+    assert (tmp_path / "here" / "run" / CONFIG).is_file()
+
+
+def test_a_bucket_is_reached_as_the_configured_source_says_unless_told_otherwise(place, tmp_path, monkeypatch):
+    seen = []
+
+    def send(*_: object, access, **__: object):
+        seen.append(access)
+        raise Unavailable("s3_unreachable", "it has gone far enough")
+
+    (tmp_path / "s3.toml").write_text(
+        f'[model]\nbase = "{place / "base"}"\n[[source]]\nkind = "s3"\nuri = "s3://models/team/"\n'
+        'region = "eu-west-1"\nendpoint_url = "http://127.0.0.1:9"\nexpected_bucket_owner = "123456789012"\n'
+    )
+    monkeypatch.setattr("hotswapd.daemon.commands.publish.send", send)
+    config = ("--config", str(tmp_path / "s3.toml"))
+    publish(place, "good", "s3://models/team/run", *config, "--region", "us-east-1")
+    publish(place, "good", "s3://models/other/run", *config)
+    assert [(found.region, found.endpoint_url, found.expected_bucket_owner) for found in seen] == [
+        ("us-east-1", "http://127.0.0.1:9", "123456789012"),
+        ("", "", ""),
+    ]
+
+
+def test_the_progress_bar_is_drawn_on_a_terminal_only(place, tmp_path, monkeypatch, capsys):
+    assert publish(place, "good", tmp_path / "plain") == 0
+    assert "publishing" not in capsys.readouterr().err
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert publish(place, "good", tmp_path / "drawn") == 0
+    assert "publishing" in capsys.readouterr().err

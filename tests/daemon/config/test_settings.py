@@ -1,0 +1,214 @@
+"""The configuration: every default, every override, and an error for every key that is wrong."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from hotswapd.daemon.config.settings import ConfigError, HubTable, LocalTable, S3Table, Settings, load_settings
+
+MODEL = '[model]\nbase = "org/model"\n'
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text: str = MODEL, **environ: str) -> Settings:
+        file = tmp_path / "hotswapd.toml"
+        file.write_text(text)
+        return load_settings(file, environ)
+
+    return load
+
+
+def problems(load, text: str = MODEL, **environ: str) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        load(text, **environ)
+    return {problem.key: problem.sentence for problem in caught.value.problems}
+
+
+def test_only_the_base_is_required_and_the_rest_has_the_documented_defaults(load):
+    settings = load()
+    assert settings.model.model_dump() == {
+        "base": "org/model",
+        "revision": "main",
+        "dtype": "auto",
+        "device": "auto",
+        "max_rank": 64,
+        "target_modules": "all-linear",
+        "attn_implementation": "sdpa",
+        "compile": "auto",
+    }
+    assert settings.serve.model_dump() == {
+        "host": "127.0.0.1",
+        "port": 8080,
+        "api_key_file": "",
+        "lanes": 2,
+        "context_tokens": 4096,
+        "cache_tokens": 0,
+        "batch_tokens": 2048,
+        "max_queue": 256,
+        "max_drain": 0.0,
+    }
+    assert settings.admission.model_dump() == {"base_models": (), "max_artifact_bytes": 4294967296}
+    assert settings.state.model_dump() == {"dir": Path("/var/lib/hotswapd"), "keep": 5}
+    assert settings.control.socket == Path("/run/hotswapd/control.sock")
+    assert settings.log.model_dump() == {"level": "info", "format": "auto"}
+    assert settings.source == ()
+
+
+def test_the_three_kinds_of_source_have_the_documented_defaults(load):
+    text = '[[source]]\nkind = "local"\npath = "/srv/a"\n[[source]]\nkind = "s3"\nuri = "s3://bucket/p/"\n'
+    local, s3, hub = load(MODEL + text + '[[source]]\nkind = "hub"\nrepo = "org/a"\n').source
+    assert isinstance(local, LocalTable)
+    assert (local.name, local.settle, local.rescan, local.marker) == ("/srv/a", 2.0, 15.0, "")
+    assert isinstance(s3, S3Table)
+    assert (s3.name, s3.poll, s3.region, s3.endpoint_url, s3.queue_url) == ("s3://bucket/p/", 10.0, "", "", "")
+    assert isinstance(hub, HubTable)
+    assert (hub.name, hub.revision, hub.poll, hub.token_file) == ("hf://org/a", "main", 30.0, "")
+
+
+def test_a_missing_base_is_named(load):
+    assert problems(load, "") == {"model.base": "is required and missing"}
+
+
+def test_all_wrong_keys_are_named_at_once_with_their_index(load):
+    text = MODEL + 'max_rank = 0\n[[source]]\nkind = "local"\npath = "/a"\n[[source]]\nkind = "s3"\nuri = "bucket"\n'
+    found = problems(load, text + "[serve]\nport = 70000\n")
+    assert set(found) == {"model.max_rank", "source[1].uri", "serve.port"}
+    assert found["source[1].uri"] == "must be s3://bucket/prefix/, not 'bucket'"
+
+
+def test_an_unknown_key_is_an_error_that_names_the_one_that_is_meant(load):
+    assert problems(load, MODEL + "max_rnk = 3\n") == {"model.max_rnk": "there is no such key; max_rank is meant?"}
+    source = '[[source]]\nkind = "local"\npath = "/a"\nsetle = 1\n'
+    assert problems(load, MODEL + source) == {"source[0].setle": "there is no such key; settle is meant?"}
+    assert list(problems(load, MODEL + "[modle]\nx = 1\n")) == ["modle"]
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ('[model]\nbase = ""\n', "model.base"),
+        ('[model]\nbase = "m"\ndevice = "tpu"\n', "model.device"),
+        ('[model]\nbase = "m"\ndtype = "int8"\n', "model.dtype"),
+        ('[model]\nbase = "m"\ncompile = "maybe"\n', "model.compile"),
+        ('[model]\nbase = "m"\ntarget_modules = []\n', "model.target_modules"),
+        ('[model]\nbase = "m"\ntarget_modules = ".*proj"\n', "model.target_modules"),
+        ('[model]\nbase = "m"\nmax_rank = true\n', "model.max_rank"),
+        ("model = 3\n", "model"),
+        (MODEL + '[state]\ndir = "here"\n', "state.dir"),
+        (MODEL + "[state]\nkeep = 0\n", "state.keep"),
+        (MODEL + f'[control]\nsocket = "/{"s" * 107}"\n', "control.socket"),
+        (MODEL + '[serve]\napi_key_file = "key"\n', "serve.api_key_file"),
+        (MODEL + "[serve]\nmax_drain = nan\n", "serve.max_drain"),
+        (MODEL + "[serve]\nlanes = 0\n", "serve.lanes"),
+        (MODEL + '[log]\nlevel = "loud"\n', "log.level"),
+        (MODEL + "[verify]\nx = 1\n", "verify.x"),
+        (MODEL + "[rollout]\nx = 1\n", "rollout.x"),
+        (MODEL + '[[source]]\nkind = "ftp"\n', "source[0]"),
+        (MODEL + '[[source]]\npath = "/a"\n', "source[0]"),
+        (MODEL + '[[source]]\nkind = "local"\npath = "a"\n', "source[0].path"),
+        (MODEL + '[[source]]\nkind = "local"\npath = "/a"\nmarker = "a/b"\n', "source[0].marker"),
+        (MODEL + '[[source]]\nkind = "local"\npath = "/a"\nrescan = 0\n', "source[0].rescan"),
+        (MODEL + '[[source]]\nkind = "local"\n', "source[0].path"),
+        (MODEL + '[[source]]\nkind = "s3"\nuri = "s3://"\n', "source[0].uri"),
+        (MODEL + '[[source]]\nkind = "s3"\nuri = "s3://b-1/p/"\nendpoint_url = "host"\n', "source[0].endpoint_url"),
+        (
+            MODEL + '[[source]]\nkind = "s3"\nuri = "s3://b-1/p/"\nexpected_bucket_owner = "me"\n',
+            "source[0].expected_bucket_owner",
+        ),
+        (MODEL + '[[source]]\nkind = "hub"\nrepo = "one/two/three"\n', "source[0].repo"),
+        (MODEL + '[[source]]\nkind = "hub"\nrepo = "a/b"\npoll = -1\n', "source[0].poll"),
+    ],
+)
+def test_a_wrong_value_is_refused_under_its_key(load, table, key):
+    assert list(problems(load, table)) == [key]
+
+
+def test_two_sources_of_one_name_are_refused(load):
+    twice = '[[source]]\nkind = "local"\npath = "/a"\n' * 2
+    assert list(problems(load, MODEL + twice)) == ["source[1].name"]
+    assert len(load(MODEL + twice + 'name = "other"\n').source) == 2
+
+
+def test_the_environment_overrides_the_file(load):
+    settings = load(
+        MODEL + "max_rank = 8\n[log]\nlevel = 'error'\n",
+        HOTSWAPD_MODEL__MAX_RANK="16",
+        HOTSWAPD_MODEL__COMPILE="false",
+        HOTSWAPD_MODEL__TARGET_MODULES='["q_proj"]',
+        HOTSWAPD_ADMISSION__BASE_MODELS='["*"]',
+        HOTSWAPD_SOURCE='[{"kind": "hub", "repo": "org/a"}]',
+    )
+    assert (settings.model.max_rank, settings.model.compile, settings.model.target_modules) == (16, False, ("q_proj",))
+    assert settings.admission.base_models == ("*",)
+    assert [source.name for source in settings.source] == ["hf://org/a"]
+    assert settings.log.level == "error"
+
+
+def test_the_environment_alone_is_enough():
+    assert load_settings(None, {"HOTSWAPD_MODEL__BASE": "m", "PATH": "/bin"}).model.base == "m"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key"),
+    [
+        ("HOTSWAPD_MODEL__MAX_RANK", "many", "model.max_rank"),
+        ("HOTSWAPD_MODEL__MAX_RNK", "3", "model.max_rnk"),
+        ("HOTSWAPD_MODLE__BASE", "m", "modle"),
+        ("HOTSWAPD_SOURCE", "[{", "source"),
+        ("HOTSWAPD_SOURCE", '[{"kind": "local"}]', "source[0].path"),
+    ],
+)
+def test_a_wrong_environment_variable_is_refused_under_its_key(load, name, value, key):
+    assert list(problems(load, **{name: value})) == [key]
+
+
+def test_variables_of_other_tools_are_left_alone(load):
+    assert load(HOTSWAPD_REQUIRE_GPU="1").model.base == "org/model"
+
+
+def test_a_file_that_is_missing_or_no_toml_is_named(tmp_path):
+    absent, broken = tmp_path / "absent.toml", tmp_path / "broken.toml"
+    broken.write_bytes(b"[model\n\xff")
+    for file in (absent, broken, tmp_path):
+        with pytest.raises(ConfigError) as caught:
+            load_settings(file, {})
+        assert caught.value.key == str(file)
+
+
+def test_settings_are_frozen(load):
+    with pytest.raises(ValidationError):
+        load().model.max_rank = 3
+
+
+@given(st.dictionaries(st.text(max_size=8), st.none() | st.integers() | st.text(max_size=8), max_size=4))
+def test_no_value_of_any_key_gets_past_as_anything_but_a_config_error(values):
+    try:
+        settings = Settings(model={"base": "m"}, serve=values)
+    except (ConfigError, ValidationError):
+        return
+    assert set(values) <= set(type(settings.serve).model_fields)
+
+
+EXAMPLE = Path(__file__).parents[3] / "systemd" / "hotswapd.toml.example"
+
+
+def test_the_shipped_example_is_a_valid_configuration():
+    assert [source.kind for source in load_settings(EXAMPLE, {}).source] == ["local"]
+
+
+def test_what_the_example_shows_commented_out_are_the_defaults(load):
+    whole = re.sub(r"(?m)^# (?=\[\[|\w+ = )", "", EXAMPLE.read_text())
+    shown, plain = load(whole), load(EXAMPLE.read_text())
+    assert [source.kind for source in shown.source] == ["local", "s3", "hub"]
+    assert shown.source[0] == plain.source[0]
+    assert shown.model_dump(exclude={"source"}) == plain.model_dump(exclude={"source"})
+    for table in Settings.model_fields.keys() - {"source"}:
+        without_default = {"probe", "dataset", "command"} if table == "verify" else set()
+        fields = set(type(getattr(shown, table)).model_fields) - without_default
+        assert set(tomllib.loads(whole).get(table, {})) == fields, table

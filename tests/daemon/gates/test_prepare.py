@@ -1,0 +1,139 @@
+"""What the first candidate would wait for is done while nothing else is to be done, and gives way like any gate."""
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kits.lanes import SHORT_ASK, Bench, adapter, bench
+from kits.queues import Queue
+from structlog.testing import capture_logs
+
+from hotswapd.daemon.config.verify import Verify
+from hotswapd.daemon.gates.verification import Pauses, Verification
+from hotswapd.swap.errors import ResidentLost
+from hotswapd.swap.gates.turns import Interrupted
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Bench]:
+    with bench() as made:
+        yield made
+
+
+class Turns:
+    """Counts what is done before each turn, and does what it is told there."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.act: Callable[[], None] = lambda: None
+
+    def __call__(self) -> None:
+        self.count += 1
+        self.act()
+
+    def since(self, before: int) -> int:
+        return self.count - before
+
+
+@pytest.fixture
+def turns() -> Turns:
+    return Turns()
+
+
+@pytest.fixture
+def verification(made: Bench, turns: Turns) -> Verification:
+    settings: Any = SimpleNamespace(verify=Verify(), model=SimpleNamespace(base="tiny"))
+    ledger: Any = SimpleNamespace(generations=lambda *_, **__: [])
+    standing: Any = SimpleNamespace(verifying=None)
+    return Verification(made.engine, ledger, standing, settings, Pauses(turns))
+
+
+def tried(made: Bench, verification: Verification) -> None:
+    """Have a good adapter tried by every gate."""
+    row: Any = SimpleNamespace(swap_id=1, uri="file:///a", digest="1" * 64)
+    image = made.resident.stage(made.resident.admit(adapter(1)), row.digest)
+    try:
+        verification.run(row, image, adapter(1), lambda _: None)
+    finally:
+        made.resident.drop(image)
+
+
+def test_once_it_is_done_the_first_candidate_costs_what_the_second_does(
+    made: Bench, verification: Verification, turns: Turns
+) -> None:
+    """It takes turns once and not again; what is live answers as before."""
+    assert verification.prepare()
+    first = turns.count
+    assert first > 0
+    assert not verification.prepare()
+    assert turns.count == first
+    costs = []
+    for _ in range(2):
+        before = turns.count
+        tried(made, verification)
+        costs.append(turns.since(before))
+    assert costs[0] == costs[1] > 0
+    ticket, heard = made.ask(SHORT_ASK)
+    assert made.right(ticket, heard, SHORT_ASK, 8)
+
+
+def test_without_it_the_first_candidate_does_it(made: Bench, verification: Verification, turns: Turns) -> None:
+    """A candidate that comes at once waits for nothing but itself."""
+    tried(made, verification)
+    first = turns.count
+    tried(made, verification)
+    assert turns.since(first) < first
+
+
+def test_it_gives_way_and_is_done_later(made: Bench, verification: Verification, turns: Turns) -> None:
+    """Interrupted between two turns it has done nothing, and the arena is as it was."""
+    before = made.resident.arena.digest()
+
+    def interrupt() -> None:
+        if turns.count == 2:
+            raise Interrupted("paused", "the queue is paused")
+
+    turns.act = interrupt
+    assert not verification.prepare()
+    assert made.resident.arena.digest() == before
+    assert verification.prepare()
+
+
+def test_what_goes_wrong_is_said_once_and_ends_nothing(made: Bench, verification: Verification, turns: Turns) -> None:
+    """Nobody is to be refused for it yet; the candidate that meets it again is."""
+    turns.act = lambda: 1 // 0
+    with capture_logs() as logs:
+        assert verification.prepare()
+        assert not verification.prepare()
+    assert [one["event"] for one in logs] == ["not_prepared"]
+    assert "division" in logs[0]["detail"]
+    with pytest.raises(ZeroDivisionError):
+        tried(made, verification)
+    turns.act = lambda: None
+    tried(made, verification)
+
+
+def test_a_lost_resident_is_no_matter_of_later(verification: Verification, turns: Turns) -> None:
+    """It ends the process, as everywhere."""
+
+    def lose() -> None:
+        raise ResidentLost("the device does not answer any more")
+
+    turns.act = lose
+    with pytest.raises(ResidentLost):
+        verification.prepare()
+
+
+def test_a_candidate_that_is_there_comes_first() -> None:
+    """The worker prepares when it has nothing else to do."""
+    queue, done = Queue(), []
+    gates: Any = SimpleNamespace(prepare=lambda: done.append("prepared"), run=lambda *_: done.append("tried"))
+    queue.pipeline.verification = gates
+    queue.place.put("one", b"one")
+    queue.scan()
+    queue.fetch()
+    queue.turn()
+    assert done == ["tried"]
+    queue.turn()
+    assert done == ["tried", "prepared"]

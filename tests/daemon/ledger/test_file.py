@@ -1,0 +1,219 @@
+"""When the disk says no: nothing is half written, the sentence says what to do, and it goes on when it can."""
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
+from hotswapd.daemon.ledger.rows import Find
+
+FINDS = [Find("s", f"file:///{index}", "r" * 200, 0.0) for index in range(400)]
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    made = Ledger(tmp_path / "ledger.sqlite")
+    yield made
+    made.close()
+
+
+def limit_pages(ledger: Ledger, more: int | None) -> None:
+    """Let the file grow by so many pages, as a disk that is nearly full does; None frees the disk."""
+    with ledger._reading() as database:
+        pages = database.execute("PRAGMA page_count").fetchone()[0]
+        database.execute(f"PRAGMA max_page_count = {2**30 if more is None else pages + more}")
+
+
+def test_a_growing_ledger_does_not_grow_in_memory(ledger) -> None:
+    """What SQLite keeps of the file has a small limit in KiB (a negative size), which holds after any write."""
+    ledger.add(FINDS)
+    with ledger._reading() as database:
+        assert -512 <= database.execute("PRAGMA cache_size").fetchone()[0] < 0
+
+
+def test_a_full_disk_writes_nothing_and_says_what_to_do(ledger) -> None:
+    """All of a transaction or none; when there is space again it goes on, without a restart."""
+    ledger.add(FINDS[:1])
+    limit_pages(ledger, 3)
+    with pytest.raises(LedgerDown, match=r"full.*free space") as caught:
+        ledger.add(FINDS[1:])
+    assert ledger.trouble == str(caught.value)
+    assert len(ledger.history(1000)) == 1
+    limit_pages(ledger, None)
+    ledger.add(FINDS[1:])
+    assert (len(ledger.history(1000)), ledger.trouble) == (400, "")
+
+
+def test_a_disk_that_fills_up_inside_a_larger_transaction_undoes_all_of_it(ledger) -> None:
+    """What the body did before is undone too, and nobody is told of it."""
+    told = []
+    ledger.hear = told.extend
+    limit_pages(ledger, 3)
+
+    def write() -> None:
+        with ledger.together():
+            ledger.set_flag("pinned", value=True)
+            ledger.add(FINDS[:1])
+            ledger.add(FINDS[1:])
+
+    with pytest.raises(LedgerDown):
+        write()
+    assert (told, ledger.history(10), ledger.flag("pinned", False)) == ([], [], False)
+
+
+@pytest.mark.timeout(60)
+def test_a_ledger_that_another_program_has_locked_is_down_until_it_lets_go(ledger) -> None:
+    """A backup that holds the file for too long costs a try, not the daemon."""
+    other = sqlite3.connect(ledger.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with ledger._reading() as database:
+        database.execute("PRAGMA busy_timeout = 100")
+    with pytest.raises(LedgerDown, match="locked"):
+        ledger.add(FINDS[:1])
+    other.execute("COMMIT")
+    other.close()
+    assert len(ledger.add(FINDS[:1])) == 1
+
+
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(ledger) -> None:
+    """Who writes while another program reads gets its turn."""
+    other = sqlite3.connect(ledger.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    releases = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    releases.start()
+    assert len(ledger.add(FINDS[:1])) == 1
+    releases.join()
+    other.close()
+
+
+def spoil_text(path: Path) -> None:
+    path.write_text("this is no database, and long enough to be looked at as one " * 20)
+
+
+def spoil_pages(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+
+
+def spoil_foreign(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE recipes (name TEXT)")
+
+
+def spoil_version(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+
+
+@pytest.mark.parametrize("spoil", [spoil_text, spoil_pages, spoil_foreign, spoil_version])
+def test_a_ledger_that_cannot_be_read_is_moved_aside_and_begun_anew(tmp_path, spoil) -> None:
+    """Nothing is deleted: the old file is there for whoever wants to look at it, and the loss is known."""
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    spoil(path)
+    content = path.read_bytes()
+    again = Ledger(path)
+    assert again.was_lost
+    assert [row.uri for row in again.add(FINDS[:2])] == ["file:///0", "file:///1"]
+    again.close()
+    (away,) = (one for one in tmp_path.glob("ledger.sqlite.unreadable-*") if not one.name.endswith("-journal"))
+    assert away.read_bytes() == content
+    second = Ledger(path)
+    assert (second.was_lost, len(second.history(10))) == (False, 2)
+    second.close()
+
+
+class Undone(Exception):
+    """The transaction is undone."""
+
+
+def _unpin_and_fail(ledger: Ledger) -> None:
+    with ledger.together():
+        ledger.set_flag("pinned", value=False)
+        raise Undone
+
+
+@pytest.mark.parametrize("lose", [spoil_text, Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_lost_ledger_does_not_lose_a_pin(tmp_path, lose) -> None:
+    """What operators hold is kept beside it too: as it was last set, and nothing of a transaction that was undone."""
+    path = tmp_path / "ledger.sqlite"
+    first = Ledger(path)
+    first.set_flag("pinned", value=True)
+    first.set_flag("paused", value=True)
+    first.set_flag("paused", value=False)
+    with pytest.raises(Undone):
+        _unpin_and_fail(first)
+    first.close()
+    lose(path)
+    again = Ledger(path)
+    assert (again.flag("pinned"), again.flag("paused", False)) == (True, False)
+    again.set_flag("pinned", value=False)
+    again.close()
+    lose(path)
+    assert not Ledger(path).flag("pinned", False)
+
+
+def test_holds_that_cannot_be_written_beside_the_ledger_hold_all_the_same(tmp_path) -> None:
+    """The ledger is what counts while it is there; a damaged file beside it says nothing."""
+    (tmp_path / "holds.new").mkdir()
+    (tmp_path / "holds.json").write_text("{")
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.set_flag("pinned", value=True)
+    assert (ledger.flag("pinned"), ledger.trouble) == (True, "")
+    ledger.close()
+
+
+def test_an_empty_file_and_none_at_all_are_new_ledgers(tmp_path) -> None:
+    """Neither is a loss."""
+    (tmp_path / "empty.sqlite").touch()
+    for name in ("empty.sqlite", "none.sqlite"):
+        made = Ledger(tmp_path / name)
+        assert not made.was_lost
+        assert made.add(FINDS[:1])
+        made.close()
+
+
+def test_a_ledger_that_cannot_be_opened_is_down_and_comes_back(tmp_path) -> None:
+    """A state directory that is away at the start does not keep the daemon from serving."""
+    made = Ledger(tmp_path / "away" / "ledger.sqlite")
+    assert "cannot be used" in made.trouble
+    with pytest.raises(LedgerDown):
+        made.history(1)
+    (tmp_path / "away").mkdir()
+    assert made.add(FINDS[:1])
+    made.close()
+
+
+def test_it_never_writes_ahead(ledger) -> None:
+    """SQLite before 3.51.3 may lose a commit of a write-ahead log; every commit reaches the disk before it is told."""
+    with ledger._reading() as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
+        assert database.execute("PRAGMA synchronous").fetchone() == (2,)
+    ledger.add(FINDS[:1])
+    assert not any(name.endswith(("-wal", "-shm")) for name in os.listdir(ledger.path.parent))
+
+
+def test_a_death_in_the_middle_of_a_commit_leaves_the_state_before(tmp_path) -> None:
+    """The journal that such a process leaves behind is played back by the next one."""
+    path = tmp_path / "ledger.sqlite"
+    made = Ledger(path)
+    made.add(FINDS[:1])
+    made.close()
+    child = os.fork()
+    if child == 0:  # dies without any clean-up, with a spilt transaction on the disk
+        database = sqlite3.connect(path, isolation_level=None)
+        database.execute("PRAGMA cache_size = 1")
+        database.execute("BEGIN IMMEDIATE")
+        for index in range(2000):
+            database.execute("INSERT INTO flags VALUES (?, ?)", (f"flag {index}", "x" * 500))
+        os._exit(9)
+    os.waitpid(child, 0)
+    assert path.with_name("ledger.sqlite-journal").stat().st_size > 0
+    again = Ledger(path)
+    assert (len(again.history(10)), again.flag("flag 1"), again.was_lost) == (1, None, False)
+    again.close()

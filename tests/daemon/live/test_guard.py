@@ -1,0 +1,183 @@
+"""Going back by itself: what requests show brings the last good generation back, in one turn and to the last bit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from kits.candidates import Daemon
+from kits.lanes import adapter, bench
+
+from hotswapd.daemon.config.verify import Watch
+from hotswapd.daemon.ledger.generation import base_generation
+from hotswapd.daemon.ledger.rows import Find
+from hotswapd.daemon.ledger.states import State
+from hotswapd.daemon.live.guard import Guard
+from hotswapd.daemon.live.rollback import Rollback
+from hotswapd.daemon.live.watch import LiveWatch
+from hotswapd.swap.errors import RolledBack
+from hotswapd.swap.lanes.tickets import Ended
+
+PROMPT = (5, 6, 7)
+DEGENERATE = (9,) * 40
+
+
+class Watched(Daemon):
+    """A daemon's pipeline with a guard, whose watch hears of the lanes' requests."""
+
+    def __init__(self, made, directory: Path) -> None:
+        super().__init__(made, directory)
+        rollback = Rollback(self.pipeline, self.ledger, self.store, base_generation("tiny", 0.0))
+        self.watch = LiveWatch(Watch(seconds=1e9, min_requests=4))
+        self.guard = Guard(self.watch, self.ledger, rollback)
+        self.pipeline._on_live = lambda live, _: self.watch.began(live.number, live.since)
+        made.lanes.hear_end = self.watch.ended
+
+    def misbehave(self, requests: int = 4) -> None:
+        for _ in range(requests):
+            self.watch.ended(Ended(self.pipeline.live.number, DEGENERATE, "length", False, 1.0))
+
+
+@pytest.fixture
+def daemon(tmp_path: Path):
+    with bench() as made:
+        yield Watched(made, tmp_path)
+
+
+def test_a_bad_generation_gives_way_in_one_turn_to_the_last_good_one_bit_for_bit(daemon: Watched, monkeypatch) -> None:
+    """The arena is as it was, requests in flight end with the bad one named, and the row says why with numbers."""
+    resident = daemon.bench.resident
+    daemon.offer(adapter(0), 0)
+    before = resident.arena.digest()
+    bad = daemon.offer(adapter(1), 1)
+    ticket, listener = daemon.bench.ask(PROMPT, 60)
+    assert listener.begun.wait(30)
+    with resident.turn(resident.live):
+        assert resident.arena.digest() != before
+    daemon.misbehave()
+    copies: list[int] = []
+    monkeypatch.setattr(resident, "verify", lambda image: pytest.fail("it was verified before it went live"))
+    put = resident._put
+    monkeypatch.setattr(resident, "_put", lambda image: (copies.append(image.generation), put(image))[1])
+    daemon.guard.look()
+    assert daemon.pipeline.live.number == 1
+    assert listener.wait().finish == "length"
+    assert ticket.generation == 2
+    assert copies.count(1) == 1, "more than one turn was taken with the generation that comes back"
+    with resident.turn(resident.live):
+        assert resident.arena.digest() == before
+    again, answer = daemon.bench.ask(PROMPT, 8)
+    assert again.generation == 1
+    assert daemon.bench.right(again, answer, PROMPT, 8)
+    row = daemon.ledger.row(bad.swap_id)
+    assert (row.state, row.reason) == (State.ROLLED_BACK, "watch_degenerate")
+    assert row.verify[-1]["numbers"] == pytest.approx({"requests": 4, "non_finite": 0, "degenerate": 1, "errors": 0,
+                                                       "seconds_a_token": 1 / 39})  # fmt: skip
+    assert not daemon.ledger.flag("pinned", False)
+
+
+def _offer(daemon: Watched, index: int, *, forced: bool):
+    find = Find("test", f"file:///other/{index}/{forced}", "r", 0.0, forced=forced)
+    row = daemon.ledger.fetched(daemon.ledger.add([find])[0], daemon._copy(adapter(index)), 0.0)
+    return daemon.pipeline.run(row, pinned=False)
+
+
+def test_the_same_bytes_are_not_taken_again_until_the_operator_says_so(daemon: Watched) -> None:
+    """Under another name they are refused with the same reason; forced they go live, and are free from then on."""
+    daemon.offer(adapter(0), 0)
+    daemon.offer(adapter(1), 1)
+    daemon.misbehave()
+    daemon.guard.look()
+    refused = _offer(daemon, 1, forced=False)
+    assert (refused.state, refused.reason) == (State.ROLLED_BACK, "watch_degenerate")
+    assert "submit --again" in refused.detail
+    assert daemon.pipeline.live.number == 1
+    assert _offer(daemon, 1, forced=True).state == State.LIVE
+    assert _offer(daemon, 0, forced=False).state == State.LIVE
+    assert _offer(daemon, 1, forced=False).state == State.LIVE
+
+
+def test_what_was_rolled_back_from_is_not_gone_back_to(daemon: Watched) -> None:
+    """With the second and the third bad the first comes back, and with that one bad too the base."""
+    for index in (0, 1, 2):
+        daemon.offer(adapter(index), index)
+        if index:
+            daemon.misbehave()
+            daemon.guard.look()
+            assert daemon.pipeline.live.number == 1
+    daemon.misbehave()
+    daemon.guard.look()
+    assert daemon.pipeline.live.number == 0
+    daemon.guard.look()
+
+
+def test_a_pinned_generation_stays_and_the_log_says_what_is_wrong(daemon: Watched) -> None:
+    """The operator's word counts: nothing moves, once."""
+    daemon.offer(adapter(0), 0)
+    daemon.offer(adapter(1), 1)
+    daemon.ledger.set_flag("pinned", value=True)
+    daemon.misbehave()
+    daemon.guard.look()
+    assert (daemon.pipeline.live.number, daemon.guard.waits) == (2, False)
+
+
+def test_a_rollback_that_has_no_lane_is_done_as_soon_as_there_is_one(daemon: Watched) -> None:
+    """While another generation's requests hold the other lane it waits, and is not forgotten."""
+    daemon.offer(adapter(0), 0)
+    daemon.offer(adapter(1), 1)
+    daemon.bench.lanes.image(1)
+    with daemon.bench.lanes.lend(daemon.bench.resident.base_image):
+        daemon.misbehave()
+        daemon.guard.look()
+        assert (daemon.pipeline.live.number, daemon.guard.waits) == (2, True)
+    daemon.guard.look()
+    assert (daemon.pipeline.live.number, daemon.guard.waits) == (1, False)
+
+
+def test_logits_that_are_not_finite_are_seen_where_they_arise(daemon: Watched) -> None:
+    """A request that meets a NaN is named, others in the same lane are not, and its generation gives way."""
+    heard: list[Ended] = []
+    daemon.bench.lanes.hear_end = lambda ended: (heard.append(ended), daemon.watch.ended(ended))
+    daemon.offer(adapter(0), 0)
+    daemon.offer(adapter(1), 1)
+    bad = (200, 201)
+    handle = daemon.bench.resident.model.register_forward_hook(_nan_for(bad), with_kwargs=True)
+    try:
+        asked = [daemon.bench.ask(prompt, 3) for prompt in (PROMPT, bad)]
+        for _, listener in asked:
+            listener.wait()
+    finally:
+        handle.remove()
+    assert sorted((one.non_finite, len(one.token_ids)) for one in heard) == [(False, 3), (True, 3)]
+    daemon.guard.look()
+    assert daemon.pipeline.live.number == 1
+
+
+def _nan_for(prompt: tuple[int, ...]):
+    """Spoil the logits after this prompt, as an overflow that only some inputs cause would."""
+
+    def hook(module, args, kwargs, output):
+        ids = kwargs["input_ids"][0].tolist()
+        for at in range(len(ids) - len(prompt) + 1):
+            if tuple(ids[at : at + len(prompt)]) == prompt:
+                row = at + len(prompt) - 1
+                kept = kwargs.get("logits_to_keep")
+                place = row if kept is None else (kept == row).nonzero().flatten()
+                output.logits[:, place] = torch.nan
+        return output
+
+    return hook
+
+
+def test_a_gate_that_fails_leaves_what_is_live_alone(daemon: Watched) -> None:
+    """Refused by a gate after it was staged, the candidate is ROLLED_BACK and arena and answers are as before."""
+    daemon.offer(adapter(0), 0)
+    before = daemon.bench.resident.arena.digest()
+
+    class No:
+        def run(self, row, image, directory, hear):
+            raise RolledBack("golden_prompt", "it says 5")
+
+    daemon.pipeline.verification = No()  # type: ignore[assignment]
+    row = daemon.offer(adapter(1), 1)
+    assert (row.state, row.reason, row.detail) == (State.ROLLED_BACK, "golden_prompt", "it says 5")
+    assert daemon.bench.resident.arena.digest() == before

@@ -1,0 +1,227 @@
+"""After a start: what the pointer names is live again, or the next best, and the reason is known."""
+
+from types import SimpleNamespace
+
+import pytest
+from kits.queues import Queue
+
+from hotswapd.daemon.ledger.attempts import BOOT
+from hotswapd.daemon.ledger.generation import base_generation
+from hotswapd.daemon.ledger.rows import OPERATOR
+from hotswapd.daemon.live.restore import Restorer, pointed_at
+from hotswapd.daemon.pipeline.candidate import SWAP
+from hotswapd.loaders.store.store import digest_of
+from hotswapd.swap.errors import Rejected, ResidentLost, RolledBack
+
+BASE = base_generation("main", 0.0)
+
+
+@pytest.fixture
+def queue():
+    made = Queue()
+    for name in ("one", "two", "three"):
+        made.place.put(name, name.encode())
+        made.settle()
+    made.restart()
+    return made
+
+
+def restorer(queue: Queue) -> Restorer:
+    return Restorer(SimpleNamespace(resident=queue.resident), queue.ledger, queue.store, lambda sentence: None)
+
+
+def weights(queue: Queue, number: int):
+    digest = queue.ledger.generation(number).digest
+    return queue.store.find(digest).path / "adapter_model.safetensors"
+
+
+def spoil(queue: Queue, number: int, content: bytes) -> None:
+    """Change a kept copy, as a bad disk does."""
+    weights(queue, number).chmod(0o600)
+    weights(queue, number).write_bytes(content)
+
+
+def restore(queue: Queue):
+    return restorer(queue).restore(pointed_at(queue.store), BASE)
+
+
+def test_the_pointers_generation_is_live_again(queue: Queue) -> None:
+    """With its number and its digest; no other row is live."""
+    assert restore(queue).number == 3
+    assert queue.resident.live.digest == queue.ledger.generation(3).digest
+    assert [row.generation for row in queue.live_rows()] == [3]
+
+
+@pytest.mark.parametrize("pointer", [None, {"generation": 0, "uri": "", "revision": "", "digest": "", "since": 0}])
+def test_where_nothing_was_live_the_base_is(queue: Queue, pointer) -> None:
+    """Neither a missing pointer nor one to the base asks for anything."""
+    if pointer is None:
+        (queue.store.root / "current.json").unlink()
+    else:
+        queue.store.point(pointer)
+    assert restore(queue) is BASE
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"generation": "x"}', b"\xff"])
+def test_a_damaged_pointer_is_not_believed(queue: Queue, content: bytes) -> None:
+    """It is logged and taken as none."""
+    (queue.store.root / "current.json").write_bytes(content)
+    assert pointed_at(queue.store) is None
+
+
+def test_a_damaged_copy_is_not_served_and_fetched_again(queue: Queue) -> None:
+    """Its bytes are read again at each start: one flipped bit is another adapter. An older one answers."""
+    spoil(queue, 3, b"thref")
+    assert restore(queue).number == 2
+    assert queue.store.pointer()["generation"] == 2
+    assert queue.states()["file:///s/three"] == "WAITING artifact_lost"
+    queue.restart()
+    queue.settle()
+    assert queue.live.uri == "file:///s/three"
+    assert weights(queue, 3).read_bytes() == b"three"
+
+
+def test_a_damaged_copy_of_what_an_operator_went_back_to_is_fetched_from_its_source(queue: Queue) -> None:
+    """A rollback is a row of the operator's, who has nothing to fetch from; the folder it came from has."""
+    queue.restart()
+    queue.ask(queue.worker.roll_back, 2, follow=True)
+    spoil(queue, 2, b"twp")
+    queue.restart()
+    assert restore(queue).number == 1
+    assert queue.states()["file:///s/two"] == "WAITING artifact_lost"
+    assert [row.generation for row in queue.live_rows()] == [1]
+    queue.restart()
+    queue.settle()
+    assert queue.live.uri == "file:///s/two"
+    assert weights(queue, 2).read_bytes() == b"two"
+
+
+def test_a_copy_that_cannot_be_read_does_not_keep_the_daemon_from_starting(queue: Queue, monkeypatch) -> None:
+    """A disk that fails on one file costs that generation only."""
+    lost = queue.ledger.generation(3).digest
+    find = queue.store.find
+    monkeypatch.setattr(queue.store, "find", lambda digest: None if digest == lost else find(digest))
+    assert restore(queue).number == 2
+
+
+def test_what_is_brought_back_is_not_collected_meanwhile(queue: Queue, monkeypatch) -> None:
+    """An older one than are kept answers for a damaged one: until the ledger says so, nothing else keeps its copy."""
+    queue.store.collect([one.digest for one in queue.ledger.generations(9)])
+    spoil(queue, 3, b"thref")
+    spoil(queue, 2, b"twp")
+    monkeypatch.setattr("hotswapd.daemon.live.restore.failpoint", lambda name: queue.store.collect([]))
+    assert restore(queue).number == 1
+    assert queue.store.find(queue.ledger.generation(1).digest) is not None
+
+
+def test_without_any_copy_the_base_answers(queue: Queue) -> None:
+    """Serving the base is better than not serving; the next adapter goes live as always."""
+    for _ in range(2):
+        queue.store.collect([])
+    queue.place.there.clear()
+    assert restore(queue) is BASE
+    queue.restart()
+    queue.place.put("four", b"four")
+    queue.settle()
+    assert queue.live.uri == "file:///s/four"
+
+
+def test_one_that_fails_its_verification_now_gives_way_to_the_one_before(queue: Queue, monkeypatch) -> None:
+    """And that is no death: it is not counted as one."""
+    digest = queue.ledger.generation(3).digest
+    verify = queue.resident.verify
+
+    def sick(image) -> None:
+        if image.digest == digest:
+            raise RolledBack("probe_not_finite", "NaN")
+        verify(image)
+
+    monkeypatch.setattr(queue.resident, "verify", sick)
+    for _ in range(4):
+        queue.store.point(queue.ledger.generation(3).record())
+        queue.restart()
+        assert restore(queue).number == 2
+    assert queue.ledger.deaths(digest, BOOT)[0] == 0
+
+
+def test_one_that_no_longer_fits_starts_the_base_and_is_looked_at_again(queue: Queue, monkeypatch) -> None:
+    """The configuration was changed: no older generation is dug out, and the reasons are in the history."""
+    digest = queue.ledger.generation(3).digest
+
+    def misfits(path) -> None:
+        from hotswapd.swap.errors import Misfit
+
+        raise Rejected([Misfit("rank_too_high", "r", "at most 2", "4", "raise model.max_rank")])
+
+    for _ in range(4):  # as often as the operator starts it so
+        monkeypatch.setattr(queue.resident, "admit", misfits)
+        queue.restart(fingerprint="smaller")
+        assert restore(queue) is BASE
+        assert queue.states()["file:///s/three"] == "FETCHED no_longer_fits"
+        queue.pipeline.live = BASE
+        queue.turn()
+        assert queue.states()["file:///s/three"] == "REJECTED rank_too_high"
+    monkeypatch.undo()
+    queue.restart(fingerprint="policy")
+    assert restore(queue).number == 3
+    assert queue.ledger.deaths(digest, BOOT)[0] == 0
+
+
+def test_after_three_deaths_in_this_step_an_older_one_is_tried(queue: Queue, monkeypatch) -> None:
+    """A generation that kills the process at each start must not keep it down for ever."""
+
+    def dies(image) -> None:
+        raise ResidentLost("the device does not answer any more")
+
+    for _ in range(3):
+        monkeypatch.setattr(queue.resident, "verify", dies)
+        with pytest.raises(ResidentLost):
+            restore(queue)
+        monkeypatch.undo()
+        queue.restart()
+    assert restore(queue).number == 2
+
+
+def test_a_ledger_that_is_down_keeps_nobody_from_being_served(queue: Queue, monkeypatch) -> None:
+    """The pointer and the store are enough."""
+    from hotswapd.daemon.ledger.ledger import LedgerDown
+
+    def down(*_, **__):
+        raise LedgerDown("the ledger cannot be used")
+
+    for method in ("deaths", "begin_attempt", "end_attempt", "adopt", "generations", "move", "live_row"):
+        monkeypatch.setattr(queue.ledger, method, down)
+    assert restore(queue).number == 3
+    spoil(queue, 3, b"thref")
+    assert restore(queue) is BASE
+
+
+def test_what_an_operator_went_back_to_waits_for_nobody_when_its_source_has_it_no_more(queue: Queue) -> None:
+    """What is lost and cannot be fetched ends as GONE at the first look: nothing is left in the queue."""
+    queue.store.point({**queue.store.pointer(), "swap_id": "unknown"})
+    queue.restart()
+    assert queue.ledger.live_row().source == OPERATOR
+    spoil(queue, 3, b"thref")
+    queue.place.there.clear()
+    assert restore(queue).number == 2
+    queue.restart()
+    queue.settle()
+    assert queue.states()["file:///s/three"] == "GONE gone"
+    assert queue.ledger.open_count() == 0
+
+
+def test_a_death_between_pointer_and_ledger_is_not_held_against_what_is_live(queue: Queue) -> None:
+    """Its commit was under way when the process died, and it is served all the same: it is no deadly adapter."""
+    digest = queue.ledger.generation(3).digest
+    queue.ledger.begin_attempt(digest, SWAP, "commit")
+    queue.ledger.count_deaths()
+    assert queue.ledger.deaths(digest, SWAP) == (1, "commit")
+    assert restore(queue).number == 3
+    assert queue.ledger.deaths(digest, SWAP)[0] == 0
+
+
+def test_the_digest_runs_over_config_then_weights(tmp_path) -> None:
+    """It is the identity that the store gave the copy."""
+    queue = Queue()
+    artifact = queue.keep(b"content")
+    assert digest_of(artifact.path) == artifact.digest

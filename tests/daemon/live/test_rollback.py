@@ -1,0 +1,166 @@
+"""Going back by hand: where to, and what becomes of the one that was left."""
+
+import pytest
+from kits.queues import Queue
+
+from hotswapd.daemon.errors import Conflict
+from hotswapd.daemon.ledger.generation import base_generation
+from hotswapd.daemon.ledger.ledger import Left
+from hotswapd.daemon.ledger.states import State
+from hotswapd.daemon.live.rollback import Rollback
+
+BACK = Left(State.ROLLED_BACK, "operator", "rolled back by hand")
+
+
+@pytest.fixture
+def queue():
+    made = Queue()
+    for name in ("one", "two", "three"):
+        made.place.put(name, name.encode())
+        made.settle()
+    return made
+
+
+@pytest.fixture
+def rollback(queue):
+    return Rollback(queue.pipeline, queue.ledger, queue.store, base_generation("main", 0.0))
+
+
+def test_by_default_it_goes_to_the_last_good_one_before(queue: Queue, rollback: Rollback) -> None:
+    """One that was itself rolled back from is passed over; before the first one there is the base."""
+    assert rollback.target(None).number == 2
+    queue.ledger.refuse_generation(2)
+    assert rollback.target(None).number == 1
+    queue.ledger.refuse_generation(1)
+    assert rollback.target(None).number == 0
+
+
+def test_it_goes_where_it_is_told_to_also_to_one_that_was_left(queue: Queue, rollback: Rollback) -> None:
+    """The operator's word counts more than what was refused before."""
+    queue.ledger.refuse_generation(1)
+    assert [rollback.target(number).number for number in (0, 1, 2)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("number", "code"), [(3, "already_live"), (4, "no_such_generation")])
+def test_a_target_that_makes_no_sense_is_refused(rollback: Rollback, number: int, code: str) -> None:
+    """The sentence names the generations that there are."""
+    with pytest.raises(Conflict) as caught:
+        rollback.target(number)
+    assert caught.value.code == code
+    if number == 4:
+        assert "there are 0 (the base), 3, 2, 1" in caught.value.sentence
+
+
+def test_it_is_a_swap_of_its_own_and_the_one_before_says_why_it_ended(queue: Queue, rollback: Rollback) -> None:
+    """The number and the digest are the old ones, the row is new, and the pointer names it."""
+    left = queue.live.swap_id
+    live = rollback.run(rollback.target(1), BACK)
+    (row,) = queue.live_rows()
+    assert (live.number, row.swap_id, row.reason) == (1, live.swap_id, "")
+    assert row.uri == "file:///s/one"
+    ended = queue.ledger.row(left)
+    assert (ended.state, ended.reason, ended.detail) == ("ROLLED_BACK", "operator", "rolled back by hand")
+    assert queue.store.pointer() == live.record()
+    assert queue.lanes.withdrawn == [3]
+    assert queue.ledger.next_generation() == 4
+
+
+def test_it_goes_back_to_the_bare_base_and_a_restart_stays_there(queue: Queue, rollback: Rollback) -> None:
+    """Generation 0 can be live by the operator's word as any other."""
+    rollback.run(rollback.target(0), BACK)
+    assert queue.live.number == 0
+    queue.ledger.set_flag("pinned", value=True)
+    queue.restart()
+    queue.settle()
+    assert (queue.live.number, len(queue.live_rows())) == (0, 1)
+    queue.ledger.set_flag("pinned", value=False)
+    queue.place.put("four", b"four")
+    queue.settle()
+    assert queue.live.number == 4
+
+
+def test_a_generation_that_is_not_kept_is_refused_with_what_to_do(queue: Queue, rollback: Rollback) -> None:
+    """The store has given its copy away."""
+    for _ in range(2):
+        queue.store.collect({queue.live.digest})
+    with pytest.raises(Conflict, match=r"raise state\.keep") as caught:
+        rollback.run(rollback.target(1), BACK)
+    assert (caught.value.code, queue.live.number) == ("generation_not_kept", 3)
+
+
+def test_one_that_is_still_on_the_device_but_not_in_the_store_is_refused_too(queue: Queue, rollback: Rollback) -> None:
+    """It would be live until the next restart, which has only the store."""
+    for _ in range(2):
+        queue.store.collect({queue.live.digest})
+    queue.resident.pool.kept = lambda number: queue.resident.live
+    pointer = queue.store.pointer()
+    with pytest.raises(Conflict, match="not in the store any more"):
+        rollback.run(rollback.target(2), BACK)
+    assert (queue.store.pointer(), queue.live.number) == (pointer, 3)
+
+
+@pytest.mark.parametrize("step", ["rollback", "pointed"])
+def test_what_is_gone_back_to_is_not_collected_meanwhile(queue: Queue, rollback: Rollback, monkeypatch, step) -> None:
+    """What is to be kept was read before the ledger names it as live; it is removed at the worst moment."""
+    kept = queue.ledger.kept(1, []) | queue.ledger.in_store()
+    for module in ("rollback", "pipeline"):
+        monkeypatch.setattr(
+            f"hotswapd.daemon.{module}.failpoint", lambda name: name == step and queue.store.collect(kept)
+        )
+    queue.store.collect([one.digest for one in queue.ledger.generations(9)])
+    assert rollback.run(rollback.target(1), BACK).number == 1
+    assert queue.store.find(queue.live.digest) is not None
+    assert queue.store.find(queue.ledger.generation(2).digest) is None
+    queue.store.collect(kept)
+    assert queue.store.find(queue.live.digest) is not None
+
+
+def test_a_generation_that_fails_now_is_refused_and_nothing_changes(queue: Queue, rollback: Rollback) -> None:
+    """It is admitted and verified like any other: it may have fitted an earlier contract only."""
+    pointer, rows = queue.store.pointer(), queue.ledger.history(100)
+    queue.lanes.full = True
+    with pytest.raises(Conflict) as caught:
+        rollback.run(rollback.target(1), BACK)
+    assert caught.value.code == "no_lane"
+    queue.lanes.full = False
+    path = queue.store.find(rollback.target(1).digest).path / "adapter_model.safetensors"
+    for content, code in ((b"bad", "rank_too_high"), (b"sick", "probe_not_finite")):
+        path.chmod(0o600)
+        path.write_bytes(content)
+        with pytest.raises(Conflict) as caught:
+            rollback.run(rollback.target(1), BACK)
+        assert caught.value.code == code
+    assert (queue.store.pointer(), queue.ledger.history(100), queue.live.number) == (pointer, rows, 3)
+
+
+def test_touching_what_was_left_does_not_bring_it_back(queue: Queue, rollback: Rollback) -> None:
+    """Its bytes are known at its address; only the operator, or another name, makes it a candidate again."""
+    rollback.run(rollback.target(2), BACK)
+    queue.place.touch("file:///s/three")
+    queue.settle()
+    assert queue.live.number == 2
+    queue.place.put("three-again", b"three")
+    queue.settle()
+    assert (queue.live.uri, queue.live.number) == ("file:///s/three-again", 4)
+
+
+def test_a_death_right_after_the_pointer_serves_the_rollback(queue: Queue, rollback: Rollback, monkeypatch) -> None:
+    """The ledger has not taken it yet, the pointer has: the next process goes by the pointer and stays pinned."""
+
+    class Died(BaseException):
+        pass
+
+    def dies_after(record) -> None:
+        point(record)
+        monkeypatch.setattr(queue.store, "point", lambda _: None)  # a dead process does not point back
+        raise Died
+
+    point = queue.store.point
+    monkeypatch.setattr(queue.store, "point", dies_after)
+    queue.ledger.set_flag("pinned", value=True)
+    with pytest.raises(Died):
+        rollback.run(rollback.target(1), BACK)
+    monkeypatch.undo()
+    queue.restart()
+    queue.settle()
+    assert (queue.live.number, len(queue.live_rows()), queue.ledger.flag("pinned")) == (1, 1, True)

@@ -1,0 +1,141 @@
+"""What the requests of a live generation say about it: every limit, the window, and what is compared with what."""
+
+import pytest
+
+from hotswapd.daemon.config.verify import Watch
+from hotswapd.daemon.live.tally import is_degenerate
+from hotswapd.daemon.live.watch import CODES, LiveWatch
+from hotswapd.swap.gates.spec import Outcome
+from hotswapd.swap.lanes.tickets import Ended
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def watch(**limits) -> tuple[LiveWatch, Clock]:
+    clock = Clock()
+    made = LiveWatch(Watch(**{"seconds": 60.0, "min_requests": 10, **limits}), clock=clock)
+    made.began(1, 1000.0)
+    return made, clock
+
+
+def ended(generation: int = 1, **how) -> Ended:
+    usual = {"token_ids": tuple(range(11)), "finish": "stop", "non_finite": False, "seconds": 0.1}
+    return Ended(generation, **{**usual, **how})
+
+
+def feed(made: LiveWatch, count: int, generation: int = 1, **how) -> None:
+    for _ in range(count):
+        made.ended(ended(generation, **how))
+
+
+def test_a_generation_that_behaves_passes_when_its_window_is_over() -> None:
+    """Nothing is said before the end, then one verdict with the numbers, and nothing after it."""
+    made, clock = watch()
+    feed(made, 30)
+    assert made.judge() is None
+    clock.now += 60
+    verdict = made.judge()
+    assert verdict is not None
+    assert (verdict.outcome, verdict.numbers["requests"]) == (Outcome.PASSED, 30)
+    assert made.judge() is None
+
+
+def test_one_request_that_is_not_finite_is_enough() -> None:
+    """By default none may pass, whatever min_requests says, and who judges is woken at once."""
+    woken: list[int] = []
+    made = LiveWatch(Watch(), wake=lambda: woken.append(1))
+    made.began(1, 4e9)
+    made.ended(ended(non_finite=True))
+    verdict = made.judge()
+    assert verdict is not None
+    assert (verdict.outcome, verdict.code, woken) == (Outcome.FAILED, "watch_non_finite", [1])
+    assert "100.0% of 1 requests" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        ({"token_ids": (7,) * 64}, "watch_degenerate"),
+        ({"finish": "error"}, "watch_errors"),
+        ({"non_finite": True}, "watch_non_finite"),
+    ],
+)
+def test_a_share_counts_once_there_are_enough_requests(bad: dict, code: str) -> None:
+    """Below min_requests nothing is said; at the limit it passes, above it fails."""
+    made, _ = watch(max_non_finite=0.5, max_degenerate=0.5, max_errors=0.5)
+    feed(made, 5, **bad)
+    feed(made, 4)
+    assert made.judge() is None
+    feed(made, 1)
+    assert made.judge() is None
+    feed(made, 1, **bad)
+    verdict = made.judge()
+    assert verdict is not None
+    assert verdict.code == code
+    assert code in CODES
+
+
+def test_latency_is_compared_with_the_generation_before() -> None:
+    """Five times the seconds a token of the generation before, and not of one that nobody asked enough."""
+    made, _ = watch(max_latency_ratio=5.0)
+    feed(made, 10, seconds=0.1)
+    made.began(2, 1000.0)
+    feed(made, 10, 2, seconds=0.4)
+    assert made.judge() is None
+    feed(made, 20, 2, seconds=0.7)
+    verdict = made.judge()
+    assert verdict is not None
+    assert verdict.code == "watch_latency"
+    made.began(3, 1000.0)
+    feed(made, 3, 3, seconds=0.01)
+    made.began(4, 1000.0)
+    feed(made, 20, 4, seconds=9.0)
+    assert made.judge() is None
+
+
+def test_requests_of_another_generation_say_nothing_about_the_live_one() -> None:
+    """What an older generation still answers counts for itself."""
+    made, _ = watch()
+    made.began(2, 1000.0)
+    feed(made, 50, 1, finish="error")
+    assert made.judge() is None
+
+
+@pytest.mark.parametrize("limit", [{"seconds": 0.0}, {"max_errors": 1.0}])
+def test_what_is_off_says_nothing(limit: dict) -> None:
+    """Without a window, or with a limit of 1, not even errors alone are held against it."""
+    made, _ = watch(**limit)
+    feed(made, 50, finish="error")
+    assert made.judge() is None
+
+
+def test_a_window_that_was_over_before_a_restart_is_not_opened_again() -> None:
+    """What was live long before this process began has had its verdict."""
+    made, clock = watch()
+    made.began(2, clock.now - 61)
+    feed(made, 50, 2, finish="error")
+    assert made.judge() is None
+    made.began(3, clock.now - 59)
+    assert made.status() is not None
+
+
+def test_the_base_is_not_watched() -> None:
+    """There is nothing to go back to from it."""
+    made, _ = watch()
+    made.began(0, 1000.0)
+    feed(made, 50, 0, non_finite=True)
+    assert made.judge() is None
+    assert made.status() is None
+
+
+def test_only_a_long_run_of_one_token_is_degenerate() -> None:
+    """Thirty-two tokens of which nine in ten are the same; not a short answer, not a sentence said again."""
+    assert is_degenerate((1, 2, 3) + (7,) * 32)
+    assert is_degenerate((7,) * 30 + (1, 2))
+    assert not is_degenerate((7,) * 31)
+    assert not is_degenerate((7, 8) * 40)

@@ -1,0 +1,112 @@
+"""The queue's rules as a table: what is fetched next, what is tried next, how long a retry waits."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotswapd.daemon.ledger.reasons import NO_LANE, PAUSED, PINNED
+from hotswapd.daemon.ledger.rows import Find, Row
+from hotswapd.daemon.ledger.states import IN_STORE, UNFETCHED, State
+from hotswapd.daemon.pipeline.rules import Conditions, choose, in_order, next_fetch, wait_seconds
+
+S = State
+
+
+def row(seq: int, state: State, reason: str = "", next_try: float | None = None) -> Row:
+    return Row(f"id{seq}", seq, "s", f"file:///{seq}", "r", 0.0, state, 0.0, reason=reason, next_try=next_try)
+
+
+def newest_first(*rows: Row) -> list[Row]:
+    return sorted(rows, key=lambda one: -one.seq)
+
+
+def test_the_newest_in_the_store_is_tried() -> None:
+    """What has no verdict yet is taken newest first, whatever step it has reached."""
+    rows = newest_first(row(1, S.FETCHED), row(3, S.FETCHED), row(2, S.STAGED))
+    assert choose(rows, Conditions()).seq == 3
+
+
+def test_what_is_not_fetched_hides_nothing_behind_it() -> None:
+    """A newer one that waits or is only sighted does not keep a complete older one back."""
+    rows = newest_first(row(1, S.FETCHED), row(2, S.WAITING, "incomplete"), row(3, S.SIGHTED))
+    assert choose(rows, Conditions()).seq == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "conditions", "is_tried"),
+    [
+        (row(2, S.HELD, PINNED), Conditions(pinned=True), False),
+        (row(2, S.HELD, PINNED), Conditions(), True),
+        (row(2, S.HELD, NO_LANE), Conditions(room=False), False),
+        (row(2, S.HELD, NO_LANE), Conditions(), True),
+        (row(2, S.HELD, PAUSED), Conditions(), True),
+        (row(2, S.HELD, NO_LANE, next_try=9.0), Conditions(now=8.0), False),
+        (row(2, S.HELD, NO_LANE, next_try=9.0), Conditions(now=9.0), True),
+        (row(2, S.HELD, "disk_full", next_try=9.0), Conditions(now=8.0), False),
+        (row(2, S.HELD, "disk_full", next_try=3609.0), Conditions(now=8.0), True),  # the clock was set back an hour
+        (row(2, S.HELD, "disk_full"), Conditions(), True),
+        (row(2, S.FETCHED), Conditions(pinned=True, room=False), True),
+    ],
+)
+def test_a_held_one_is_tried_when_what_holds_it_is_over(held: Row, conditions: Conditions, is_tried: bool) -> None:
+    """The newest decides: while it is held nothing older is tried, since that would only have to give way to it."""
+    chosen = choose([held, row(1, S.FETCHED)], conditions)
+    assert (chosen is held) if is_tried else (chosen is None)
+
+
+@given(st.lists(st.sampled_from(State), max_size=8))
+def test_a_paused_queue_gives_nothing(states: list[State]) -> None:
+    """`pause` takes nothing from the queue."""
+    assert choose([row(9 - i, state) for i, state in enumerate(states)], Conditions(paused=True)) is None
+
+
+def test_the_newest_that_is_due_is_fetched() -> None:
+    """One that waits for another try hides nothing behind it, and is fetched again when its time has come."""
+    rows = newest_first(row(1, S.SIGHTED), row(2, S.WAITING, "changed"))
+    assert next_fetch(rows, [], lambda one: one.seq != 2).seq == 1
+    assert next_fetch(rows, [], lambda _: True).seq == 2
+
+
+def test_nothing_older_is_fetched_while_a_newer_one_has_no_verdict() -> None:
+    """The bytes of an older one are not copied as long as a newer one may go live and end it."""
+    assert next_fetch([row(1, S.SIGHTED)], [row(2, S.FETCHED)], lambda _: True) is None
+    assert next_fetch([row(3, S.SIGHTED), row(1, S.SIGHTED)], [row(2, S.HELD)], lambda _: True).seq == 3
+
+
+@given(st.lists(st.tuples(st.sampled_from(State), st.booleans()), max_size=10))
+def test_only_what_is_not_fetched_and_due_is_fetched(drawn) -> None:
+    """Whatever lies in the queue: what is chosen is due, not in the store, and nothing due is newer."""
+    rows = [row(100 - i, state) for i, (state, _) in enumerate(drawn)]
+    due = {one.seq for one, (_, is_due) in zip(rows, drawn, strict=True) if is_due}
+    stored = [one for one in rows if one.state in IN_STORE]
+    chosen = next_fetch(rows, stored, lambda one: one.seq in due)
+    floor = max((one.seq for one in stored), default=0)
+    might = [one.seq for one in rows if one.state in UNFETCHED and one.seq in due and one.seq > floor]
+    assert (chosen.seq if chosen else None) == max(might, default=None)
+
+
+def test_one_look_is_ordered_by_the_sources_clock_then_by_address() -> None:
+    """Of two with the same stamp the later address counts as newer."""
+    finds = [Find("s", uri, "r", stamp) for uri, stamp in (("b", 2.0), ("c", 1.0), ("a", 2.0))]
+    assert [find.uri for find in in_order(finds)] == ["c", "a", "b"]
+
+
+def test_a_retry_waits_twice_as_long_each_time_up_to_five_minutes() -> None:
+    """The wait doubles from one second and has a cap, however often it failed."""
+    longest = [wait_seconds(tries, rng=lambda: 1.0) for tries in range(12)]
+    assert longest[:4] == [1.0, 2.0, 4.0, 8.0]
+    assert set(longest[9:]) == {300.0}
+    assert wait_seconds(10_000, rng=lambda: 1.0) == 300.0
+
+
+@given(st.integers(0, 100_000), st.floats(0, 1))
+def test_a_wait_is_spread_over_its_upper_half(tries: int, luck: float) -> None:
+    """Many that failed at one moment are not tried again at one moment."""
+    longest = wait_seconds(tries, rng=lambda: 1.0)
+    assert longest / 2 <= wait_seconds(tries, rng=lambda: luck) <= longest
+
+
+@given(st.floats(allow_nan=False))
+def test_a_source_that_names_a_wait_gets_it_within_bounds(asked: float) -> None:
+    """A server's own wait is kept, but it can neither make the daemon spin nor put an adapter off for days."""
+    assert wait_seconds(3, asked) == min(max(asked, 1.0), 3600.0)

@@ -1,0 +1,125 @@
+"""Clients that go away, generations that are asked for by name, and answers that are cut off: all in HTTP."""
+
+import asyncio
+import os
+import threading
+
+import httpx
+import pytest
+from kits.lanes import LONG, SHORT_ASK, Bench, Held
+from kits.serving import GENERATION, MODEL, Served, served
+from kits.waiting import until
+
+from hotswapd.daemon.serve.answerer import Answerer
+from hotswapd.daemon.serve.conversation import Conversation
+from hotswapd.swap.lanes.asks import Ask
+
+ABORTS = int(os.environ.get("HOTSWAPD_TEST_ABORTS", "200"))
+CLIENTS = 4
+
+
+@pytest.fixture
+def one():
+    with served() as made:
+        made.bench.swap(0)
+        yield made
+
+
+def body(tokens: int, stream: bool = True, model: str = MODEL) -> dict:
+    return {"model": model, "prompt": [5, 6, 7], "max_tokens": tokens, "stream": stream, "temperature": 0}
+
+
+def nothing_is_left(bench: Bench) -> bool:
+    lanes = bench.lanes
+    loops = [seat.lane._loop for seat in lanes._seats]
+    return (
+        lanes.referenced_blocks() == 0
+        and not lanes._tickets
+        and not any(seat.tickets for seat in lanes._seats)
+        and not any(loop.batch_processor.scheduler.has_pending_requests() for loop in loops)
+        and not any(loop.output_router.result_handlers for loop in loops)
+    )
+
+
+def threads_of_ours() -> set[threading.Thread]:
+    """Name the threads but those of anyio's pool, which is bounded and empties itself after ten idle seconds."""
+    return {thread for thread in threading.enumerate() if "AnyIO" not in thread.name}
+
+
+def test_aborted_streams_leave_nothing_behind(one: Served):
+    """No referenced cache block, result handler, ticket, lane or thread is left, whenever the client went away."""
+    post(one)
+    threads = threads_of_ours()
+
+    def go_away(number: int) -> None:
+        with httpx.Client(timeout=LONG) as client:
+            for index in range(number, ABORTS, CLIENTS):
+                with client.stream("POST", f"{one.url}/v1/completions", json=body(400)) as response:
+                    assert response.status_code == 200
+                    lines = response.iter_lines()
+                    for _ in range(index % 4):
+                        next(lines)
+
+    clients = [threading.Thread(target=go_away, args=(number,)) for number in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join(LONG * 5)
+    assert not any(client.is_alive() for client in clients)
+    until(lambda: nothing_is_left(one.bench), "something of an aborted stream is left")
+    assert threads_of_ours() == threads
+    one.bench.swap(1)
+    assert one.bench.right(*one.bench.ask(SHORT_ASK), SHORT_ASK)
+
+
+def post(one: Served, tokens: int = 4, model: str = MODEL) -> httpx.Response:
+    return httpx.post(f"{one.url}/v1/completions", json=body(tokens, stream=False, model=model), timeout=LONG)
+
+
+def models(one: Served) -> list[str]:
+    return [model["id"] for model in httpx.get(f"{one.url}/v1/models", timeout=LONG).json()["data"]]
+
+
+def test_a_draining_generation_is_listed_and_a_rolled_back_one_is_not(one: Served):
+    """`model@gN` reaches what drains; once rolled back from it is a 404 whose sentence lists only what is there."""
+    held = Held()
+    _, long = one.bench.ask(SHORT_ASK, tokens=400, hear=held)
+    assert long.begun.wait(LONG)
+    assert models(one) == [MODEL, f"{MODEL}@g1"]
+    one.bench.swap(1)
+    assert models(one) == [MODEL, f"{MODEL}@g2", f"{MODEL}@g1"]
+    assert post(one, model=f"{MODEL}@g1").headers[GENERATION] == "1"
+    one.bench.lanes.withdraw(1)
+    assert not long.ended.is_set()
+    gone = post(one, model=f"{MODEL}@g1")
+    assert gone.status_code == 404
+    assert "g2" in gone.json()["error"]["message"].split("there is")[1]
+    assert "g1" not in gone.json()["error"]["message"].split("there is")[1]
+    held.let_go.set()
+    long.wait()
+
+
+def test_max_drain_ends_an_answer_with_an_error_that_says_so(one: Served):
+    """A stream of a generation that drained too long ends with an event that names the reason."""
+    with httpx.Client(timeout=LONG) as client, client.stream("POST", f"{one.url}/v1/completions", json=body(400)) as r:
+        lines = r.iter_lines()
+        next(lines)
+        one.bench.swap(1)
+        until(lambda: one.bench.lanes.end_overdue(1e-9), "nothing drained")
+        rest = "\n".join(lines)
+    assert "lane_failed" in rest
+    assert "max_drain" in rest
+    assert post(one).headers[GENERATION] == "2"
+
+
+def test_a_lane_survives_a_listener_whose_event_loop_is_closed(one: Served):
+    """An answer to nobody any more kills no lane, and its request is dropped with the conversation."""
+
+    async def begin() -> Conversation:
+        return Conversation(Answerer(one.bench.engine), Ask(SHORT_ASK, 60))
+
+    conversation = asyncio.run(begin())
+    until(lambda: nothing_is_left(one.bench), "the answer never ended")
+    assert conversation.ticket.started
+    assert one.bench.lanes.death() is None
+    assert post(one).status_code == 200

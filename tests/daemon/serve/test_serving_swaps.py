@@ -1,0 +1,101 @@
+"""Swaps under a steady load of real HTTP clients: nothing fails, nothing is mixed, and nobody waits for a drain."""
+
+import os
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+from kits.adapters import edit_config, edit_tensors, make_adapter
+from kits.candidates import Daemon
+from kits.crowd import crowd
+from kits.lanes import ADAPTERS, adapter, home, reference
+from kits.models import byte_tokenizer, text_of
+from kits.serving import GENERATION, MODEL, Served, served
+
+from hotswapd.daemon.ledger.states import State
+
+CLIENTS = 8
+SWAPS = int(os.environ.get("HOTSWAPD_TEST_SWAPS", "60"))
+SHARED = "The quick brown fox jumps over the lazy dog, and then again. " * 3
+LENGTHS = ((0, 16), (20, 4), (70, 9), (183, 16))
+"""Characters of the shared prefix, and the most tokens of the answer."""
+PROMPTS = tuple((SHARED[: LENGTHS[n % 4][0]] + str(n), LENGTHS[n % 4][1]) for n in range(8))
+
+
+def ends(index: int | None, prompt: str, tokens: int) -> str:
+    """Decode what a fresh PEFT load answers, as far as its end."""
+    return text_of(reference(index, tuple(byte_tokenizer().encode(prompt)), tokens))
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[tuple[int | None, str], str]:
+    """Compute every reference before anything is asked: from_pretrained is not for several threads at once."""
+    indexes = (None, *range(ADAPTERS))
+    return {(index, prompt): ends(index, prompt, tokens) for index in indexes for prompt, tokens in PROMPTS}
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, State, str]]:
+    """Make three adapters that are found out at three different steps."""
+    root = tmp_path_factory.mktemp("bad")
+
+    def make(name: str, *changes, **fields) -> Path:
+        path = make_adapter(home() / "base", root / name, **fields)
+        for change in changes:
+            change(path)
+        return path
+
+    def poison(tensors: dict) -> None:
+        next(iter(tensors.values()))[0, 0] = float("nan")
+
+    return [
+        (make("nan", edit_tensors(poison)), State.REJECTED, "non_finite"),
+        (make("rank", edit_config(r=2)), State.REJECTED, "rank_mismatch"),
+        (make("wild", scale=1e18), State.ROLLED_BACK, "probe_not_finite"),  # finite itself, but not what it computes
+    ]
+
+
+class Asking:
+    """Asks as client `number` does, and keeps every answer that was not its generation's own."""
+
+    def __init__(self, one: Served, table: dict) -> None:
+        self.one, self.table = one, table
+        self.answers: list[int] = []
+        self.wrong: list[tuple[int, str, str]] = []
+        self.turns = [cycle(PROMPTS[number:] + PROMPTS[:number]) for number in range(CLIENTS)]
+
+    def __call__(self, number: int) -> None:
+        prompt, tokens = next(self.turns[number])
+        raw = self.one.client.completions.with_raw_response.create(
+            model=MODEL, prompt=prompt, max_tokens=tokens, stream=number % 2 == 1, temperature=0
+        )
+        generation = int(raw.headers[GENERATION])
+        answer = raw.parse()
+        parts = answer if number % 2 == 1 else [answer]
+        text = ""
+        for part in parts:
+            assert part.system_fingerprint.startswith(f"hotswapd-g{generation}-")
+            text += part.choices[0].text
+        self.answers.append(generation)
+        if text != self.table[self.one.bench.made[generation], prompt]:
+            self.wrong.append((generation, prompt, text))
+
+
+def test_swaps_good_and_bad_under_load_fail_nothing_and_mix_nothing(tmp_path: Path, table: dict, bad: list):
+    """Every answer is, token by token, the fresh PEFT reference of the generation that it names."""
+    with served() as one:
+        daemon, asked = Daemon(one.bench, tmp_path), Asking(one, table)
+        with crowd(CLIENTS, asked):
+            for number in range(SWAPS):
+                if number % 3 == 2:
+                    directory, state, reason = bad[number // 3 % len(bad)]
+                    row = daemon.offer(directory)
+                    assert (row.state, row.reason) == (state, reason)
+                else:
+                    one.bench.await_room()
+                    row = daemon.offer(adapter(number % ADAPTERS), number % ADAPTERS)
+                    assert row.state == State.LIVE, row.detail
+        assert asked.wrong == []
+        assert len(set(asked.answers)) > SWAPS // 6
+        assert one.bench.lanes.referenced_blocks() == 0
+        print(f"{SWAPS} swaps, {len(asked.answers)} answers, {len(set(asked.answers))} generations")

@@ -1,0 +1,40 @@
+"""The real daemon and its service manager: what it says in which state, and how it ends."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from kits.room import Room, make_room
+
+
+@pytest.fixture
+def room(tmp_path: Path):
+    yield from make_room(tmp_path)
+
+
+def test_it_says_what_it_is_at_then_ready_once_what_was_live_is_live_again(room: Room):
+    """Every step of the start asks for time; ready comes after the restored generation, and names it."""
+    room.ready()
+    uri = room.drop("run-0")
+    assert room.outcome(uri)["state"] == "LIVE"
+    room.expect("STATUS", lambda said: said == f"generation 1 is live, {uri}")
+    assert room.process is not None
+    room.process.kill()
+    room.ready()
+    notes = room.hear()
+    said = [note.get("STATUS", "") for note in notes]
+    ready = next(index for index, note in enumerate(notes) if "READY" in note)
+    restoring = next(index for index, line in enumerate(said) if line.startswith("restoring generation 1"))
+    assert restoring < ready
+    assert said[ready] == f"generation 1 is live, {uri}"
+    assert all(int(note["EXTEND_TIMEOUT_USEC"]) > 0 for note in notes[:ready] if "STATUS" in note)
+    assert room.live() == 1
+
+
+def test_sigterm_says_stopping_and_ends_in_peace(room: Room):
+    """STOPPING comes before the end, with the time that it may take, and the status is 0."""
+    process = room.ready()
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+    assert any(note.get("STOPPING") == "1" and "EXTEND_TIMEOUT_USEC" in note for note in room.hear())
+    assert not (room.root / "control.sock").exists()

@@ -1,0 +1,26 @@
+"""The real program, started afresh and not forked from another: its memory and its environment are its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from kits.room import Process, Room
+
+
+def launch_alone(room: Room, *before: str, **environ: str) -> Process:
+    """Start the program of a room, behind a command that becomes it if one is given, and return at once."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOTSWAPD_", "HF_", "NOTIFY_"))}
+    told = {"OMP_NUM_THREADS": "1", "NOTIFY_SOCKET": str(room.root / "notify"), **room.environ, **environ}
+    command = [*before, str(Path(sys.executable).with_name("hotswapd")), "run", "--config", str(room.config)]
+    with room.log.open("ab") as log:
+        started = subprocess.Popen(command, stdout=log, stderr=log, env={**kept, **told}, start_new_session=True)
+    room.process = Process(started.pid)
+    started.returncode = 0  # the room waits for it, not this object
+    return room.process
+
+
+def start_alone(room: Room, *before: str, **environ: str) -> None:
+    """Start the program of a room as `launch_alone` does, and wait until it is ready."""
+    launch_alone(room, *before, **environ)
+    room.expect("READY")

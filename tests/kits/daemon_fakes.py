@@ -1,0 +1,207 @@
+"""A daemon without a model: what the servers' tests put behind them."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from hotswapd.daemon.control.face import Peer
+from hotswapd.daemon.serve.face import BadRequest, Conflict, Readiness
+from hotswapd.daemon.serve.requests import Body
+from hotswapd.swap.lanes.lanes import Progress
+
+DIGEST = "ab" * 32
+URI = "file:///srv/adapters/run-7"
+
+STATUS: dict[str, Any] = {
+    "ready": True,
+    "pinned": False,
+    "paused": False,
+    "live": {"generation": 3, "uri": URI, "revision": "r1", "digest": DIGEST, "since": "2026-11-23T20:00:00Z"},
+    "queue": [
+        {
+            "uri": "file:///srv/adapters/run-8",
+            "revision": "r2",
+            "state": "WAITING",
+            "reason": "incomplete",
+            "detail": "the weights are still being written",
+            "next_try": "2026-11-23T20:00:05Z",
+        }
+    ],
+    "sources": [
+        {"kind": "local", "name": "/srv/adapters", "ok": True, "last_scan": "2026-11-23T20:00:01Z", "error": None},
+        {"kind": "s3", "name": "s3://b/p/", "ok": False, "last_scan": None, "error": "access denied"},
+    ],
+    "lanes": [{"generation": 3, "active": 2, "waiting": 0}],
+    "resident": {
+        "base": "org/model",
+        "device": "cpu",
+        "dtype": "float32",
+        "slots": 448,
+        "max_rank": 64,
+        "arena_bytes": 76546048,
+        "compiled": True,
+        "recompiles": 0,
+    },
+}
+HISTORY: list[dict[str, Any]] = [
+    {
+        "swap_id": "s2",
+        "uri": "file:///srv/adapters/bad",
+        "revision": "r2",
+        "digest": "cd" * 32,
+        "state": "REJECTED",
+        "reason": "non_finite",
+        "detail": "a tensor holds NaN",
+        "generation": None,
+        "sighted": "2026-11-23T20:00:00Z",
+        "finished": "2026-11-23T20:00:01Z",
+        "seconds": {"fetch": 0.1, "admit": 0.2, "stage": None, "verify": None, "pause": None},
+    },
+    {
+        "swap_id": "s1",
+        "uri": URI,
+        "revision": "r1",
+        "digest": DIGEST,
+        "state": "LIVE",
+        "reason": None,
+        "detail": None,
+        "generation": 3,
+        "sighted": "2026-11-23T19:00:00Z",
+        "finished": "2026-11-23T19:00:01Z",
+        "seconds": {"fetch": 1.5, "admit": 0.2, "stage": 0.1, "verify": 0.05, "pause": 0.00175},
+    },
+]
+ACTIONS: list[dict[str, Any]] = [
+    {
+        "at": "2026-11-23T20:00:02Z",
+        "action": "rollback",
+        "argument": "99",
+        "result": "no_such_generation",
+        "pid": 4711,
+        "uid": 0,
+        "gid": 0,
+    },
+    {
+        "at": "2026-11-23T20:00:00Z",
+        "action": "resident_lost",
+        "argument": "",
+        "result": "exit 70",
+        "pid": None,
+        "uid": None,
+        "gid": None,
+    },
+]
+
+
+class FakeText:
+    """Decodes every answer as "hello"."""
+
+    stopped = False
+
+    def feed(self, token_ids: Sequence[int], *, last: bool = False) -> str:
+        return "hello" if last else ""
+
+
+class FakeAnswerer:
+    """Answers every request at once with three tokens, and writes down what it was asked."""
+
+    def __init__(self, face: "FakeFace") -> None:
+        self.face = face
+
+    def prepare(self, body: Body, generation: int | None, key: str = "") -> Any:
+        self.face.asked.append((body.prompt, body.limit, body.stops))
+        if self.face.failure is not None:
+            raise self.face.failure
+        return SimpleNamespace(prompt=(0,) * 5)
+
+    def start(self, ask: Any, hear: Any) -> Any:
+        if self.face.gate is None:
+            hear(Progress((1, 2, 3), "length"))
+        else:
+            threading.Thread(target=self._after_the_gate, args=(self.face.gate, hear), daemon=True).start()
+        self.face.waiting.release()
+        return SimpleNamespace(generation=self.face.generation, digest=self.face.digest)
+
+    def cancel(self, ticket: Any) -> None:
+        self.face.asked.append(("cancel",))
+
+    def _after_the_gate(self, gate: threading.Event, hear: Any) -> None:
+        gate.wait(10)
+        hear(Progress((1, 2, 3), "length"))
+
+    def text(self, ask: Any) -> FakeText:
+        return FakeText()
+
+    def generations(self) -> list[int]:
+        return [self.face.generation]
+
+
+@dataclass
+class FakeFace:
+    """Answers at once with the values above and writes down what it was asked."""
+
+    readiness: Readiness = field(default_factory=lambda: Readiness(True))
+    generation: int = 3
+    digest: str = DIGEST
+    failure: Exception | None = None
+    gate: threading.Event | None = None
+    waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    shown: dict[str, Any] = field(default_factory=dict)
+    peers: list[Peer | None] = field(default_factory=list)
+
+    def ready(self) -> Readiness:
+        return self.readiness
+
+    def status(self) -> dict[str, Any]:
+        return STATUS
+
+    def history(self, limit: int) -> list[dict[str, Any]]:
+        return HISTORY[:limit]
+
+    def overview(self) -> dict[str, Any]:
+        return self.shown
+
+    def actions(self, limit: int) -> list[dict[str, Any]]:
+        return ACTIONS[:limit]
+
+    def submit(self, uri: str, again: bool, peer: Peer | None) -> dict[str, Any]:
+        if "://" not in uri and not uri.startswith("/"):
+            raise BadRequest("bad_uri", f"{uri} is no adapter's address", "uri")
+        return self._did(peer, "submit", uri, again)
+
+    def rollback(self, number: int | None, follow: bool, peer: Peer | None) -> dict[str, Any]:
+        if number == 99:
+            raise Conflict("no_such_generation", "generation 99 is not kept")
+        return self._did(peer, "rollback", number, follow)
+
+    def pin(self, number: int | None, peer: Peer | None) -> dict[str, Any]:
+        return self._did(peer, "pin", number)
+
+    def ab_start(self, number: int, weight: float, peer: Peer | None) -> dict[str, Any]:
+        return self._did(peer, "ab_start", number, weight)
+
+    def ab_promote(self, peer: Peer | None) -> dict[str, Any]:
+        return self._did(peer, "ab_promote")
+
+    def ab_stop(self, peer: Peer | None) -> dict[str, Any]:
+        raise Conflict("no_rollout", "nothing is beside the live generation")
+
+    def unpin(self, peer: Peer | None) -> dict[str, Any]:
+        return self._did(peer, "unpin")
+
+    def pause(self, peer: Peer | None) -> dict[str, Any]:
+        return self._did(peer, "pause")
+
+    def resume(self, peer: Peer | None) -> dict[str, Any]:
+        return self._did(peer, "resume")
+
+    def answerer(self) -> FakeAnswerer:
+        return FakeAnswerer(self)
+
+    def _did(self, peer: Peer | None, *what: Any) -> dict[str, Any]:
+        self.asked.append(what)
+        self.peers.append(peer)
+        return {"ok": True}

@@ -1,0 +1,287 @@
+"""The daemon's queue, pipeline and worker without a model and without threads: each test takes the turns itself."""
+
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from hotswapd.daemon.ledger.generation import Generation, base_generation
+from hotswapd.daemon.ledger.ledger import Ledger
+from hotswapd.daemon.ledger.rows import OPERATOR, Row
+from hotswapd.daemon.live.restore import pointed_at
+from hotswapd.daemon.live.rollback import Rollback
+from hotswapd.daemon.pipeline.candidate import Pipeline
+from hotswapd.daemon.pipeline.queue import Inbox
+from hotswapd.daemon.pipeline.worker import Worker
+from hotswapd.loaders.source import Scan, Sighting, Waiting
+from hotswapd.loaders.store.store import Store
+from hotswapd.loaders.uri import AdapterURI
+from hotswapd.swap.arena.image import Image
+from hotswapd.swap.errors import Misfit, Rejected, RolledBack
+from hotswapd.swap.lanes.tickets import NoLane
+from kits.folders import CONFIG, WEIGHTS, Clock
+
+BAD, SICK = b"bad", b"sick"
+"""What an adapter's bytes begin with that is refused, or that fails its verification."""
+
+
+def fast_directory(owner: object) -> Path:
+    """Make a directory that goes with its owner, in memory where there is one: many small transactions need no disk."""
+    memory = Path("/dev/shm")
+    directory = Path(tempfile.mkdtemp(prefix="hotswapd-", dir=memory if memory.is_dir() else None))
+    weakref.finalize(owner, shutil.rmtree, directory, ignore_errors=True)
+    return directory
+
+
+class FakeResident:
+    """Stands for the model: any verdict at will, at once. The bytes say what becomes of them."""
+
+    def __init__(self) -> None:
+        self.base_image = Image(None, digest="0" * 64, generation=0, holders=1)
+        self.live = self.base_image
+        self.pool = SimpleNamespace(kept=lambda number: None)
+        self.seat: Callable[[Image], None] = lambda image: None
+        self.tolerant = False
+        self.touched: list[str] = []
+        self.before_verify: Callable[[], None] = lambda: None
+
+    def admit(self, path: Path) -> bytes:
+        content = (path / WEIGHTS).read_bytes()
+        if content.startswith(BAD) and not self.tolerant:
+            raise Rejected([Misfit("rank_too_high", "r", "at most 16", "32", "train it smaller")])
+        return content
+
+    def stage(self, plan: bytes, digest: str, pace: Any = None) -> Image:
+        self.touched.append(digest)
+        return Image(plan, digest, holders=1)
+
+    def verify(self, image: Image, *_: Any) -> dict[str, float]:
+        self.before_verify()
+        if image.buffer is not None and image.buffer.startswith(SICK):
+            raise RolledBack("probe_not_finite", "a probe prompt gives NaN")
+        return {}
+
+    def commit(self, image: Image, generation: int) -> float:
+        numbered, image.generation = image.generation, generation
+        try:
+            self.seat(image)
+        except BaseException:
+            image.generation = numbered
+            raise
+        self.live = image
+        return 0.001
+
+    def hold(self, image: Image) -> None:
+        image.holders += 1
+
+    def release(self, image: Image) -> None:
+        image.holders -= 1
+
+    drop = release
+
+
+class FakeLanes:
+    """Stands for the lanes: `full` ones have no room for another generation."""
+
+    def __init__(self) -> None:
+        self.full = False
+        self.current: Image | None = None
+        self.withdrawn: list[int] = []
+
+    def room(self) -> bool:
+        return not self.full
+
+    def make_room(self, image: Image) -> None:
+        if self.full:
+            raise NoLane("every lane has requests of an older generation")
+
+    def go_live(self, image: Image) -> None:
+        self.current = image
+
+    def withdraw(self, generation: int) -> None:
+        self.withdrawn.append(generation)
+
+    def image(self, generation: int) -> None:
+        return None
+
+
+@dataclass(slots=True)
+class There:
+    """What lies at an address: its bytes, and what the source says of them."""
+
+    content: bytes
+    revision: str
+    stamp: float
+    waiting: Waiting | None = None
+
+
+@dataclass
+class Place:
+    """A source as a test wants it: what lies where, and how often each was written."""
+
+    name: str
+    clock: Clock
+    there: dict[str, There] = field(default_factory=dict)
+    writes: int = 0
+
+    def put(self, name: str, content: bytes, *, code: str = "", stamp: float | None = None) -> str:
+        """Write an adapter, incomplete when `code` says why, and return its address."""
+        self.writes += 1
+        waiting = Waiting(code, f"it waits: {code}") if code else None
+        uri = f"file:///{self.name}/{name}"
+        self.there[uri] = There(content, f"r{self.writes}", self.clock() if stamp is None else stamp, waiting)
+        return uri
+
+    def touch(self, uri: str) -> None:
+        """Change its times and nothing else."""
+        self.writes += 1
+        self.there[uri] = replace(self.there[uri], revision=f"r{self.writes}", stamp=self.clock())
+
+    def scan(self) -> Scan:
+        return Scan(
+            tuple(Sighting(AdapterURI.parse(u), t.revision, t.stamp, t.waiting) for u, t in self.there.items()), 1.0
+        )
+
+
+class Queue:
+    """A daemon without a model: `restart` does what the service does at a start, in its order."""
+
+    def __init__(self, *names: str, directory: Path | None = None, open_now: bool = True) -> None:
+        self.directory = directory or fast_directory(self)
+        self.clock = Clock()
+        self.places = {name: Place(name, self.clock) for name in names or ("s",)}
+        self.store = Store(self.directory / "store", reserve_bytes=0)
+        self.resident, self.lanes = FakeResident(), FakeLanes()
+        self.told: list[Row] = []
+        self.fingerprint = "policy"
+        self.start(open_now=open_now)
+
+    @property
+    def place(self) -> Place:
+        return next(iter(self.places.values()))
+
+    @property
+    def live(self) -> Generation:
+        return self.pipeline.live
+
+    def start(self, *, open_now: bool = True) -> None:
+        self.ledger = Ledger(self.directory / "ledger.sqlite", self.told.extend)
+        pointed = pointed_at(self.store)
+        self.ledger.count_deaths()
+        if pointed is not None and (pointed.number or pointed.swap_id):
+            self.ledger.adopt(pointed, OPERATOR)
+        self.ledger.recover()
+        self.inbox = Inbox(self.ledger, self.places, self.clock)
+        base = base_generation("main", 0.0)
+        self.resident.seat = lambda image: None  # a new process has a new resident, which no lane is bound to yet
+        engine: Any = SimpleNamespace(resident=self.resident, lanes=self.lanes, busy=lambda: False)
+        self.pipeline = Pipeline(engine, self.ledger, self.store, self.fingerprint, live=pointed or base)
+        self.ledger.reopen(self.fingerprint)
+        rollback = Rollback(self.pipeline, self.ledger, self.store, base)
+        self.worker = Worker(
+            self.inbox, self.ledger, self.pipeline, rollback, room=self.lanes.room, tick=self.inbox.notify
+        )
+        if open_now:
+            self.open()
+
+    def open(self, *late: str, guarded: bool = False) -> None:
+        """Scan every source but the late ones, and begin to choose."""
+        for name in self.places.keys() - set(late):
+            self.scan(name)
+        self.inbox.open(self.live if self.live.number else None, guarded=guarded)
+
+    def restart(self, *late: str, fingerprint: str | None = None) -> None:
+        """End, as a kill does, and start again."""
+        self.ledger.close()
+        self.fingerprint = fingerprint or self.fingerprint
+        self.start(open_now=False)
+        self.open(*late)
+
+    def scan(self, name: str | None = None) -> None:
+        place = self.places[name] if name else self.place
+        self.inbox.scanned(place.name, place.scan())
+
+    def fetch(self, name: str | None = None) -> Row | None:
+        """Fetch what the source's fetcher would fetch now; None when there is nothing."""
+        place = self.places[name] if name else self.place
+        row = self.inbox.next_fetch(place.name)
+        if row is None:
+            return None
+        there = place.there.get(row.uri)
+        if there is None or there.revision != row.revision:
+            self.inbox.wait_for_another_try(row, "changed", "it was written to")
+        else:
+            self.inbox.fetched(row, self.keep(there.content), 0.1)
+        return self.ledger.row(row.swap_id)
+
+    def keep(self, content: bytes) -> Any:
+        """Put an adapter's bytes into the store."""
+        with self.store.stage() as stage:
+            stage.write(CONFIG, [b"{}"], 100)
+            stage.write(WEIGHTS, [content], 1 << 20)
+            return stage.commit()
+
+    def turn(self) -> None:
+        """Let the worker's loop do one turn, on this thread."""
+        self.worker.loop(_OneTurn())
+
+    def ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Ask as the control socket does, on a thread, while this one does the worker's turns; return the answer."""
+        answer: list[Any] = []
+
+        def run() -> None:
+            try:
+                answer.append(call(*arguments, **options))
+            except Exception as error:
+                answer.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        while thread.is_alive():
+            self.turn()
+            thread.join(0.001)
+        (said,) = answer
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    def settle(self) -> None:
+        """Scan, fetch and try until nothing moves any more; retries become due."""
+        while True:
+            before = self._state()
+            self.clock.now += 4000.0
+            for name in self.places:
+                self.scan(name)
+                while self.fetch(name):
+                    self.turn()
+            self.turn()
+            if self._state() == before:
+                return
+
+    def states(self) -> dict[str, str]:
+        """Map each address to the state and reason of its last row."""
+        last = {row.uri: row for row in reversed(self.ledger.history(100_000))}
+        return {uri: f"{row.state} {row.reason}".strip() for uri, row in last.items()}
+
+    def live_rows(self) -> list[Row]:
+        return [row for row in self.ledger.history(100_000) if row.state == "LIVE"]
+
+    def _state(self) -> list[tuple[str, str, str]]:
+        return [(row.swap_id, row.state, row.reason) for row in self.ledger.history(100_000)]
+
+
+class _OneTurn(threading.Event):
+    """A stop that is asked for before the second turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = 0
+
+    def is_set(self) -> bool:
+        self._asked += 1
+        return self._asked > 1

@@ -1,0 +1,53 @@
+"""What the tests of swaps share: a resident on a tiny base, its adapters, and what they must answer."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hotswapd.swap.arena.image import Image
+from hotswapd.swap.resident.base import ResidentSpec
+from hotswapd.swap.resident.resident import Resident
+from kits.adapters import logits, oracle_model
+
+PROMPTS = ([5, 6, 7], [40, 9, 200, 11, 64, 3], [250, 1, 1, 1, 77, 80, 81, 90])
+MAX_RANK = 16
+
+
+@contextmanager
+def opened(base: Path, **spec: Any) -> Iterator[Resident]:
+    """Open a resident on this base, without lanes; closed again at the end."""
+    resident = Resident.open(ResidentSpec(str(base), **{"max_rank": MAX_RANK, **spec}))
+    try:
+        yield resident
+    finally:
+        resident.close()
+
+
+def go_live(resident: Resident, adapter: Path) -> Image:
+    """Swap an adapter in, as the next generation."""
+    return resident.swap(adapter, max(0, resident.live.generation) + 1)
+
+
+def answer(resident: Resident, image: Image | None = None, model: Any = None) -> list[torch.Tensor]:
+    """Compute the logits of every prompt with an image (the live one) in the arena."""
+    with resident.turn(resident.live if image is None else image):
+        return [logits(model or resident.model, prompt) for prompt in PROMPTS]
+
+
+def reference(base: Path, adapter: Path | None, dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+    """Compute what a fresh PEFT load gives for the same prompts."""
+    model = oracle_model(base, adapter, dtype)
+    return [logits(model, prompt) for prompt in PROMPTS]
+
+
+def largest_difference(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> float:
+    """Compare two lists of logits."""
+    return max(float((one - other).abs().max()) for one, other in zip(ours, theirs, strict=True))
+
+
+def same_bits(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> bool:
+    """Say whether two lists of logits are equal to the last bit."""
+    return all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))

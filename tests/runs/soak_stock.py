@@ -1,0 +1,114 @@
+"""What a soak drops, each time with bytes that were never there before, and what each must answer or end as."""
+
+import json
+import random
+import shutil
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from kits.adapters import CONFIG, digest_of, greedy, make_adapter, make_bad, oracle_model
+from kits.models import byte_tokenizer, text_of
+from kits.room import home
+
+RANKS = (2, 4, 8, 8)
+SHARED = "The quick brown fox jumps over the lazy dog. "
+PROMPTS = tuple((SHARED[: (0, 9, 21, 45)[n % 4]] + str(n), (16, 4, 9, 12)[n % 4]) for n in range(8))
+"""Prompts, which share beginnings, and the most tokens of the answer."""
+BAD_KINDS = {
+    "nan": ("REJECTED", "non_finite"),
+    "rank_not_the_tensors": ("REJECTED", "rank_mismatch"),
+    "wrong_prefix": ("REJECTED", "unknown_target"),
+    "other_base": ("REJECTED", "other_base"),
+    "wild": ("ROLLED_BACK", "update_too_large"),
+}
+"""How a dropped adapter can be bad, and the state and code that it must end in."""
+
+
+@cache
+def shelf() -> Path:
+    """Make the adapters that all drops are copies of, once for the whole run."""
+    directory = Path(mkdtemp(prefix="hotswapd-soak-"))
+    base = home() / "base"
+    for index, rank in enumerate(RANKS):
+        make_adapter(base, directory / f"good-{index}", seed=index, rank=rank, alpha=(8, 32)[index % 2])
+    make_adapter(base, directory / "wild", scale=1e18)  # finite, and far beyond anything that was learnt
+    plain = make_adapter(base, directory / "plain", targets=["q_proj", "v_proj"])
+    for kind in BAD_KINDS.keys() - {"wild"}:
+        make_bad(plain, directory / kind, kind)
+    return directory
+
+
+@cache
+def references() -> dict[tuple[int, str], str]:
+    """Compute what a fresh PEFT load of each good adapter answers to each prompt, as far as its end."""
+    told = {}
+    for index in range(len(RANKS)):
+        model = oracle_model(home() / "base", shelf() / f"good-{index}")
+        for prompt, tokens in PROMPTS:
+            told[index, prompt] = text_of(greedy(model, byte_tokenizer().encode(prompt), tokens))
+    return told
+
+
+@dataclass(slots=True)
+class Drop:
+    """One adapter that was dropped: which good one it is a copy of, or in which way it is bad; its row at the end."""
+
+    uri: str
+    digest: str
+    index: int | None
+    kind: str = ""
+    row: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def went_live(self) -> bool:
+        return self.row.get("state") in {"LIVE", "RETIRED"}
+
+    def fault(self) -> str:
+        """Say what is wrong with its end, or nothing."""
+        end = (str(self.row.get("state", "no end")), str(self.row.get("reason", "")))
+        if self.index is None:
+            known_older = end == ("SUPERSEDED", "newer_live")
+            return "" if end == BAD_KINDS[self.kind] or known_older else f"{self.kind} ended as {end}"
+        return "" if self.went_live or end == ("SUPERSEDED", "newer_live") else f"a good one ended as {end}"
+
+
+class Stock:
+    """Makes drops in a folder, in an order that the seed decides. For one thread."""
+
+    def __init__(self, folder: Path, seed: int, bad_share: float) -> None:
+        self._folder = folder
+        self._chance = random.Random(seed)
+        self._bad_share = bad_share
+        self._last: int | None = None
+        self.drops: list[Drop] = []
+        self.by_digest: dict[str, Drop] = {}
+        """By the first twelve digits, as a response names its adapter; filled before the daemon can see it."""
+
+    def drop(self) -> Drop:
+        """Rename a new adapter into the folder: never a copy of the same good one as the last good one."""
+        if self.drops and self._chance.random() < self._bad_share:
+            kind = self._chance.choice(sorted(BAD_KINDS))
+            return self._place(kind, None)
+        index = self._chance.choice([n for n in range(len(RANKS)) if n != self._last])
+        self._last = index
+        return self._place("", index)
+
+    def _place(self, kind: str, index: int | None) -> Drop:
+        number = len(self.drops)
+        place, part = self._folder / f"run-{number:06d}", self._folder / f".run-{number:06d}.part"
+        shutil.copytree(shelf() / (kind or f"good-{index}"), part)
+        config = json.loads((part / CONFIG).read_text())
+        config["lora_dropout"] = (number + 1) * 1e-7  # means nothing when it answers, and makes the bytes new
+        (part / CONFIG).write_text(json.dumps(config))
+        digest = digest_of(part)
+        made = Drop(place.as_uri(), digest, index, kind)
+        self.by_digest[digest[:12]] = made
+        self.drops.append(made)
+        part.rename(place)
+        return made
+
+    def clear(self, drop: Drop) -> None:
+        """Take away the directory of a drop that has come to an end, as a trainer that keeps few does."""
+        shutil.rmtree(drop.uri.removeprefix("file://"))

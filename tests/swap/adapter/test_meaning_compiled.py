@@ -1,0 +1,100 @@
+"""Two hundred swaps on the compiled model: each answer is a fresh PEFT load's, and nothing compiles again."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from kits.adapters import greedy, logits, oracle_model
+from kits.contracts import Served
+from kits.lanes import compile_afresh
+from kits.residents import MAX_RANK, PROMPTS, largest_difference
+
+from hotswapd.swap.engine import Engine
+from hotswapd.swap.lanes.asks import Ask
+from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.resident.base import ResidentSpec
+from hotswapd.swap.resident.resident import Resident
+
+SWAPS = 200
+TOKENS = 8
+LIMIT = 120.0
+ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+MIX: dict[str, dict[str, Any]] = {
+    "rank 1": {"rank": 1, "alpha": 3, "targets": ["q_proj"]},
+    "rank 4": {"rank": 4, "alpha": 8, "targets": ["q_proj", "v_proj"]},
+    "rank 8, everything": {"rank": 8, "alpha": 4, "targets": ALL},
+    "the highest rank": {"rank": MAX_RANK, "alpha": 32, "targets": ALL},
+    "rank-stabilised": {"rank": 9, "alpha": 5, "use_rslora": True, "targets": ["up_proj", "down_proj"]},
+    "dropout": {"rank": 2, "alpha": 9, "lora_dropout": 0.5, "targets": ["o_proj", "k_proj"]},
+    "ranks by name": {"rank": 3, "rank_pattern": {"q_proj": 16, "1.mlp.up_proj": 1}, "targets": ALL},
+    "alphas by name": {"rank": 6, "alpha_pattern": {"v_proj": 1, "layers.0.self_attn.q_proj": 40}, "targets": ALL},
+    "both, rank-stabilised": {
+        "use_rslora": True,
+        "rank_pattern": {"k_proj": 12},
+        "alpha_pattern": {"k_proj": 2, "down_proj": 7},
+        "targets": ALL,
+    },
+    "one layer": {"layers_to_transform": [1], "targets": ALL},
+    "from float16": {"dtype": torch.float16, "rank": 5, "targets": ALL},
+    "from bfloat16": {"dtype": torch.bfloat16, "rank": 7, "alpha": 1, "targets": ["q_proj", "down_proj"]},
+}
+LONGEST = max(map(len, PROMPTS)) + TOKENS
+
+
+@pytest.fixture(scope="module")
+def compiled(llama: Served) -> Iterator[Engine]:
+    compile_afresh()
+    resident = Resident.open(ResidentSpec(str(llama.base), max_rank=MAX_RANK, images=4))
+    engine = Engine(resident, EngineSpec(context_tokens=64, batch_tokens=32, lanes=2, max_queue=8, compile=True))
+    engine.open()
+    yield engine
+    engine.close(1.0)
+    resident.close()
+
+
+class Truth:
+    """What a fresh PEFT load of an adapter says: the logits of fixed tokens, and the greedy tokens of each prompt."""
+
+    def __init__(self, base: Path, adapter: Path) -> None:
+        model = oracle_model(base, adapter)
+        self.logits = [logits(model, FIXED)]
+        self.tokens = [tuple(greedy(model, prompt, TOKENS)) for prompt in PROMPTS]
+
+
+FIXED = [(37 * n + 11) % 250 for n in range(LONGEST)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_hundred_swaps_compile_nothing_and_change_no_meaning(llama: Served, compiled: Engine) -> None:
+    """A random mix of ranks, alphas, patterns, subsets and dtypes: logits within 1e-4, tokens equal, 0 compilations."""
+    adapters = {
+        name: llama.make(f"compiled {name}", seed=at, **fields) for at, (name, fields) in enumerate(MIX.items())
+    }
+    truths = {name: Truth(llama.base, adapter) for name, adapter in adapters.items()}
+    resident = compiled.resident
+    whole = torch.compile(resident.model, dynamic=False)
+    with resident.turn(resident.live):
+        logits(whole, FIXED)
+    resident.mark_warm()
+    choose = random.Random(20261125)
+    order = [*MIX, *(choose.choice(list(MIX)) for _ in range(SWAPS - len(MIX)))]
+    for number, name in enumerate(order, start=1):
+        image = resident.swap(adapters[name], number)
+        with resident.turn(image):
+            ours = [logits(whole, FIXED)]
+        assert largest_difference(ours, truths[name].logits) < 1e-4, name
+        prompt = number % len(PROMPTS)
+        said = compiled.complete(Ask(tuple(PROMPTS[prompt]), TOKENS), timeout=LIMIT)
+        assert (said.generation, _cut(said.token_ids)) == (number, _cut(truths[name].tokens[prompt])), name
+    assert compiled.compiled
+    assert resident.recompiles == 0
+    assert resident.compilations.count > 0
+
+
+def _cut(tokens: tuple[int, ...]) -> tuple[int, ...]:
+    """Cut an answer at its end-of-text token, which a lane may leave out."""
+    return tokens[: tokens.index(256)] if 256 in tokens else tokens

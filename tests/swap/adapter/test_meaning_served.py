@@ -1,0 +1,83 @@
+"""Architectures through the lanes: their answers are those of a fresh PEFT load, one generation after the other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kits.adapters import greedy, make_adapter, oracle_model
+from kits.models import tiny
+from kits.residents import MAX_RANK, PROMPTS, go_live
+
+from hotswapd.swap.engine import Engine
+from hotswapd.swap.errors import NoSlots, Rejected
+from hotswapd.swap.lanes.asks import Ask
+from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.resident.base import ResidentSpec
+from hotswapd.swap.resident.resident import Resident
+
+TOKENS = 12
+LIMIT = 60.0
+
+
+@pytest.fixture(params=["gpt2", "gemma3", "mixtral"])
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, Engine]]:
+    base = tiny(request.param, tmp_path / "base")
+    resident = Resident.open(ResidentSpec(str(base), max_rank=MAX_RANK, images=4))
+    engine = Engine(resident, EngineSpec(context_tokens=128, batch_tokens=64, lanes=2, max_queue=16))
+    engine.open()
+    yield base, engine
+    engine.close(1.0)
+    resident.close()
+
+
+def _truth(base: Path, adapter: Path | None, ends: tuple[int, ...]) -> list[list[int]]:
+    """Compute the reference answers; the token that ends an answer is not part of what a lane gives."""
+    model = oracle_model(base, adapter)
+    answers = [greedy(model, prompt, TOKENS) for prompt in PROMPTS]
+    return [answer[: next((at for at, token in enumerate(answer) if token in ends), TOKENS)] for answer in answers]
+
+
+def _said(engine: Engine) -> list[list[int]]:
+    answers = [engine.complete(Ask(tuple(prompt), TOKENS), timeout=LIMIT).token_ids for prompt in PROMPTS]
+    return [[token for token in answer if token not in engine.ends] for answer in answers]
+
+
+def test_lanes_answer_with_each_architecture(served: tuple[Path, Engine], tmp_path: Path) -> None:
+    """The base, an adapter on every slot, another on a few of one layer, and the first again."""
+    base, engine = served
+    slots = engine.resident.contract.slots
+    names = list(dict.fromkeys(slot.module.rpartition(".")[2] for slot in slots))
+    first = make_adapter(base, tmp_path / "first", seed=1, targets=names, use_rslora=True, rank=7)
+    second = make_adapter(base, tmp_path / "second", seed=2, targets=names[:1], layers_to_transform=[1], alpha=30)
+    assert _said(engine) == _truth(base, None, engine.ends)
+    for adapter in (first, second, first):
+        go_live(engine.resident, adapter)
+        assert _said(engine) == _truth(base, adapter, engine.ends)
+    assert engine.resident.recompiles == 0
+
+
+@pytest.mark.parametrize("kind", ["mixtral", "qwen3_moe"])
+def test_expert_tensors_are_refused_by_name(tmp_path: Path, kind: str) -> None:
+    """PEFT can train fused experts; such an adapter is told so, tensor by tensor, and the attention alone is taken."""
+    base = tiny(kind, tmp_path / "base")
+    experts = make_adapter(
+        base, tmp_path / "experts", targets=["q_proj"], target_parameters=["mlp.experts.gate_up_proj"]
+    )
+    attention = make_adapter(base, tmp_path / "attention", targets=["q_proj", "o_proj"])
+    resident = Resident.open(ResidentSpec(str(base), max_rank=MAX_RANK))
+    try:
+        with pytest.raises(Rejected) as caught:
+            resident.admit(experts)
+        codes = [misfit.code for misfit in caught.value.misfits]
+        assert codes.count("expert_tensors") == 4
+        assert "target_parameters" in codes
+        assert len(resident.admit(attention).placements) == 4
+    finally:
+        resident.close()
+
+
+def test_experts_alone_are_no_slots(tmp_path: Path) -> None:
+    """A resident that is asked for slots on fused experts only has none, and says which setting to look at."""
+    base = tiny("mixtral", tmp_path / "base")
+    with pytest.raises(NoSlots, match=r"model\.target_modules"):
+        Resident.open(ResidentSpec(str(base), target_modules=("experts", "gate_up_proj")))

@@ -1,0 +1,42 @@
+"""What PEFT was asked once is remembered, and only that."""
+
+from pathlib import Path
+
+import pytest
+from kits.models import tiny
+from transformers import AutoConfig
+
+from hotswapd.swap.adapter import oracle as module
+from hotswapd.swap.adapter.config import LoraFields
+from hotswapd.swap.adapter.oracle import MetaOracle
+
+
+def test_the_same_question_is_put_to_peft_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adapters that differ in their values only cost one injection; whoever gets the answer may change it."""
+    oracle = MetaOracle(AutoConfig.from_pretrained(tiny("llama", tmp_path / "base")))
+    names = [slot.module for slot in oracle.slots]
+    asked, inject = [], module.inject
+    monkeypatch.setattr(module, "inject", lambda *given: asked.append(1) or inject(*given))
+    first = oracle.meaning(LoraFields(r=4), names)
+    oracle.meaning(LoraFields(r=4), names).clear()
+    assert oracle.meaning(LoraFields(r=4), names) == first
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        LoraFields(r=8),
+        LoraFields(r=4, lora_alpha=32),
+        LoraFields(r=4, use_rslora=True),
+        LoraFields(r=4, rank_pattern={"q_proj": 2}),
+        LoraFields(r=4, alpha_pattern={"q_proj": 2}),
+    ],
+)
+def test_another_question_gets_its_own_answer(tmp_path: Path, other: LoraFields) -> None:
+    """Every field that decides what the tensors mean tells two questions apart."""
+    config = AutoConfig.from_pretrained(tiny("llama", tmp_path / "base"))
+    oracle, fresh = MetaOracle(config), MetaOracle(config)
+    names = [slot.module for slot in oracle.slots]
+    before = oracle.meaning(LoraFields(r=4), names)
+    assert oracle.meaning(other, names) == fresh.meaning(other, names) != before
