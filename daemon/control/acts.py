@@ -1,28 +1,42 @@
-"""What an operator does with a rollout: start a comparison, promote, stop."""
+"""What an operator does with the live generation and with a rollout. Each act runs on the worker's thread."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hotswapd.daemon.engines.protocol import NoRoom
 from hotswapd.daemon.errors import Conflict
 from hotswapd.daemon.ledger.generation import Generation
-from hotswapd.daemon.ledger.ledger import Left
+from hotswapd.daemon.ledger.ledger import Ledger, Left
 from hotswapd.daemon.ledger.states import State
+from hotswapd.daemon.live.going_live import Live
 from hotswapd.daemon.live.rollback import Rollback
 from hotswapd.daemon.pipeline.worker import Worker
 from hotswapd.daemon.rollout.rollouts import Rollouts
+from hotswapd.daemon.rollout.states import ByHand, Canary, End
 from hotswapd.loaders.errors import Unavailable
-from hotswapd.swap.lanes.lanes import NoLane
 
 
 @dataclass(frozen=True, slots=True)
-class RolloutActs:
+class Acts:
     """Every method is legal on any thread, waits for the worker's, and returns what is live then.
 
     They raise Conflict, LedgerDown, or TimeoutError when the worker is busy for too long.
     """
 
     worker: Worker
+    ledger: Ledger
+    live: Live
     rollback: Rollback
     rollouts: Rollouts
+
+    def roll_back(self, number: int | None, *, follow: bool) -> Generation:
+        """Make an older generation live, and pin it unless `follow`."""
+        return self.worker.do(lambda: self._roll_back(number, follow=follow))
+
+    def pin(self, number: int | None) -> Generation:
+        """Keep what is live, or make generation `number` live and keep that."""
+        return self.worker.do(lambda: self._pin(number))
 
     def start(self, number: int, weight: float) -> Generation:
         """Put a kept generation beside what is live, for `weight` percent of new requests, until somebody decides."""
@@ -36,35 +50,57 @@ class RolloutActs:
         """Take away what is beside the live generation; a candidate is rolled back from."""
         return self.worker.do(self._stop)
 
+    def _roll_back(self, number: int | None, *, follow: bool) -> Generation:
+        target, before = self.rollback.target(number), self.live.now
+        left = Left(State.ROLLED_BACK, "operator", f"rolled back by hand to generation {target.number}")
+        with contextlib.nullcontext() if follow else self._pinned():
+            return self.rollback.run(target, left, refuses=before.number, pins=not follow)
+
+    def _pin(self, number: int | None) -> Generation:
+        live = self.live.now
+        with self._pinned():
+            if number is None or number == live.number:
+                return live
+            return self.rollback.run(self.rollback.target(number), Left(State.RETIRED, "pinned_other"))
+
+    @contextlib.contextmanager
+    def _pinned(self) -> Iterator[None]:
+        """Pin before the step, so that a death within it cannot lose the pin; undone when the step fails."""
+        was = self.ledger.flags.pinned
+        self.ledger.flags.set("pinned", True)
+        try:
+            yield
+        except BaseException:
+            self.ledger.flags.set("pinned", was)
+            raise
+
     def _start(self, number: int, weight: float) -> Generation:
         if self.rollouts.runs:
             raise Conflict("rollout_runs", "a rollout is under way; promote or stop it first")
         target = self.rollback.target(number)
-        with self.rollback.image(target) as image:
-            image.generation = target.number
-            self.rollouts.compare(image, target.number, weight)
-        return self.rollouts.live()
+        with self.rollback.staged(target) as staged:
+            self.rollouts.compare(staged, target.number, weight)
+        return self.live.now
 
     def _promote(self) -> Generation:
-        self._require()
-        rollouts, number = self.rollouts, self.rollouts.number()
+        now = self._required()
         try:
-            if rollouts.by_hand:
-                live = self.rollback.run(self.rollback.target(number), Left(State.RETIRED, "ab_promoted"))
-                rollouts.close()
+            if isinstance(now, ByHand):
+                left = Left(State.RETIRED, "ab_promoted")
+                live = self.rollback.run(self.rollback.target(now.trial.canary), left)
+                self.rollouts.beside.took_over()
                 return live
-            return rollouts.promote()
-        except (NoLane, Unavailable) as error:
+            return self.rollouts.promote()
+        except (NoRoom, Unavailable) as error:
             raise Conflict("no_lane", f"{error}; try again in a moment") from None
 
     def _stop(self) -> Generation:
-        self._require()
-        if self.rollouts.by_hand:
-            self.rollouts.close()
-        else:
-            self.rollouts.end(State.ROLLED_BACK, "operator", "its rollout was stopped by hand")
-        return self.rollouts.live()
+        self._required()
+        self.rollouts.beside.end(End(State.ROLLED_BACK, "operator", "its rollout was stopped by hand"))
+        return self.live.now
 
-    def _require(self) -> None:
-        if self.rollouts.number() is None:
+    def _required(self) -> Canary | ByHand:
+        now = self.rollouts.beside.now
+        if not isinstance(now, Canary | ByHand):
             raise Conflict("no_rollout", "nothing is beside the live generation: there is nothing to promote or stop")
+        return now

@@ -1,14 +1,16 @@
-"""Going back by itself, when the requests of the live generation say that it must."""
+"""Going back automatically, when the requests of the live generation say that it must."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from hotswapd.daemon.errors import Conflict
+from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.report.verdicts import log_verdict, record
 from hotswapd.swap.gates.spec import Outcome, Verdict
 
+from .going_live import Live
 from .rollback import Rollback
 from .watch import LiveWatch
 
@@ -17,47 +19,50 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Guard:
-    """Looks at the watch, writes its verdict down, and rolls back. For the worker's thread."""
+    """Polls the watch, records its verdict, and rolls back. For the worker's thread."""
 
     watch: LiveWatch
     ledger: Ledger
+    live: Live
     rollback: Rollback
-    _pending: Verdict | None = None
+    _due: list[Verdict] = field(default_factory=list)
+    """A verdict that asked for a rollback which was not possible yet; at most one."""
 
     @property
     def waits(self) -> bool:
-        """Whether a rollback is due and could not be done yet."""
-        return self._pending is not None
+        """Whether a rollback is due and was not possible yet."""
+        return bool(self._due)
 
-    def look(self) -> None:
-        """Do what is due now; what cannot be done yet is tried at the next look. Raises ResidentLost or LedgerDown."""
-        live = self.rollback.pipeline.live
-        verdict = self._pending or self.watch.judge()
+    def poll(self) -> None:
+        """Do what is due now; what is not possible yet is tried at the next poll. Raises ResidentLost or LedgerDown."""
+        if self._due:
+            self._act(self._due.pop())
+            return
+        verdict = self.watch.judge()
         if verdict is None:
             return
-        if self._pending is None:
-            log_verdict(verdict, generation=live.number, uri=live.uri, digest=live.digest)
-            self._note(live.swap_id, verdict)
-        self._pending = None
+        live = self.live.now
+        log_verdict(verdict, generation=live.number, uri=live.uri, digest=live.digest)
+        self._note(live, verdict)
         if verdict.outcome == Outcome.FAILED:
             self._act(verdict)
 
     def _act(self, verdict: Verdict) -> None:
-        live = self.rollback.pipeline.live
-        if self.ledger.flag("pinned", False):
+        live = self.live.now
+        if self.ledger.flags.pinned:
             log.error("pinned_though_bad", generation=live.number, code=verdict.code, detail=verdict.sentence)
             return
         try:
             back = self.rollback.by_itself(verdict.code, verdict.sentence)
         except Conflict as refusal:
-            self._pending = verdict
+            self._due.append(verdict)
             log.warning("rollback_waits", generation=live.number, code=refusal.code, detail=refusal.sentence)
             return
         log.warning("rolled_back", generation=back.number, bad=live.number, code=verdict.code, detail=verdict.sentence)
 
-    def _note(self, swap_id: str, verdict: Verdict) -> None:
+    def _note(self, live: Generation, verdict: Verdict) -> None:
         try:
-            row = self.ledger.row(swap_id)
+            row = self.ledger.rows.get(live.swap_id)
         except KeyError:
             return  # the ledger was lost, and what is live is known from the pointer alone
         self.ledger.amend(row, verify=(*row.verify, record(verdict)))

@@ -1,4 +1,4 @@
-"""After a start: make live what was live, without its source being there."""
+"""After a start: make live again what was live, without its source."""
 
 import errno
 import time
@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from hotswapd.daemon.engines.protocol import Engine, Patient, decide
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import BOOT, SWAP
 from hotswapd.daemon.ledger.generation import Generation
@@ -17,8 +18,9 @@ from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.ledger.rows import OPERATOR, Find, Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.loaders.store.store import Store, digest_of
-from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import Rejected, RolledBack
+
+from .going_live import Live
 
 log = structlog.get_logger(__name__)
 _DEATHS = 3
@@ -27,7 +29,7 @@ _LOST = "its copy in the store was lost or damaged; it is fetched again"
 
 
 def pointed_at(store: Store) -> Generation | None:
-    """Read what the pointer names; None when there is none, or it is damaged."""
+    """Read what the pointer names; None if there is no pointer or it is damaged."""
     record = store.pointer()
     try:
         return None if record is None else Generation.of(record)
@@ -36,40 +38,40 @@ def pointed_at(store: Store) -> Generation | None:
         return None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Restorer:
     """Makes the last good generation live. For the worker's thread, once, before anything else is live."""
 
+    live: Live
     engine: Engine
     ledger: Ledger
     store: Store
     report: Callable[[str], None]
 
-    def restore(self, pointed: Generation | None, base: Generation) -> Generation:
-        """Try what the pointer names, then older generations, then stay with the base; return what is live.
+    def restore(self, pointed: Generation | None) -> None:
+        """Try what the pointer names, then older generations, else stay with the base; `live.now` says what came of it.
 
-        A generation that does not fit the contract any more is not followed by an older one: the configuration was
-        changed, so the base answers, and the generation is tried again like a new adapter. Raises ResidentLost.
+        A generation that no longer fits the contract is not followed by an older one: the configuration was changed,
+        so the base answers, and the generation is tried again like a new adapter. Raises ResidentLost.
         """
         if pointed is None or pointed.number == 0:
-            return base
+            return
         for generation in self._candidates(pointed):
             self.report(f"restoring generation {generation.number} ({generation.uri})")
             try:
                 with self.store.hold(generation.digest):
                     if self._bring_back(generation):
-                        return generation
+                        return
             except Rejected as error:
                 log.warning("no_longer_fits", generation=generation.number, uri=generation.uri, detail=str(error))
                 self._write(partial(self._try_again_later, generation))
-                return base
+                return
         log.warning("serving_the_base", detail="no kept generation could be restored")
-        return base
 
     def _candidates(self, pointed: Generation) -> Iterator[Generation]:
         yield pointed
         try:
-            yield from (one for one in self.ledger.generations(_TRIES, good=True) if one.number < pointed.number)
+            yield from (one for one in self.ledger.generations.newest(_TRIES, good=True) if one.number < pointed.number)
         except LedgerDown:
             return
 
@@ -80,7 +82,7 @@ class Restorer:
         try:
             self._make_live(generation)
         except (RolledBack, Rejected) as error:
-            self._write(lambda: self.ledger.end_attempt(generation.digest, BOOT))
+            self._write(lambda: self.ledger.attempts.end(generation.digest, BOOT))
             if isinstance(error, Rejected):
                 raise
             log.error("restore_failed", generation=generation.number, code=error.code, detail=error.sentence)  # noqa: TRY400
@@ -90,14 +92,13 @@ class Restorer:
 
     def _make_live(self, generation: Generation) -> None:
         failpoint("restore")
-        resident = self.engine.resident
-        image = resident.stage(resident.admit(self._directory(generation)), generation.digest)
+        admitted = self.engine.admit(self._directory(generation), generation.digest)
+        staged = self.engine.stage(admitted, Patient())
         try:
-            resident.verify(image)
-            resident.commit(image, generation.number)
-            failpoint("restored")
+            decide(self.engine.check(staged))
+            self.live.come_back(generation, staged)
         finally:
-            resident.drop(image)
+            self.engine.drop(staged)
 
     def _directory(self, generation: Generation) -> Path:
         artifact = self.store.find(generation.digest)
@@ -106,7 +107,7 @@ class Restorer:
         return artifact.path
 
     def _is_whole(self, generation: Generation) -> bool:
-        """Read its copy in the store again; what is lost or damaged is fetched again where its source has it still."""
+        """Read its copy in the store again; a lost or damaged one is fetched again if its source still has it."""
         try:
             found = digest_of(self._directory(generation))
         except OSError as error:
@@ -118,7 +119,7 @@ class Restorer:
         return False
 
     def _fetch_again(self, generation: Generation) -> None:
-        row = self.ledger.live_row()
+        row = self.ledger.rows.live()
         if row is None or row.swap_id != generation.swap_id:
             return
         with self.ledger.together():
@@ -129,8 +130,8 @@ class Restorer:
                 self.ledger.move(row, State.WAITING, "artifact_lost", _LOST, tries=1, next_try=time.time(), forced=True)
 
     def _ask_its_source(self, live: Row) -> None:
-        """Fetch what an operator went back to from where it was once seen; an operator has nothing to fetch from."""
-        seen = self.ledger.sighted(live.uri, live.revision, OPERATOR)
+        """Fetch what an operator went back to from the source that once saw it: an operator is no source."""
+        seen = self.ledger.rows.sighted(live.uri, live.revision, OPERATOR)
         if seen is None:
             return
         self.ledger.move(live, State.RETIRED, "artifact_lost", _LOST)
@@ -139,29 +140,29 @@ class Restorer:
         self.ledger.add([find], tries=1, next_try=time.time())
 
     def _write(self, write: Callable[[], Any]) -> None:
-        """Write what can be written; a start does not wait for a disk that is full."""
+        """Write what can be written; a start does not wait for a full disk."""
         try:
             write()
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
 
     def _deadly(self, generation: Generation) -> bool:
-        """Say whether the process died in this step again and again; write that it is under way if not."""
+        """Tell whether the process died in this step again and again; if not, record that it is under way."""
         try:
-            deaths, _ = self.ledger.deaths(generation.digest, BOOT)
+            deaths, _ = self.ledger.attempts.deaths(generation.digest, BOOT)
             if deaths >= _DEATHS:
                 log.error("restore_skipped", generation=generation.number, deaths=deaths)
                 return True
-            self.ledger.begin_attempt(generation.digest, BOOT, "restoring")
+            self.ledger.attempts.begin(generation.digest, BOOT, "restoring")
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
         return False
 
     def _note_success(self, generation: Generation) -> None:
-        """Bring the ledger and the pointer up to what is live; serving does not wait for a disk that is full."""
+        """Bring ledger and pointer up to date; serving does not wait for a full disk."""
         try:
             for kind in (BOOT, SWAP):  # a process that died between pointer and ledger did not die of these bytes
-                self.ledger.end_attempt(generation.digest, kind, forget=True)
+                self.ledger.attempts.end(generation.digest, kind, forget=True)
             self.ledger.adopt(generation, OPERATOR)
             self.store.point(generation.record())
         except Exception as error:  # noqa: BLE001 - it is live, whatever cannot be written now
@@ -169,5 +170,5 @@ class Restorer:
 
     def _try_again_later(self, generation: Generation) -> None:
         row = self.ledger.adopt(generation, OPERATOR)
-        why = "it no longer fits the contract; it is looked at again"
+        why = "it no longer fits the contract; it is tried again"
         self.ledger.move(row, State.FETCHED, "no_longer_fits", why, forced=True)

@@ -1,75 +1,77 @@
-"""Going back, by hand or by itself: a kept generation becomes live again, in one turn when it is on the device."""
+"""Going back, by hand or automatically: a kept generation becomes live again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
 
+from hotswapd.daemon.engines.protocol import Engine, NoRoom, Patient, Staged, decide
 from hotswapd.daemon.errors import Conflict
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, Left
-from hotswapd.daemon.ledger.rows import OPERATOR, Find, Row
+from hotswapd.daemon.ledger.rows import OPERATOR, Find
 from hotswapd.daemon.ledger.states import State
-from hotswapd.daemon.pipeline.candidate import Pipeline
 from hotswapd.loaders.store.artifact import Artifact
 from hotswapd.loaders.store.store import Store
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.errors import NoImage, Rejected, RolledBack
-from hotswapd.swap.lanes.lanes import NoLane
+from hotswapd.swap.errors import Rejected, RolledBack
+
+from .going_live import Change, Live
 
 log = structlog.get_logger(__name__)
 _TRIES = 32
+_RAISE_LANES = "try again when one has ended, or raise serve.lanes"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Rollback:
     """Every method is for the worker's thread."""
 
-    pipeline: Pipeline
+    live: Live
+    engine: Engine
     ledger: Ledger
     store: Store
     base: Generation
 
     def target(self, number: int | None) -> Generation:
         """Find the generation to go back to, by default the last good one before the live one. Raises Conflict."""
-        live = self.pipeline.live
+        live = self.live.now
         if number is None:
-            older = (one for one in self.ledger.generations(1000, good=True) if one.number < live.number)
+            older = (one for one in self.ledger.generations.newest(1000, good=True) if one.number < live.number)
             found: Generation | None = next(older, self.base)
         else:
-            found = self.base if number == 0 else self.ledger.generation(number)
+            found = self.base if number == 0 else self.ledger.generations.get(number)
         if found is None:
-            kept = ", ".join(str(one.number) for one in self.ledger.generations(8))
+            kept = ", ".join(str(one.number) for one in self.ledger.generations.newest(8))
             raise Conflict("no_such_generation", f"there is no generation {number}; there are 0 (the base), {kept}")
         if found.number == live.number:
             raise Conflict("already_live", f"generation {live.number} is live already")
         return found
 
-    def run(self, target: Generation, left: Left, also: Callable[[], None] = lambda: None) -> Generation:
-        """Make it live; `left` says what becomes of the one before, `also` is done in the same transaction.
+    def run(
+        self, target: Generation, left: Left, *, refuses: int | None = None, pins: bool | None = None
+    ) -> Generation:
+        """Make it live. `left`, `refuses` and `pins` are written with it, see `Change`.
 
         Raises Conflict, ResidentLost or LedgerDown; nothing has changed then.
         """
-        with self.image(target) as image:
+        find = Find(OPERATOR, target.uri, target.revision, target.stamp, State.VERIFIED, "rollback", forced=True)
+        with self.staged(target) as staged:
             failpoint("rollback")
-            try:
-                return self.pipeline.commit(lambda: self._row(target, also), image, target.number, left)
-            except NoLane as error:
-                raise Conflict("no_lane", f"{error}; try again when one has ended, or raise serve.lanes") from None
+            return self.live.go_live(Change(target.number, find, target.digest, left, refuses, pins), staged)
 
     def by_itself(self, code: str, sentence: str) -> Generation:
-        """Go back to the newest good generation that can be had, at last to the base; pins nothing.
+        """Go back to the newest good generation that can be had, in the end to the base; pins nothing.
 
-        Raises Conflict when that cannot be now, ResidentLost or LedgerDown.
+        Raises Conflict when that is not possible now, ResidentLost or LedgerDown.
         """
-        bad = self.pipeline.live
+        bad = self.live.now
         left = Left(State.ROLLED_BACK, code, sentence)
-        older = [one for one in self.ledger.generations(_TRIES, good=True) if one.number < bad.number]
+        older = [one for one in self.ledger.generations.newest(_TRIES, good=True) if one.number < bad.number]
         for target in (*older, self.base):
             try:
-                return self.run(target, left, lambda: self.ledger.refuse_generation(bad.number))
+                return self.run(target, left, refuses=bad.number)
             except Conflict as refusal:
                 if refusal.code == "no_lane":
                     raise
@@ -77,38 +79,34 @@ class Rollback:
         raise Conflict("already_live", "the base itself is live: there is nothing to go back to")
 
     @contextmanager
-    def image(self, target: Generation) -> Iterator[Image]:
-        """Give its image, verified and held: the one on the device when it is still there, else laid out again.
+    def staged(self, target: Generation) -> Iterator[Staged]:
+        """Give the generation on the engine, verified and held: the one that is still there, or staged again.
 
-        Its copy in the store stays meanwhile, and has to be there either way: a restart has nothing else.
-        Raises Conflict.
+        Its copy in the store stays meanwhile, and must exist either way: a restart has nothing else. Raises Conflict.
         """
         with self.store.hold(target.digest) as artifact:
             if artifact is None and target.number:
                 do = "raise state.keep to keep more, or put the adapter into its source again"
                 raise Conflict("generation_not_kept", f"generation {target.number} is not in the store any more; {do}")
-            image = self.pipeline.on_device(target.number) or self._laid_out(target, artifact)
+            found = self.engine.find(target.number)
+            staged = found or self._stage(target, artifact)
             try:
-                if image.generation != target.number:  # laid out anew; what is still on the device was verified once
-                    self.pipeline.resident.verify(image)
-                yield image
+                if found is None:  # what is still on the engine was verified once
+                    decide(self.engine.check(staged))
+                yield staged
+            except NoRoom as error:
+                raise Conflict("no_lane", f"{error}; {_RAISE_LANES}") from None
             except RolledBack as error:
                 raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
             finally:
-                self.pipeline.resident.drop(image)
+                self.engine.drop(staged)
 
-    def _laid_out(self, target: Generation, artifact: Artifact | None) -> Image:
-        assert artifact is not None  # the base is always on the device
-        resident = self.pipeline.resident
+    def _stage(self, target: Generation, artifact: Artifact | None) -> Staged:
+        if artifact is None:
+            raise Conflict("generation_not_kept", "the engine does not have the base model any more")
         try:
-            return resident.stage(resident.admit(artifact.path), target.digest)
+            return self.engine.stage(self.engine.admit(artifact.path, target.digest), Patient())
         except Rejected as error:
             raise Conflict(error.code, f"generation {target.number} does not fit any more: {error}") from None
-        except NoImage as error:
+        except NoRoom as error:
             raise Conflict("no_lane", f"{error}; try again when one has ended") from None
-
-    def _row(self, target: Generation, also: Callable[[], None]) -> Row:
-        """Write the rollback as a swap of its own, within the transaction that makes it live."""
-        also()
-        find = Find(OPERATOR, target.uri, target.revision, target.stamp, State.VERIFIED, "rollback", forced=True)
-        return self.ledger.add([find], digest=target.digest, generation=target.number)[0]

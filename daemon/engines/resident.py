@@ -1,0 +1,212 @@
+"""The engine in this process: one resident model with its lanes, and every gate that is configured."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import torch
+
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.gates.verification import Verification
+from hotswapd.swap.arena.norms import update_norms
+from hotswapd.swap.arena.pace import Pace
+from hotswapd.swap.errors import NoImage, NoLane, ResidentLost, RolledBack
+from hotswapd.swap.failures import is_sticky
+from hotswapd.swap.gates.spec import Progress
+from hotswapd.swap.gates.turns import Surroundings
+
+from .protocol import Admitted, Answer, Caller, Loaded, NoRoom, Part, Patient, Routed, Staged, Subject
+
+if TYPE_CHECKING:
+    from hotswapd.swap.adapter.admission import Plan
+    from hotswapd.swap.arena.image import Image
+    from hotswapd.swap.engine import Engine
+
+OUT_OF_MEMORY = "out_of_memory"
+
+
+@dataclass(slots=True, eq=False)
+class _Admitted(Admitted):
+    plan: "Plan"
+
+
+class _OnDevice(Staged):
+    """An image of the arena's pool, as the daemon knows it."""
+
+    __slots__ = ("image",)
+
+    def __init__(self, image: "Image") -> None:
+        super().__init__(image.digest, image.generation)
+        self.image = image
+
+
+class ResidentEngine:
+    """`engines.protocol.Engine` over the resident in this process. See the protocol for threads and errors."""
+
+    def __init__(self, engine: "Engine") -> None:
+        """Without `configure` a candidate is only checked."""
+        self._verification: Verification | None = None
+        self._caller: Caller = Patient()
+        self._engine = engine
+        self._resident = engine.resident
+        self._opened: dict[int, Image] = {}
+
+    def configure(self, settings: Settings) -> None:
+        """Verify by these gates from now on. On the worker's thread. Raises ConfigError; the gates are as before then."""
+        around = Surroundings(self._engine.busy, self._rest, self._give_way, self._progress)
+        self._verification = Verification(self._engine, settings, around)
+
+    def allow_bases(self, names: tuple[str, ...]) -> None:
+        """Admit adapters that name one of these as their base, from now on. On the worker's thread."""
+        self._resident.contract = replace(self._resident.contract, base_models=names)
+
+    def admit(self, artifact: Path, digest: str) -> Admitted:
+        """Read the header and the configuration, and compare them with the slots; reads no tensor."""
+        return _Admitted(artifact, digest, self._resident.admit(artifact))
+
+    def stage(self, admitted: Admitted, caller: Caller) -> Staged:
+        """Lay the adapter out in a free image of the pool. Does not give way: it paces itself beside requests."""
+        assert isinstance(admitted, _Admitted)
+        with _Translated():
+            return _OnDevice(self._resident.stage(admitted.plan, admitted.digest, Pace(self._engine.busy)))
+
+    def check(self, staged: Staged) -> tuple[Part, ...]:
+        """Run the short probe: a few prompts, whose logits must be finite and of a usual size."""
+        try:
+            with _Translated():
+                self._resident.verify(_image(staged))
+        except RolledBack as error:
+            return (Part("", Answer.REFUSED, error.code, error.sentence),)
+        return (Part(),)
+
+    def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
+        """Run every gate in turns between the steps of requests."""
+        if self._verification is None:
+            return self.check(staged)
+        try:
+            with _Translated(), self._calling(caller):
+                self._verification.run(
+                    _image(staged), subject.uri, subject.directory, subject.usual_norms, caller.verdict
+                )
+        except RolledBack as error:
+            return (Part("", Answer.REFUSED, error.code, error.sentence),)
+        return (Part(),)
+
+    def prepare(self, caller: Caller) -> bool:
+        """Read the gates' texts with the base, unless that is done."""
+        if self._verification is None:
+            return False
+        with self._calling(caller):
+            return self._verification.prepare()
+
+    def open(self, staged: Staged, number: int) -> None:
+        """Bind a free lane to it."""
+        image = _image(staged)
+        before = image.generation
+        image.generation = number
+        try:
+            with _Translated():
+                self._engine.lanes.go_beside(image)
+        except BaseException:
+            image.generation = before
+            raise
+        self._resident.hold(image)
+        self._opened[number] = image
+        staged.number = number
+
+    @contextmanager
+    def route(self, staged: Staged, number: int) -> Iterator[Routed]:
+        """Copy it into the arena, give it a lane, and send new requests there when the body has ended well."""
+        image = _image(staged)
+        with _Translated(), self._resident.changing(image, number) as pause:
+            self._engine.lanes.make_room(image)
+            yield Routed(pause)
+            self._engine.lanes.go_live(image)
+        staged.number = number
+        self._end_opening(number)  # if it was open beside the live one, its lane has become the live one's
+
+    def close(self, number: int) -> None:
+        """Withdraw it from its lane, which ends the requests that it has."""
+        if not self._end_opening(number):
+            self._engine.lanes.withdraw(number)
+
+    @contextmanager
+    def _calling(self, caller: Caller) -> Iterator[None]:
+        before, self._caller = self._caller, caller
+        try:
+            yield
+        finally:
+            self._caller = before
+
+    def _give_way(self) -> None:
+        self._caller.give_way()
+
+    def _rest(self, seconds: float) -> None:
+        self._caller.rest(seconds)
+
+    def _progress(self, progress: Progress) -> None:
+        self._caller.progress(progress)
+
+    def _end_opening(self, number: int) -> bool:
+        image = self._opened.pop(number, None)
+        if image is None:
+            return False
+        self._engine.lanes.leave_beside()
+        self._resident.release(image)
+        return True
+
+    def drop(self, staged: Staged) -> None:
+        """Release the image; one that was live stays where it is until its buffer is needed."""
+        self._resident.drop(_image(staged))
+
+    def find(self, number: int) -> Staged | None:
+        """Look in the lanes, then among the images that are kept for a quick return."""
+        resident = self._resident
+        image = resident.base_image if number == 0 else self._engine.lanes.image(number) or resident.pool.kept(number)
+        if image is None:
+            return None
+        resident.hold(image)
+        return _OnDevice(image)
+
+    def norms(self, staged: Staged) -> Mapping[str, float]:
+        """Measure on the image itself."""
+        return update_norms(_image(staged), self._resident.arena.layout)
+
+    def loaded(self) -> Sequence[Loaded]:
+        """List the lanes that are bound to a generation."""
+        return [Loaded(one.generation, one.digest, one.active, one.waiting) for one in self._engine.lanes.status()]
+
+    def room(self) -> bool:
+        """Tell whether a lane is free."""
+        return self._engine.lanes.room()
+
+
+def _image(staged: Staged) -> "Image":
+    assert isinstance(staged, _OnDevice)  # this engine made it
+    return staged.image
+
+
+class _Translated:
+    """Turns what the resident raises into the protocol's errors.
+
+    It is a class because contextlib's own context managers give an error its frames back, and frames hold tensors.
+    """
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Raise the protocol's error in place of the resident's own; let every other one pass."""
+        del trace
+        if isinstance(error, NoImage | NoLane):
+            raise NoRoom(str(error)) from None
+        if isinstance(error, torch.cuda.OutOfMemoryError):
+            detail = "there was not enough memory to try it; lower serve.cache_tokens or serve.lanes"
+            raise RolledBack(OUT_OF_MEMORY, detail) from None
+        if error is not None and not isinstance(error, ResidentLost) and is_sticky(error):
+            raise ResidentLost("the device does not answer any more") from None

@@ -1,0 +1,168 @@
+"""What is live, and the one way in which that changes.
+
+The order, and what a death of the process at each point leaves:
+
+1. each step of a candidate is written to the ledger before the next begins: a restart tries it again from the store;
+2. before the device is touched an attempt is written: one that is still open at the next start counts as a death,
+   and the second death puts these bytes into quarantine;
+3. the engine prepares the change of route: no request has seen the candidate, the pointer names what was live;
+4. the pointer is written inside the ledger's transaction: a restart serves what the pointer names and corrects the
+   ledger by it;
+5. only then do new requests go to it: so whatever a client was ever told is live is live after a restart.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from hotswapd.daemon.engines.protocol import Engine, Staged
+from hotswapd.daemon.host.failpoints import failpoint
+from hotswapd.daemon.ledger.attempts import SWAP
+from hotswapd.daemon.ledger.generation import Generation
+from hotswapd.daemon.ledger.ledger import RETIRES, Ledger, LedgerDown, Left
+from hotswapd.daemon.ledger.rows import Find, Row
+from hotswapd.daemon.ledger.states import State
+from hotswapd.loaders.errors import Unavailable
+from hotswapd.loaders.store.store import Store
+
+log = structlog.get_logger(__name__)
+
+
+class Beside(Protocol):
+    """What may stand beside the live generation, and makes room when another one goes live."""
+
+    def give_way(self, number: int) -> None:
+        """End unless it is this very generation that goes live. Raises LedgerDown."""
+        ...
+
+
+class Listener(Protocol):
+    """Who is told of each change of what is live, on the worker's thread, after it has happened. Must not raise."""
+
+    def went_live(self, live: Generation, staged: Staged, pause: float | None) -> None:
+        """Take note of what is live now; `pause` in seconds, None at a restart, which interrupts nobody."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of what is live, as data: all of it is written in one transaction.
+
+    `row` goes live; a `Find` becomes a row of its own first, with `digest`. `left` says what becomes of the generation
+    that was live, `refuses` is a generation that nobody goes back to by default from now on, `pins` sets the pin.
+    """
+
+    number: int
+    row: Row | Find
+    digest: str
+    left: Left = RETIRES
+    refuses: int | None = None
+    pins: bool | None = None
+
+
+class Live:
+    """Owns what is live. `now` is legal on any thread, everything else is for the worker's.
+
+    Every method but `now` raises ResidentLost or LedgerDown; what was live is live then.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        store: Store,
+        beside: Beside,
+        base: Generation,
+        listener: Listener,
+        on_step: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`base` is generation 0, live until something else is; `on_step` is called before what may take long."""
+        self._engine = engine
+        self._ledger = ledger
+        self._store = store
+        self._beside = beside
+        self._now = base
+        self._listener = listener
+        self._on_step = on_step
+
+    @property
+    def now(self) -> Generation:
+        """The generation that requests without a number are answered by."""
+        return self._now
+
+    def go_live(self, change: Change, staged: Staged) -> Generation:
+        """Make a verified adapter live as this generation, durably. Raises NoRoom, Unavailable or Overtaken too."""
+        self._on_step("commit")
+        self._beside.give_way(change.number)
+        with self._engine.route(staged, change.number) as routed:
+            failpoint("seat")
+            with self._pointer_kept(), self._ledger.together():
+                row = self._row(change)
+                live = _generation(change.number, row)
+                self._ledger.attempts.end(row.digest, SWAP, forget=True)
+                with self._ledger.going_live(row, live, change.left):
+                    self._store.point(live.record())
+                failpoint("pointed")
+            failpoint("committed")
+        before, self._now = self._now, live
+        if change.left.state == State.ROLLED_BACK:
+            self._engine.close(before.number)
+        self._listener.went_live(live, staged, routed.pause)
+        failpoint("live")
+        self._note_pause(live.swap_id, routed.pause)
+        return live
+
+    def come_back(self, generation: Generation, staged: Staged) -> None:
+        """Make live again what was live before a restart: pointer and ledger name it already. Raises NoRoom too."""
+        with self._engine.route(staged, generation.number):
+            pass
+        self._now = generation
+        failpoint("restored")
+
+    def announce(self) -> None:
+        """Tell the listener what a start has found or left live."""
+        staged = self._engine.find(self._now.number)
+        if staged is None:
+            return
+        try:
+            self._listener.went_live(self._now, staged, None)
+        finally:
+            self._engine.drop(staged)
+
+    def _row(self, change: Change) -> Row:
+        if change.refuses is not None:
+            self._ledger.generations.refuse(change.refuses)
+        if change.pins is not None:
+            self._ledger.flags.set("pinned", change.pins)
+        if isinstance(change.row, Row):
+            return change.row
+        return self._ledger.add([change.row], digest=change.digest, generation=change.number)[0]
+
+    @contextmanager
+    def _pointer_kept(self) -> Iterator[None]:
+        """Restore the pointer if the ledger's transaction fails."""
+        before = self._store.pointer()
+        try:
+            yield
+        except BaseException:
+            if self._store.pointer() != before:
+                try:
+                    self._store.point(before or self._now.record())
+                except Unavailable as error:
+                    log.error("pointer_is_ahead", detail=error.sentence)  # noqa: TRY400 - the sentence says it
+            raise
+
+    def _note_pause(self, swap_id: str, pause: float) -> None:
+        try:
+            row = self._ledger.rows.get(swap_id)
+            self._ledger.amend(row, seconds=row.seconds | {"pause": pause})
+        except LedgerDown as error:
+            log.warning("pause_not_recorded", detail=str(error))  # it is live, whatever cannot be written now
+
+
+def _generation(number: int, row: Row) -> Generation:
+    return Generation(number, row.uri, row.revision, row.digest, time.time(), row.swap_id, row.stamp)
