@@ -94,7 +94,7 @@ class Restorer:
         image = resident.stage(resident.admit(self._directory(generation)), generation.digest)
         try:
             resident.verify(image)
-            resident.commit(image, generation.number)
+            resident.commit(image, generation.number, self.engine.lanes.go_live)
             failpoint("restored")
         finally:
             resident.drop(image)

@@ -201,8 +201,7 @@ class Pipeline:
             self._engine.lanes.go_live(candidate)
             committed.append(at)
 
-        self.resident.seat = seat
-        pause = self.resident.commit(image, number)
+        pause = self.resident.commit(image, number, seat)
         before, (self.live,) = self.live, committed
         if left.state == State.ROLLED_BACK:
             self._engine.lanes.withdraw(before.number)
