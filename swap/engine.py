@@ -84,7 +84,6 @@ class Engine:
         except BaseException:
             self.lanes.stop(0.0)  # their threads would keep the process from ending
             raise
-        self.resident.seat = self.lanes.go_live
         self.resident.mark_warm()
         report(f"warm after {time.monotonic() - began:.1f} s and {self.resident.compilations.count} compilations")
 

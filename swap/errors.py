@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Failure = Literal["sticky", "memory", "other"]
+"""What an error near the device means, see `failures.classify`: restart the process, ask for less, or neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +92,16 @@ class DeviceMissing(StartError):
 
 class NoImage(Exception):
     """Every device image is in use by a lane: the candidate is HELD with `no_lane`."""
+
+
+class NoLane(Exception):
+    """Every lane still has requests of an older generation: the candidate is HELD with `no_lane`."""
+
+
+class Interrupted(Exception):
+    """The gates were told to stop. They have no verdict on the candidate, which is to be tried again."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.sentence = sentence

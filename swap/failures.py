@@ -5,7 +5,7 @@ from types import TracebackType
 
 import torch
 
-from .errors import NoImage, Rejected, ResidentLost, RolledBack
+from .errors import Failure, NoImage, Rejected, ResidentLost, RolledBack
 
 _NOT_STICKY = "out of memory"
 
@@ -15,6 +15,13 @@ def is_sticky(error: BaseException) -> bool:
     if isinstance(error, torch.cuda.OutOfMemoryError) or _NOT_STICKY in str(error):
         return False
     return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
+
+
+def classify(error: BaseException) -> Failure:
+    """Tell what an error means for whoever knows no torch: sticky, a want of memory on host or device, or another."""
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return "memory"
+    return "sticky" if is_sticky(error) else "other"
 
 
 def let_go(error: BaseException) -> None:

@@ -15,7 +15,7 @@ from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.errors import install_errors
 from hotswapd.daemon.serve.key import Unauthorized
-from hotswapd.daemon.serve.requests import Body
+from hotswapd.daemon.serve.requests import Beside, Body
 from hotswapd.daemon.serve.v1 import answering_routes
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.lanes.asks import Ask
@@ -30,9 +30,9 @@ _LIMIT = 10.0
 class CandidateAnswerer(Answerer):
     """Answers with the candidate in its lent lane, whatever generation is asked for."""
 
-    def prepare(self, body: Body, generation: int | None, key: str = "") -> Ask:
+    def prepare(self, body: Body, generation: int | Beside | None, key: str = "") -> Ask:
         """Make the engine's request. Raises BadRequest."""
-        return replace(super().prepare(body, generation), generation=CANDIDATE)
+        return replace(super().prepare(body, None), generation=CANDIDATE)
 
 
 class _Face:

@@ -50,7 +50,7 @@ class Pictures:
             if image.digest not in self._known:
                 self._known[image.digest] = update_norms(image, layout)
                 self._known = dict(list(self._known.items())[-_REMEMBERED:])
-            self._show(draw(image.generation, image.digest, self._known[image.digest]))
+            self._show(draw(image.number, image.digest, self._known[image.digest]))
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
         except Exception:

@@ -14,7 +14,7 @@ from hotswapd.swap.lanes.lanes import LanesFull, NoGeneration, Progress, Ticket
 from hotswapd.swap.lanes.sampling import Sampling
 from hotswapd.swap.lanes.text import TextStream
 
-from .requests import BESIDE, Body, ChatBody, CompletionBody, NoSuchModel
+from .requests import Beside, Body, ChatBody, CompletionBody, NoSuchModel
 
 
 class Split(Protocol):
@@ -44,13 +44,13 @@ class Answerer:
         self._on_lost = on_lost
         self.rollouts: Split | None = None
 
-    def prepare(self, body: Body, generation: int | None, key: str = "") -> Ask:
-        """Make the engine's request; `key` is whose it is, for the split. Raises BadRequest."""
+    def prepare(self, body: Body, generation: int | Beside | None, key: str = "") -> Ask:
+        """Make the engine's request; `key` is whose it is, for the split. Raises BadRequest or NoSuchModel."""
         prompt = self._prompt(body)
         room = self._engine.context - len(prompt)
-        return Ask(
-            prompt, body.limit or max(1, room), body.stops, self._sampling(body), generation, key or body.user or ""
-        )
+        sampling = self._sampling(body)
+        number = self._beside() if isinstance(generation, Beside) else generation
+        return Ask(prompt, body.limit or max(1, room), body.stops, sampling, number, key or body.user or "")
 
     def start(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
         """Queue it. Raises BadRequest, Busy, NoSuchModel or NotReady; `hear` is called on a lane's thread."""
@@ -68,8 +68,6 @@ class Answerer:
 
     def _submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
         rollouts = self.rollouts
-        if ask.generation == BESIDE:
-            return self._engine.submit(replace(ask, generation=self._beside()), hear)
         if ask.generation is not None or rollouts is None:
             return self._engine.submit(ask, hear)
         generation, tag = rollouts.route(ask.key or secrets.token_hex(16))

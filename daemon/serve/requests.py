@@ -1,6 +1,7 @@
 """What a client may ask of `/v1/completions` and `/v1/chat/completions`, checked before anything reaches the model."""
 
 import json
+from enum import Enum
 from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -9,12 +10,16 @@ from hotswapd.daemon.errors import BadRequest, FaceError
 
 MAX_BODY_BYTES = 8 << 20
 _STOPS = 16
-BESIDE = -2
-"""The generation that is asked for as ``model@canary``, whatever its number is."""
 Zero = Annotated[float, Field(ge=0, le=0)]
 One = Annotated[int, Field(ge=1, le=1)]
 Text = Annotated[str, Field(min_length=1)]
 Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
+class Beside(Enum):
+    """Asked for as ``model@canary`` in place of a generation's number, whatever the canary's is."""
+
+    CANARY = "canary"
 
 
 class NoSuchModel(FaceError):
@@ -158,12 +163,12 @@ def read_body(kind: type[B], body: bytes) -> B:
         raise _explain(error) from None
 
 
-def which_generation(asked: str, model: str) -> int | None:
+def which_generation(asked: str, model: str) -> int | Beside | None:
     """Read ``model``, ``model@g7`` or ``model@canary``; None is the live generation. Raises NoSuchModel."""
     if asked == model:
         return None
     if asked == f"{model}@canary":
-        return BESIDE
+        return Beside.CANARY
     name, _, number = asked.rpartition("@g")
     if name == model and number.isdecimal() and len(number) < 10:
         return int(number)

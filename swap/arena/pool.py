@@ -34,11 +34,12 @@ class ImagePool:
     def hold(self, image: Image) -> None:
         """Count one more who needs it. The image must be held already, kept, or generation 0."""
         with self._lock:
-            kept = self._kept.get(image.generation) is image
-            if image.holders == 0 and image.generation != 0 and not kept:
+            number = image.generation
+            kept = number is not None and self._kept.get(number) is image
+            if image.holders == 0 and number != 0 and not kept:
                 raise RuntimeError("a defect of hotswapd: an image was asked for whose buffer may be used again")
-            if kept:
-                del self._kept[image.generation]
+            if number is not None and kept:
+                del self._kept[number]
             image.holders += 1
 
     def release(self, image: Image) -> None:
@@ -47,7 +48,7 @@ class ImagePool:
             image.holders -= 1
             if image.holders > 0 or image.generation == 0:
                 return
-            if image.generation < 0:
+            if image.generation is None:
                 self._free.append((image.buffer, image.extents))
                 return
             replaced = self._kept.pop(image.generation, None)

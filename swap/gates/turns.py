@@ -9,22 +9,15 @@ import torch
 from transformers import DynamicCache
 
 from hotswapd.swap.arena.image import Image
-from hotswapd.swap.errors import RolledBack
+from hotswapd.swap.errors import Interrupted, RolledBack
 from hotswapd.swap.failures import Contained
 
 from .spec import Limits, Progress, Tell
 
+__all__ = ["GateTurns", "Interrupted", "Surroundings", "Visitor", "forward"]
+
 T = TypeVar("T")
 _AS_A_LANE = 0.5
-
-
-class Interrupted(Exception):
-    """The gates were told to stop: nothing is known of the candidate yet, and it is to be tried again."""
-
-    def __init__(self, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.reason = reason
-        self.sentence = sentence
 
 
 class Visitor(Protocol):

@@ -1,7 +1,8 @@
-"""TODO swap/lanes/asks.py."""
+"""What a request asks of the engine, and the refusal of one that no lane may see."""
 
 from dataclasses import dataclass, field
 
+from .candidate import Candidate
 from .sampling import Sampling
 
 
@@ -25,6 +26,6 @@ class Ask:
     max_tokens: int
     stop: tuple[str, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
-    generation: int | None = None
+    generation: int | Candidate | None = None
     key: str = ""
     tag: str = ""

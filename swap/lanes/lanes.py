@@ -17,7 +17,19 @@ from .lane import Lane, LaneDead, LaneSpec, Turns
 from .revival import Revival
 from .sampling import Seen
 from .seats import SideLanes
-from .tickets import CANDIDATE, Ended, LaneRequest, LanesFull, LaneStatus, NoGeneration, NoLane, Progress, Seat, Ticket
+from .tickets import (
+    CANDIDATE,
+    Candidate,
+    Ended,
+    LaneRequest,
+    LanesFull,
+    LaneStatus,
+    NoGeneration,
+    NoLane,
+    Progress,
+    Seat,
+    Ticket,
+)
 
 if TYPE_CHECKING:
     from hotswapd.swap.arena.image import Image
@@ -111,7 +123,9 @@ class Lanes(SideLanes):
             if released is not None and released is not image:
                 self._turns.release(released)
 
-    def submit(self, request: LaneRequest, hear: Callable[[Progress], None], generation: int | None = None) -> Ticket:
+    def submit(
+        self, request: LaneRequest, hear: Callable[[Progress], None], generation: int | Candidate | None = None
+    ) -> Ticket:
         """Queue a request in the live generation's lane, or in that of the generation it asks for.
 
         Raises LanesFull, NoGeneration or ResidentLost.
@@ -196,18 +210,18 @@ class Lanes(SideLanes):
     def _served(self) -> list[int]:
         seats = [seat for seat in (self._current, self._beside) if seat is not None]
         seats += [seat for seat in self._seats if not self._is_open(seat) and seat.tickets and not seat.withdrawn]
-        return [seat.image.generation for seat in seats]
+        return [seat.image.number for seat in seats]
 
-    def _seat_of(self, generation: int | None) -> Seat:
+    def _seat_of(self, generation: int | Candidate | None) -> Seat:
         if self._current is not None and generation in (None, self._current.image.generation):
             return self._current
-        if generation == CANDIDATE and self._lent is not None:
+        if generation is CANDIDATE and self._lent is not None:
             return self._lent
         for seat in self._seats:
             asked = seat.tickets or seat is self._beside
             if asked and not seat.withdrawn and seat.image.generation == generation:
                 return seat
-        raise NoGeneration(-1 if generation is None else generation, self._served())
+        raise NoGeneration(generation, self._served())
 
     def _enter(self, seat: Seat, request: LaneRequest, hear: Callable[[Progress], None]) -> Ticket | None:
         """Put a request into its lane; None when the lane's thread is dead or dying. Legal with the lock only."""

@@ -7,19 +7,29 @@ from typing import TYPE_CHECKING
 
 from transformers.generation.continuous_batching.requests import GenerationOutput, RequestStatus
 
+from hotswapd.swap.errors import NoLane
+
+from .candidate import CANDIDATE, Candidate
+from .ended import Ended
 from .lane import Lane
 from .sampling import Sampling, Seen
 
 if TYPE_CHECKING:
     from hotswapd.swap.arena.image import Image
 
-
-CANDIDATE = -1
-"""The generation that a request names which is meant for the candidate in the lane that is lent to it."""
-
-
-class NoLane(Exception):
-    """Every lane still has requests of an older generation: the candidate is HELD with `no_lane`."""
+__all__ = [
+    "CANDIDATE",
+    "Candidate",
+    "Ended",
+    "LaneRequest",
+    "LaneStatus",
+    "LanesFull",
+    "NoGeneration",
+    "NoLane",
+    "Progress",
+    "Seat",
+    "Ticket",
+]
 
 
 class LanesFull(Exception):
@@ -29,10 +39,20 @@ class LanesFull(Exception):
 class NoGeneration(Exception):
     """No lane has the generation that was asked for. `available` are those that can be asked for."""
 
-    def __init__(self, wanted: int, available: Sequence[int]) -> None:
+    def __init__(self, wanted: int | Candidate | None, available: Sequence[int]) -> None:
+        """`wanted` None is the live one, which there is not before the first goes live and after `Lanes.stop`."""
         self.available = tuple(available)
         listed = ", ".join(f"g{number}" for number in self.available)
-        super().__init__(f"generation {wanted} is not served any more; there is {listed or 'none'}")
+        super().__init__(f"{_name(wanted)} is not served any more; there is {listed or 'none'}")
+
+
+def _name(wanted: int | Candidate | None) -> str:
+    match wanted:
+        case None:
+            return "the live generation"
+        case Candidate():
+            return wanted.value
+    return f"generation {wanted}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +100,6 @@ class LaneStatus:
     waiting: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a request went: `finish` is ``stop``, ``length``, ``error`` or ``cancelled``.
-
-    `non_finite` says that a logit of one of its tokens was NaN or infinite; `seconds` is from its first token to its
-    last, `first` from its arrival to its first token, 0 without one. `tag` is its request's. `logprob` is the mean
-    log-probability of its tokens in nats, None unless each of them was scored.
-    """
-
-    generation: int
-    token_ids: tuple[int, ...]
-    finish: str
-    non_finite: bool
-    seconds: float
-    first: float = 0.0
-    tag: str = ""
-    logprob: float | None = None
-
-
 class Ticket:
     """A request under way: which generation answers it, and the way to cancel it."""
 
@@ -107,7 +108,7 @@ class Ticket:
     ) -> None:
         image = seat.image
         self.name = name
-        self.generation: int = image.generation
+        self.generation: int = image.number
         self.digest: str = image.digest
         self.started = False
         self.non_finite = False
@@ -163,4 +164,4 @@ class Seat:
     def status(self) -> LaneStatus:
         """Describe it; legal with the lanes' lock."""
         active = sum(ticket.started for ticket in self.tickets.values())
-        return LaneStatus(self.image.generation, active, len(self.tickets) - active)
+        return LaneStatus(self.image.number, active, len(self.tickets) - active)

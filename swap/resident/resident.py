@@ -30,6 +30,8 @@ from .sanity import check_base, judge, probe_prompts, run_probe
 
 DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
+Seat = Callable[[Image], None]
+"""Binds an image to the place that new requests go to, and raises when there is none: `Lanes.go_live`."""
 
 _SMALL = 1 << 20
 """Bytes of an arena on a CPU that this thread copies alone: torch would wake its others, which takes longer."""
@@ -37,6 +39,10 @@ _HELPERS = 3
 """Threads that help with staging at most."""
 _WORTH_HELPERS = 256 << 10
 """Bytes a tensor from which they help; with smaller ones they wait for the interpreter lock."""
+
+
+def _nowhere(image: Image) -> None:
+    """Bind it to nothing: whoever takes a turn names its image."""
 
 
 class Resident:
@@ -56,8 +62,6 @@ class Resident:
         self.pool = ImagePool(self.arena.layout.size, images, base.device)
         self.base_image = Image(torch.zeros_like(self.arena.buffer), digest="0" * 64, generation=0, holders=1, ranks={})
         self.live = self.base_image
-        self.seat: Callable[[Image], None] = lambda image: None
-        """Binds an image to the place that new requests go to; raises when there is none. Lanes set it."""
         self.compilations = CompileCounter()
         self._warm_at = 0
         self._turns = FairLock()
@@ -144,11 +148,22 @@ class Resident:
                 numbers.append(run_probe(self.model, prompt))
         return judge(numbers, self._usual)
 
-    def commit(self, image: Image, generation: int) -> float:
+    def commit(self, image: Image, generation: int, seat: Seat = _nowhere) -> float:
         """Make a verified image live, and return the seconds in which no step could run because of it.
 
-        When there is no place for it (`seat` raises) what was live is live again before the error leaves. Raises
-        ResidentLost when the copy fails and cannot be taken back.
+        `seat` binds the image to where new requests go. Raises what `seat` raises, and what `changing` does.
+        """
+        with self.changing(image, generation) as pause:
+            seat(image)
+        return pause
+
+    @contextmanager
+    def changing(self, image: Image, generation: int) -> Iterator[float]:
+        """Copy a verified image into the arena; it is live when the body ends.
+
+        Yields the seconds in which no step could run because of the copy. The body makes the change durable and binds
+        the image to where new requests go; when it raises, what was live is live again before the error leaves. Raises
+        ResidentLost when a copy fails and cannot be taken back.
         """
         before = self.live
         with Contained(), self._turns:
@@ -157,7 +172,7 @@ class Resident:
             pause = time.perf_counter() - began
         numbered, image.generation = image.generation, generation
         try:
-            self.seat(image)
+            yield pause
         except BaseException:
             image.generation = numbered
             with self._turns:
@@ -166,14 +181,13 @@ class Resident:
         self.hold(image)
         self.live = image
         self.release(before)
-        return pause
 
-    def swap(self, directory: Path, generation: int, digest: str = "") -> Image:
+    def swap(self, directory: Path, generation: int, digest: str = "", seat: Seat = _nowhere) -> Image:
         """Admit, stage, verify and commit an artifact. Raises Rejected or RolledBack; what was live is live then."""
         image = self.stage(self.admit(directory), digest)
         try:
             self.verify(image)
-            self.commit(image, generation)
+            self.commit(image, generation, seat)
         finally:
             self.drop(image)
         return image

@@ -45,7 +45,6 @@ class FakeResident:
         self.base_image = Image(None, digest="0" * 64, generation=0, holders=1)
         self.live = self.base_image
         self.pool = SimpleNamespace(kept=lambda number: None)
-        self.seat: Callable[[Image], None] = lambda image: None
         self.tolerant = False
         self.touched: list[str] = []
         self.before_verify: Callable[[], None] = lambda: None
@@ -66,10 +65,10 @@ class FakeResident:
             raise RolledBack("probe_not_finite", "a probe prompt gives NaN")
         return {}
 
-    def commit(self, image: Image, generation: int) -> float:
+    def commit(self, image: Image, generation: int, seat: Callable[[Image], None] = lambda image: None) -> float:
         numbered, image.generation = image.generation, generation
         try:
-            self.seat(image)
+            seat(image)
         except BaseException:
             image.generation = numbered
             raise
@@ -178,7 +177,6 @@ class Queue:
         self.ledger.recover()
         self.inbox = Inbox(self.ledger, self.places, self.clock)
         base = base_generation("main", 0.0)
-        self.resident.seat = lambda image: None  # a new process has a new resident, which no lane is bound to yet
         engine: Any = SimpleNamespace(resident=self.resident, lanes=self.lanes, busy=lambda: False)
         self.pipeline = Pipeline(engine, self.ledger, self.store, self.fingerprint, live=pointed or base)
         self.ledger.reopen(self.fingerprint)

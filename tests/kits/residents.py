@@ -28,7 +28,7 @@ def opened(base: Path, **spec: Any) -> Iterator[Resident]:
 
 def go_live(resident: Resident, adapter: Path) -> Image:
     """Swap an adapter in, as the next generation."""
-    return resident.swap(adapter, max(0, resident.live.generation) + 1)
+    return resident.swap(adapter, (resident.live.generation or 0) + 1)
 
 
 def answer(resident: Resident, image: Image | None = None, model: Any = None) -> list[torch.Tensor]:

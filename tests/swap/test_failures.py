@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hotswapd.swap.errors import ResidentLost, RolledBack
-from hotswapd.swap.failures import Contained, is_sticky, let_go
+from hotswapd.swap.failures import Contained, classify, is_sticky, let_go
 
 STICKY = [
     "CUDA error: an illegal memory access was encountered",
@@ -53,6 +53,13 @@ def test_other_failures_are_none_of_the_devices(text: str) -> None:
     """A shortage of memory passes, and an error of the model is the model's."""
     assert not is_sticky(RuntimeError(text))
     assert not is_sticky(torch.cuda.OutOfMemoryError("CUDA error: out of memory"))
+
+
+def test_each_kind_of_failure_has_a_name() -> None:
+    """For the daemon, which knows no torch: what is out of memory is not sticky, on either side of the bus."""
+    assert classify(RuntimeError(STICKY[0])) == "sticky"
+    assert classify(torch.cuda.OutOfMemoryError("CUDA out of memory")) == classify(MemoryError()) == "memory"
+    assert [classify(RuntimeError(text)) for text in PASSING] == ["other"] * len(PASSING)
 
 
 def test_without_it_the_traceback_keeps_the_tensor() -> None:

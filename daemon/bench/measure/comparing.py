@@ -98,7 +98,7 @@ def expected(scene: Scene) -> dict[tuple[Tokens, int], Tokens]:
 def _one_model(scene: Scene) -> Iterator[Way]:
     with _engine(scene, images=2) as engine:
         images = [_staged(engine.resident, adapter) for adapter in _adapters(scene)]
-        engine.resident.commit(images[0], 1)
+        engine.resident.commit(images[0], 1, engine.lanes.go_live)
         images[1].generation = 2
         engine.lanes.go_beside(images[1])
 
@@ -113,7 +113,7 @@ def _two_models(scene: Scene) -> Iterator[Way]:
     with ExitStack() as stack:
         engines = [stack.enter_context(_engine(scene, images=1)) for _ in range(2)]
         for engine, adapter in zip(engines, _adapters(scene), strict=True):
-            engine.resident.commit(_staged(engine.resident, adapter), 1)
+            engine.resident.commit(_staged(engine.resident, adapter), 1, engine.lanes.go_live)
 
         def answer(prompt: Tokens, arm: int) -> Tokens:
             return _complete(engines[arm], Ask(prompt, scene.preset.tokens))

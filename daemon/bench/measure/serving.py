@@ -65,7 +65,7 @@ class Server:
         free = threading.Event()
         while True:
             try:
-                self.engine.resident.commit(image, self._generation + 1)
+                self.engine.resident.commit(image, self._generation + 1, self.engine.lanes.go_live)
             except NoLane:
                 self.held += 1
                 free.wait(_RETRY)

@@ -83,7 +83,7 @@ def test_two_hundred_swaps_compile_nothing_and_change_no_meaning(llama: Served, 
     choose = random.Random(20261125)
     order = [*MIX, *(choose.choice(list(MIX)) for _ in range(SWAPS - len(MIX)))]
     for number, name in enumerate(order, start=1):
-        image = resident.swap(adapters[name], number)
+        image = resident.swap(adapters[name], number, seat=compiled.lanes.go_live)
         with resident.turn(image):
             ours = [logits(whole, FIXED)]
         assert largest_difference(ours, truths[name].logits) < 1e-4, name

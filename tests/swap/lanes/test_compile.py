@@ -22,18 +22,20 @@ SIZES = {"lanes": 2, "context_tokens": 128, "batch_tokens": 128}
 START = """
 import json, sys, time
 from pathlib import Path
-from hotswapd.daemon.state_dir import prepare_caches
+from hotswapd.daemon.service.state_dir import prepare_caches
 prepare_caches(Path(sys.argv[1]))
 from torch._dynamo.utils import counters
-from hotswapd.swap.base import ResidentSpec
-from hotswapd.swap.engine import Ask, Engine, EngineSpec
-from hotswapd.swap.resident import Resident
+from hotswapd.swap.resident.base import ResidentSpec
+from hotswapd.swap.engine import Engine
+from hotswapd.swap.lanes.asks import Ask
+from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.resident.resident import Resident
 resident = Resident.open(ResidentSpec(sys.argv[2], max_rank=16, images=4))
 engine = Engine(resident, EngineSpec(compile=True, **json.loads(sys.argv[4])))
 told, began = [], time.perf_counter()
 engine.open(told.append)
 seconds = time.perf_counter() - began
-resident.swap(Path(sys.argv[3]), generation=1)
+resident.swap(Path(sys.argv[3]), generation=1, seat=engine.lanes.go_live)
 answer = engine.complete(Ask((5, 6, 7), 8))
 cache = dict(counters["inductor"])
 engine.close(1.0)
@@ -101,7 +103,7 @@ def test_a_model_that_auto_cannot_compile_is_served_as_it_is(monkeypatch: pytest
             assert not engine.compiled
             assert not any(seat.lane._loop.is_running() for seat in compiled._seats)
             assert engine.complete(Ask(SHORT_ASK, 6)).token_ids == reference(None, SHORT_ASK, 6)
-            made.resident.swap(adapter(1), generation=1)
+            made.resident.swap(adapter(1), generation=1, seat=engine.lanes.go_live)
             assert engine.complete(Ask(SHORT_ASK, 6)).token_ids == reference(1, SHORT_ASK, 6)
         finally:
             engine.close(1.0)

@@ -110,7 +110,7 @@ def test_a_rollback_to_an_image_that_a_lane_still_has_takes_that_lane_over(one: 
     _, listener = one.ask(SHORT, tokens=120)
     assert listener.begun.wait(LONG)
     one.swap(1)
-    one.resident.commit(first, first.generation)
+    one.resident.commit(first, 1, one.lanes.go_live)
     assert one.resident.live.generation == 1
     assert one.right(*one.ask(SHARED), SHARED)
     listener.wait()

@@ -25,7 +25,7 @@ def prepared(one: Bench) -> list[Image]:
 def commit(one: Bench, image: Image, index: int) -> None:
     number = max(one.made) + 1
     one.made[number] = index % 4
-    one.resident.commit(image, number)
+    one.resident.commit(image, number, one.lanes.go_live)
     one.resident.drop(image)
 
 

@@ -41,7 +41,7 @@ def test_what_was_beside_goes_live_in_its_own_lane(one: Bench):
     image = staged(one, 1, 2)
     one.lanes.go_beside(image)
     ticket, heard = one.ask(PROMPT, tokens=60)
-    one.resident.commit(image, 2)
+    one.resident.commit(image, 2, one.lanes.go_live)
     assert one.lanes.generations()[0] == 2
     new = one.ask(PROMPT, tokens=24)
     assert new[0].generation == 2

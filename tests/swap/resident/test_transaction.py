@@ -69,9 +69,18 @@ def _half(resident: Resident, image: Image) -> None:
     resident.arena.buffer[:middle].copy_(image.buffer[:middle])
 
 
-def _fails(resident: Resident, candidate: Path, kind: type[BaseException] = OSError) -> BaseException:
+def _nowhere(image: Image) -> None:
+    """Stand for a place that is always there."""
+
+
+def _fails(
+    resident: Resident,
+    candidate: Path,
+    kind: type[BaseException] = OSError,
+    seat: Callable[[Image], None] = _nowhere,
+) -> BaseException:
     with pytest.raises(kind) as caught:
-        resident.swap(candidate, 99)
+        resident.swap(candidate, 99, seat=seat)
     return caught.value
 
 
@@ -175,17 +184,16 @@ def test_a_copy_to_the_candidate_that_fails_half_way_is_taken_back(
     "error", [RuntimeError("no lane"), OSError(errno.ENOSPC, "full"), KeyboardInterrupt()], ids=repr
 )
 def test_a_place_that_cannot_be_had_is_the_end_of_the_candidate(
-    resident: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    resident: Resident, candidate: Path, error: BaseException
 ) -> None:
     """The seat, which is where the daemon writes ledger and pointer, comes last and may still say no."""
-    seen: list[int] = []
+    seen: list[int | None] = []
 
     def seat(image: Image) -> None:
         seen.append(image.generation)
         raise error
 
-    monkeypatch.setattr(resident, "seat", seat)
-    assert _fails(resident, candidate, type(error)) is error
+    assert _fails(resident, candidate, type(error), seat) is error
     assert seen == [99]
 
 
@@ -226,8 +234,7 @@ def test_a_seat_that_says_no_and_a_copy_back_that_fails_are_a_loss(
     """The candidate is in the arena and has no place."""
     failing = Failing(own._copy, RuntimeError("the copy failed"), _copies(own), ever_after=True)
     monkeypatch.setattr(own, "_copy", failing)
-    monkeypatch.setattr(own, "seat", Failing(own.seat, RuntimeError("no lane"), 0))
-    _fails(own, candidate, ResidentLost)
+    _fails(own, candidate, ResidentLost, Failing(_nowhere, RuntimeError("no lane"), 0))
 
 
 @pytest.mark.parametrize("good", range(3))
@@ -248,10 +255,8 @@ def test_a_device_that_fails_for_good_is_a_loss(
 
 def test_after_all_that_a_good_one_goes_live(llama: Served, own: Resident, candidate: Path) -> None:
     """Failures cost no buffer: more of them than there are images, and the next candidate means what PEFT says."""
-    seat = own.seat
-    own.seat = Failing(seat, RuntimeError("no lane"), 0, ever_after=True)
+    seat = Failing(_nowhere, RuntimeError("no lane"), 0, ever_after=True)
     for _ in range(6):
-        _fails(own, candidate, RuntimeError)
-    own.seat = seat
+        _fails(own, candidate, RuntimeError, seat)
     go_live(own, candidate)
     assert largest_difference(answer(own), reference(llama.base, candidate)) < 1e-4
