@@ -95,9 +95,9 @@ class Verification:
     def _usual_norms(self) -> list[float]:
         """Read the update norms of the last generations that nobody rolled back from."""
         found: list[float] = []
-        for generation in self._ledger.generations(_USUAL, good=True):
+        for generation in self._ledger.generations.newest(_USUAL, good=True):
             with suppress(KeyError):  # the ledger was lost, and the generation is known from the pointer alone
-                verdicts = self._ledger.row(generation.swap_id).verify
+                verdicts = self._ledger.rows.get(generation.swap_id).verify
                 found += [norm for one in verdicts if (norm := one["numbers"].get("update_norm"))]
         return found
 

@@ -44,7 +44,7 @@ class Guard:
 
     def _act(self, verdict: Verdict) -> None:
         live = self.rollback.pipeline.live
-        if self.ledger.flag("pinned", False):
+        if self.ledger.flags.pinned:
             log.error("pinned_though_bad", generation=live.number, code=verdict.code, detail=verdict.sentence)
             return
         try:
@@ -57,7 +57,7 @@ class Guard:
 
     def _note(self, swap_id: str, verdict: Verdict) -> None:
         try:
-            row = self.ledger.row(swap_id)
+            row = self.ledger.rows.get(swap_id)
         except KeyError:
             return  # the ledger was lost, and what is live is known from the pointer alone
         self.ledger.amend(row, verify=(*row.verify, record(verdict)))

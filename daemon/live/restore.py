@@ -69,7 +69,7 @@ class Restorer:
     def _candidates(self, pointed: Generation) -> Iterator[Generation]:
         yield pointed
         try:
-            yield from (one for one in self.ledger.generations(_TRIES, good=True) if one.number < pointed.number)
+            yield from (one for one in self.ledger.generations.newest(_TRIES, good=True) if one.number < pointed.number)
         except LedgerDown:
             return
 
@@ -80,7 +80,7 @@ class Restorer:
         try:
             self._make_live(generation)
         except (RolledBack, Rejected) as error:
-            self._write(lambda: self.ledger.end_attempt(generation.digest, BOOT))
+            self._write(lambda: self.ledger.attempts.end(generation.digest, BOOT))
             if isinstance(error, Rejected):
                 raise
             log.error("restore_failed", generation=generation.number, code=error.code, detail=error.sentence)  # noqa: TRY400
@@ -118,7 +118,7 @@ class Restorer:
         return False
 
     def _fetch_again(self, generation: Generation) -> None:
-        row = self.ledger.live_row()
+        row = self.ledger.rows.live()
         if row is None or row.swap_id != generation.swap_id:
             return
         with self.ledger.together():
@@ -130,7 +130,7 @@ class Restorer:
 
     def _ask_its_source(self, live: Row) -> None:
         """Fetch what an operator went back to from where it was once seen; an operator has nothing to fetch from."""
-        seen = self.ledger.sighted(live.uri, live.revision, OPERATOR)
+        seen = self.ledger.rows.sighted(live.uri, live.revision, OPERATOR)
         if seen is None:
             return
         self.ledger.move(live, State.RETIRED, "artifact_lost", _LOST)
@@ -148,11 +148,11 @@ class Restorer:
     def _deadly(self, generation: Generation) -> bool:
         """Say whether the process died in this step again and again; write that it is under way if not."""
         try:
-            deaths, _ = self.ledger.deaths(generation.digest, BOOT)
+            deaths, _ = self.ledger.attempts.deaths(generation.digest, BOOT)
             if deaths >= _DEATHS:
                 log.error("restore_skipped", generation=generation.number, deaths=deaths)
                 return True
-            self.ledger.begin_attempt(generation.digest, BOOT, "restoring")
+            self.ledger.attempts.begin(generation.digest, BOOT, "restoring")
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
         return False
@@ -161,7 +161,7 @@ class Restorer:
         """Bring the ledger and the pointer up to what is live; serving does not wait for a disk that is full."""
         try:
             for kind in (BOOT, SWAP):  # a process that died between pointer and ledger did not die of these bytes
-                self.ledger.end_attempt(generation.digest, kind, forget=True)
+                self.ledger.attempts.end(generation.digest, kind, forget=True)
             self.ledger.adopt(generation, OPERATOR)
             self.store.point(generation.record())
         except Exception as error:  # noqa: BLE001 - it is live, whatever cannot be written now

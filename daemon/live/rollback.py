@@ -36,12 +36,12 @@ class Rollback:
         """Find the generation to go back to, by default the last good one before the live one. Raises Conflict."""
         live = self.pipeline.live
         if number is None:
-            older = (one for one in self.ledger.generations(1000, good=True) if one.number < live.number)
+            older = (one for one in self.ledger.generations.newest(1000, good=True) if one.number < live.number)
             found: Generation | None = next(older, self.base)
         else:
-            found = self.base if number == 0 else self.ledger.generation(number)
+            found = self.base if number == 0 else self.ledger.generations.get(number)
         if found is None:
-            kept = ", ".join(str(one.number) for one in self.ledger.generations(8))
+            kept = ", ".join(str(one.number) for one in self.ledger.generations.newest(8))
             raise Conflict("no_such_generation", f"there is no generation {number}; there are 0 (the base), {kept}")
         if found.number == live.number:
             raise Conflict("already_live", f"generation {live.number} is live already")
@@ -66,10 +66,10 @@ class Rollback:
         """
         bad = self.pipeline.live
         left = Left(State.ROLLED_BACK, code, sentence)
-        older = [one for one in self.ledger.generations(_TRIES, good=True) if one.number < bad.number]
+        older = [one for one in self.ledger.generations.newest(_TRIES, good=True) if one.number < bad.number]
         for target in (*older, self.base):
             try:
-                return self.run(target, left, lambda: self.ledger.refuse_generation(bad.number))
+                return self.run(target, left, lambda: self.ledger.generations.refuse(bad.number))
             except Conflict as refusal:
                 if refusal.code == "no_lane":
                     raise

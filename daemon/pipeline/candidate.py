@@ -101,7 +101,7 @@ class Pipeline:
         if row.digest == self.live.digest and not row.forced:
             why = f"these bytes are live already, as generation {self.live.number}"
             self._ledger.pass_by(row, "already_live", why)
-            return self._ledger.row(row.swap_id)
+            return self._ledger.rows.get(row.swap_id)
         known = self._known_verdict(row)
         return self._end(row, known) if known else self._try(row, pinned=pinned)
 
@@ -112,15 +112,15 @@ class Pipeline:
     def _known_verdict(self, row: Row) -> Ending | None:
         """Find out without touching anything that these bytes will not go live."""
         if row.forced:
-            self._ledger.end_attempt(row.digest, SWAP, forget=True)
+            self._ledger.attempts.end(row.digest, SWAP, forget=True)
             return None
         if self.rollout is not None and self.rollout.is_canary(row.digest):
             return Ending(State.SUPERSEDED, "already_canary", "these bytes are the canary already")
-        deaths, stage = self._ledger.deaths(row.digest, SWAP)
+        deaths, stage = self._ledger.attempts.deaths(row.digest, SWAP)
         if deaths >= _DEATHS:
             remedy = "`hotswapd submit --again` tries it once more"
             return Ending(State.QUARANTINED, "process_died", f"the process died {deaths} times in {stage}; {remedy}")
-        before = self._ledger.verdict(row.digest, self.fingerprint)
+        before = self._ledger.rows.verdict(row.digest, self.fingerprint)
         return Ending(before.state, before.reason, before.detail) if before else None
 
     def _try(self, row: Row, *, pinned: bool) -> Row:
@@ -132,8 +132,8 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - whatever a candidate does, the next one gets its turn
             ending = self._explain(error)
         if ending is None:
-            return self._ledger.row(row.swap_id)
-        self._ledger.end_attempt(row.digest, SWAP)
+            return self._ledger.rows.get(row.swap_id)
+        self._ledger.attempts.end(row.digest, SWAP)
         return self._end(progress.row, ending)
 
     def _attempt(self, progress: "_Progress", *, pinned: bool) -> Ending | None:
@@ -145,20 +145,20 @@ class Pipeline:
             return Ending(State.WAITING, "artifact_lost", f"its copy in the store {what}; it is fetched again")
         with _reading(artifact.path), progress.step("admit", State.ADMITTED):
             plan = self.resident.admit(artifact.path)
-        self._ledger.begin_attempt(row.digest, SWAP, "staging")
+        self._ledger.attempts.begin(row.digest, SWAP, "staging")
         with _reading(artifact.path), progress.step("stage", State.STAGED):
             image = self.resident.stage(plan, row.digest, Pace(self._engine.busy))
         try:
-            self._ledger.begin_attempt(row.digest, SWAP, "verification")
+            self._ledger.attempts.begin(row.digest, SWAP, "verification")
             with progress.step("verify", State.VERIFIED):
                 self._verify(progress, image, artifact.path)
-            if pinned or self._ledger.flag("pinned", False):  # it may have been pinned meanwhile
+            if pinned or self._ledger.flags.pinned:  # it may have been pinned meanwhile
                 return Ending(State.HELD, PINNED, _PINNED_SENTENCE)
             if self.rollout is not None and self.rollout.takes():
                 self.rollout.begin(progress.row, image)
                 return None
-            self._ledger.begin_attempt(row.digest, SWAP, "commit")
-            self.commit(lambda: progress.row, image, self._ledger.next_generation())
+            self._ledger.attempts.begin(row.digest, SWAP, "commit")
+            self.commit(lambda: progress.row, image, self._ledger.generations.next_number())
         finally:
             self.resident.drop(image)
         return None
@@ -193,7 +193,7 @@ class Pipeline:
             with self._pointing(), self._ledger.together():
                 row = make_row()
                 at = Generation(number, row.uri, row.revision, row.digest, time.time(), row.swap_id, row.stamp)
-                self._ledger.end_attempt(row.digest, SWAP, forget=True)
+                self._ledger.attempts.end(row.digest, SWAP, forget=True)
                 with self._ledger.going_live(row, at, left):
                     self._store.point(at.record())
                 failpoint("pointed")
@@ -227,7 +227,7 @@ class Pipeline:
 
     def _note_pause(self, swap_id: str, pause: float) -> None:
         try:
-            row = self._ledger.row(swap_id)
+            row = self._ledger.rows.get(swap_id)
             self._ledger.amend(row, seconds=row.seconds | {"pause": pause})
         except LedgerDown as error:
             log.warning("pause_not_recorded", detail=str(error))  # it is live, whatever cannot be written now

@@ -92,7 +92,7 @@ class Worker:
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + _TICK
             self._tick()
-        if self._ledger.flag("paused", False):
+        if self._ledger.flags.paused:
             raise Interrupted(PAUSED, PAUSED_SENTENCE)
         if (self._urgent() or not self._commands.empty()) and not self._room():
             raise Interrupted("interrupted", "its lane is needed to change what is live; it is tried again after that")
@@ -115,8 +115,8 @@ class Worker:
             left = Left(State.ROLLED_BACK, "operator", f"rolled back by hand to generation {target.number}")
 
             def also() -> None:
-                self._ledger.refuse_generation(before.number)
-                self._ledger.set_flag("pinned", not follow)
+                self._ledger.generations.refuse(before.number)
+                self._ledger.flags.set("pinned", not follow)
 
             with contextlib.nullcontext() if follow else self._pinned():
                 return self.rollback.run(target, left, also)
@@ -148,12 +148,12 @@ class Worker:
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[None]:
         """Pin before the step, so that a death within it cannot lose the pin; as it was before when the step fails."""
-        was = bool(self._ledger.flag("pinned", False))
-        self._ledger.set_flag("pinned", value=True)
+        was = self._ledger.flags.pinned
+        self._ledger.flags.set("pinned", value=True)
         try:
             yield
         except BaseException:
-            self._ledger.set_flag("pinned", was)
+            self._ledger.flags.set("pinned", was)
             raise
 
     def do(self, run: Callable[[], Generation]) -> Generation:
@@ -191,8 +191,8 @@ class Worker:
 
     def _candidate(self) -> bool:
         conditions = Conditions(
-            paused=bool(self._ledger.flag("paused", False)),
-            pinned=bool(self._ledger.flag("pinned", False)),
+            paused=self._ledger.flags.paused,
+            pinned=self._ledger.flags.pinned,
             room=self._room(),
             now=time.time(),
         )

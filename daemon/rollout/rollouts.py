@@ -131,8 +131,8 @@ class Rollouts:
             self.end(State.SUPERSEDED, "newer_canary", f"{row.uri} is newer, and was verified while it was a canary")
         if self._due is not None or not self.engine.lanes.room():
             raise NoLane("the canary before has requests still")
-        self.ledger.begin_attempt(row.digest, SWAP, GATE)
-        number = self.ledger.next_generation()
+        self.ledger.attempts.begin(row.digest, SWAP, GATE)
+        number = self.ledger.generations.next_number()
         at = Generation(number, row.uri, row.revision, row.digest, time.time(), row.swap_id, row.stamp)
         self.ledger.reserve(row, at)
         image.generation = number
@@ -199,7 +199,7 @@ class Rollouts:
     def halt(self) -> None:
         """Say, at a proper end of the process, that the canary has killed nobody; it is tried again after the start."""
         if self.trial is not None and self._image is not None:
-            self.ledger.end_attempt(self._image.digest, SWAP)
+            self.ledger.attempts.end(self._image.digest, SWAP)
 
     def _start(self, image: "Image", number: int, swap_id: str, shares: tuple[float, ...], *, decides: bool) -> None:
         self.engine.lanes.go_beside(image)
@@ -221,9 +221,9 @@ class Rollouts:
             return _End(State.HELD, "interrupted", _INTERRUPTED, {})
         if not self._swap_id:
             return None
-        if self.ledger.row(self._swap_id).state != State.VERIFIED:
+        if self.ledger.rows.get(self._swap_id).state != State.VERIFIED:
             return _End(State.SUPERSEDED, "", "", {})  # it is written already; only its lane is still to be taken
-        if self.ledger.flag("pinned", False):
+        if self.ledger.flags.pinned:
             return _End(State.HELD, PINNED, _PINNED, {})
         return None
 
@@ -258,7 +258,7 @@ class Rollouts:
             log_verdict(verdict, generation=self.number())
 
     def _amend(self) -> Row:
-        row = self.ledger.row(self._swap_id)
+        row = self.ledger.rows.get(self._swap_id)
         fresh = tuple(note for note in self._notes if note not in row.verify)
         return self.ledger.amend(row, verify=(*row.verify, *fresh)) if fresh else row
 
@@ -267,11 +267,11 @@ class Rollouts:
         due = self._due
         assert due is not None
         if self._swap_id:
-            row = self.ledger.row(self._swap_id)
+            row = self.ledger.rows.get(self._swap_id)
             if row.state == State.VERIFIED:
                 with self.ledger.together():
                     self.ledger.move(self._amend(), due.state, due.reason, due.detail, **due.fields)
-                    self.ledger.end_attempt(row.digest, SWAP)
+                    self.ledger.attempts.end(row.digest, SWAP)
             else:
-                self.ledger.end_attempt(row.digest, SWAP)
+                self.ledger.attempts.end(row.digest, SWAP)
         self._due, self._swap_id, self._notes = None, "", []
