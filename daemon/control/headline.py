@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hotswapd.daemon.ledger.flags import HOLDS
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.pipeline.source_threads import Watch
 
@@ -28,8 +29,8 @@ def _live(standing: Standing) -> str:
 
 def _queue(ledger: Ledger) -> list[str]:
     try:
-        waiting = ledger.open_count()
-        flags = [name for name in ("pinned", "paused") if ledger.flag(name, False)]
+        waiting = ledger.rows.open_count()
+        flags = [name for name in HOLDS if ledger.flags.get(name, default=False)]
     except LedgerDown as error:
         return [str(error)]
     if ledger.trouble:

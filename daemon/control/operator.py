@@ -60,7 +60,7 @@ class Operator:
     def history(self, limit: int) -> list[dict[str, Any]]:
         """Return at most `limit` swaps, newest first."""
         with _ledger_needed():
-            return [row.history() for row in self.ledger.history(limit)]
+            return [row.history() for row in self.ledger.rows.history(limit)]
 
     def overview(self) -> dict[str, Any]:
         """Return what the status page shows."""
@@ -69,7 +69,7 @@ class Operator:
     def actions(self, limit: int) -> list[dict[str, Any]]:
         """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""
         with _ledger_needed():
-            return [one | {"at": moment(one["at"])} for one in self.ledger.actions(limit)]
+            return [one | {"at": moment(one["at"])} for one in self.ledger.actions.newest(limit)]
 
     def answerer(self) -> Answerer:
         """Get what answers requests. Raises NotReady while there is none."""
@@ -82,7 +82,7 @@ class Operator:
         """Put an adapter on the queue; `again` tries one that was refused. Raises BadRequest or Conflict."""
         with self._noting("submit", f"{uri}{' again' if again else ''}", peer):
             address, watch = self._place(uri)
-            row = self.ledger.latest(address)
+            row = self.ledger.rows.latest(address)
             if row is not None and row.state in OPEN:
                 self.inbox.hurry(row)
                 return _brief(row)
@@ -118,21 +118,21 @@ class Operator:
     def unpin(self, peer: Peer | None) -> dict[str, Any]:
         """Let new adapters go live again."""
         with self._noting("unpin", "", peer):
-            self.ledger.set_flag("pinned", value=False)
+            self.ledger.flags.set("pinned", value=False)
             self.inbox.notify()
             return {"pinned": False}
 
     def pause(self, peer: Peer | None) -> dict[str, Any]:
         """Take nothing from the queue until `resume`."""
         with self._noting("pause", "", peer):
-            self.ledger.set_flag("paused", value=True)
+            self.ledger.flags.set("paused", value=True)
             self.inbox.notify()
             return {"paused": True}
 
     def resume(self, peer: Peer | None) -> dict[str, Any]:
         """Take from the queue again."""
         with self._noting("resume", "", peer):
-            self.ledger.set_flag("paused", value=False)
+            self.ledger.flags.set("paused", value=False)
             self.ledger.move_all(State.HELD, State.FETCHED, "resumed", "", "reason = ?", PAUSED)
             self.inbox.notify()
             return {"paused": False}
@@ -145,9 +145,9 @@ class Operator:
             try:
                 yield
             except FaceError as error:
-                self.ledger.note_action(action, argument, error.code, who)
+                self.ledger.actions.note(action, argument, error.code, who)
                 raise
-            self.ledger.note_action(action, argument, "done", who)
+            self.ledger.actions.note(action, argument, "done", who)
 
     def _place(self, uri: str) -> tuple[str, Watch]:
         try:
@@ -172,7 +172,7 @@ class Operator:
         if not swap_id:
             trouble = watch.health.sentence or "write adapter_config.json and adapter_model.safetensors there first"
             raise Conflict("not_there", f"no adapter was seen at {address} within {_LOOK:.0f} s: {trouble}")
-        return self.ledger.row(swap_id)
+        return self.ledger.rows.get(swap_id)
 
     def _wait_for(self, find: Callable[[], str | None]) -> str | None:
         deadline = time.monotonic() + _LOOK

@@ -27,9 +27,9 @@ def overview(status: Mapping[str, Any], ledger: Ledger, pictures: Sequence[Mappi
         "pictures": list(pictures),
     }
     try:
-        answer["lives"] = [_life(row, at) for row, at in ledger.lives(_LIVES)]
-        answer["refusals"] = [_refusal(row) for row in ledger.refusals(_REFUSALS)]
-        answer["actions"] = [_action(one) for one in ledger.actions(_ACTIONS)]
+        answer["lives"] = [_life(row, at) for row, at in ledger.rows.lives(_LIVES)]
+        answer["refusals"] = [_refusal(row) for row in ledger.rows.refusals(_REFUSALS)]
+        answer["actions"] = [_action(one) for one in ledger.actions.newest(_ACTIONS)]
     except LedgerDown as error:
         answer["status"]["trouble"] = str(error)
     return answer

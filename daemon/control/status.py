@@ -35,10 +35,10 @@ def status(standing: Standing, ledger: Ledger, watches: Iterable[Watch], residen
         "trouble": ledger.trouble or None,  # also when it can be read: what it does not take is not remembered
     }
     try:
-        answer["pinned"] = bool(ledger.flag("pinned", False))
-        answer["paused"] = bool(ledger.flag("paused", False))
-        answer["queue"] = _queue(ledger.open_rows(limit=_QUEUE), watches)
-        answer["queue_depth"] = ledger.open_count()
+        answer["pinned"] = ledger.flags.pinned
+        answer["paused"] = ledger.flags.paused
+        answer["queue"] = _queue(ledger.rows.open(limit=_QUEUE), watches)
+        answer["queue_depth"] = ledger.rows.open_count()
     except LedgerDown as error:
         answer["trouble"] = str(error)
     return answer

@@ -3,11 +3,12 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
 
+from .holds import Holds
 from .rows import Row
 from .schema import Foreign, connect, set_aside
 
@@ -21,19 +22,22 @@ class LedgerDown(Exception):
 class LedgerFile:
     """One SQLite file with one writer. Every method is legal on any thread.
 
-    A file that is corrupt or foreign is moved aside (`was_lost` is set) and begun anew. When the disk refuses,
-    LedgerDown is raised, `trouble` holds the sentence, and each later call tries again.
+    A file that is corrupt or foreign is moved aside (`was_lost` is set) and a new one is made. When the disk refuses,
+    LedgerDown is raised, `trouble` holds the sentence, and each later call tries again. `on_change` gets the rows whose
+    change of state is durable, on the thread that made it, without the lock.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_change: Callable[[Sequence[Row]], None]) -> None:
         self.path = path
+        self.holds = Holds(path)
         self.was_lost = False
         self.trouble = ""
+        self._on_change = on_change
         self._lock = threading.RLock()
         self._database: sqlite3.Connection | None = None
         self._untold: list[Row] = []
         self._stale = False
-        with contextlib.suppress(LedgerDown), self._reading():
+        with contextlib.suppress(LedgerDown), self.reading():
             self.trouble = ""
 
     def close(self) -> None:
@@ -44,13 +48,13 @@ class LedgerFile:
             self._database = None
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
         """Give the connection to this thread alone. Raises LedgerDown."""
         with self._lock:
             try:
                 yield self._connection()
             except sqlite3.Error as error:
-                self.trouble = f"the ledger {self.path} cannot be used: {error}; free space or mend its permissions"
+                self.trouble = f"the ledger {self.path} cannot be used: {error}; free space or fix its permissions"
                 # A connection made while the disk was read-only would stay so for ever.
                 self._stale = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
                 raise LedgerDown(self.trouble) from error
@@ -62,16 +66,21 @@ class LedgerFile:
         return self._database or self._open()
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
         """Give the connection inside a transaction, or in the one that is under way. Raises LedgerDown."""
-        with self._reading() as database:
+        with self.reading() as database:
             if database.in_transaction:
                 yield database
                 return
             with self._committing(database):
                 yield database
-            told, self._untold = self._untold, []
-        self._tell(told)
+            changed, self._untold = self._untold, []
+        if changed:
+            self._on_change(changed)
+
+    def tell(self, rows: Sequence[Row]) -> None:
+        """Tell `on_change` of these rows once the transaction that is under way is durable."""
+        self._untold += rows
 
     @contextlib.contextmanager
     def _committing(self, database: sqlite3.Connection) -> Iterator[None]:
@@ -85,17 +94,7 @@ class LedgerFile:
                 database.execute("ROLLBACK")
             raise
         self.trouble = ""
-        self._committed(database)
-
-    def _committed(self, database: sqlite3.Connection) -> None:
-        """Do what follows a commit; called with the lock."""
-
-    def _begun(self, database: sqlite3.Connection) -> None:
-        """Fill a ledger that was begun anew; called with the lock."""
-
-    def _tell(self, rows: list[Row]) -> None:
-        """Hear of rows whose change is durable; called without the lock."""
-        raise NotImplementedError
+        self.holds.committed(database)
 
     def _open(self) -> sqlite3.Connection:
         is_new = not self.path.exists() or not self.path.stat().st_size
@@ -110,5 +109,5 @@ class LedgerFile:
             self.was_lost = is_new = True
             self._database = connect(self.path)
         if is_new:
-            self._begun(self._database)
+            self.holds.restore(self._database)
         return self._database

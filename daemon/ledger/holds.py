@@ -2,35 +2,71 @@
 
 import json
 import os
+import sqlite3
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 from hotswapd.loaders.store.syncing import fsync_directory
+
+log = structlog.get_logger(__name__)
 
 HOLDS = ("pinned", "paused")
 
 
-def path_of(ledger: Path) -> Path:
-    """Name the file that goes with a ledger."""
-    return ledger.with_name("holds.json")
+def read_flag(database: sqlite3.Connection, name: str, default: Any) -> Any:
+    """Read a row of the table of flags."""
+    found = database.execute("SELECT value FROM flags WHERE name = ?", (name,)).fetchone()
+    return json.loads(found[0]) if found else default
 
 
-def keep_holds(ledger: Path, holds: dict[str, bool]) -> None:
-    """Write what is held, durably and in one step. Raises OSError."""
-    path = path_of(ledger)
-    fresh = path.with_suffix(".new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        json.dump(holds, file)
-        file.flush()
-        os.fsync(fd)
-    fresh.rename(path)
-    fsync_directory(path.parent)
+def write_flag(database: sqlite3.Connection, name: str, value: Any) -> None:
+    """Write a row of the table of flags."""
+    database.execute("INSERT OR REPLACE INTO flags VALUES (?, ?)", (name, json.dumps(value)))
 
 
-def kept_holds(ledger: Path) -> dict[str, bool]:
-    """Read what was held; nothing when there is no file, or it is damaged."""
-    try:
-        found = json.loads(path_of(ledger).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return {name: True for name in HOLDS if isinstance(found, dict) and found.get(name) is True}
+class Holds:
+    """The file beside one ledger. Its caller holds the lock of the ledger."""
+
+    def __init__(self, ledger: Path) -> None:
+        self._path = ledger.with_name("holds.json")
+        self._is_changed = False
+
+    def change(self) -> None:
+        """Remember that the transaction that is under way has set a hold."""
+        self._is_changed = True
+
+    def committed(self, database: sqlite3.Connection) -> None:
+        """Write what is held, if that has changed; what cannot be written here is in the ledger all the same."""
+        if not self._is_changed:
+            return
+        self._is_changed = False
+        try:
+            self._write({name: bool(read_flag(database, name, default=False)) for name in HOLDS})
+        except (OSError, sqlite3.Error) as error:
+            log.warning("holds_not_kept", detail=f"a pin or a pause would not outlive the ledger: {error}")
+
+    def restore(self, database: sqlite3.Connection) -> None:
+        """Set in a new ledger what was held in the one that was lost."""
+        for name in self.kept():
+            write_flag(database, name, value=True)
+
+    def kept(self) -> list[str]:
+        """Name what was held: nothing if there is no file, or a damaged one."""
+        try:
+            found = json.loads(self._path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return []
+        return [name for name in HOLDS if isinstance(found, dict) and found.get(name) is True]
+
+    def _write(self, holds: dict[str, bool]) -> None:
+        """Replace the file durably and in one step. Raises OSError."""
+        fresh = self._path.with_suffix(".new")
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            json.dump(holds, file)
+            file.flush()
+            os.fsync(fd)
+        fresh.rename(self._path)
+        fsync_directory(self._path.parent)

@@ -12,15 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .file import LedgerDown
+from .actions import Actions
+from .attempts import Attempts
+from .file import LedgerDown, LedgerFile
+from .flags import Flags
 from .generation import Generation
-from .questions import NAMES, OPEN_STATES, LedgerRows
+from .generations import Generations
+from .questions import NAMES, OPEN_STATES, Rows
 from .rows import COLUMNS, Find, Row, of_columns, to_columns
 from .states import ENDS, State, require
 
 __all__ = ["Ledger", "LedgerDown", "Overtaken"]
-
-HEAR_NOTHING: Callable[[Sequence[Row]], None] = lambda _: None  # noqa: E731 - a default that has a type
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +46,44 @@ class Overtaken(Exception):
     """Another thread has moved this row meanwhile: look again. Nothing was changed."""
 
 
-class Ledger(LedgerRows):
-    """All rows, and all facts. `hear` is told of rows after each change of state, on the thread that made it."""
+class Ledger:
+    """Everything that changes rows, and parts for the rest: questions, generations, attempts, flags, actions."""
 
-    def __init__(self, path: Path, hear: Callable[[Sequence[Row]], None] = HEAR_NOTHING) -> None:
-        """Open or make the file; see `LedgerFile` for one that cannot be used."""
-        self.hear = hear
-        super().__init__(path)
+    def __init__(self, path: Path, on_change: Callable[[Sequence[Row]], None] = lambda _: None) -> None:
+        """Open or make the file; see `LedgerFile` for one that cannot be used.
+
+        `on_change` gets rows after each durable change of state, on the thread that made it.
+        """
+        self._file = LedgerFile(path, on_change)
+        self.rows = Rows(self._file)
+        self.generations = Generations(self._file)
+        self.attempts = Attempts(self._file)
+        self.flags = Flags(self._file)
+        self.actions = Actions(self._file)
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self._file.path
+
+    @property
+    def was_lost(self) -> bool:
+        """Whether a file that could not be read was moved aside, so that this one is new."""
+        return self._file.was_lost
+
+    @property
+    def trouble(self) -> str:
+        """Why the ledger cannot be used, or was not written last; empty when all is well."""
+        return self._file.trouble
+
+    def close(self) -> None:
+        """Close the file; a later call opens it again."""
+        self._file.close()
 
     def add(self, finds: Iterable[Find], **fields: Any) -> list[Row]:
         """Write new rows in the order given, in one transaction."""
         now = time.time()
-        with self._writing() as database:
+        with self._file.writing() as database:
             first = self._next_seq(database)
             rows = [_new(find, first + index, now, fields) for index, find in enumerate(finds)]
             marks = ",".join("?" * len(COLUMNS))
@@ -69,20 +97,20 @@ class Ledger(LedgerRows):
         now = time.time()
         fields = {"next_try": None, "finished": now if state in ENDS else None} | fields
         changed = replace(row, state=state, reason=reason, detail=detail, **fields)
-        with self._writing() as database:
+        with self._file.writing() as database:
             self._update(database, changed, row)
             self._note(database, [changed], now)
         return changed
 
     def fetched(self, row: Row, digest: str, seconds: float) -> Row:
         """Record that an adapter is in the store, and which bytes are at its address now."""
-        with self._writing() as database:
+        with self._file.writing() as database:
             self._set_place(database, row, digest)
             return self.move(row, State.FETCHED, digest=digest, seconds={"fetch": seconds}, tries=0)
 
     def unchanged(self, row: Row, digest: str, seconds: float, detail: str) -> Row:
         """End a row whose bytes are those that were seen at its address before."""
-        with self._writing() as database:
+        with self._file.writing() as database:
             self._set_place(database, row, digest)
             return self.move(row, State.SUPERSEDED, "unchanged", detail, digest=digest, seconds={"fetch": seconds})
 
@@ -92,7 +120,7 @@ class Ledger(LedgerRows):
             require(row.state, find.state)
         now = time.time()
         changed = replace(row, revision=find.revision, stamp=find.stamp, tries=0, next_try=None)
-        with self._writing() as database:
+        with self._file.writing() as database:
             changed = replace(changed, seq=self._next_seq(database), state=find.state)
             changed = replace(changed, reason=find.reason, detail=find.detail)
             self._update(database, changed, row)
@@ -103,7 +131,7 @@ class Ledger(LedgerRows):
     def move_all(self, before: State, after: State, reason: str, detail: str, where: str, *values: Any) -> list[Row]:
         """Bring every row of one state that matches into another, in one transaction."""
         require(before, after)
-        with self._writing() as database:
+        with self._file.writing() as database:
             condition = f"state = '{before.value}' AND ({where})"
             return self._move_all(database, after, reason, detail, condition, values)
 
@@ -114,11 +142,11 @@ class Ledger(LedgerRows):
         The body makes the pointer durable. All of it is undone when the body or the commit raises.
         """
         require(row.state, State.LIVE)
-        with self._writing() as database:
+        with self._file.writing() as database:
             self._move_all(database, left.state, left.reason, left.detail, "state = 'LIVE'", ())
             if left.supersedes:
                 self._pass_older(database, row.seq, f"generation {generation.number} is newer")
-                self._raise_water(database, row.seq)
+                self._raise_water(row.seq)
             self._set_live(database, row, generation)
             yield
 
@@ -127,18 +155,18 @@ class Ledger(LedgerRows):
 
         What is older than a candidate that went live so is superseded, as it would have been.
         """
-        with self._writing() as database:
+        with self._file.writing() as database:
             self._move_all(database, State.RETIRED, "", "", "state = 'LIVE' AND swap_id <> ?", (generation.swap_id,))
-            found = self._rows("WHERE swap_id = ?", generation.swap_id)
-            if found and found[0].state == State.VERIFIED:
-                self._pass_older(database, found[0].seq, f"generation {generation.number} is newer")
-                self._raise_water(database, found[0].seq)
-            row = found[0] if found else self.add([_find_of(generation, source)], **_facts_of(generation))[0]
+            found = self.rows.find(generation.swap_id)
+            if found and found.state == State.VERIFIED:
+                self._pass_older(database, found.seq, f"generation {generation.number} is newer")
+                self._raise_water(found.seq)
+            row = found or self.add([_find_of(generation, source)], **_facts_of(generation))[0]
             if row.state != State.LIVE:
                 self._set_live(database, row, generation)
             else:
-                self._put_generation(database, generation)
-            return self.row(row.swap_id)
+                self.generations.put(generation)
+            return self.rows.get(row.swap_id)
 
     def recover(self) -> None:
         """Put what an earlier process had under way back to where it can be tried again."""
@@ -150,37 +178,37 @@ class Ledger(LedgerRows):
         last = "seq = (SELECT max(seq) FROM swaps AS s WHERE s.uri = swaps.uri)"
         where = f"fingerprint <> ? AND {last} AND seq > ?"
         why = "contract or policy have changed since it was refused"
-        with self._writing() as database:
-            water = self._flag(database, "high_water", 0)
+        with self._file.writing() as database:
+            water = self.flags.get("high_water", 0)
             rows = self.move_all(State.REJECTED, State.SIGHTED, "reopened", why, where, fingerprint, water)
             database.executemany("UPDATE swaps SET forced = 1 WHERE swap_id = ?", [(row.swap_id,) for row in rows])
         return rows
 
     def pass_by(self, row: Row, reason: str, detail: str) -> None:
         """End a row because its very bytes are live already, and with it everything that is older."""
-        with self._writing() as database:
+        with self._file.writing() as database:
             self._pass_older(database, row.seq, "what is live was sighted again later")
-            self._raise_water(database, row.seq)
+            self._raise_water(row.seq)
             self.move(row, State.SUPERSEDED, reason, detail)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """Make one transaction of all that the body does, undone when it raises."""
-        with self._writing():
+        with self._file.writing():
             yield
 
     def amend(self, row: Row, **fields: Any) -> Row:
         """Set fields other than the state, which is no event."""
         changed = replace(row, **fields)
-        with self._writing() as database:
+        with self._file.writing() as database:
             self._update(database, changed, row)
         return changed
 
     def reserve(self, row: Row, generation: Generation) -> Row:
         """Record the number under which a candidate answers before it is live; nobody goes back to it by default."""
-        with self._writing() as database:
-            self._put_generation(database, generation)
-            self.refuse_generation(generation.number)
+        with self._file.writing():
+            self.generations.put(generation)
+            self.generations.refuse(generation.number)
             return self.amend(row, generation=generation.number)
 
     def _next_seq(self, database: sqlite3.Connection) -> int:
@@ -191,16 +219,16 @@ class Ledger(LedgerRows):
         live = replace(row, state=State.LIVE, generation=generation.number, reason="", detail="", finished=now)
         self._update(database, live, row)
         self._note(database, [live], now)
-        self._put_generation(database, generation)
+        self.generations.put(generation)
         if row.state == State.VERIFIED and row.generation is not None:  # it had its number as a canary
-            database.execute("UPDATE generations SET refused = 0 WHERE number = ?", (generation.number,))
+            self.generations.accept(generation.number)
 
     def _pass_older(self, database: sqlite3.Connection, seq: int, why: str) -> None:
         older = f"state IN ({OPEN_STATES}) AND seq < ?"
         self._move_all(database, State.SUPERSEDED, "newer_live", why, older, (seq,))
 
-    def _raise_water(self, database: sqlite3.Connection, seq: int) -> None:
-        self._set_flag(database, "high_water", max(seq, int(self._flag(database, "high_water", 0))))
+    def _raise_water(self, seq: int) -> None:
+        self.flags.set("high_water", max(seq, int(self.flags.get("high_water", 0))))
 
     def _set_place(self, database: sqlite3.Connection, row: Row, digest: str) -> None:
         database.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", (row.uri, row.source, digest))
@@ -226,12 +254,8 @@ class Ledger(LedgerRows):
         if database.execute(f"UPDATE swaps SET {sets} WHERE {same}", values).rowcount != 1:
             raise Overtaken(f"{before.swap_id} is not {before.state} any more")
 
-    def _tell(self, rows: list[Row]) -> None:
-        if rows:
-            self.hear(rows)
-
     def _note(self, database: sqlite3.Connection, rows: Sequence[Row], now: float) -> None:
-        self._untold += rows
+        self._file.tell(rows)
         database.executemany(
             "INSERT INTO events (at, swap_id, state, reason, detail) VALUES (?, ?, ?, ?, ?)",
             [(now, row.swap_id, row.state.value, row.reason, row.detail) for row in rows],

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from .generations import LedgerFacts
+from .file import LedgerFile
 from .rows import COLUMNS, Row, of_columns
 from .states import IN_STORE, OPEN, REFUSED, State
 
@@ -16,66 +16,80 @@ _REFUSED = ", ".join(f"'{state.value}'" for state in sorted(REFUSED))
 _LIVED = "'LIVE', 'RETIRED', 'ROLLED_BACK'"
 
 
-class LedgerRows(LedgerFacts):
+class Rows:
     """Questions that change nothing. Every method is legal on any thread and raises LedgerDown."""
 
-    def row(self, swap_id: str) -> Row:
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
+
+    def get(self, swap_id: str) -> Row:
         """Return one row. Raises KeyError."""
-        for row in self._rows("WHERE swap_id = ?", swap_id):
-            return row
-        raise KeyError(swap_id)
+        row = self.find(swap_id)
+        if row is None:
+            raise KeyError(swap_id)
+        return row
+
+    def find(self, swap_id: str) -> Row | None:
+        """Return one row, or None if there is none."""
+        return next(iter(self._select("WHERE swap_id = ?", swap_id)), None)
 
     def history(self, limit: int) -> list[Row]:
         """Return rows, newest first."""
-        return self._rows("ORDER BY seq DESC LIMIT ?", limit)
+        return self._select("ORDER BY seq DESC LIMIT ?", limit)
 
     def latest(self, uri: str) -> Row | None:
         """Return what happened last at an address."""
-        return next(iter(self._rows("WHERE uri = ? ORDER BY seq DESC LIMIT 1", uri)), None)
+        return next(iter(self._select("WHERE uri = ? ORDER BY seq DESC LIMIT 1", uri)), None)
+
+    def place(self, uri: str) -> str:
+        """Return the digest last seen at an address, or an empty string."""
+        with self._file.reading() as database:
+            found = database.execute("SELECT digest FROM places WHERE uri = ?", (uri,)).fetchone()
+        return str(found[0]) if found else ""
 
     def sighted(self, uri: str, revision: str, but: str) -> Row | None:
         """Return the row in which a source saw this revision last; `but` is whom not to ask."""
         tail = "WHERE uri = ? AND revision = ? AND source <> ? ORDER BY seq DESC LIMIT 1"
-        return next(iter(self._rows(tail, uri, revision, but)), None)
+        return next(iter(self._select(tail, uri, revision, but)), None)
 
     def known(self, source: str, uris: Collection[str] | None = None) -> dict[str, str]:
         """Map addresses of a source, all or these, to the revision seen there last; not what went before its fetch."""
         these = "" if uris is None else "AND uri IN (SELECT value FROM json_each(?))"
         values = (source,) if uris is None else (source, json.dumps(sorted(uris)))
-        with self._reading() as database:
+        with self._file.reading() as database:
             found = database.execute(
                 f"SELECT uri, revision, state, max(seq) FROM swaps WHERE source = ? {these} GROUP BY uri", values
             ).fetchall()
         return {uri: revision for uri, revision, state, _ in found if state != State.GONE}
 
-    def live_row(self) -> Row | None:
+    def live(self) -> Row | None:
         """Return the row that is live, or None while nothing ever was."""
-        return next(iter(self._rows("WHERE state = 'LIVE'")), None)
+        return next(iter(self._select("WHERE state = 'LIVE'")), None)
 
-    def open_rows(self, source: str | None = None, limit: int = 16) -> list[Row]:
+    def open(self, source: str | None = None, limit: int = 16) -> list[Row]:
         """Return what may still go live, newest first: of one source, or of all."""
         if source is None:
-            return self._rows(f"WHERE state IN ({OPEN_STATES}) ORDER BY seq DESC LIMIT ?", limit)
-        return self._rows(f"WHERE state IN ({OPEN_STATES}) AND source = ? ORDER BY seq DESC LIMIT ?", source, limit)
+            return self._select(f"WHERE state IN ({OPEN_STATES}) ORDER BY seq DESC LIMIT ?", limit)
+        return self._select(f"WHERE state IN ({OPEN_STATES}) AND source = ? ORDER BY seq DESC LIMIT ?", source, limit)
 
     def fetchable(self, source: str, limit: int = 16) -> list[Row]:
         """Return what may be fetched from a source, newest first; retries included, due or not."""
-        return self._rows(f"WHERE {_FETCHABLE} AND source = ? ORDER BY seq DESC LIMIT ?", source, limit)
+        return self._select(f"WHERE {_FETCHABLE} AND source = ? ORDER BY seq DESC LIMIT ?", source, limit)
 
     def stored(self, limit: int = 16) -> list[Row]:
         """Return what is in the store and has no verdict yet, newest first."""
-        return self._rows(f"WHERE state IN ({_STORED}) ORDER BY seq DESC LIMIT ?", limit)
+        return self._select(f"WHERE state IN ({_STORED}) ORDER BY seq DESC LIMIT ?", limit)
 
     def refusals(self, limit: int) -> list[Row]:
         """Return what was found bad, newest first."""
-        return self._rows(f"WHERE state IN ({_REFUSED}) ORDER BY seq DESC LIMIT ?", limit)
+        return self._select(f"WHERE state IN ({_REFUSED}) ORDER BY seq DESC LIMIT ?", limit)
 
     def lives(self, limit: int) -> list[tuple[Row, float]]:
         """Return what went live, each time with the moment, newest first; `limit` bounds the rows looked at."""
-        rows = self._rows(f"WHERE state IN ({_LIVED}) AND generation IS NOT NULL ORDER BY seq DESC LIMIT ?", limit)
+        rows = self._select(f"WHERE state IN ({_LIVED}) AND generation IS NOT NULL ORDER BY seq DESC LIMIT ?", limit)
         by_id = {row.swap_id: row for row in rows}
         marks = ",".join("?" * len(by_id))
-        with self._reading() as database:
+        with self._file.reading() as database:
             found = database.execute(
                 f"SELECT swap_id, at FROM events WHERE state = 'LIVE' AND swap_id IN ({marks}) ORDER BY id DESC",
                 tuple(by_id),
@@ -85,11 +99,11 @@ class LedgerRows(LedgerFacts):
     def unfetched(self, source: str) -> dict[str, Row]:
         """Map each address of a source to its row that is not fetched yet."""
         where = "WHERE state IN ('SIGHTED', 'WAITING') AND source = ? ORDER BY seq"
-        return {row.uri: row for row in self._rows(where, source)}
+        return {row.uri: row for row in self._select(where, source)}
 
     def open_count(self) -> int:
         """Count what may still go live."""
-        with self._reading() as database:
+        with self._file.reading() as database:
             return int(database.execute(f"SELECT count(*) FROM swaps WHERE state IN ({OPEN_STATES})").fetchone()[0])
 
     def in_store(self, each: int = 16) -> set[str]:
@@ -99,7 +113,7 @@ class LedgerRows(LedgerFacts):
         """
         rank = "row_number() OVER (PARTITION BY source ORDER BY seq DESC)"
         newest = f"SELECT digest, {rank} AS place FROM swaps WHERE state IN ({OPEN_STATES}) AND digest <> ''"
-        with self._reading() as database:
+        with self._file.reading() as database:
             found = database.execute(
                 f"SELECT digest FROM ({newest}) WHERE place <= ? UNION SELECT digest FROM swaps WHERE state = 'LIVE'",
                 (each,),
@@ -115,8 +129,10 @@ class LedgerRows(LedgerFacts):
         by_itself = "(reason LIKE 'watch!_%' ESCAPE '!' OR reason = 'canary_worse')"
         watched = f"state = 'ROLLED_BACK' AND {by_itself} AND NOT EXISTS ({since})"
         refused = f"(state = 'REJECTED' AND fingerprint = ?) OR state = 'QUARANTINED' OR ({watched})"
-        return next(iter(self._rows(f"WHERE digest = ? AND ({refused}) ORDER BY seq DESC", digest, fingerprint)), None)
+        return next(
+            iter(self._select(f"WHERE digest = ? AND ({refused}) ORDER BY seq DESC", digest, fingerprint)), None
+        )
 
-    def _rows(self, tail: str, *values: Any) -> list[Row]:
-        with self._reading() as database:
+    def _select(self, tail: str, *values: Any) -> list[Row]:
+        with self._file.reading() as database:
             return [of_columns(found) for found in database.execute(f"SELECT {NAMES} FROM swaps {tail}", values)]

@@ -69,15 +69,15 @@ class Inbox:
         """Choose what this source's fetcher gets now."""
         if not self._is_open:
             return None
-        return next_fetch(self.ledger.fetchable(source), self.ledger.stored(1), self._is_due)
+        return next_fetch(self.ledger.rows.fetchable(source), self.ledger.rows.stored(1), self._is_due)
 
     def choose(self, conditions: Conditions) -> Row | None:
         """Choose what the worker tries now."""
-        return choose(self.ledger.stored(1), conditions) if self._is_open else None
+        return choose(self.ledger.rows.stored(1), conditions) if self._is_open else None
 
     def fetched(self, row: Row, artifact: Artifact, seconds: float) -> None:
         """Record that it is in the store. Raises Overtaken when it was sighted anew, or superseded, meanwhile."""
-        if not row.forced and self.ledger.place(row.uri) == artifact.digest:
+        if not row.forced and self.ledger.rows.place(row.uri) == artifact.digest:
             self.ledger.unchanged(row, artifact.digest, seconds, UNCHANGED)
         else:
             self.ledger.fetched(row, artifact.digest, seconds)
@@ -98,12 +98,12 @@ class Inbox:
 
     def pause(self) -> None:
         """Hold what is in the store."""
-        self.ledger.set_flag("paused", value=True)
+        self.ledger.flags.set("paused", value=True)
         self.hold_fetched()
 
     def hold_fetched(self) -> None:
         """Show what is in the store as held, while the queue is paused."""
-        for row in self.ledger.stored():
+        for row in self.ledger.rows.stored():
             if row.state in IN_STORE - {State.HELD}:
                 self._hold(row)
 

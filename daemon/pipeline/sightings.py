@@ -107,7 +107,7 @@ class Sightings:
             live = self._live_now() if guarded else None
             for source, scan in scans.items():
                 present = {str(sighting.uri): sighting for sighting in scan.sightings}
-                known, unfetched = self._known_at(source, present), self._ledger.unfetched(source)
+                known, unfetched = self._known_at(source, present), self._ledger.rows.unfetched(source)
                 finds += self._new(source, present, known, unfetched, live)
                 asked += self._update_old(unfetched, present)
                 seen[source] = {uri: sighting.revision for uri, sighting in present.items()}
@@ -124,7 +124,7 @@ class Sightings:
 
     def _live_now(self) -> Generation | None:
         """Name the generation that is live, whether this process made it so or the one before."""
-        row = self._ledger.live_row()
+        row = self._ledger.rows.live()
         if row is None:
             return self._live
         return Generation(row.generation or 0, row.uri, row.revision, row.digest, 0.0, row.swap_id, row.stamp)
@@ -136,7 +136,7 @@ class Sightings:
         """
         known = self._known.get(source, {})
         fresh = present.keys() - known.keys()
-        return {**known, **self._ledger.known(source, fresh)} if fresh else known
+        return {**known, **self._ledger.rows.known(source, fresh)} if fresh else known
 
     def _new(
         self,

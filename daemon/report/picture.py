@@ -59,11 +59,11 @@ class Pictures:
     def _show(self, picture: Picture) -> None:
         before = [one for one in self.shown if one["generation"] != picture.generation]
         self.shown = [asdict(picture), *before[:1]]
-        self._ledger.set_flag(_FLAG, self.shown)
+        self._ledger.flags.set(_FLAG, self.shown)
 
     def _read(self) -> list[dict[str, Any]]:
         try:
-            found = self._ledger.flag(_FLAG, [])
+            found = self._ledger.flags.get(_FLAG, [])
         except LedgerDown:
             return []
         return found if isinstance(found, list) else []

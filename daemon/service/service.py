@@ -135,7 +135,7 @@ class Service:
     def _has_no_past(self) -> bool:
         """Say whether the ledger is a new one: somebody has deleted the file."""
         try:
-            return not self.ledger.history(1)
+            return not self.ledger.rows.history(1)
         except LedgerDown:
             return False
 
@@ -143,7 +143,7 @@ class Service:
         """Bring store and ledger into a state that a process which died at any moment may have left."""
         try:
             self._store.wipe_stages()
-            self.ledger.count_deaths()
+            self.ledger.attempts.count_deaths()
             failpoint("recover")
             if pointed is not None and (pointed.number or pointed.swap_id):
                 self.ledger.adopt(pointed, OPERATOR)
@@ -181,7 +181,7 @@ class Service:
         log.error("resident_lost", detail=str(error))
         self._end(Exit.RESIDENT_LOST)
         try:
-            self.ledger.note_action("resident_lost", str(error), "exit 70", None)
+            self.ledger.actions.note("resident_lost", str(error), "exit 70", None)
         except LedgerDown as down:
             log.warning("ledger_down", detail=str(down))
 
@@ -258,8 +258,8 @@ class Service:
         self._to_collect.clear()
         try:
             answering = self.standing.engine.lanes.generations() if self.standing.engine else []
-            kept = self.ledger.kept(self._settings.state.keep, answering)
-            removed = self._store.collect(kept | self.ledger.in_store() | {self.standing.live.digest})
+            kept = self.ledger.generations.kept(self._settings.state.keep, answering)
+            removed = self._store.collect(kept | self.ledger.rows.in_store() | {self.standing.live.digest})
         except (LedgerDown, Unavailable) as error:
             log.warning("not_collected", detail=str(error))
             return

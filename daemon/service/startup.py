@@ -296,6 +296,6 @@ class Start:
                 self._guard.look()
             if self._rollouts is not None:
                 self._rollouts.look()
-            self._metrics.queue(self._operator.ledger.open_count())
+            self._metrics.queue(self._operator.ledger.rows.open_count())
         except LedgerDown as error:
             log.debug("ledger_down", detail=str(error))

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -157,6 +157,7 @@ class Queue:
         self.store = Store(self.directory / "store", reserve_bytes=0)
         self.resident, self.lanes = FakeResident(), FakeLanes()
         self.told: list[Row] = []
+        self.changes: list[Sequence[Row]] = []
         self.fingerprint = "policy"
         self.start(open_now=open_now)
 
@@ -169,9 +170,9 @@ class Queue:
         return self.pipeline.live
 
     def start(self, *, open_now: bool = True) -> None:
-        self.ledger = Ledger(self.directory / "ledger.sqlite", self.told.extend)
+        self.ledger = Ledger(self.directory / "ledger.sqlite", self._changed)
         pointed = pointed_at(self.store)
-        self.ledger.count_deaths()
+        self.ledger.attempts.count_deaths()
         if pointed is not None and (pointed.number or pointed.swap_id):
             self.ledger.adopt(pointed, OPERATOR)
         self.ledger.recover()
@@ -186,6 +187,10 @@ class Queue:
         )
         if open_now:
             self.open()
+
+    def _changed(self, rows: Sequence[Row]) -> None:
+        self.told.extend(rows)
+        self.changes.append(rows)
 
     def open(self, *late: str, guarded: bool = False) -> None:
         """Scan every source but the late ones, and begin to choose."""
@@ -215,7 +220,7 @@ class Queue:
             self.inbox.wait_for_another_try(row, "changed", "it was written to")
         else:
             self.inbox.fetched(row, self.keep(there.content), 0.1)
-        return self.ledger.row(row.swap_id)
+        return self.ledger.rows.get(row.swap_id)
 
     def keep(self, content: bytes) -> Any:
         """Put an adapter's bytes into the store."""
@@ -263,14 +268,14 @@ class Queue:
 
     def states(self) -> dict[str, str]:
         """Map each address to the state and reason of its last row."""
-        last = {row.uri: row for row in reversed(self.ledger.history(100_000))}
+        last = {row.uri: row for row in reversed(self.ledger.rows.history(100_000))}
         return {uri: f"{row.state} {row.reason}".strip() for uri, row in last.items()}
 
     def live_rows(self) -> list[Row]:
-        return [row for row in self.ledger.history(100_000) if row.state == "LIVE"]
+        return [row for row in self.ledger.rows.history(100_000) if row.state == "LIVE"]
 
     def _state(self) -> list[tuple[str, str, str]]:
-        return [(row.swap_id, row.state, row.reason) for row in self.ledger.history(100_000)]
+        return [(row.swap_id, row.state, row.reason) for row in self.ledger.rows.history(100_000)]
 
 
 class _OneTurn(threading.Event):

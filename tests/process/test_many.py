@@ -97,8 +97,8 @@ def test_a_scan_does_work_in_proportion_to_what_lies_there(small: Path, tmp_path
         for _ in range(3):
             work[count].append(calls(lambda inbox=inbox, source=source: inbox.scanned("s", source.scan())))
             clock.now += 3.0
-        assert {row.state for row in ledger.history(20 * FEW)} == {"SIGHTED"}
-        assert len(ledger.history(20 * FEW)) == count
+        assert {row.state for row in ledger.rows.history(20 * FEW)} == {"SIGHTED"}
+        assert len(ledger.rows.history(20 * FEW)) == count
         source.close()
         ledger.close()
     assert all(many <= 11 * few for few, many in zip(*work.values(), strict=True))

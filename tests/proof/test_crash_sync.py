@@ -14,7 +14,7 @@ import pytest
 from kits.alone import start_alone
 from kits.room import Room, make_room
 
-from hotswapd.daemon.ledger.holds import kept_holds
+from hotswapd.daemon.ledger.holds import Holds
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.rows import OPERATOR
 from hotswapd.daemon.live.restore import pointed_at
@@ -101,13 +101,13 @@ def check(state: Path, known: Told, coming: Told, where: str) -> None:
         assert copy is not None, f"the pointer names what is not there {where}"
         assert digest_of(copy.path) == pointed.digest, f"the pointer names a torn copy {where}"
         ledger.adopt(pointed, OPERATOR)
-        assert ledger.live_row().generation == pointed.number
+        assert ledger.rows.live().generation == pointed.number
     ledger.recover()
-    rows = {row.uri for row in ledger.history(100)}
+    rows = {row.uri for row in ledger.rows.history(100)}
     assert set(known.uris) <= rows, f"a row is lost {where}"
     if known.pinned:
-        assert ledger.flag("pinned"), f"the pin is lost {where}"
-        assert kept_holds(state / "ledger.sqlite").get("pinned"), f"the pin beside the ledger is lost {where}"
+        assert ledger.flags.pinned, f"the pin is lost {where}"
+        assert "pinned" in Holds(state / "ledger.sqlite").kept(), f"the pin beside the ledger is lost {where}"
     ledger.close()
 
 

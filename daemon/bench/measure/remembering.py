@@ -68,15 +68,15 @@ def _questions(ledger: Ledger, rows: int) -> dict[str, Callable[[], object]]:
     numbers = count(rows)
     middle = f"file:///srv/adapters/run-{rows // 2}"
     return {
-        "history": lambda: ledger.history(20),
-        "latest": lambda: ledger.latest(middle),
-        "known": lambda: ledger.known("source-1"),
-        "fetchable": lambda: ledger.fetchable("source-1"),
-        "unfetched": lambda: ledger.unfetched("source-1"),
-        "open_rows": ledger.open_rows,
-        "open_count": ledger.open_count,
-        "in_store": ledger.in_store,
-        "verdict": lambda: ledger.verdict("0" * 64, "f"),
+        "history": lambda: ledger.rows.history(20),
+        "latest": lambda: ledger.rows.latest(middle),
+        "known": lambda: ledger.rows.known("source-1"),
+        "fetchable": lambda: ledger.rows.fetchable("source-1"),
+        "unfetched": lambda: ledger.rows.unfetched("source-1"),
+        "open_rows": ledger.rows.open,
+        "open_count": ledger.rows.open_count,
+        "in_store": ledger.rows.in_store,
+        "verdict": lambda: ledger.rows.verdict("0" * 64, "f"),
         "add": lambda: ledger.add([_find(next(numbers), rows)]),
     }
 

@@ -127,11 +127,11 @@ def test_a_ledger_of_the_version_before_is_brought_up_and_keeps_its_rows(tmp_pat
     database.commit()
     database.close()
     ledger = Ledger(path)
-    row = ledger.row("a")
+    row = ledger.rows.get("a")
     assert (row.verify, ledger.was_lost) == ((), False)
     ledger.amend(row, verify=({"gate": "probe", "numbers": {"loss": 1.5}},))
     ledger.close()
     again = Ledger(path)
-    assert again.row("a").history()["verify"] == [{"gate": "probe", "numbers": {"loss": 1.5}}]
+    assert again.rows.get("a").history()["verify"] == [{"gate": "probe", "numbers": {"loss": 1.5}}]
     again.close()
     assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (VERSION,)

@@ -140,7 +140,7 @@ def test_history_shows_the_actions(real, capsys):
 
 def test_a_pause_that_nobody_asked_for_is_the_daemons_own(real, capsys):
     """An entry without a peer says so instead of naming somebody."""
-    real.face.ledger.note_action("resident_lost", "the device is gone", "exit 70", None)
+    real.face.ledger.actions.note("resident_lost", "the device is gone", "exit 70", None)
     assert main(["history", "--actions", "--socket", str(real.path)]) == 0
     assert "hotswapd itself" in capsys.readouterr().out
 

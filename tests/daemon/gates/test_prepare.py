@@ -44,7 +44,7 @@ def turns() -> Turns:
 @pytest.fixture
 def verification(made: Bench, turns: Turns) -> Verification:
     settings: Any = SimpleNamespace(verify=Verify(), model=SimpleNamespace(base="tiny"))
-    ledger: Any = SimpleNamespace(generations=lambda *_, **__: [])
+    ledger: Any = SimpleNamespace(generations=SimpleNamespace(newest=lambda *_, **__: []))
     standing: Any = SimpleNamespace(verifying=None)
     return Verification(made.engine, ledger, standing, settings, Pauses(turns))
 

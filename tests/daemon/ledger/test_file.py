@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
-from hotswapd.daemon.ledger.rows import Find
+from hotswapd.daemon.ledger.rows import Find, Row
 
 FINDS = [Find("s", f"file:///{index}", "r" * 200, 0.0) for index in range(400)]
 
@@ -22,7 +22,7 @@ def ledger(tmp_path):
 
 def limit_pages(ledger: Ledger, more: int | None) -> None:
     """Let the file grow by so many pages, as a disk that is nearly full does; None frees the disk."""
-    with ledger._reading() as database:
+    with ledger._file.reading() as database:
         pages = database.execute("PRAGMA page_count").fetchone()[0]
         database.execute(f"PRAGMA max_page_count = {2**30 if more is None else pages + more}")
 
@@ -30,7 +30,7 @@ def limit_pages(ledger: Ledger, more: int | None) -> None:
 def test_a_growing_ledger_does_not_grow_in_memory(ledger) -> None:
     """What SQLite keeps of the file has a small limit in KiB (a negative size), which holds after any write."""
     ledger.add(FINDS)
-    with ledger._reading() as database:
+    with ledger._file.reading() as database:
         assert -512 <= database.execute("PRAGMA cache_size").fetchone()[0] < 0
 
 
@@ -41,27 +41,28 @@ def test_a_full_disk_writes_nothing_and_says_what_to_do(ledger) -> None:
     with pytest.raises(LedgerDown, match=r"full.*free space") as caught:
         ledger.add(FINDS[1:])
     assert ledger.trouble == str(caught.value)
-    assert len(ledger.history(1000)) == 1
+    assert len(ledger.rows.history(1000)) == 1
     limit_pages(ledger, None)
     ledger.add(FINDS[1:])
-    assert (len(ledger.history(1000)), ledger.trouble) == (400, "")
+    assert (len(ledger.rows.history(1000)), ledger.trouble) == (400, "")
 
 
-def test_a_disk_that_fills_up_inside_a_larger_transaction_undoes_all_of_it(ledger) -> None:
+def test_a_disk_that_fills_up_inside_a_larger_transaction_undoes_all_of_it(tmp_path) -> None:
     """What the body did before is undone too, and nobody is told of it."""
-    told = []
-    ledger.hear = told.extend
+    told: list[Row] = []
+    ledger = Ledger(tmp_path / "ledger.sqlite", told.extend)
     limit_pages(ledger, 3)
 
     def write() -> None:
         with ledger.together():
-            ledger.set_flag("pinned", value=True)
+            ledger.flags.set("pinned", value=True)
             ledger.add(FINDS[:1])
             ledger.add(FINDS[1:])
 
     with pytest.raises(LedgerDown):
         write()
-    assert (told, ledger.history(10), ledger.flag("pinned", False)) == ([], [], False)
+    assert (told, ledger.rows.history(10), ledger.flags.pinned) == ([], [], False)
+    ledger.close()
 
 
 @pytest.mark.timeout(60)
@@ -69,7 +70,7 @@ def test_a_ledger_that_another_program_has_locked_is_down_until_it_lets_go(ledge
     """A backup that holds the file for too long costs a try, not the daemon."""
     other = sqlite3.connect(ledger.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with ledger._reading() as database:
+    with ledger._file.reading() as database:
         database.execute("PRAGMA busy_timeout = 100")
     with pytest.raises(LedgerDown, match="locked"):
         ledger.add(FINDS[:1])
@@ -124,7 +125,7 @@ def test_a_ledger_that_cannot_be_read_is_moved_aside_and_begun_anew(tmp_path, sp
     (away,) = (one for one in tmp_path.glob("ledger.sqlite.unreadable-*") if not one.name.endswith("-journal"))
     assert away.read_bytes() == content
     second = Ledger(path)
-    assert (second.was_lost, len(second.history(10))) == (False, 2)
+    assert (second.was_lost, len(second.rows.history(10))) == (False, 2)
     second.close()
 
 
@@ -134,7 +135,7 @@ class Undone(Exception):
 
 def _unpin_and_fail(ledger: Ledger) -> None:
     with ledger.together():
-        ledger.set_flag("pinned", value=False)
+        ledger.flags.set("pinned", value=False)
         raise Undone
 
 
@@ -143,19 +144,19 @@ def test_a_lost_ledger_does_not_lose_a_pin(tmp_path, lose) -> None:
     """What operators hold is kept beside it too: as it was last set, and nothing of a transaction that was undone."""
     path = tmp_path / "ledger.sqlite"
     first = Ledger(path)
-    first.set_flag("pinned", value=True)
-    first.set_flag("paused", value=True)
-    first.set_flag("paused", value=False)
+    first.flags.set("pinned", value=True)
+    first.flags.set("paused", value=True)
+    first.flags.set("paused", value=False)
     with pytest.raises(Undone):
         _unpin_and_fail(first)
     first.close()
     lose(path)
     again = Ledger(path)
-    assert (again.flag("pinned"), again.flag("paused", False)) == (True, False)
-    again.set_flag("pinned", value=False)
+    assert (again.flags.pinned, again.flags.paused) == (True, False)
+    again.flags.set("pinned", value=False)
     again.close()
     lose(path)
-    assert not Ledger(path).flag("pinned", False)
+    assert not Ledger(path).flags.pinned
 
 
 def test_holds_that_cannot_be_written_beside_the_ledger_hold_all_the_same(tmp_path) -> None:
@@ -163,8 +164,8 @@ def test_holds_that_cannot_be_written_beside_the_ledger_hold_all_the_same(tmp_pa
     (tmp_path / "holds.new").mkdir()
     (tmp_path / "holds.json").write_text("{")
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    ledger.set_flag("pinned", value=True)
-    assert (ledger.flag("pinned"), ledger.trouble) == (True, "")
+    ledger.flags.set("pinned", value=True)
+    assert (ledger.flags.pinned, ledger.trouble) == (True, "")
     ledger.close()
 
 
@@ -183,7 +184,7 @@ def test_a_ledger_that_cannot_be_opened_is_down_and_comes_back(tmp_path) -> None
     made = Ledger(tmp_path / "away" / "ledger.sqlite")
     assert "cannot be used" in made.trouble
     with pytest.raises(LedgerDown):
-        made.history(1)
+        made.rows.history(1)
     (tmp_path / "away").mkdir()
     assert made.add(FINDS[:1])
     made.close()
@@ -191,7 +192,7 @@ def test_a_ledger_that_cannot_be_opened_is_down_and_comes_back(tmp_path) -> None
 
 def test_it_never_writes_ahead(ledger) -> None:
     """SQLite before 3.51.3 may lose a commit of a write-ahead log; every commit reaches the disk before it is told."""
-    with ledger._reading() as database:
+    with ledger._file.reading() as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
         assert database.execute("PRAGMA synchronous").fetchone() == (2,)
     ledger.add(FINDS[:1])
@@ -215,5 +216,5 @@ def test_a_death_in_the_middle_of_a_commit_leaves_the_state_before(tmp_path) -> 
     os.waitpid(child, 0)
     assert path.with_name("ledger.sqlite-journal").stat().st_size > 0
     again = Ledger(path)
-    assert (len(again.history(10)), again.flag("flag 1"), again.was_lost) == (1, None, False)
+    assert (len(again.rows.history(10)), again.flags.get("flag 1"), again.was_lost) == (1, None, False)
     again.close()

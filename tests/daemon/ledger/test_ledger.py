@@ -49,7 +49,7 @@ def everything(ledger: Ledger) -> list[str]:
 
 def states(ledger: Ledger) -> list[str]:
     """Return states and reasons in the order of sighting."""
-    return [f"{row.state} {row.reason}".strip() for row in reversed(ledger.history(100))]
+    return [f"{row.state} {row.reason}".strip() for row in reversed(ledger.rows.history(100))]
 
 
 def test_an_illegal_move_raises_and_changes_nothing(ledger) -> None:
@@ -84,9 +84,9 @@ def test_rows_are_numbered_in_the_order_in_which_they_are_given(ledger) -> None:
     add(ledger, "b", "a")
     ledger.close()
     add(ledger, "c")
-    assert [row.uri for row in ledger.history(10)] == ["file:///c", "file:///a", "file:///b"]
-    assert ledger.known("s") == {"file:///a": "r1", "file:///b": "r1", "file:///c": "r1"}
-    assert ledger.known("s", ["file:///b", "file:///x"]) == {"file:///b": "r1"}
+    assert [row.uri for row in ledger.rows.history(10)] == ["file:///c", "file:///a", "file:///b"]
+    assert ledger.rows.known("s") == {"file:///a": "r1", "file:///b": "r1", "file:///c": "r1"}
+    assert ledger.rows.known("s", ["file:///b", "file:///x"]) == {"file:///b": "r1"}
 
 
 def test_only_one_is_live_and_only_what_is_older_is_superseded(ledger) -> None:
@@ -96,9 +96,9 @@ def test_only_one_is_live_and_only_what_is_older_is_superseded(ledger) -> None:
     ledger.move(waiting, S.WAITING, "incomplete")
     make_live(ledger, second, 2)
     assert states(ledger) == ["RETIRED", "SUPERSEDED newer_live", "LIVE", "SIGHTED"]
-    assert ledger.live_row().generation == 2
-    assert (ledger.next_generation(), ledger.flag("high_water")) == (3, second.seq)
-    assert ledger.row(newer.swap_id).finished is None
+    assert ledger.rows.live().generation == 2
+    assert (ledger.generations.next_number(), ledger.flags.get("high_water")) == (3, second.seq)
+    assert ledger.rows.get(newer.swap_id).finished is None
 
 
 def test_going_back_supersedes_nothing(ledger) -> None:
@@ -109,9 +109,9 @@ def test_going_back_supersedes_nothing(ledger) -> None:
     for left in (Left(S.ROLLED_BACK, "operator"), Left(S.RETIRED, "pinned_other")):
         (back,) = ledger.add([Find("operator", "file:///old", "r1", 0.0, S.VERIFIED, forced=True)])
         make_live(ledger, back, 1, left=left)
-    assert ledger.row(candidate.swap_id).state == S.SIGHTED
+    assert ledger.rows.get(candidate.swap_id).state == S.SIGHTED
     assert states(ledger) == ["RETIRED", "ROLLED_BACK operator", "SIGHTED", "RETIRED pinned_other", "LIVE"]
-    assert ledger.flag("high_water") == new.seq
+    assert ledger.flags.get("high_water") == new.seq
 
 
 @pytest.mark.parametrize("where", ["the body", "the enclosing transaction"])
@@ -132,24 +132,26 @@ def test_a_swap_that_fails_before_it_is_durable_leaves_all_as_it_was(ledger, whe
     with pytest.raises(OSError, match="no space"):
         swap()
     assert (everything(ledger), ledger.told) == (before, told)
-    assert ledger.row(older.swap_id).state == S.SIGHTED
+    assert ledger.rows.get(older.swap_id).state == S.SIGHTED
 
 
-def test_it_is_told_only_of_what_is_durable(ledger, tmp_path) -> None:
+def test_it_is_told_only_of_what_is_durable(tmp_path) -> None:
     """Whoever hears of a change reads the same from the file, and nothing is told twice or out of order."""
+    path = tmp_path / "ledger.sqlite"
     read: list[tuple[str, str]] = []
 
     def hear(rows) -> None:
-        with sqlite3.connect(ledger.path) as other:
+        with sqlite3.connect(path) as other:
             read.extend(other.execute("SELECT swap_id, state FROM swaps WHERE swap_id = ?", (rows[0].swap_id,)))
 
-    ledger.hear = hear
+    ledger = Ledger(path, hear)
     (row,) = add(ledger, "a")
     with ledger.together():
         row = ledger.move(row, S.WAITING, "settling")
         assert read == [(row.swap_id, "SIGHTED")]
         ledger.move(row, S.SIGHTED)
     assert read == [(row.swap_id, "SIGHTED")] * 2
+    ledger.close()
 
 
 def test_each_row_has_its_story(ledger) -> None:
@@ -181,8 +183,8 @@ def test_a_death_between_pointer_and_ledger_is_made_good(ledger) -> None:
     ledger.adopt(Generation(2, second.uri, "r1", "d2", 1.0, second.swap_id, second.stamp), "operator")
     ledger.recover()
     assert states(ledger) == ["RETIRED", "SUPERSEDED newer_live", "LIVE", "SIGHTED"]
-    assert [one.number for one in ledger.generations(10)] == [2, 1]
-    assert {older.seq, newer.seq} < {row.seq for row in ledger.history(10)}
+    assert [one.number for one in ledger.generations.newest(10)] == [2, 1]
+    assert {older.seq, newer.seq} < {row.seq for row in ledger.rows.history(10)}
 
 
 def test_adopting_what_is_live_already_changes_nothing_but_is_repeatable(ledger) -> None:
@@ -199,7 +201,7 @@ def test_a_pointer_whose_row_is_lost_gets_one(ledger) -> None:
     """After the ledger was moved aside the pointer's generation is live again in the new one, and numbers go on."""
     row = ledger.adopt(Generation(7, "file:///a", "r", "d" * 64, 5.0, "kept-id", 3.0), "operator")
     assert (row.swap_id, row.state, row.generation, row.digest) == ("kept-id", S.LIVE, 7, "d" * 64)
-    assert ledger.next_generation() == 8
+    assert ledger.generations.next_number() == 8
 
 
 def refused(ledger: Ledger, name: str, fingerprint: str) -> Row:
@@ -210,9 +212,9 @@ def refused(ledger: Ledger, name: str, fingerprint: str) -> Row:
 def test_a_verdict_holds_for_these_bytes_under_this_contract_and_policy(ledger) -> None:
     """Another digest or another fingerprint has none."""
     row = refused(ledger, "a", "policy 1")
-    assert ledger.verdict("d a", "policy 1").swap_id == row.swap_id
-    assert ledger.verdict("d a", "policy 2") is None
-    assert ledger.verdict("d b", "policy 1") is None
+    assert ledger.rows.verdict("d a", "policy 1").swap_id == row.swap_id
+    assert ledger.rows.verdict("d a", "policy 2") is None
+    assert ledger.rows.verdict("d b", "policy 1") is None
 
 
 def test_what_was_refused_is_open_again_when_contract_or_policy_change(ledger) -> None:
@@ -223,9 +225,9 @@ def test_what_was_refused_is_open_again_when_contract_or_policy_change(ledger) -
     newer, same_policy = refused(ledger, "newer", "policy 1"), refused(ledger, "same", "policy 2")
     add(ledger, "over")
     assert [row.swap_id for row in ledger.reopen("policy 2")] == [newer.swap_id]
-    again = ledger.row(newer.swap_id)
+    again = ledger.rows.get(newer.swap_id)
     assert (again.state, again.reason, again.forced, again.finished) == (S.SIGHTED, "reopened", True, None)
-    assert {ledger.row(row.swap_id).state for row in (before_live, overwritten, same_policy)} == {S.REJECTED}
+    assert {ledger.rows.get(row.swap_id).state for row in (before_live, overwritten, same_policy)} == {S.REJECTED}
 
 
 def test_a_rollback_does_not_close_what_was_refused_before_it(ledger) -> None:
@@ -248,7 +250,7 @@ def test_the_store_keeps_what_is_live_and_the_newest_candidates_of_each_source(l
             (row,) = add(ledger, f"{source}{index}", source=source)
             ledger.fetched(row, f"{source}{index}", 0.1)
     kept = {f"{source}{index}" for source in ("a", "b") for index in range(4, 20)}
-    assert ledger.in_store() == kept | {"digest file:///live"}
+    assert ledger.rows.in_store() == kept | {"digest file:///live"}
 
 
 def test_the_store_keeps_what_one_goes_back_to_however_many_bad_ones_came_after_it(ledger) -> None:
@@ -257,10 +259,10 @@ def test_the_store_keeps_what_one_goes_back_to_however_many_bad_ones_came_after_
         (row,) = add(ledger, f"{number}")
         make_live(ledger, row, number)
     for number in (5, 6, 7):
-        ledger.refuse_generation(number)
+        ledger.generations.refuse(number)
     kept = {number: f"digest file:///{number}" for number in range(8)}
-    assert ledger.kept(2, []) == {kept[7], kept[6], kept[4], kept[3]}
-    assert ledger.kept(1, [0, 7, 1, 99]) == {kept[7], kept[4], kept[1]}
+    assert ledger.generations.kept(2, []) == {kept[7], kept[6], kept[4], kept[3]}
+    assert ledger.generations.kept(1, [0, 7, 1, 99]) == {kept[7], kept[4], kept[1]}
 
 
 def test_threads_take_turns(ledger) -> None:
@@ -276,5 +278,5 @@ def test_threads_take_turns(ledger) -> None:
         thread.start()
     for thread in threads:
         thread.join(120.0)
-    rows = ledger.history(1000)
+    rows = ledger.rows.history(1000)
     assert (len(rows), len({row.seq for row in rows}), {row.state for row in rows}) == (80, 80, {S.FETCHED})

@@ -68,11 +68,11 @@ def test_a_bad_generation_gives_way_in_one_turn_to_the_last_good_one_bit_for_bit
     again, answer = daemon.bench.ask(PROMPT, 8)
     assert again.generation == 1
     assert daemon.bench.right(again, answer, PROMPT, 8)
-    row = daemon.ledger.row(bad.swap_id)
+    row = daemon.ledger.rows.get(bad.swap_id)
     assert (row.state, row.reason) == (State.ROLLED_BACK, "watch_degenerate")
     assert row.verify[-1]["numbers"] == pytest.approx({"requests": 4, "non_finite": 0, "degenerate": 1, "errors": 0,
                                                        "seconds_a_token": 1 / 39})  # fmt: skip
-    assert not daemon.ledger.flag("pinned", False)
+    assert not daemon.ledger.flags.pinned
 
 
 def _offer(daemon: Watched, index: int, *, forced: bool):
@@ -114,7 +114,7 @@ def test_a_pinned_generation_stays_and_the_log_says_what_is_wrong(daemon: Watche
     """The operator's word counts: nothing moves, once."""
     daemon.offer(adapter(0), 0)
     daemon.offer(adapter(1), 1)
-    daemon.ledger.set_flag("pinned", value=True)
+    daemon.ledger.flags.set("pinned", value=True)
     daemon.misbehave()
     daemon.guard.look()
     assert (daemon.pipeline.live.number, daemon.guard.waits) == (2, False)

@@ -31,7 +31,7 @@ def restorer(queue: Queue) -> Restorer:
 
 
 def weights(queue: Queue, number: int):
-    digest = queue.ledger.generation(number).digest
+    digest = queue.ledger.generations.get(number).digest
     return queue.store.find(digest).path / "adapter_model.safetensors"
 
 
@@ -48,7 +48,7 @@ def restore(queue: Queue):
 def test_the_pointers_generation_is_live_again(queue: Queue) -> None:
     """With its number and its digest; no other row is live."""
     assert restore(queue).number == 3
-    assert queue.resident.live.digest == queue.ledger.generation(3).digest
+    assert queue.resident.live.digest == queue.ledger.generations.get(3).digest
     assert [row.generation for row in queue.live_rows()] == [3]
 
 
@@ -98,7 +98,7 @@ def test_a_damaged_copy_of_what_an_operator_went_back_to_is_fetched_from_its_sou
 
 def test_a_copy_that_cannot_be_read_does_not_keep_the_daemon_from_starting(queue: Queue, monkeypatch) -> None:
     """A disk that fails on one file costs that generation only."""
-    lost = queue.ledger.generation(3).digest
+    lost = queue.ledger.generations.get(3).digest
     find = queue.store.find
     monkeypatch.setattr(queue.store, "find", lambda digest: None if digest == lost else find(digest))
     assert restore(queue).number == 2
@@ -106,12 +106,12 @@ def test_a_copy_that_cannot_be_read_does_not_keep_the_daemon_from_starting(queue
 
 def test_what_is_brought_back_is_not_collected_meanwhile(queue: Queue, monkeypatch) -> None:
     """An older one than are kept answers for a damaged one: until the ledger says so, nothing else keeps its copy."""
-    queue.store.collect([one.digest for one in queue.ledger.generations(9)])
+    queue.store.collect([one.digest for one in queue.ledger.generations.newest(9)])
     spoil(queue, 3, b"thref")
     spoil(queue, 2, b"twp")
     monkeypatch.setattr("hotswapd.daemon.live.restore.failpoint", lambda name: queue.store.collect([]))
     assert restore(queue).number == 1
-    assert queue.store.find(queue.ledger.generation(1).digest) is not None
+    assert queue.store.find(queue.ledger.generations.get(1).digest) is not None
 
 
 def test_without_any_copy_the_base_answers(queue: Queue) -> None:
@@ -128,7 +128,7 @@ def test_without_any_copy_the_base_answers(queue: Queue) -> None:
 
 def test_one_that_fails_its_verification_now_gives_way_to_the_one_before(queue: Queue, monkeypatch) -> None:
     """And that is no death: it is not counted as one."""
-    digest = queue.ledger.generation(3).digest
+    digest = queue.ledger.generations.get(3).digest
     verify = queue.resident.verify
 
     def sick(image) -> None:
@@ -138,15 +138,15 @@ def test_one_that_fails_its_verification_now_gives_way_to_the_one_before(queue: 
 
     monkeypatch.setattr(queue.resident, "verify", sick)
     for _ in range(4):
-        queue.store.point(queue.ledger.generation(3).record())
+        queue.store.point(queue.ledger.generations.get(3).record())
         queue.restart()
         assert restore(queue).number == 2
-    assert queue.ledger.deaths(digest, BOOT)[0] == 0
+    assert queue.ledger.attempts.deaths(digest, BOOT)[0] == 0
 
 
 def test_one_that_no_longer_fits_starts_the_base_and_is_looked_at_again(queue: Queue, monkeypatch) -> None:
     """The configuration was changed: no older generation is dug out, and the reasons are in the history."""
-    digest = queue.ledger.generation(3).digest
+    digest = queue.ledger.generations.get(3).digest
 
     def misfits(path) -> None:
         from hotswapd.swap.errors import Misfit
@@ -164,7 +164,7 @@ def test_one_that_no_longer_fits_starts_the_base_and_is_looked_at_again(queue: Q
     monkeypatch.undo()
     queue.restart(fingerprint="policy")
     assert restore(queue).number == 3
-    assert queue.ledger.deaths(digest, BOOT)[0] == 0
+    assert queue.ledger.attempts.deaths(digest, BOOT)[0] == 0
 
 
 def test_after_three_deaths_in_this_step_an_older_one_is_tried(queue: Queue, monkeypatch) -> None:
@@ -189,8 +189,16 @@ def test_a_ledger_that_is_down_keeps_nobody_from_being_served(queue: Queue, monk
     def down(*_, **__):
         raise LedgerDown("the ledger cannot be used")
 
-    for method in ("deaths", "begin_attempt", "end_attempt", "adopt", "generations", "move", "live_row"):
-        monkeypatch.setattr(queue.ledger, method, down)
+    ledger = queue.ledger
+    parts: dict[object, tuple[str, ...]] = {
+        ledger: ("adopt", "move"),
+        ledger.attempts: ("deaths", "begin", "end"),
+        ledger.generations: ("newest",),
+        ledger.rows: ("live",),
+    }
+    for part, methods in parts.items():
+        for method in methods:
+            monkeypatch.setattr(part, method, down)
     assert restore(queue).number == 3
     spoil(queue, 3, b"thref")
     assert restore(queue) is BASE
@@ -200,24 +208,24 @@ def test_what_an_operator_went_back_to_waits_for_nobody_when_its_source_has_it_n
     """What is lost and cannot be fetched ends as GONE at the first look: nothing is left in the queue."""
     queue.store.point({**queue.store.pointer(), "swap_id": "unknown"})
     queue.restart()
-    assert queue.ledger.live_row().source == OPERATOR
+    assert queue.ledger.rows.live().source == OPERATOR
     spoil(queue, 3, b"thref")
     queue.place.there.clear()
     assert restore(queue).number == 2
     queue.restart()
     queue.settle()
     assert queue.states()["file:///s/three"] == "GONE gone"
-    assert queue.ledger.open_count() == 0
+    assert queue.ledger.rows.open_count() == 0
 
 
 def test_a_death_between_pointer_and_ledger_is_not_held_against_what_is_live(queue: Queue) -> None:
     """Its commit was under way when the process died, and it is served all the same: it is no deadly adapter."""
-    digest = queue.ledger.generation(3).digest
-    queue.ledger.begin_attempt(digest, SWAP, "commit")
-    queue.ledger.count_deaths()
-    assert queue.ledger.deaths(digest, SWAP) == (1, "commit")
+    digest = queue.ledger.generations.get(3).digest
+    queue.ledger.attempts.begin(digest, SWAP, "commit")
+    queue.ledger.attempts.count_deaths()
+    assert queue.ledger.attempts.deaths(digest, SWAP) == (1, "commit")
     assert restore(queue).number == 3
-    assert queue.ledger.deaths(digest, SWAP)[0] == 0
+    assert queue.ledger.attempts.deaths(digest, SWAP)[0] == 0
 
 
 def test_the_digest_runs_over_config_then_weights(tmp_path) -> None:

@@ -29,15 +29,15 @@ def rollback(queue):
 def test_by_default_it_goes_to_the_last_good_one_before(queue: Queue, rollback: Rollback) -> None:
     """One that was itself rolled back from is passed over; before the first one there is the base."""
     assert rollback.target(None).number == 2
-    queue.ledger.refuse_generation(2)
+    queue.ledger.generations.refuse(2)
     assert rollback.target(None).number == 1
-    queue.ledger.refuse_generation(1)
+    queue.ledger.generations.refuse(1)
     assert rollback.target(None).number == 0
 
 
 def test_it_goes_where_it_is_told_to_also_to_one_that_was_left(queue: Queue, rollback: Rollback) -> None:
     """The operator's word counts more than what was refused before."""
-    queue.ledger.refuse_generation(1)
+    queue.ledger.generations.refuse(1)
     assert [rollback.target(number).number for number in (0, 1, 2)] == [0, 1, 2]
 
 
@@ -58,22 +58,22 @@ def test_it_is_a_swap_of_its_own_and_the_one_before_says_why_it_ended(queue: Que
     (row,) = queue.live_rows()
     assert (live.number, row.swap_id, row.reason) == (1, live.swap_id, "")
     assert row.uri == "file:///s/one"
-    ended = queue.ledger.row(left)
+    ended = queue.ledger.rows.get(left)
     assert (ended.state, ended.reason, ended.detail) == ("ROLLED_BACK", "operator", "rolled back by hand")
     assert queue.store.pointer() == live.record()
     assert queue.lanes.withdrawn == [3]
-    assert queue.ledger.next_generation() == 4
+    assert queue.ledger.generations.next_number() == 4
 
 
 def test_it_goes_back_to_the_bare_base_and_a_restart_stays_there(queue: Queue, rollback: Rollback) -> None:
     """Generation 0 can be live by the operator's word as any other."""
     rollback.run(rollback.target(0), BACK)
     assert queue.live.number == 0
-    queue.ledger.set_flag("pinned", value=True)
+    queue.ledger.flags.set("pinned", value=True)
     queue.restart()
     queue.settle()
     assert (queue.live.number, len(queue.live_rows())) == (0, 1)
-    queue.ledger.set_flag("pinned", value=False)
+    queue.ledger.flags.set("pinned", value=False)
     queue.place.put("four", b"four")
     queue.settle()
     assert queue.live.number == 4
@@ -102,22 +102,22 @@ def test_one_that_is_still_on_the_device_but_not_in_the_store_is_refused_too(que
 @pytest.mark.parametrize("step", ["rollback", "pointed"])
 def test_what_is_gone_back_to_is_not_collected_meanwhile(queue: Queue, rollback: Rollback, monkeypatch, step) -> None:
     """What is to be kept was read before the ledger names it as live; it is removed at the worst moment."""
-    kept = queue.ledger.kept(1, []) | queue.ledger.in_store()
+    kept = queue.ledger.generations.kept(1, []) | queue.ledger.rows.in_store()
     for module in ("rollback", "pipeline"):
         monkeypatch.setattr(
             f"hotswapd.daemon.{module}.failpoint", lambda name: name == step and queue.store.collect(kept)
         )
-    queue.store.collect([one.digest for one in queue.ledger.generations(9)])
+    queue.store.collect([one.digest for one in queue.ledger.generations.newest(9)])
     assert rollback.run(rollback.target(1), BACK).number == 1
     assert queue.store.find(queue.live.digest) is not None
-    assert queue.store.find(queue.ledger.generation(2).digest) is None
+    assert queue.store.find(queue.ledger.generations.get(2).digest) is None
     queue.store.collect(kept)
     assert queue.store.find(queue.live.digest) is not None
 
 
 def test_a_generation_that_fails_now_is_refused_and_nothing_changes(queue: Queue, rollback: Rollback) -> None:
     """It is admitted and verified like any other: it may have fitted an earlier contract only."""
-    pointer, rows = queue.store.pointer(), queue.ledger.history(100)
+    pointer, rows = queue.store.pointer(), queue.ledger.rows.history(100)
     queue.lanes.full = True
     with pytest.raises(Conflict) as caught:
         rollback.run(rollback.target(1), BACK)
@@ -130,7 +130,7 @@ def test_a_generation_that_fails_now_is_refused_and_nothing_changes(queue: Queue
         with pytest.raises(Conflict) as caught:
             rollback.run(rollback.target(1), BACK)
         assert caught.value.code == code
-    assert (queue.store.pointer(), queue.ledger.history(100), queue.live.number) == (pointer, rows, 3)
+    assert (queue.store.pointer(), queue.ledger.rows.history(100), queue.live.number) == (pointer, rows, 3)
 
 
 def test_touching_what_was_left_does_not_bring_it_back(queue: Queue, rollback: Rollback) -> None:
@@ -157,10 +157,10 @@ def test_a_death_right_after_the_pointer_serves_the_rollback(queue: Queue, rollb
 
     point = queue.store.point
     monkeypatch.setattr(queue.store, "point", dies_after)
-    queue.ledger.set_flag("pinned", value=True)
+    queue.ledger.flags.set("pinned", value=True)
     with pytest.raises(Died):
         rollback.run(rollback.target(1), BACK)
     monkeypatch.undo()
     queue.restart()
     queue.settle()
-    assert (queue.live.number, len(queue.live_rows()), queue.ledger.flag("pinned")) == (1, 1, True)
+    assert (queue.live.number, len(queue.live_rows()), queue.ledger.flags.pinned) == (1, 1, True)

@@ -38,7 +38,7 @@ def test_each_step_is_written_before_the_next(queue: Queue) -> None:
     queue.turn()
     way = ["SIGHTED", "FETCHED", "ADMITTED", "STAGED", "VERIFIED", "LIVE"]
     assert last_states(queue, row.swap_id) == way
-    assert set(queue.ledger.row(row.swap_id).seconds) == {"fetch", "admit", "stage", "verify", "pause"}
+    assert set(queue.ledger.rows.get(row.swap_id).seconds) == {"fetch", "admit", "stage", "verify", "pause"}
 
 
 def test_the_pointer_the_ledger_and_what_is_served_name_one_generation(queue: Queue) -> None:
@@ -47,7 +47,7 @@ def test_the_pointer_the_ledger_and_what_is_served_name_one_generation(queue: Qu
     queue.turn()
     pointer = queue.store.pointer()
     assert pointer == queue.live.record()
-    assert queue.ledger.live_row().swap_id == pointer["swap_id"]
+    assert queue.ledger.rows.live().swap_id == pointer["swap_id"]
     assert queue.resident.live.digest == pointer["digest"] == queue.lanes.current.digest
 
 
@@ -58,7 +58,7 @@ def test_known_bad_bytes_are_refused_without_being_looked_at(queue: Queue) -> No
     queue.resident.tolerant = True  # so that a second look would take it
     again = offer(queue, "copy-of-bad", BAD)
     queue.turn()
-    first, again = queue.ledger.row(first.swap_id), queue.ledger.row(again.swap_id)
+    first, again = queue.ledger.rows.get(first.swap_id), queue.ledger.rows.get(again.swap_id)
     assert (again.state, again.reason, again.detail) == ("REJECTED", first.reason, first.detail)
     assert last_states(queue, again.swap_id) == ["SIGHTED", "FETCHED", "REJECTED"]
 
@@ -70,10 +70,10 @@ def test_another_policy_looks_at_refused_bytes_again(queue: Queue) -> None:
     queue.resident.tolerant = True
     queue.restart()
     queue.settle()
-    assert queue.ledger.row(row.swap_id).state == "REJECTED"
+    assert queue.ledger.rows.get(row.swap_id).state == "REJECTED"
     queue.restart(fingerprint="another")
     queue.settle()
-    assert (queue.ledger.row(row.swap_id).state, queue.live.uri) == ("LIVE", row.uri)
+    assert (queue.ledger.rows.get(row.swap_id).state, queue.live.uri) == ("LIVE", row.uri)
 
 
 def test_what_was_asked_for_again_is_tried_again(queue: Queue) -> None:
@@ -102,25 +102,25 @@ def test_bytes_that_the_process_died_with_twice_are_quarantined(queue: Queue) ->
         with pytest.raises(KeyboardInterrupt):
             queue.turn()
         queue.restart()
-        assert queue.ledger.deaths(row.digest, SWAP) == (deaths, "verification")
+        assert queue.ledger.attempts.deaths(row.digest, SWAP) == (deaths, "verification")
     queue.settle()
-    ended = queue.ledger.row(row.swap_id)
+    ended = queue.ledger.rows.get(row.swap_id)
     assert (ended.state, ended.reason, queue.live.number) == ("QUARANTINED", "process_died", 1)
     assert "died 2 times in verification; `hotswapd submit --again` tries it once more" in ended.detail
     copy = offer(queue, "copy", b"deadly")
     queue.settle()
-    assert queue.ledger.row(copy.swap_id).state == "QUARANTINED"
+    assert queue.ledger.rows.get(copy.swap_id).state == "QUARANTINED"
     queue.resident.before_verify = lambda: None
     queue.inbox.sightings.ask(row.uri)
     queue.scan()
     queue.settle()
     assert queue.live.uri == row.uri
-    assert queue.ledger.deaths(row.digest, SWAP)[0] == 0
+    assert queue.ledger.attempts.deaths(row.digest, SWAP)[0] == 0
 
 
 def test_a_pin_lets_candidates_be_verified_and_holds_them(queue: Queue) -> None:
     """They are known to be good when the pin is taken off; then the newest goes live and ends the others."""
-    queue.ledger.set_flag("pinned", value=True)
+    queue.ledger.flags.set("pinned", value=True)
     older = offer(queue, "older")
     queue.turn()
     newer = offer(queue, "newer")
@@ -129,7 +129,7 @@ def test_a_pin_lets_candidates_be_verified_and_holds_them(queue: Queue) -> None:
     assert last_states(queue, newer.swap_id)[-2:] == ["VERIFIED", "HELD"]
     assert queue.states()[older.uri] == queue.states()[newer.uri] == "HELD pinned"
     assert queue.live.number == 1
-    queue.ledger.set_flag("pinned", value=False)
+    queue.ledger.flags.set("pinned", value=False)
     queue.settle()
     assert queue.states() == {
         "file:///s/first": "RETIRED",
@@ -143,13 +143,13 @@ def test_without_a_lane_the_candidate_is_held_and_a_newer_one_takes_its_place(qu
     queue.lanes.full = True
     older = offer(queue, "older")
     queue.turn()
-    held = queue.ledger.row(older.swap_id)
+    held = queue.ledger.rows.get(older.swap_id)
     assert (held.state, held.reason) == ("HELD", "no_lane")
     assert held.next_try is not None
     newer = offer(queue, "newer")
     queue.turn()
     assert queue.states()[newer.uri] == "HELD no_lane"
-    queue.ledger.amend(queue.ledger.row(newer.swap_id), next_try=0.0)
+    queue.ledger.amend(queue.ledger.rows.get(newer.swap_id), next_try=0.0)
     queue.lanes.full = False
     queue.turn()
     assert (queue.live.uri, queue.states()[older.uri]) == (newer.uri, "SUPERSEDED newer_live")
@@ -157,11 +157,11 @@ def test_without_a_lane_the_candidate_is_held_and_a_newer_one_takes_its_place(qu
 
 def test_a_copy_that_the_store_has_lost_is_fetched_again(queue: Queue) -> None:
     """The row waits for its source, and is no longer ended by the bytes' being known."""
-    queue.ledger.set_flag("paused", value=True)
+    queue.ledger.flags.set("paused", value=True)
     row = offer(queue, "a")
     queue.store.collect([])
     queue.store.collect([])
-    queue.ledger.set_flag("paused", value=False)
+    queue.ledger.flags.set("paused", value=False)
     queue.turn()
     assert queue.states()[row.uri] == "WAITING artifact_lost"
     assert queue.fetch().state == "FETCHED"
@@ -181,7 +181,7 @@ def test_a_pointer_that_cannot_be_written_holds_the_candidate(queue: Queue, monk
     queue.turn()
     assert (queue.live, queue.resident.live, queue.states()[row.uri]) == (before, served, "HELD disk_full")
     monkeypatch.undo()
-    queue.ledger.amend(queue.ledger.row(row.swap_id), next_try=0.0)
+    queue.ledger.amend(queue.ledger.rows.get(row.swap_id), next_try=0.0)
     queue.turn()
     assert queue.live.uri == row.uri
 
@@ -208,7 +208,8 @@ class Refusing:
 def test_whichever_commit_the_disk_refuses_what_is_served_is_what_a_restart_serves(queue: Queue, commits: int) -> None:
     """At each write of a swap: the pointer, the resident and the next process name the same generation."""
     row = offer(queue, "a", b"a" * 1000)
-    queue.ledger._database = Refusing(queue.ledger._database, commits)
+    file = queue.ledger._file
+    file._database = Refusing(file._database, commits)
     with contextlib.suppress(LedgerDown):
         queue.pipeline.run(row, pinned=False)
     served = queue.resident.live.digest
@@ -231,7 +232,7 @@ def test_a_lost_resident_ends_the_worker(queue: Queue) -> None:
     with pytest.raises(ResidentLost):
         queue.turn()
     queue.restart()
-    assert queue.ledger.deaths(row.digest, SWAP)[0] == 1
+    assert queue.ledger.attempts.deaths(row.digest, SWAP)[0] == 1
 
 
 def test_a_defect_in_a_step_costs_the_candidate_and_not_the_daemon(queue: Queue) -> None:
@@ -243,7 +244,7 @@ def test_a_defect_in_a_step_costs_the_candidate_and_not_the_daemon(queue: Queue)
     queue.resident.before_verify = defect
     row = offer(queue, "a")
     queue.turn()
-    ended = queue.ledger.row(row.swap_id)
+    ended = queue.ledger.rows.get(row.swap_id)
     assert (ended.state, ended.reason, queue.live.number) == ("ROLLED_BACK", "internal_error", 1)
     assert "ZeroDivisionError" in ended.detail
 
@@ -269,6 +270,6 @@ def test_running_out_of_memory_is_no_defect_and_says_what_to_lower(queue: Queue)
     queue.resident.before_verify = out_of_memory
     row = offer(queue, "a")
     queue.turn()
-    ended = queue.ledger.row(row.swap_id)
+    ended = queue.ledger.rows.get(row.swap_id)
     assert (ended.state, ended.reason) == ("ROLLED_BACK", "out_of_memory")
     assert "lower serve.cache_tokens or serve.lanes" in ended.detail

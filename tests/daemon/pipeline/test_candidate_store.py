@@ -38,7 +38,7 @@ def offer(queue: Queue) -> str:
 
 
 def make_due(queue: Queue, uri: str) -> None:
-    row = next(row for row in queue.ledger.history(100) if row.uri == uri)
+    row = next(row for row in queue.ledger.rows.history(100) if row.uri == uri)
     queue.ledger.amend(row, next_try=0.0)
 
 
@@ -52,7 +52,7 @@ def test_a_copy_that_cannot_be_read_now_is_held_and_tried_again(
     uri = offer(queue)
     queue.turn()
     assert (queue.states()[uri], queue.live.number) == ("HELD store_unreadable", 1)
-    row = next(row for row in queue.ledger.history(100) if row.uri == uri)
+    row = next(row for row in queue.ledger.rows.history(100) if row.uri == uri)
     assert "the disk's words; mend the disk; it is tried again" in row.detail
     assert row.next_try is not None
     monkeypatch.undo()
@@ -88,7 +88,7 @@ def test_without_memory_to_lay_it_out_in_it_is_held(queue: Queue, monkeypatch: p
     monkeypatch.undo()
     make_due(queue, uri)
     queue.turn()
-    assert (queue.live.uri, queue.ledger.deaths(queue.live.digest, SWAP)[0]) == (uri, 0)
+    assert (queue.live.uri, queue.ledger.attempts.deaths(queue.live.digest, SWAP)[0]) == (uri, 0)
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])

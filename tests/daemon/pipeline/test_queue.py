@@ -161,7 +161,7 @@ def test_an_artifact_that_was_sighted_anew_while_it_was_fetched_is_not_taken() -
     queue.scan()
     with pytest.raises(Overtaken):
         queue.inbox.fetched(row, queue.keep(b"1"), 0.1)
-    assert queue.ledger.place(row.uri) == ""
+    assert queue.ledger.rows.place(row.uri) == ""
     assert queue.states() == {row.uri: "SIGHTED"}
 
 

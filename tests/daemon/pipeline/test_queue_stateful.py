@@ -57,7 +57,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(source=SOURCES)
     def scan(self, source: str) -> None:
         self.queue.scan(source)
-        seen = {row.uri for row in self.queue.ledger.history(10_000)}
+        seen = {row.uri for row in self.queue.ledger.rows.history(10_000)}
         assert set(self.queue.places[source].there) <= seen, "a sighting was lost"
 
     @rule(source=SOURCES)
@@ -118,7 +118,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(flag=st.sampled_from(["pinned", "paused"]))
     def let_go(self, flag: str) -> None:
-        self.queue.ledger.set_flag(flag, value=False)
+        self.queue.ledger.flags.set(flag, value=False)
 
     @precondition(lambda self: not self._flag("paused"))
     @rule()
@@ -138,14 +138,14 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_older_than_what_went_live_is_a_candidate(self) -> None:
-        water = self.queue.ledger.flag("high_water", 0)
-        assert all(row.seq > water for row in self.queue.ledger.history(10_000) if row.state in OPEN)
+        water = self.queue.ledger.flags.get("high_water", 0)
+        assert all(row.seq > water for row in self.queue.ledger.rows.history(10_000) if row.state in OPEN)
 
     @invariant()
     def an_address_goes_live_at_most_once_for_each_change_of_its_bytes(self) -> None:
         went = Counter(
             row.uri
-            for row in self.queue.ledger.history(10_000)
+            for row in self.queue.ledger.rows.history(10_000)
             if row.source != OPERATOR and row.generation is not None
         )
         assert all(count <= self.changes[uri] for uri, count in went.items())
@@ -153,9 +153,9 @@ class QueueMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Let everything come to rest: each row has ended, and for a reason."""
         self._rest()
-        rows = self.queue.ledger.history(10_000)
+        rows = self.queue.ledger.rows.history(10_000)
         assert [row for row in rows if row.state in OPEN] == []
-        newest = self.queue.ledger.flag("high_water", 0)  # of what is live: also when it was only sighted again
+        newest = self.queue.ledger.flags.get("high_water", 0)  # of what is live: also when it was only sighted again
         newer = [row for row in rows if row.seq > newest and row.source != OPERATOR]
         assert all(row.state != State.SUPERSEDED or row.reason in JUSTIFIED for row in newer)
         self._check_the_stories()
@@ -165,13 +165,13 @@ class QueueMachine(RuleBasedStateMachine):
         queue = self.queue
         queue.lanes.full = False
         for flag in ("pinned", "paused"):
-            queue.ledger.set_flag(flag, value=False)
+            queue.ledger.flags.set(flag, value=False)
         for place in queue.places.values():
             for there in place.there.values():
                 there.waiting = None
         queue.settle()
-        while queue.ledger.stored(1):
-            for row in queue.ledger.stored():
+        while queue.ledger.rows.stored(1):
+            for row in queue.ledger.rows.stored():
                 queue.ledger.amend(row, next_try=0.0)
             queue.settle()
 
@@ -185,7 +185,7 @@ class QueueMachine(RuleBasedStateMachine):
             last[swap_id] = State(state)
 
     def _flag(self, name: str) -> bool:
-        return bool(self.queue.ledger.flag(name, False))
+        return bool(self.queue.ledger.flags.get(name, False))
 
     def _content(self, digest: str) -> bytes:
         artifact = self.queue.store.find(digest)

@@ -10,7 +10,7 @@ from hotswapd.daemon.ledger.states import State
 
 def uris(queue: Queue) -> list[str]:
     """Name the addresses in the order of their sightings."""
-    return [row.uri for row in reversed(queue.ledger.history(100))]
+    return [row.uri for row in reversed(queue.ledger.rows.history(100))]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(1, 3)), unique_by=lambda one: one[0]))
@@ -30,7 +30,7 @@ def test_the_first_scans_of_all_sources_make_one_order() -> None:
     middle = queue.places["a"].put("middle", b"2", stamp=2.0)
     queue.scan("b")
     queue.scan("a")
-    assert (queue.ledger.history(10), queue.inbox.next_fetch("a"), queue.fetch("b")) == ([], None, None)
+    assert (queue.ledger.rows.history(10), queue.inbox.next_fetch("a"), queue.fetch("b")) == ([], None, None)
     queue.open()
     assert uris(queue) == [old, middle, new]
 
@@ -122,7 +122,7 @@ def test_what_waits_says_why_and_becomes_sighted_when_it_is_whole() -> None:
         ("WAITING", "permission"),
         ("SIGHTED", ""),
     ]
-    assert len(queue.ledger.history(10)) == 1
+    assert len(queue.ledger.rows.history(10)) == 1
 
 
 def test_what_is_still_being_written_counts_as_the_newest() -> None:
@@ -176,12 +176,12 @@ def test_what_was_away_for_a_while_is_not_new() -> None:
     for name in "abc":
         queue.place.put(name, name.encode())
     queue.settle()
-    rows, there = len(queue.ledger.history(100)), dict(queue.place.there)
+    rows, there = len(queue.ledger.rows.history(100)), dict(queue.place.there)
     queue.place.there.clear()
     queue.scan()
     queue.place.there.update(there)
     queue.settle()
-    assert len(queue.ledger.history(100)) == rows
+    assert len(queue.ledger.rows.history(100)) == rows
 
 
 def test_what_was_opened_again_is_not_disturbed_by_the_next_scan() -> None:
@@ -202,14 +202,12 @@ def test_what_was_opened_again_is_not_disturbed_by_the_next_scan() -> None:
 def test_a_scan_is_one_transaction() -> None:
     """Thousands of sightings and of changes are told of together, which is once they are durable."""
     queue = Queue()
-    heard: list[int] = []
-    queue.ledger.hear = lambda rows: heard.append(len(rows))
     for waiting in ("settling", ""):
         for index in range(300):
             uri = queue.place.put(str(index), b"x", code=waiting)
             queue.place.there[uri].revision = "r"
         queue.scan()
-    assert heard == [300, 300]
+    assert [len(rows) for rows in queue.changes] == [300, 300]
 
 
 def test_an_address_that_was_asked_for_is_new_whatever_is_known_of_it() -> None:
@@ -221,7 +219,7 @@ def test_an_address_that_was_asked_for_is_new_whatever_is_known_of_it() -> None:
     sightings.ask(uri)
     assert sightings.asked(uri) == ""
     queue.scan()
-    row = queue.ledger.row(sightings.asked(uri))
+    row = queue.ledger.rows.get(sightings.asked(uri))
     assert (row.uri, row.state, row.forced) == (uri, State.SIGHTED, True)
     sightings.forget(uri)
     assert sightings.asked(uri) is None
@@ -234,7 +232,7 @@ def test_asking_for_what_already_waits_marks_its_row() -> None:
     queue.scan()
     queue.inbox.sightings.ask(uri)
     queue.scan()
-    (row,) = queue.ledger.history(10)
+    (row,) = queue.ledger.rows.history(10)
     assert (row.swap_id, row.forced) == (queue.inbox.sightings.asked(uri), True)
 
 
@@ -248,7 +246,7 @@ def test_what_is_away_is_remembered_by_the_ledger_and_not_in_memory() -> None:
         if number < 49:
             lost = queue.place.there.pop(uris[-1])
     assert set(queue.inbox.sightings._known["s"]) == {uris[-1]}
-    rows = len(queue.ledger.history(1000))
+    rows = len(queue.ledger.rows.history(1000))
     queue.place.there[uris[-2]] = lost
     queue.settle()
-    assert len(queue.ledger.history(1000)) == rows
+    assert len(queue.ledger.rows.history(1000)) == rows

@@ -33,9 +33,9 @@ def test_a_command_comes_before_the_next_candidate(queue: Queue) -> None:
 def test_going_back_pins_unless_it_is_told_to_follow(queue: Queue) -> None:
     """After `--follow` the next new adapter goes live as always."""
     queue.ask(queue.worker.roll_back, 1, follow=False)
-    assert queue.ledger.flag("pinned") is True
+    assert queue.ledger.flags.pinned is True
     queue.ask(queue.worker.roll_back, 2, follow=True)
-    assert queue.ledger.flag("pinned") is False
+    assert queue.ledger.flags.pinned is False
     queue.place.put("four", b"four")
     queue.settle()
     assert queue.live.number == 4
@@ -45,7 +45,7 @@ def test_an_automatic_way_back_does_not_pin(queue: Queue) -> None:
     """A candidate that fails its verification leaves what was live, and the queue open."""
     queue.place.put("sick", b"sick")
     queue.settle()
-    assert (queue.live.number, queue.ledger.flag("pinned", False)) == (3, False)
+    assert (queue.live.number, queue.ledger.flags.pinned) == (3, False)
     assert queue.states()["file:///s/sick"] == "ROLLED_BACK probe_not_finite"
 
 
@@ -53,38 +53,38 @@ def test_an_automatic_way_back_does_not_pin(queue: Queue) -> None:
 @pytest.mark.parametrize("follow", [False, True])
 def test_a_rollback_that_fails_leaves_the_pin_as_it_was(queue: Queue, pinned: bool, follow: bool) -> None:
     """What the operator had chosen before is still so, and what was live is live."""
-    queue.ledger.set_flag("pinned", pinned)
+    queue.ledger.flags.set("pinned", pinned)
     queue.lanes.full = True
     for number, code in ((99, "no_such_generation"), (3, "already_live"), (1, "no_lane")):
         with pytest.raises(Conflict) as caught:
             queue.ask(queue.worker.roll_back, number, follow=follow)
         assert (caught.value.code, queue.live.number) == (code, 3)
-    assert queue.ledger.flag("pinned") is pinned
+    assert queue.ledger.flags.pinned is pinned
 
 
 def test_a_pin_keeps_what_is_live_or_another_generation(queue: Queue) -> None:
     """Without a number nothing but the flag changes; with one it goes there, and refuses nobody."""
     assert queue.ask(queue.worker.pin, None).number == 3
-    assert queue.ledger.flag("pinned") is True
-    rows = len(queue.ledger.history(100))
+    assert queue.ledger.flags.pinned is True
+    rows = len(queue.ledger.rows.history(100))
     assert queue.ask(queue.worker.pin, 3).number == 3
-    assert len(queue.ledger.history(100)) == rows
+    assert len(queue.ledger.rows.history(100)) == rows
     assert queue.ask(queue.worker.pin, 1).number == 1
-    assert [one.number for one in queue.ledger.generations(9, good=True)] == [3, 2, 1]
+    assert [one.number for one in queue.ledger.generations.newest(9, good=True)] == [3, 2, 1]
     with pytest.raises(Conflict):
         queue.ask(queue.worker.pin, 99)
-    assert queue.ledger.flag("pinned") is True
+    assert queue.ledger.flags.pinned is True
 
 
 def test_what_was_held_by_a_pin_goes_live_after_it_though_the_pin_was_moved(queue: Queue) -> None:
     """Pinning an older generation supersedes no candidate."""
-    queue.ledger.set_flag("pinned", value=True)
+    queue.ledger.flags.set("pinned", value=True)
     queue.place.put("four", b"four")
     queue.settle()
     queue.ask(queue.worker.pin, 1)
     queue.settle()
     assert queue.states()["file:///s/four"] == "HELD pinned"
-    queue.ledger.set_flag("pinned", value=False)
+    queue.ledger.flags.set("pinned", value=False)
     queue.settle()
     assert queue.live.uri == "file:///s/four"
 
@@ -94,10 +94,10 @@ def test_a_paused_queue_gives_nothing_and_shows_why(queue: Queue) -> None:
     queue.inbox.pause()
     queue.place.put("four", b"four")
     queue.settle()
-    row = queue.ledger.latest("file:///s/four")
+    row = queue.ledger.rows.latest("file:///s/four")
     assert (row.state, row.reason, queue.live.number) == ("HELD", "paused", 3)
     assert "`hotswapd resume` goes on" in row.detail
-    queue.ledger.set_flag("paused", value=False)
+    queue.ledger.flags.set("paused", value=False)
     queue.settle()
     assert queue.live.uri == "file:///s/four"
 
@@ -114,11 +114,12 @@ def test_a_ledger_that_is_down_ends_nothing(queue: Queue, monkeypatch) -> None:
         raise LedgerDown("the ledger cannot be used: database or disk is full; free space")
 
     monkeypatch.setattr("hotswapd.daemon.pipeline.worker._LEDGER_WAIT", 0.0)
-    for method in ("move", "begin_attempt", "going_live"):
-        monkeypatch.setattr(queue.ledger, method, down)
+    ledger = queue.ledger
+    for part, method in ((ledger, "move"), (ledger.attempts, "begin"), (ledger, "going_live")):
+        monkeypatch.setattr(part, method, down)
         queue.turn()
         assert queue.live.number == 3
-        monkeypatch.delattr(queue.ledger, method)
+        monkeypatch.delattr(part, method)
     assert len(turns) == 3
     queue.settle()
     assert queue.live.uri == "file:///s/four"

@@ -52,7 +52,7 @@ def test_lives_and_refusals_are_those_of_the_ledger(tmp_path: Path):
     with ledger.going_live(good, Generation(1, good.uri, "r", "ab", 0.0, good.swap_id)):
         pass
     ledger.move(bad, State.REJECTED, "non_finite", "a tensor holds NaN")
-    ledger.note_action("pause", "", "done", (1, 2, 3))
+    ledger.actions.note("pause", "", "done", (1, 2, 3))
     answer = overview({"ready": True}, ledger, [])
     (life,) = answer["lives"]
     assert (life["generation"], life["uri"], life["source"]) == (1, "file:///good", "a")
