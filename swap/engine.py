@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import ResidentLost, StartError
 from .lanes.asks import Ask, BadAsk
+from .lanes.ended import Ended
 from .lanes.lane import LaneSpec
 from .lanes.lanes import LaneRequest, Lanes, Progress, Ticket
 from .lanes.sampling import Sampling
@@ -37,12 +38,20 @@ class Completion:
 class Engine:
     """Answers requests with the live generation. Every method is legal from any thread, `open` and `close` once."""
 
-    def __init__(self, resident: Resident, spec: EngineSpec, on_free: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        resident: Resident,
+        spec: EngineSpec,
+        on_free: Callable[[], None] = lambda: None,
+        on_request_end: Callable[[Ended], None] = lambda _: None,
+    ) -> None:
+        """`on_free` is called when a lane becomes free, `on_request_end` with how each request went; see `Lanes`."""
         self.resident = resident
         self.compiled = resident.device.type in COMPILED if spec.compile == "auto" else bool(spec.compile)
         self.context = min(spec.context_tokens, model_context(resident.model))
         self._spec = spec
         self._on_free = on_free
+        self._on_request_end = on_request_end
         self.lanes = self._make_lanes()
         self.ends = _ends(resident.model)
         self._vocabulary: int = resident.model.config.get_text_config().vocab_size
@@ -54,7 +63,14 @@ class Engine:
             batch_tokens=spec.batch_tokens,
             compile=self.compiled,
         )
-        return Lanes(self.resident, size, count=spec.lanes, max_queue=spec.max_queue, on_free=self._on_free)
+        return Lanes(
+            self.resident,
+            size,
+            count=spec.lanes,
+            max_queue=spec.max_queue,
+            on_free=self._on_free,
+            on_request_end=self._on_request_end,
+        )
 
     def open(self, report: Report = lambda _: None) -> None:
         """Start the lanes, answer with the base, and warm up until nothing more compiles. Raises StartError.

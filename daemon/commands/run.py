@@ -35,12 +35,12 @@ def run(arguments: Namespace) -> int:
 
 
 def _serve(settings: Settings, read: Callable[[], Settings]) -> int:
-    from hotswapd.daemon.service.service import Service  # brings in torch, which takes seconds
+    from hotswapd.daemon.service.service import serve  # brings in torch, which takes seconds
 
     setup_logging(settings.log.level, settings.log.format)  # again: libraries just installed handlers of their own
     _show_stacks()
     _silence_progress_bars()
-    return int(Service(settings, read).run())
+    return int(serve(settings, read))
 
 
 def _show_stacks() -> None:

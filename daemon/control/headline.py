@@ -2,35 +2,34 @@
 
 from collections.abc import Sequence
 
-from hotswapd.daemon.ledger.flags import HOLDS
+from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
-from hotswapd.daemon.pipeline.source_threads import Watch
+from hotswapd.daemon.pipeline.sources import Sources
 
 from .standing import Standing
 
 
-def headline(standing: Standing, ledger: Ledger, watches: Sequence[Watch], late: Sequence[str] = ()) -> str:
-    """Say what is live, what waits, and what is wrong, the worst first; `late` names threads that seem to hang."""
-    parts = [f"STUCK: {', '.join(late)} gives no sign of life"] if late else []
+def headline(standing: Standing, ledger: Ledger, sources: Sources, late: Sequence[str] = ()) -> str:
+    """Report what is live, what waits and what is wrong, the worst first; `late` names threads that seem to hang."""
+    parts = [f"STUCK: {', '.join(late)} has not reported in time"] if late else []
     readiness = standing.readiness()
     if not readiness.ready:
         return "; ".join([*parts, readiness.reason])
-    parts += [_live(standing), *_queue(ledger)]
-    down = [watch.source.name for watch in watches if not watch.health.ok]
+    parts += [_live(standing.part.live), *_queue(ledger)]
+    down = [watch.source.name for watch in sources if not watch.health.ok]
     parts += [f"source down: {', '.join(down)} (hotswapd status says why)"] if down else []
     parts += [f"the last reload was refused: {standing.reload_refused}"] if standing.reload_refused else []
     return "; ".join(parts)
 
 
-def _live(standing: Standing) -> str:
-    live = standing.live
+def _live(live: Generation) -> str:
     return f"generation {live.number} is live, {live.uri}" if live.number else "the bare base model is live"
 
 
 def _queue(ledger: Ledger) -> list[str]:
     try:
         waiting = ledger.rows.open_count()
-        flags = [name for name in HOLDS if ledger.flags.get(name, default=False)]
+        flags = [name for name in ("pinned", "paused") if ledger.flags.get(name, default=False)]
     except LedgerDown as error:
         return [str(error)]
     if ledger.trouble:

@@ -1,44 +1,38 @@
-"""What the daemon's threads say about themselves, for those who ask: one place, plain values, no lock held for long."""
+"""How the process stands, for those who ask: one place, plain values, no lock."""
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from hotswapd.daemon.ledger.generation import Generation
-from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.daemon.serve.face import Readiness
-from hotswapd.swap.engine import Engine
+
+from .part import Starting, Working
 
 STARTING = "the daemon is starting"
 
 
 @dataclass(slots=True)
 class Standing:
-    """Written by the worker and the service, read by any thread; each attribute is replaced whole.
+    """Written by the worker and the service, read on any thread; each attribute is replaced whole.
 
-    `phase` is a sentence on what start-up is doing, `lost` one on why the process is about to end,
-    `reload_refused` one on why the last reload changed nothing, `fingerprint` that of contract and policy,
-    `verifying` how far the candidate is that is being verified.
+    `part` is what the operator can do now: it is replaced once, when the model answers. `phase` is a sentence on what
+    start-up is doing, `lost` one on why the process is about to end, `reload_refused` one on why the last reload
+    changed nothing.
     """
 
-    live: Generation
+    part: Starting | Working
     phase: str = STARTING
-    engine: Engine | None = None
-    is_ready: bool = False
     stopping: bool = False
     lost: str = ""
     reload_refused: str = ""
-    fingerprint: str = ""
-    verifying: dict[str, Any] | None = None
-    watch: LiveWatch | None = None
-    rollout: Callable[[], dict[str, Any] | None] = lambda: None
-    ready: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the model has answered once, so that requests can be taken unless something else forbids it."""
+        return isinstance(self.part, Working)
 
     def readiness(self) -> Readiness:
-        """Say whether requests are answered, and if not, why."""
+        """Tell whether requests are answered, and if not, why."""
         if self.lost:
             return Readiness(False, self.lost)
         if self.stopping:
             return Readiness(False, "the daemon is stopping")
-        return Readiness(True) if self.is_ready else Readiness(False, self.phase)
+        return Readiness(True) if self.is_working else Readiness(False, self.phase)

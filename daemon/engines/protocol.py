@@ -210,7 +210,7 @@ class Engine(Protocol):
         ...
 
     def loaded(self) -> Sequence[Loaded]:
-        """List the generations that can be asked for or still answer, the live one first. Legal on any thread."""
+        """List the generations that can be asked for or still answer. Legal on any thread."""
         ...
 
     def room(self) -> bool:

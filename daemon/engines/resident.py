@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -55,13 +55,31 @@ class ResidentEngine:
         self._opened: dict[int, Image] = {}
 
     def configure(self, settings: Settings) -> None:
-        """Verify by these gates from now on. On the worker's thread. Raises ConfigError; the gates are as before then."""
+        """Verify by these gates from now on. On the worker's thread. Raises ConfigError and changes nothing then."""
         around = Surroundings(self._engine.busy, self._rest, self._give_way, self._progress)
         self._verification = Verification(self._engine, settings, around)
 
     def allow_bases(self, names: tuple[str, ...]) -> None:
         """Admit adapters that name one of these as their base, from now on. On the worker's thread."""
         self._resident.contract = replace(self._resident.contract, base_models=names)
+
+    @property
+    def contract_fingerprint(self) -> str:
+        """A digest that changes when what the engine can take changes."""
+        return self._resident.contract.fingerprint
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the model as ``GET /status`` does. Legal on any thread."""
+        resident = self._resident
+        return {
+            "device": str(resident.device),
+            "dtype": resident.contract.dtype,
+            "slots": len(resident.contract.slots),
+            "max_rank": resident.contract.max_rank,
+            "arena_bytes": resident.arena.layout.size,
+            "compiled": self._engine.compiled,
+            "recompiles": resident.recompiles,
+        }
 
     def admit(self, artifact: Path, digest: str) -> Admitted:
         """Read the header and the configuration, and compare them with the slots; reads no tensor."""

@@ -80,7 +80,7 @@ class Live:
         listener: Listener,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`base` is generation 0, live until something else is; `on_step` is called before what may take long."""
+        """Begin with `base`, generation 0, as what is live. `on_step` is called before what may take long."""
         self._engine = engine
         self._ledger = ledger
         self._store = store

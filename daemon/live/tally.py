@@ -1,9 +1,9 @@
-"""TODO daemon/live/tally.py."""
+"""What a generation's requests have shown so far."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from hotswapd.swap.lanes.tickets import Ended
+from hotswapd.swap.lanes.ended import Ended
 
 _TAIL, _SAME = 32, 0.9
 

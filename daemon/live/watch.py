@@ -7,7 +7,7 @@ from statistics import median
 
 from hotswapd.daemon.config.verify import Watch
 from hotswapd.swap.gates.spec import Outcome, Verdict
-from hotswapd.swap.lanes.tickets import Ended
+from hotswapd.swap.lanes.ended import Ended
 
 from .tally import Tally
 
@@ -27,20 +27,25 @@ class LiveWatch:
         self._clock = clock
         self._lock = threading.Lock()
         self._tallies: dict[int, Tally] = {}
-        self._live = self._before = 0
+        self._watched = self._before = 0
         self._ends = 0.0
 
     def began(self, generation: int, since: float) -> None:
         """Watch this generation, live since then (seconds since the epoch), against the one before; the base never."""
         with self._lock:
-            if generation != self._live:
-                self._before, self._live = self._live, generation
+            if generation != self._watched:
+                self._before, self._watched = self._watched, generation
             self._tallies[generation] = Tally()
             for old in sorted(self._tallies)[:-_KEPT]:
-                if old not in (self._live, self._before):
+                if old not in (self._watched, self._before):
                     del self._tallies[old]
             ends = since + self.table.seconds
             self._ends = ends if generation and self.table.seconds and ends > self._clock() else 0.0
+
+    def renew(self, table: Watch) -> None:
+        """Judge by these limits from now on; a window under way ends when it was to end."""
+        with self._lock:
+            self.table = table
 
     def ended(self, ended: Ended) -> None:
         """Take note of a request; called on a lane's thread."""
@@ -70,10 +75,10 @@ class LiveWatch:
             if not self._ends:
                 return None
             left = max(0.0, self._ends - self._clock())
-            return {"generation": self._live, "seconds_left": round(left, 1), **self._numbers()}
+            return {"generation": self._watched, "seconds_left": round(left, 1), **self._numbers()}
 
     def _numbers(self) -> dict[str, float]:
-        now = self._tallies[self._live]
+        now = self._tallies[self._watched]
         before = self._tallies.get(self._before)
         numbers: dict[str, float] = {
             "requests": now.requests,

@@ -15,39 +15,39 @@ from hotswapd.daemon.ledger.states import IN_STORE, State
 from hotswapd.loaders.source import Scan
 from hotswapd.loaders.store.artifact import Artifact
 
+from .changes import Changes
 from .rules import Conditions, choose, next_fetch, wait_seconds
 from .sightings import Sightings
 
-UNCHANGED = "the bytes at this address are those that were there before"
+UNCHANGED = "the bytes at this address are the same as before"
 
 
 class Inbox:
     """Every method is legal on any thread, and raises LedgerDown when the ledger does not take it."""
 
-    def __init__(self, ledger: Ledger, sources: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, ledger: Ledger, sources: Iterable[str], changes: Changes, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Make a queue that is closed; `changes` wakes whoever waits for it."""
         self.sightings = Sightings(ledger, sources)
         self.ledger = ledger
+        self._changes = changes
         self._clock = clock
-        self._condition = threading.Condition()
-        self._changes = 0
+        self._lock = threading.Lock()
         self._is_open = False
         self._retry_at: dict[str, float] = {}
 
     def notify(self) -> None:
         """Wake everybody who waits for a change."""
-        with self._condition:
-            self._changes += 1
-            self._condition.notify_all()
+        self._changes.notify()
 
     def changes(self) -> int:
         """Return a number for `wait`: take it before looking, so that nothing falls between."""
-        with self._condition:
-            return self._changes
+        return self._changes.count()
 
     def wait(self, since: int, seconds: float) -> None:
         """Return when something has changed since `changes` gave this number, or after the seconds."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._changes != since, timeout=seconds)
+        self._changes.wait(since, seconds)
 
     def scanned(self, source: str, scan: Scan | None) -> None:
         """Take what a source sees; None when it could not look."""
@@ -55,7 +55,7 @@ class Inbox:
         self.notify()
 
     def open(self, live: Generation | None, *, guarded: bool = False) -> None:
-        """Begin to choose: see `Sightings.open`."""
+        """Begin to choose; see `Sightings.open`."""
         self.sightings.open(live, guarded=guarded)
         self._is_open = True
         self.notify()
@@ -76,7 +76,7 @@ class Inbox:
         return choose(self.ledger.rows.stored(1), conditions) if self._is_open else None
 
     def fetched(self, row: Row, artifact: Artifact, seconds: float) -> None:
-        """Record that it is in the store. Raises Overtaken when it was sighted anew, or superseded, meanwhile."""
+        """Record that it is in the store. Raises Overtaken when it was sighted again, or superseded, meanwhile."""
         if not row.forced and self.ledger.rows.place(row.uri) == artifact.digest:
             self.ledger.unchanged(row, artifact.digest, seconds, UNCHANGED)
         else:
@@ -87,7 +87,7 @@ class Inbox:
         """Record that it cannot be fetched now, and when it is tried again."""
         seconds, now = wait_seconds(row.tries, after), self._clock()
         self.ledger.move(row, State.WAITING, code, sentence, tries=row.tries + 1, next_try=time.time() + seconds)
-        with self._condition:
+        with self._lock:
             later = {swap_id: at for swap_id, at in self._retry_at.items() if at > now}  # the others are due anyway
             self._retry_at = later | {row.swap_id: now + seconds}
 
@@ -95,11 +95,6 @@ class Inbox:
         """Try it at once."""
         self._retry_at.pop(row.swap_id, None)
         self.notify()
-
-    def pause(self) -> None:
-        """Hold what is in the store."""
-        self.ledger.flags.set("paused", value=True)
-        self.hold_fetched()
 
     def hold_fetched(self) -> None:
         """Show what is in the store as held, while the queue is paused."""

@@ -32,7 +32,8 @@ class Sightings:
         self._answered: set[str] = set()
         self._known: dict[str, dict[str, str]] = {}
         self._asked: dict[str, str] = {}
-        self._live: Generation | None = None
+        self._restored: Generation | None = None
+        """What an earlier process made live: for a ledger that was lost, and knows of no live row."""
         self._opened = False
 
     def scanned(self, source: str, scan: Scan | None) -> None:
@@ -58,7 +59,7 @@ class Sightings:
         with `guarded`, because the ledger was lost, what any source sees.
         """
         with self._lock:
-            self._live = live
+            self._restored = live
             self._apply(self._gathered, guarded=guarded)
             self._gathered = {}
             self._opened = True
@@ -123,10 +124,10 @@ class Sightings:
         self._answered |= seen.keys()
 
     def _live_now(self) -> Generation | None:
-        """Name the generation that is live, whether this process made it so or the one before."""
+        """Return the live generation, made live by this process or its predecessor."""
         row = self._ledger.rows.live()
         if row is None:
-            return self._live
+            return self._restored
         return Generation(row.generation or 0, row.uri, row.revision, row.digest, 0.0, row.swap_id, row.stamp)
 
     def _known_at(self, source: str, present: Mapping[str, Sighting]) -> Mapping[str, str]:

@@ -2,9 +2,9 @@
 
 import threading
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,9 +20,6 @@ from prometheus_client import (
 
 from hotswapd.daemon.ledger.states import REFUSED, State
 
-if TYPE_CHECKING:
-    from hotswapd.swap.lanes.tickets import LaneStatus
-
 # A swap's stages take from milliseconds (a small image) to minutes (a large download).
 _SWAP_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _PAUSE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
@@ -30,6 +27,25 @@ _PAUSE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 _GENERATIONS = 8
 # What an alert counts must be there from the start: from nothing to 1 is no increase.
 _FROM_THE_START = (State.LIVE, *sorted(REFUSED))
+
+
+class Holder(Protocol):
+    """A generation that holds a place on the engine, with its requests."""
+
+    @property
+    def number(self) -> int:
+        """Its generation."""
+        ...
+
+    @property
+    def active(self) -> int:
+        """Requests that have begun their answer."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have not."""
+        ...
 
 
 class Metrics:
@@ -42,10 +58,6 @@ class Metrics:
         PlatformCollector(registry=registry)
         self._lock = threading.Lock()
         self._generations: dict[str, set[str]] = {}
-        self.lanes: Callable[[], Iterable[LaneStatus]] | None = None
-        """Describes the lanes that hold a generation; set once, when there are some."""
-        self.rollout: Callable[[], Mapping[str, Any] | None] = lambda: None
-        """Describes the rollout that is under way; set once, when there can be one."""
         self._arms = Gauge(
             "hotswapd_rollout",
             "What was counted of each arm in this step of a rollout, and its percent of new requests",
@@ -125,36 +137,37 @@ class Metrics:
             if generation is not None:
                 self._tokens.labels(label).inc(tokens)
 
-    def text(self) -> bytes:
+    def text(self, loaded: Iterable[Holder] | None = None, rollout: Mapping[str, Any] | None = None) -> bytes:
         """Render everything in Prometheus' text format.
 
-        A generation that holds no lane any more is shown this once, with its last counts, and then its series go.
+        `loaded` are the generations that hold a lane, None while there is no engine; `rollout` is what runs, as in
+        ``GET /status``. A generation that holds no lane any more is shown this once, with its last counts, and then
+        its series go.
         """
         with self._lock:
-            held = self._count_lanes()
-            self._count_arms()
+            held = self._count_lanes(loaded)
+            self._count_arms(rollout)
             shown = generate_latest(self.registry)
             if held is not None:
                 self._forget(label for label in list(self._generations) if label and label not in held)
         return shown
 
-    def _count_lanes(self) -> set[str] | None:
+    def _count_lanes(self, loaded: Iterable[Holder] | None) -> set[str] | None:
         """Take the requests in lanes as they are now, and name the generations that hold one."""
-        if self.lanes is None:
+        if loaded is None:
             return None
         counts: Tally[tuple[str, str]] = Tally()
-        for lane in self.lanes():
-            counts[str(lane.generation), "active"] += lane.active
-            counts[str(lane.generation), "waiting"] += lane.waiting
+        for one in loaded:
+            counts[str(one.number), "active"] += one.active
+            counts[str(one.number), "waiting"] += one.waiting
         self._in_lanes.clear()
         for (generation, state), count in counts.items():
             self._in_lanes.labels(generation, state).set(count)
         return {generation for generation, _ in counts}
 
-    def _count_arms(self) -> None:
+    def _count_arms(self, now: Mapping[str, Any] | None) -> None:
         """Show both arms side by side while there are two."""
         self._arms.clear()
-        now = self.rollout()
         if now is None:
             return
         for arm, share in (("canary", now["share"]), ("live", 100 - now["share"])):

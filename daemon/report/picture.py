@@ -1,16 +1,14 @@
 """A picture of what an adapter changes: the norm of its update in each layer, by kind of module."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
 
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.arena.layout import Layout
-from hotswapd.swap.arena.norms import update_norms, whole
+from hotswapd.swap.arena.norms import whole
 
 log = structlog.get_logger(__name__)
 _NUMBER = re.compile(r"\.(\d+)\.")
@@ -41,16 +39,16 @@ class Pictures:
         self._known: dict[str, dict[str, float]] = {}
         self.shown: list[dict[str, Any]] = self._read()
 
-    def went_live(self, image: Image, layout: Layout) -> None:
-        """Measure what is live now, at most once for the same bytes. Never raises: a swap does not fail for a picture.
+    def went_live(self, number: int, digest: str, measure: Callable[[], Mapping[str, float]]) -> None:
+        """Draw what is live now; `measure` gives its norms by module, and is called once for the same bytes.
 
-        The image must be held by the caller.
+        Never raises: a swap does not fail for a picture.
         """
         try:
-            if image.digest not in self._known:
-                self._known[image.digest] = update_norms(image, layout)
+            if digest not in self._known:
+                self._known[digest] = dict(measure())
                 self._known = dict(list(self._known.items())[-_REMEMBERED:])
-            self._show(draw(image.number, image.digest, self._known[image.digest]))
+            self._show(draw(number, digest, self._known[digest]))
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
         except Exception:

@@ -44,9 +44,7 @@ class Beside:
         self._engine.open(rollout.staged, trial.canary)
         self._now = rollout
         self._traffic.begin(trial)
-        log.info(
-            "rollout_begun", live=trial.live, canary=trial.canary, share=trial.share, digest=rollout.staged.digest
-        )
+        log.info("rollout_begun", live=trial.live, canary=trial.canary, share=trial.share, digest=rollout.staged.digest)
 
     def end(self, end: End) -> None:
         """Take its requests away at once, then write what has become of a canary."""

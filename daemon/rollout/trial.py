@@ -13,7 +13,7 @@ from .arm import Arm, findings, worst
 from .split import in_share
 
 if TYPE_CHECKING:
-    from hotswapd.swap.lanes.tickets import Ended
+    from hotswapd.swap.lanes.ended import Ended
 
 LIVE, CANARY = "live", "canary"
 """The two arms, as they are called in status, metrics and logs."""

@@ -33,16 +33,35 @@ class Split(Protocol):
         ...
 
 
+class NoSplit:
+    """Nothing is beside the live generation, ever: for a server of its own, like a candidate's."""
+
+    def route(self, key: str) -> tuple[int | None, str]:
+        """Choose the live generation."""
+        return None, ""
+
+    def number(self) -> int | None:
+        """Return None."""
+        return None
+
+    def scored(self, generation: int, score: float) -> bool:
+        """Count nothing."""
+        return False
+
+
 class Answerer:
     """Answers requests with the engine. Every method is legal from any thread; `prepare` may take long."""
 
     _tokenizing = threading.Lock()
     """One for all: fast tokenizers keep state between calls, and a candidate's answerer has the same tokenizer."""
 
-    def __init__(self, engine: Engine, on_lost: Callable[[ResidentLost], None] = lambda _: None) -> None:
+    def __init__(
+        self, engine: Engine, on_lost: Callable[[ResidentLost], None] = lambda _: None, split: Split | None = None
+    ) -> None:
+        """`on_lost` is called when the model is lost; `split` routes requests that name no generation."""
         self._engine = engine
         self._on_lost = on_lost
-        self.rollouts: Split | None = None
+        self._split: Split = split or NoSplit()
 
     def prepare(self, body: Body, generation: int | Beside | None, key: str = "") -> Ask:
         """Make the engine's request; `key` is whose it is, for the split. Raises BadRequest or NoSuchModel."""
@@ -67,17 +86,16 @@ class Answerer:
             raise NotReady("resident_lost", "the model does not answer any more; the daemon restarts") from None
 
     def _submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
-        rollouts = self.rollouts
-        if ask.generation is not None or rollouts is None:
+        if ask.generation is not None:
             return self._engine.submit(ask, hear)
-        generation, tag = rollouts.route(ask.key or secrets.token_hex(16))
+        generation, tag = self._split.route(ask.key or secrets.token_hex(16))
         try:
             return self._engine.submit(replace(ask, generation=generation, tag=tag), hear)
         except NoGeneration:  # the rollout has ended since
             return self._engine.submit(ask, hear)
 
     def _beside(self) -> int:
-        number = self.rollouts.number() if self.rollouts is not None else None
+        number = self._split.number()
         if number is None:
             raise NoSuchModel("no_canary", "there is no canary now; ask for the model without @canary")
         return number
@@ -92,7 +110,7 @@ class Answerer:
 
     def scored(self, generation: int, score: float) -> bool:
         """Count feedback for a generation; False when it is in no rollout."""
-        return self.rollouts is not None and self.rollouts.scored(generation, score)
+        return self._split.scored(generation, score)
 
     def generations(self) -> list[int]:
         """Name what can be asked for, the live one first."""

@@ -76,6 +76,6 @@ def _open_routes(face: Face, metrics: Metrics) -> APIRouter:
 
     @router.get("/metrics", response_model=None)
     async def metrics_page() -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(face.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router

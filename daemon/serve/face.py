@@ -39,6 +39,10 @@ class Face(Protocol):
         """Return at most `limit` swaps, newest first."""
         ...
 
+    def exposition(self) -> bytes:
+        """Return what ``GET /metrics`` answers, in Prometheus' text format."""
+        ...
+
     def overview(self) -> dict[str, Any]:
         """Return what the status page shows."""
         ...

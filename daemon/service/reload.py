@@ -1,24 +1,92 @@
-"""Reading the configuration again while the model stays: all of it is taken, or nothing and the old one stays.
+"""A reload: the configuration is read again while the model stays. All of it is taken over, or nothing is.
 
 Sources, [admission], [verify], [log], serve.max_drain and state.keep can change; what is in key and token files is read
-anew whenever it is used. Everything else is part of the model or of what is listened on, and needs a restart.
+again whenever it is used. Everything else is part of the model or of what is listened on, and needs a restart.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+from hotswapd.daemon.config.current import Current
+from hotswapd.daemon.config.policy import Policy, policy_fingerprint
 from hotswapd.daemon.config.settings import ConfigError, Problem, Settings, SourceTable
+from hotswapd.daemon.control.part import Working
+from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.gates.from_config import require_readable
+from hotswapd.daemon.host.heartbeats import Heartbeats
+from hotswapd.daemon.host.log import setup_logging
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
+from hotswapd.daemon.pipeline.queue import Inbox
+from hotswapd.daemon.pipeline.sources import Sources
 from hotswapd.loaders import open_source
 from hotswapd.loaders.source import Source
 
+log = structlog.get_logger(__name__)
 _TABLES = frozenset({"source", "admission", "verify", "log"})
 _KEYS = frozenset({"serve.max_drain", "state.keep"})
 
 
+@dataclass(frozen=True, slots=True)
+class Reloading:
+    """`reload` is for the main thread, once the model answers."""
+
+    read: Callable[[], Settings]
+    current: Current
+    standing: Standing
+    ledger: Ledger
+    inbox: Inbox
+    sources: Sources
+    policy: Policy
+    beats: Heartbeats
+
+    def reload(self, part: Working) -> None:
+        """Take over what the configuration says now, or keep the old one and report why; the model goes on."""
+        self.standing.reload_refused = ""
+        try:
+            settings = read_again(self.read, self.current.now)
+            fresh = open_fresh(self.current.now, settings)
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("reload_refused", key=problem.key, detail=problem.sentence)  # noqa: TRY400
+            self.standing.reload_refused = str(error)
+        else:
+            self._take_over(part, settings, fresh)
+
+    def _take_over(self, part: Working, settings: Settings, fresh: Sequence[Source]) -> None:
+        tables = changed(self.current.now, settings)
+        self.current.renew(settings)
+        setup_logging(settings.log.level, settings.log.format)
+        part.acts.worker.between(lambda: self._apply(part, settings))
+        for name in self.sources.renew([table.name for table in settings.source], fresh):
+            self.beats.forget(name)
+        log.info("reloaded", changed=tables)
+
+    def _apply(self, part: Working, settings: Settings) -> None:
+        """Change what is refused from now on; the model is not touched. On the worker's thread."""
+        part.engine.allow_bases((settings.model.base, *settings.admission.base_models))
+        part.watch.renew(settings.verify.watch)
+        try:
+            part.engine.configure(settings)
+        except ConfigError as error:
+            log.error("verify_not_changed", detail=str(error))  # noqa: TRY400 - the sentence says it
+        if self.policy.renew(policy_fingerprint(part.engine.contract_fingerprint, settings)):
+            self._look_again()
+
+    def _look_again(self) -> None:
+        try:
+            self.ledger.reopen(self.policy.fingerprint)
+        except LedgerDown as error:
+            log.warning("ledger_down", detail=str(error))
+        self.inbox.notify()
+        log.info("policy_changed", detail="what was refused under the old one is looked at again")
+
+
 def read_again(read: Callable[[], Settings], old: Settings) -> Settings:
-    """Return the configuration as it is now. Raises ConfigError, with every key that stands against taking it."""
+    """Return the configuration as it is now. Raises ConfigError with every key that cannot be taken over."""
     new = read()
     problems = [*_need_restart(old, new), *_unreadable(new)]
     if problems:
@@ -32,7 +100,7 @@ def changed(old: Settings, new: Settings) -> list[str]:
 
 
 def open_fresh(old: Settings, new: Settings) -> list[Source]:
-    """Make the sources that are not watched as they are now described; nothing is touched. Raises ConfigError."""
+    """Make the sources that are not watched as they are now described; touches nothing. Raises ConfigError."""
     every = old.admission.max_artifact_bytes != new.admission.max_artifact_bytes
     fresh = [table for table in new.source if every or table not in old.source]
     return [_open(table, new) for table in fresh]
@@ -60,7 +128,7 @@ def _restart(before: Any, after: Any) -> str:
 
 
 def _unreadable(settings: Settings) -> Iterator[Problem]:
-    """Find key files that cannot be read, which would answer every client with an error, and what [verify] misses."""
+    """Find key files that cannot be read, which would answer every client with an error, and what [verify] lacks."""
     try:
         require_readable(settings.verify)
     except ConfigError as error:

@@ -1,11 +1,13 @@
-"""What the main thread looks at once a second, and what it then tells the service manager."""
+"""What the main thread checks once a second, and what it then tells the service manager."""
 
 from collections.abc import Callable
 
 from hotswapd.daemon.control.headline import headline
-from hotswapd.daemon.control.operator import Operator
+from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.host.heartbeats import SERVERS, Heartbeats
 from hotswapd.daemon.host.notify import Notify
+from hotswapd.daemon.ledger.ledger import Ledger
+from hotswapd.daemon.pipeline.sources import Sources
 
 from .servers import Servers
 
@@ -15,11 +17,21 @@ TICK = 1.0
 class Rounds:
     """`turn` is for the main thread alone, which is why a main thread that hangs is a missed ping too."""
 
-    def __init__(self, notify: Notify, beats: Heartbeats, operator: Operator, servers: Servers) -> None:
+    def __init__(
+        self,
+        notify: Notify,
+        beats: Heartbeats,
+        standing: Standing,
+        ledger: Ledger,
+        sources: Sources,
+        servers: Servers,
+    ) -> None:
         """Tell nobody yet."""
         self._notify = notify
         self._beats = beats
-        self._operator = operator
+        self._standing = standing
+        self._ledger = ledger
+        self._sources = sources
         self._servers = servers
 
     @property
@@ -28,14 +40,13 @@ class Rounds:
         return min(TICK, self._notify.watchdog / 3) if self._notify.watchdog else TICK
 
     def turn(self) -> None:
-        """Ping the watchdog if every thread was heard of in time, and say in a line how things are."""
-        self._servers.soon(self._heard(SERVERS))
+        """Ping the watchdog if every thread has reported in time, and describe the daemon in a line."""
+        self._servers.soon(self._reported(SERVERS))
         late = self._beats.late()
         if not late:
             self._notify.alive()
-        operator = self._operator
-        if operator.standing.is_ready:
-            self._notify.status(headline(operator.standing, operator.ledger, operator.watches, late))
+        if self._standing.is_working:
+            self._notify.status(headline(self._standing, self._ledger, self._sources, late))
 
-    def _heard(self, name: str) -> Callable[[], None]:
+    def _reported(self, name: str) -> Callable[[], None]:
         return lambda: self._beats.beat(name)

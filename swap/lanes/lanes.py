@@ -51,7 +51,9 @@ class Lanes(SideLanes):
         count: int,
         max_queue: int,
         on_free: Callable[[], None] = lambda: None,
+        on_request_end: Callable[[Ended], None] = lambda _: None,
     ) -> None:
+        """`on_request_end` gets how each request went, on the thread that ended it; it must neither block nor raise."""
         super().__init__()
         self._turns = turns
         self._lock = threading.Lock()
@@ -61,8 +63,7 @@ class Lanes(SideLanes):
         self._seats = [Seat(Lane(turns, spec, self._sink)) for _ in range(count)]
         self._current: Seat | None = None
         self._reserved: Seat | None = None
-        self.hear_end: Callable[[Ended], None] = lambda _: None
-        """Hears how each request went, on whichever thread ended it; it must neither block nor raise."""
+        self.on_request_end = on_request_end
         self._tickets: dict[str, Ticket] = {}
         self._names = itertools.count()
         self._max_queue = max_queue
@@ -161,7 +162,7 @@ class Lanes(SideLanes):
         seat = self._forget(ticket.name)
         if seat is not None:
             seat.lane.cancel(ticket.name)
-            self.hear_end(ticket.ended("cancelled"))
+            self.on_request_end(ticket.ended("cancelled"))
 
     def end_overdue(self, max_drain: float) -> int:
         """Fail the requests of generations that were retired more than `max_drain` seconds ago; 0 never does."""
@@ -284,4 +285,4 @@ class Lanes(SideLanes):
             self._forget(ticket.name)
         ticket.tell(progress)
         if progress.finish is not None:
-            self.hear_end(ticket.ended(progress.finish))
+            self.on_request_end(ticket.ended(progress.finish))

@@ -98,6 +98,7 @@ class LaneStatus:
     generation: int
     active: int
     waiting: int
+    digest: str = ""
 
 
 class Ticket:
@@ -164,4 +165,4 @@ class Seat:
     def status(self) -> LaneStatus:
         """Describe it; legal with the lanes' lock."""
         active = sum(ticket.started for ticket in self.tickets.values())
-        return LaneStatus(self.image.number, active, len(self.tickets) - active)
+        return LaneStatus(self.image.number, active, len(self.tickets) - active, self.image.digest)

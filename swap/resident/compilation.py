@@ -18,11 +18,11 @@ class CompileCounter:
     callback fires in all of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_compile: Callable[[], None] = lambda: None) -> None:
+        """`on_compile` is called when a compilation begins, on the thread that waits for it; it must not raise."""
         self._lock = threading.Lock()
         self._count = 0
-        self.hear: Callable[[], None] = lambda: None
-        """Called when a compilation begins, on the thread that waits for it; it must not raise."""
+        self._on_compile = on_compile
         callback_handler.register_start_callback(self._started)
 
     @property
@@ -37,7 +37,7 @@ class CompileCounter:
     def _started(self, _: Any) -> None:
         with self._lock:
             self._count += 1
-        self.hear()
+        self._on_compile()
 
 
 def fail_at_limit(fail: bool) -> None:

@@ -52,7 +52,14 @@ class Resident:
     legal from any. All writes to the arena go through a turn.
     """
 
-    def __init__(self, base: Base, contract: Contract, oracle: MetaOracle, images: int) -> None:
+    def __init__(
+        self,
+        base: Base,
+        contract: Contract,
+        oracle: MetaOracle,
+        images: int,
+        on_compile: Callable[[], None] = lambda: None,
+    ) -> None:
         self.model: Any = base.model
         self.tokenizer = base.tokenizer
         self.device, self.dtype = base.device, base.dtype
@@ -62,7 +69,7 @@ class Resident:
         self.pool = ImagePool(self.arena.layout.size, images, base.device)
         self.base_image = Image(torch.zeros_like(self.arena.buffer), digest="0" * 64, generation=0, holders=1, ranks={})
         self.live = self.base_image
-        self.compilations = CompileCounter()
+        self.compilations = CompileCounter(on_compile)
         self._warm_at = 0
         self._turns = FairLock()
         self.alternation = Alternation()
@@ -78,7 +85,9 @@ class Resident:
         check_base(self._usual, contract.dtype)
 
     @classmethod
-    def open(cls, spec: ResidentSpec, report: Report = lambda _: None) -> "Resident":
+    def open(
+        cls, spec: ResidentSpec, report: Report = lambda _: None, on_compile: Callable[[], None] = lambda: None
+    ) -> "Resident":
         """Load the base, make its slots and its arena. Raises BaseUnusable, NoSlots or DeviceMissing.
 
         Legal while no other thread loads a model: transformers and PEFT replace methods for all meanwhile.
@@ -98,7 +107,7 @@ class Resident:
             revision=spec.revision,
         )
         report(f"making {len(oracle.slots)} slots of rank {spec.max_rank} in the arena")
-        resident = cls(base, contract, oracle, spec.images)
+        resident = cls(base, contract, oracle, spec.images, on_compile)
         report(f"the base model is resident on {base.device} after {time.monotonic() - began:.1f} s")
         return resident
 

@@ -1,0 +1,37 @@
+"""From the configuration to what the resident and its engine are made of."""
+
+from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.resident.base import ResidentSpec
+
+from .settings import Settings
+
+_LANES_AND = 2  # images beside the lanes': one for a candidate, one for the previous generation
+
+
+def resident_spec(settings: Settings) -> ResidentSpec:
+    """Describe the base model and its slots."""
+    model = settings.model
+    return ResidentSpec(
+        base=model.base,
+        revision=model.revision,
+        dtype=model.dtype,
+        device=model.device,
+        max_rank=model.max_rank,
+        target_modules=model.target_modules,
+        attn_implementation=model.attn_implementation,
+        base_models=settings.admission.base_models,
+        images=settings.serve.lanes + _LANES_AND,
+    )
+
+
+def engine_spec(settings: Settings) -> EngineSpec:
+    """Describe the sizes of what serves."""
+    serve = settings.serve
+    return EngineSpec(
+        lanes=serve.lanes,
+        context_tokens=serve.context_tokens,
+        cache_tokens=serve.cache_tokens,
+        batch_tokens=serve.batch_tokens,
+        max_queue=serve.max_queue,
+        compile=settings.model.compile,
+    )

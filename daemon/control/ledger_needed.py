@@ -1,0 +1,18 @@
+"""What is answered while the ledger cannot be used or the worker is busy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hotswapd.daemon.errors import NotReady
+from hotswapd.daemon.ledger.ledger import LedgerDown
+
+
+@contextmanager
+def ledger_needed() -> Iterator[None]:
+    """Raise NotReady where the ledger or the worker cannot do its part now."""
+    try:
+        yield
+    except LedgerDown as error:
+        raise NotReady("ledger_down", str(error)) from None
+    except TimeoutError:
+        raise NotReady("busy", "the worker is busy with a candidate; ask again in a moment") from None

@@ -1,0 +1,81 @@
+"""`hotswapd submit`: an adapter at an address that a source covers is put on the queue, at once or again."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hotswapd.daemon.errors import BadRequest, Conflict
+from hotswapd.daemon.ledger.ledger import Ledger
+from hotswapd.daemon.ledger.rows import Row
+from hotswapd.daemon.ledger.states import OPEN, REFUSED, State
+from hotswapd.daemon.pipeline.queue import Inbox
+from hotswapd.daemon.pipeline.source_threads import Watch
+from hotswapd.daemon.pipeline.sources import Sources
+from hotswapd.loaders.uri import AdapterURI
+
+_SCAN_WAIT = 15.0
+"""Seconds that it waits for the source to scan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitting:
+    """Every method is legal on any thread, and raises LedgerDown."""
+
+    ledger: Ledger
+    inbox: Inbox
+    sources: Sources
+
+    def submit(self, uri: str, *, again: bool) -> Row:
+        """Put an adapter on the queue; `again` tries one that was refused. Raises BadRequest or Conflict."""
+        address, watch = self._place(uri)
+        row = self.ledger.rows.latest(address)
+        if row is not None and row.state in OPEN:
+            self.inbox.hurry(row)
+            return row
+        if row is not None and not again:
+            _refuse_known(row)
+        return self._have_scanned(address, watch)
+
+    def _place(self, uri: str) -> tuple[str, Watch]:
+        try:
+            address = AdapterURI.parse(uri)
+        except ValueError as error:
+            raise BadRequest("bad_uri", str(error), "uri") from None
+        for watch in self.sources:
+            if watch.source.contains(address):
+                return str(address), watch
+        names = ", ".join(watch.source.name for watch in self.sources) or "none is configured"
+        raise BadRequest("outside_sources", f"{address} lies in no configured source; there are: {names}", "uri")
+
+    def _have_scanned(self, address: str, watch: Watch) -> Row:
+        """Have the source scan, and take what it sees at the address as new."""
+        sightings = self.inbox.sightings
+        sightings.ask(address)
+        try:
+            watch.source.wake()
+            swap_id = self._wait_for(lambda: sightings.asked(address))
+        finally:
+            sightings.forget(address)
+        if not swap_id:
+            trouble = watch.health.sentence or "write adapter_config.json and adapter_model.safetensors there first"
+            raise Conflict("not_there", f"no adapter was seen at {address} within {_SCAN_WAIT:.0f} s: {trouble}")
+        return self.ledger.rows.get(swap_id)
+
+    def _wait_for(self, find: Callable[[], str | None]) -> str | None:
+        deadline = time.monotonic() + _SCAN_WAIT
+        while True:
+            since = self.inbox.changes()
+            found = find()
+            left = deadline - time.monotonic()
+            if found or left <= 0:
+                return found
+            self.inbox.wait(since, left)
+
+
+def _refuse_known(row: Row) -> None:
+    """Raise Conflict when submitting what is live, or was found bad, would change nothing."""
+    if row.state == State.LIVE:
+        raise Conflict("already_live", f"{row.uri} is live as generation {row.generation}; --again makes it a new one")
+    if row.state in REFUSED:
+        said = f"{row.state}, {row.reason}: {row.detail}"
+        raise Conflict(row.reason or row.state.lower(), f"it was refused ({said}); --again tries it once more")

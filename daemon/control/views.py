@@ -1,0 +1,49 @@
+"""What may be seen of the daemon: status, history, actions, and what the status page shows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hotswapd.daemon.ledger.ledger import Ledger
+from hotswapd.daemon.ledger.moment import moment
+from hotswapd.daemon.pipeline.sources import Sources
+from hotswapd.daemon.report.metrics import Metrics
+from hotswapd.daemon.report.picture import Pictures
+
+from .ledger_needed import ledger_needed
+from .overview import overview
+from .standing import Standing
+from .status import status
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Every method is legal on any thread. Those on the ledger raise NotReady while it cannot be read."""
+
+    standing: Standing
+    ledger: Ledger
+    sources: Sources
+    pictures: Pictures
+    metrics: Metrics
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``GET /status`` answers."""
+        return status(self.standing, self.ledger, self.sources)
+
+    def overview(self) -> dict[str, Any]:
+        """Return what the status page shows."""
+        return overview(self.status(), self.ledger, self.pictures.shown)
+
+    def history(self, limit: int) -> list[dict[str, Any]]:
+        """Return at most `limit` swaps, newest first."""
+        with ledger_needed():
+            return [row.history() for row in self.ledger.rows.history(limit)]
+
+    def actions(self, limit: int) -> list[dict[str, Any]]:
+        """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""
+        with ledger_needed():
+            return [one | {"at": moment(one["at"])} for one in self.ledger.actions.newest(limit)]
+
+    def exposition(self) -> bytes:
+        """Return what ``GET /metrics`` answers, in Prometheus' text format."""
+        part = self.standing.part
+        return self.metrics.text(part.loaded() if self.standing.is_working else None, part.rollout())

@@ -1,0 +1,27 @@
+"""Whoever must know what is live: the metrics, the watch, and the pictures on the status page."""
+
+from dataclasses import dataclass
+
+from hotswapd.daemon.engines.protocol import Engine, Staged
+from hotswapd.daemon.ledger.generation import Generation
+from hotswapd.daemon.live.watch import LiveWatch
+from hotswapd.daemon.report.metrics import Metrics
+from hotswapd.daemon.report.picture import Pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Announcer:
+    """The listener of `Live`: on the worker's thread."""
+
+    engine: Engine
+    metrics: Metrics
+    watch: LiveWatch
+    pictures: Pictures
+
+    def went_live(self, live: Generation, staged: Staged, pause: float | None) -> None:
+        """Tell everybody. Never raises: a swap does not fail because of what is said of it."""
+        if pause is not None:
+            self.metrics.paused(pause)
+        self.watch.began(live.number, live.since)
+        self.metrics.live(live.number, live.uri, live.digest)
+        self.pictures.went_live(live.number, live.digest, lambda: self.engine.norms(staged))

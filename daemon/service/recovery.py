@@ -1,0 +1,69 @@
+"""What an earlier process has left: the store, the ledger and the pointer, brought into a state to begin from."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from hotswapd.daemon.config.settings import ConfigError
+from hotswapd.daemon.host.failpoints import failpoint
+from hotswapd.daemon.ledger.generation import Generation
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
+from hotswapd.daemon.ledger.rows import OPERATOR, Row
+from hotswapd.daemon.live.restore import pointed_at
+from hotswapd.daemon.pipeline.sightings import Sightings
+from hotswapd.loaders.errors import Unavailable
+from hotswapd.loaders.store.store import Store
+
+from .state_dir import StateDir
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered. `pointed` is what the pointer names, None if it names nothing.
+
+    `guarded` says that the ledger is new although there was a live generation: what a source sees is not newer then
+    only because the ledger does not know it.
+    """
+
+    store: Store
+    ledger: Ledger
+    pointed: Generation | None
+    guarded: bool
+
+
+def remember(state: StateDir, on_change: Callable[[Sequence[Row]], None]) -> Memory:
+    """Open store and ledger. Raises ConfigError when the store cannot be used."""
+    try:
+        store = Store(state.store, on_step=failpoint)
+    except OSError as error:
+        raise ConfigError("state.dir", f"{state.store} cannot be used: {error.strerror or error}") from None
+    ledger = Ledger(state.ledger, on_change)
+    pointed = pointed_at(store)
+    guarded = ledger.was_lost or (pointed is not None and _has_no_past(ledger))
+    return Memory(store, ledger, pointed, guarded)
+
+
+def recover(memory: Memory, sources: Iterable[str]) -> None:
+    """Bring store and ledger into a state that a process which died at any moment may have left."""
+    ledger, pointed = memory.ledger, memory.pointed
+    try:
+        memory.store.wipe_stages()
+        ledger.attempts.count_deaths()
+        failpoint("recover")
+        if pointed is not None and (pointed.number or pointed.swap_id):
+            ledger.adopt(pointed, OPERATOR)
+        ledger.recover()
+        Sightings(ledger, ()).give_up_others(sources)
+    except (LedgerDown, Unavailable) as error:
+        log.error("state_degraded", detail=str(error))  # noqa: TRY400 - the sentence says it
+
+
+def _has_no_past(ledger: Ledger) -> bool:
+    """Tell whether the ledger is a new one: somebody has deleted the file."""
+    try:
+        return not ledger.rows.history(1)
+    except LedgerDown:
+        return False

@@ -1,0 +1,95 @@
+"""What is done once a second on the worker's thread, and what is collected on the main thread."""
+
+import threading
+
+import structlog
+
+from hotswapd.daemon.config.current import Current
+from hotswapd.daemon.control.standing import Standing
+from hotswapd.daemon.host.failpoints import failpoint
+from hotswapd.daemon.host.heartbeats import WORKER, Heartbeats
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
+from hotswapd.daemon.live.guard import Guard
+from hotswapd.daemon.report.metrics import Metrics
+from hotswapd.daemon.rollout.rollouts import Rollouts
+from hotswapd.loaders.errors import Unavailable
+from hotswapd.loaders.store.store import Store
+from hotswapd.swap.engine import Engine
+
+log = structlog.get_logger(__name__)
+
+
+class Upkeep:
+    """`tick` is for the worker's thread, at least once a second. Raises ResidentLost."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        guard: Guard,
+        rollouts: Rollouts,
+        metrics: Metrics,
+        beats: Heartbeats,
+        current: Current,
+    ) -> None:
+        """Nothing is due yet."""
+        self._engine = engine
+        self._ledger = ledger
+        self._guard = guard
+        self._rollouts = rollouts
+        self._metrics = metrics
+        self._beats = beats
+        self._current = current
+        self._recompiles = 0
+
+    def tick(self) -> None:
+        """Keep the engine alive, end what is overdue, and judge what is live or beside it."""
+        failpoint("tick")
+        self._engine.resident.pulse()
+        self._beats.beat(WORKER)
+        self._engine.lanes.mend()
+        self._engine.lanes.end_overdue(self._current.now.serve.max_drain)
+        self._count_recompiles()
+        try:
+            self._guard.poll()
+            self._rollouts.poll()
+            self._metrics.queue(self._ledger.rows.open_count())
+        except LedgerDown as error:
+            log.debug("ledger_down", detail=str(error))
+
+    def _count_recompiles(self) -> None:
+        fresh = self._engine.resident.recompiles - self._recompiles
+        if fresh:
+            self._recompiles += fresh
+            self._metrics.recompiled(fresh)
+            log.warning("recompiled", times=fresh, detail="a request had a shape that the warm-up did not see")
+
+
+class Collector:
+    """Removes from the store what no generation and no candidate needs. For the main thread, which has the time."""
+
+    def __init__(
+        self, store: Store, ledger: Ledger, standing: Standing, current: Current, wanted: threading.Event
+    ) -> None:
+        """`wanted` is set when rows have changed, and at the start: a process that has died may have left too much."""
+        self._store = store
+        self._ledger = ledger
+        self._standing = standing
+        self._current = current
+        self._wanted = wanted
+
+    def collect(self) -> None:
+        """Do it if it is wanted."""
+        if not self._wanted.is_set():
+            return
+        self._wanted.clear()
+        try:
+            part = self._standing.part
+            answering = [one.number for one in part.loaded()]
+            kept = self._ledger.generations.kept(self._current.now.state.keep, answering)
+            removed = self._store.collect(kept | self._ledger.rows.in_store() | {part.live.digest})
+        except (LedgerDown, Unavailable) as error:
+            log.warning("not_collected", detail=str(error))
+            return
+        if removed:
+            log.info("collected", artifacts=len(removed))
