@@ -209,6 +209,10 @@ class Engine(Protocol):
         """Measure how much the adapter changes each module: ||scaling * B A|| (Frobenius) by the module's name."""
         ...
 
+    def is_lost(self, error: BaseException) -> bool:
+        """Tell whether an error that somebody met means that the engine can answer nothing any more."""
+        ...
+
     def loaded(self) -> Sequence[Loaded]:
         """List the generations that can be asked for or still answer. Legal on any thread."""
         ...

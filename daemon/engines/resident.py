@@ -193,6 +193,10 @@ class ResidentEngine:
         """Measure on the image itself."""
         return update_norms(_image(staged), self._resident.arena.layout)
 
+    def is_lost(self, error: BaseException) -> bool:
+        """Recognise an error after which every later call on the device fails too."""
+        return is_sticky(error)
+
     def loaded(self) -> Sequence[Loaded]:
         """List the lanes that are bound to a generation."""
         return [Loaded(one.generation, one.digest, one.active, one.waiting) for one in self._engine.lanes.status()]

@@ -35,6 +35,7 @@ _UNREADABLE_TRIES = 3
 _USUAL = 8
 """Generations whose norms say what is usual."""
 _NO_LANE_SENTENCE = "every lane still has requests of an older generation; it is tried again as soon as one ends"
+_DEFECT = "internal_error"
 _PINNED_SENTENCE = "it is verified, and the live generation is pinned; `hotswapd unpin` lets it go live"
 _OUT_OF_MEMORY = "there was not enough memory to try it; lower serve.cache_tokens or serve.lanes"
 
@@ -121,6 +122,8 @@ class Candidates:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a candidate does, the next one gets its turn
             ending = _explain(error)
+            if ending.reason == _DEFECT and self._engine.is_lost(error):
+                raise ResidentLost("the device does not answer any more") from None
         if ending is None:
             return self._ledger.rows.get(row.swap_id)
         self._ledger.attempts.end(row.digest, SWAP)
@@ -210,7 +213,7 @@ def _explain(error: Exception) -> Ending:
         case MemoryError():
             return Ending(State.ROLLED_BACK, OUT_OF_MEMORY, _OUT_OF_MEMORY)
     log.error("swap_failed", exc_info=error)
-    return Ending(State.ROLLED_BACK, "internal_error", f"a defect of hotswapd: {type(error).__name__}: {error}")
+    return Ending(State.ROLLED_BACK, _DEFECT, f"a defect of hotswapd: {type(error).__name__}: {error}")
 
 
 class _Attempt:

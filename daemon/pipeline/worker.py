@@ -50,9 +50,10 @@ class Worker:
         candidates: Candidates,
         rollouts: Rollouts,
         guard: Guard,
+        stop: threading.Event,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
-        """`tick` is called on the worker's thread at least once a second, also while a candidate is tried."""
+        """End when `stop` is set. `tick` is called at least once a second, also while a candidate is tried."""
         self._inbox = inbox
         self._ledger = ledger
         self._engine = engine
@@ -61,24 +62,27 @@ class Worker:
         self._rollouts = rollouts
         self._guard = guard
         self._tick = tick
-        self._stop = threading.Event()
+        self._stop = stop
         self._next_tick = 0.0
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
 
-    def loop(self, stop: threading.Event) -> None:
-        """Work until `stop`. Raises ResidentLost, after which nothing of this process can be trusted."""
-        self._stop = stop
-        while not stop.is_set():
-            since = self._inbox.changes()
-            self._tick()
-            try:
-                busy = self._command() or self._candidate() or self._candidates.prepare(self)
-            except LedgerDown as error:
-                log.warning("ledger_down", detail=str(error))
-                stop.wait(_LEDGER_WAIT)
-                continue
-            if not busy:
-                self._inbox.wait(since, _TICK)
+    def loop(self) -> None:
+        """Work until it is to end. Raises ResidentLost, after which nothing of this process can be trusted."""
+        while not self._stop.is_set():
+            self.turn()
+
+    def turn(self) -> None:
+        """Do the next thing, or wait for one. On the worker's thread. Raises ResidentLost."""
+        since = self._inbox.changes()
+        self._tick()
+        try:
+            busy = self._command() or self._candidate() or self._candidates.prepare(self)
+        except LedgerDown as error:
+            log.warning("ledger_down", detail=str(error))
+            self._stop.wait(_LEDGER_WAIT)
+            return
+        if not busy:
+            self._inbox.wait(since, _TICK)
 
     def give_way(self) -> None:
         """Do what comes before a running gate, on the worker's thread between two of its turns. Raises Interrupted.
@@ -142,7 +146,7 @@ class Worker:
             command.done.set_exception(refusal.with_traceback(None))
         except BaseException as error:
             command.done.set_exception(Conflict("internal_error", f"it failed: {type(error).__name__}: {error}"))
-            if isinstance(error, ResidentLost) or not isinstance(error, Exception):
+            if isinstance(error, ResidentLost) or not isinstance(error, Exception) or self._engine.is_lost(error):
                 raise
             log.error("command_failed", exc_info=error)  # noqa: TRY400 - what was live is live
         return True

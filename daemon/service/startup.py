@@ -93,12 +93,12 @@ class Startup:
         live, beside = self._restored(held)
         self._renew_policy(held)
         rollouts = Rollouts(held, around.memory.ledger, around.current.now.rollout, live, beside)
-        working, worker = self._assemble(engine, held, live, rollouts)
+        working, worker = self._assemble(engine, held, live, rollouts, stop)
         around.standing.part = working
         self._say_ready(live.now)
         self._await_first_scans(stop)
         self._open_inbox(stop, live.now)
-        worker.loop(stop)
+        worker.loop()
         with suppress(LedgerDown):
             rollouts.halt()
 
@@ -142,14 +142,16 @@ class Startup:
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
 
-    def _assemble(self, engine: Engine, held: ResidentEngine, live: Live, rollouts: Rollouts) -> tuple[Working, Worker]:
+    def _assemble(
+        self, engine: Engine, held: ResidentEngine, live: Live, rollouts: Rollouts, stop: threading.Event
+    ) -> tuple[Working, Worker]:
         around, memory, settings = self._around, self._around.memory, self._around.current.now
         ledger, store = memory.ledger, memory.store
         candidates = Candidates(held, ledger, store, around.policy, live, rollouts, self._on_step)
         rollback = Rollback(live, held, ledger, store, base_generation(settings.model.revision, time.time()))
         guard = Guard(around.watch, ledger, live, rollback)
         upkeep = Upkeep(engine, ledger, guard, rollouts, around.metrics, around.beats, around.current)
-        worker = Worker(around.inbox, ledger, held, live, candidates, rollouts, guard, upkeep.tick)
+        worker = Worker(around.inbox, ledger, held, live, candidates, rollouts, guard, stop, upkeep.tick)
         try:
             held.configure(settings)
         except ConfigError as error:

@@ -7,27 +7,38 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from hotswapd.daemon.config.policy import Policy
+from hotswapd.daemon.config.rollout import Rollout
+from hotswapd.daemon.config.verify import Watch
+from hotswapd.daemon.control.acts import Acts
+from hotswapd.daemon.engines.protocol import Staged
 from hotswapd.daemon.ledger.generation import Generation, base_generation
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.rows import OPERATOR, Row
+from hotswapd.daemon.live.going_live import Live
+from hotswapd.daemon.live.guard import Guard
 from hotswapd.daemon.live.restore import pointed_at
 from hotswapd.daemon.live.rollback import Rollback
-from hotswapd.daemon.pipeline.candidate import Pipeline
+from hotswapd.daemon.live.watch import LiveWatch
+from hotswapd.daemon.pipeline.candidate import Candidates
+from hotswapd.daemon.pipeline.changes import Changes
 from hotswapd.daemon.pipeline.queue import Inbox
 from hotswapd.daemon.pipeline.worker import Worker
+from hotswapd.daemon.rollout.beside import Beside
+from hotswapd.daemon.rollout.rollouts import Rollouts
+from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.loaders.source import Scan, Sighting, Waiting
 from hotswapd.loaders.store.store import Store
 from hotswapd.loaders.uri import AdapterURI
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.errors import Misfit, Rejected, RolledBack
-from hotswapd.swap.lanes.tickets import NoLane
+from kits.engines import BAD, SICK, FakeModel, make_engine
 from kits.folders import CONFIG, WEIGHTS, Clock
 
-BAD, SICK = b"bad", b"sick"
-"""What an adapter's bytes begin with that is refused, or that fails its verification."""
+KIND = ["resident"]
+"""Which engine a queue gets that asks for none: see the fixture `engine_kind`."""
+
+__all__ = ["BAD", "SICK", "Queue"]
 
 
 def fast_directory(owner: object) -> Path:
@@ -36,77 +47,6 @@ def fast_directory(owner: object) -> Path:
     directory = Path(tempfile.mkdtemp(prefix="hotswapd-", dir=memory if memory.is_dir() else None))
     weakref.finalize(owner, shutil.rmtree, directory, ignore_errors=True)
     return directory
-
-
-class FakeResident:
-    """Stands for the model: any verdict at will, at once. The bytes say what becomes of them."""
-
-    def __init__(self) -> None:
-        self.base_image = Image(None, digest="0" * 64, generation=0, holders=1)
-        self.live = self.base_image
-        self.pool = SimpleNamespace(kept=lambda number: None)
-        self.tolerant = False
-        self.touched: list[str] = []
-        self.before_verify: Callable[[], None] = lambda: None
-
-    def admit(self, path: Path) -> bytes:
-        content = (path / WEIGHTS).read_bytes()
-        if content.startswith(BAD) and not self.tolerant:
-            raise Rejected([Misfit("rank_too_high", "r", "at most 16", "32", "train it smaller")])
-        return content
-
-    def stage(self, plan: bytes, digest: str, pace: Any = None) -> Image:
-        self.touched.append(digest)
-        return Image(plan, digest, holders=1)
-
-    def verify(self, image: Image, *_: Any) -> dict[str, float]:
-        self.before_verify()
-        if image.buffer is not None and image.buffer.startswith(SICK):
-            raise RolledBack("probe_not_finite", "a probe prompt gives NaN")
-        return {}
-
-    def commit(self, image: Image, generation: int, seat: Callable[[Image], None] = lambda image: None) -> float:
-        numbered, image.generation = image.generation, generation
-        try:
-            seat(image)
-        except BaseException:
-            image.generation = numbered
-            raise
-        self.live = image
-        return 0.001
-
-    def hold(self, image: Image) -> None:
-        image.holders += 1
-
-    def release(self, image: Image) -> None:
-        image.holders -= 1
-
-    drop = release
-
-
-class FakeLanes:
-    """Stands for the lanes: `full` ones have no room for another generation."""
-
-    def __init__(self) -> None:
-        self.full = False
-        self.current: Image | None = None
-        self.withdrawn: list[int] = []
-
-    def room(self) -> bool:
-        return not self.full
-
-    def make_room(self, image: Image) -> None:
-        if self.full:
-            raise NoLane("every lane has requests of an older generation")
-
-    def go_live(self, image: Image) -> None:
-        self.current = image
-
-    def withdraw(self, generation: int) -> None:
-        self.withdrawn.append(generation)
-
-    def image(self, generation: int) -> None:
-        return None
 
 
 @dataclass(slots=True)
@@ -150,12 +90,18 @@ class Place:
 class Queue:
     """A daemon without a model: `restart` does what the service does at a start, in its order."""
 
-    def __init__(self, *names: str, directory: Path | None = None, open_now: bool = True) -> None:
+    def __init__(
+        self, *names: str, directory: Path | None = None, open_now: bool = True, kind: str = "", mode: str = "replace"
+    ) -> None:
+        """Make sources of these names; `kind` is which engine, `mode` that of the rollout."""
+        self.mode = mode
         self.directory = directory or fast_directory(self)
         self.clock = Clock()
         self.places = {name: Place(name, self.clock) for name in names or ("s",)}
         self.store = Store(self.directory / "store", reserve_bytes=0)
-        self.resident, self.lanes = FakeResident(), FakeLanes()
+        self.kind = kind or KIND[0]
+        self.model = FakeModel()
+        self.stop = threading.Event()
         self.told: list[Row] = []
         self.changes: list[Sequence[Row]] = []
         self.fingerprint = "policy"
@@ -167,7 +113,7 @@ class Queue:
 
     @property
     def live(self) -> Generation:
-        return self.pipeline.live
+        return self.going.now
 
     def start(self, *, open_now: bool = True) -> None:
         self.ledger = Ledger(self.directory / "ledger.sqlite", self._changed)
@@ -176,17 +122,34 @@ class Queue:
         if pointed is not None and (pointed.number or pointed.swap_id):
             self.ledger.adopt(pointed, OPERATOR)
         self.ledger.recover()
-        self.inbox = Inbox(self.ledger, self.places, self.clock)
-        base = base_generation("main", 0.0)
-        engine: Any = SimpleNamespace(resident=self.resident, lanes=self.lanes, busy=lambda: False)
-        self.pipeline = Pipeline(engine, self.ledger, self.store, self.fingerprint, live=pointed or base)
-        self.ledger.reopen(self.fingerprint)
-        rollback = Rollback(self.pipeline, self.ledger, self.store, base)
-        self.worker = Worker(
-            self.inbox, self.ledger, self.pipeline, rollback, room=self.lanes.room, tick=self.inbox.notify
-        )
+        changes = Changes()
+        self.inbox = Inbox(self.ledger, self.places, changes, self.clock)
+        self.engine = make_engine(self.kind, self.model)
+        self.assemble(pointed or base_generation("main", 0.0))
         if open_now:
             self.open()
+
+    def assemble(self, live: Generation) -> None:
+        """Make everything that needs to know what is live, anew."""
+        ledger, store, engine = self.ledger, self.store, self.engine
+        base = base_generation("main", 0.0)
+        self.traffic = Traffic()
+        beside = Beside(engine, ledger, self.traffic)
+        self.going = Live(engine, ledger, store, beside, live, self)
+        self.rollouts = Rollouts(engine, ledger, Rollout(mode=self.mode), self.going, beside)
+        self.policy = Policy(self.fingerprint)
+        self.candidates = Candidates(engine, ledger, store, self.policy, self.going, self.rollouts)
+        ledger.reopen(self.fingerprint)
+        self.rollback = Rollback(self.going, engine, ledger, store, base)
+        guard = Guard(LiveWatch(Watch()), ledger, self.going, self.rollback)
+        inbox, rollouts = self.inbox, self.rollouts
+        self.worker = Worker(
+            inbox, ledger, engine, self.going, self.candidates, rollouts, guard, self.stop, inbox.notify
+        )
+        self.acts = Acts(self.worker, ledger, self.going, self.rollback, rollouts)
+
+    def went_live(self, live: Generation, staged: Staged, pause: float | None) -> None:
+        """Hear of each change of what is live; no test needs it."""
 
     def _changed(self, rows: Sequence[Row]) -> None:
         self.told.extend(rows)
@@ -231,7 +194,7 @@ class Queue:
 
     def turn(self) -> None:
         """Let the worker's loop do one turn, on this thread."""
-        self.worker.loop(_OneTurn())
+        self.worker.turn()
 
     def ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Ask as the control socket does, on a thread, while this one does the worker's turns; return the answer."""
@@ -276,15 +239,3 @@ class Queue:
 
     def _state(self) -> list[tuple[str, str, str]]:
         return [(row.swap_id, row.state, row.reason) for row in self.ledger.rows.history(100_000)]
-
-
-class _OneTurn(threading.Event):
-    """A stop that is asked for before the second turn."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._asked = 0
-
-    def is_set(self) -> bool:
-        self._asked += 1
-        return self._asked > 1

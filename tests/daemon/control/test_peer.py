@@ -10,18 +10,15 @@ from dataclasses import dataclass
 
 import pytest
 from kits.daemon_fakes import FakeFace
+from kits.operators import make_operator
 
 from hotswapd.daemon.cli import main
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.control.client import Client, NoDaemon, Refused
 from hotswapd.daemon.control.face import Peer
-from hotswapd.daemon.control.operator import Operator
 from hotswapd.daemon.control.peer import peer_of
-from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.host.sockets import open_control
-from hotswapd.daemon.ledger.generation import base_generation
 from hotswapd.daemon.ledger.ledger import Ledger
-from hotswapd.daemon.pipeline.queue import Inbox
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.service.servers import Servers
 
@@ -63,7 +60,7 @@ def fake(tmp_path):
 def real(tmp_path):
     """The operator's side with its real ledger, without a model."""
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    operator = Operator(Standing(base_generation("m", 0.0)), ledger, Inbox(ledger, []), [])
+    operator = make_operator(ledger)
     with controlled(operator, tmp_path) as one:
         yield one
     ledger.close()

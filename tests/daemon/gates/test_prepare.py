@@ -10,9 +10,9 @@ from kits.queues import Queue
 from structlog.testing import capture_logs
 
 from hotswapd.daemon.config.verify import Verify
-from hotswapd.daemon.gates.verification import Pauses, Verification
-from hotswapd.swap.errors import ResidentLost
-from hotswapd.swap.gates.turns import Interrupted
+from hotswapd.daemon.gates.verification import Verification
+from hotswapd.swap.errors import Interrupted, ResidentLost
+from hotswapd.swap.gates.turns import Surroundings
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +44,14 @@ def turns() -> Turns:
 @pytest.fixture
 def verification(made: Bench, turns: Turns) -> Verification:
     settings: Any = SimpleNamespace(verify=Verify(), model=SimpleNamespace(base="tiny"))
-    ledger: Any = SimpleNamespace(generations=SimpleNamespace(newest=lambda *_, **__: []))
-    standing: Any = SimpleNamespace(verifying=None)
-    return Verification(made.engine, ledger, standing, settings, Pauses(turns))
+    return Verification(made.engine, settings, Surroundings(between=turns))
 
 
 def tried(made: Bench, verification: Verification) -> None:
     """Have a good adapter tried by every gate."""
-    row: Any = SimpleNamespace(swap_id=1, uri="file:///a", digest="1" * 64)
-    image = made.resident.stage(made.resident.admit(adapter(1)), row.digest)
+    image = made.resident.stage(made.resident.admit(adapter(1)), "1" * 64)
     try:
-        verification.run(row, image, adapter(1), lambda _: None)
+        verification.run(image, "file:///a", adapter(1), (), lambda _: None)
     finally:
         made.resident.drop(image)
 
@@ -125,11 +122,11 @@ def test_a_lost_resident_is_no_matter_of_later(verification: Verification, turns
         verification.prepare()
 
 
-def test_a_candidate_that_is_there_comes_first() -> None:
+def test_a_candidate_that_is_there_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker prepares when it has nothing else to do."""
-    queue, done = Queue(), []
-    gates: Any = SimpleNamespace(prepare=lambda: done.append("prepared"), run=lambda *_: done.append("tried"))
-    queue.pipeline.verification = gates
+    queue, done = Queue(kind="fake"), []
+    queue.model.before_verify = lambda: done.append("tried")
+    monkeypatch.setattr(queue.engine, "prepare", lambda caller: done.append("prepared"))
     queue.place.put("one", b"one")
     queue.scan()
     queue.fetch()

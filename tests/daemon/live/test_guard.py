@@ -8,14 +8,12 @@ from kits.candidates import Daemon
 from kits.lanes import adapter, bench
 
 from hotswapd.daemon.config.verify import Watch
-from hotswapd.daemon.ledger.generation import base_generation
+from hotswapd.daemon.engines.protocol import Answer, Part
 from hotswapd.daemon.ledger.rows import Find
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.guard import Guard
-from hotswapd.daemon.live.rollback import Rollback
 from hotswapd.daemon.live.watch import LiveWatch
-from hotswapd.swap.errors import RolledBack
-from hotswapd.swap.lanes.tickets import Ended
+from hotswapd.swap.lanes.ended import Ended
 
 PROMPT = (5, 6, 7)
 DEGENERATE = (9,) * 40
@@ -26,15 +24,14 @@ class Watched(Daemon):
 
     def __init__(self, made, directory: Path) -> None:
         super().__init__(made, directory)
-        rollback = Rollback(self.pipeline, self.ledger, self.store, base_generation("tiny", 0.0))
         self.watch = LiveWatch(Watch(seconds=1e9, min_requests=4))
-        self.guard = Guard(self.watch, self.ledger, rollback)
-        self.pipeline._on_live = lambda live, _: self.watch.began(live.number, live.since)
-        made.lanes.hear_end = self.watch.ended
+        self.guard = Guard(self.watch, self.ledger, self.going, self.rollback)
+        self.on_live = lambda live: self.watch.began(live.number, live.since)
+        made.lanes.on_request_end = self.watch.ended
 
     def misbehave(self, requests: int = 4) -> None:
         for _ in range(requests):
-            self.watch.ended(Ended(self.pipeline.live.number, DEGENERATE, "length", False, 1.0))
+            self.watch.ended(Ended(self.live.number, DEGENERATE, "length", False, 1.0))
 
 
 @pytest.fixture
@@ -58,8 +55,8 @@ def test_a_bad_generation_gives_way_in_one_turn_to_the_last_good_one_bit_for_bit
     monkeypatch.setattr(resident, "verify", lambda image: pytest.fail("it was verified before it went live"))
     put = resident._put
     monkeypatch.setattr(resident, "_put", lambda image: (copies.append(image.generation), put(image))[1])
-    daemon.guard.look()
-    assert daemon.pipeline.live.number == 1
+    daemon.guard.poll()
+    assert daemon.live.number == 1
     assert listener.wait().finish == "length"
     assert ticket.generation == 2
     assert copies.count(1) == 1, "more than one turn was taken with the generation that comes back"
@@ -78,7 +75,7 @@ def test_a_bad_generation_gives_way_in_one_turn_to_the_last_good_one_bit_for_bit
 def _offer(daemon: Watched, index: int, *, forced: bool):
     find = Find("test", f"file:///other/{index}/{forced}", "r", 0.0, forced=forced)
     row = daemon.ledger.fetched(daemon.ledger.add([find])[0], daemon._copy(adapter(index)), 0.0)
-    return daemon.pipeline.run(row, pinned=False)
+    return daemon.run(row)
 
 
 def test_the_same_bytes_are_not_taken_again_until_the_operator_says_so(daemon: Watched) -> None:
@@ -86,11 +83,11 @@ def test_the_same_bytes_are_not_taken_again_until_the_operator_says_so(daemon: W
     daemon.offer(adapter(0), 0)
     daemon.offer(adapter(1), 1)
     daemon.misbehave()
-    daemon.guard.look()
+    daemon.guard.poll()
     refused = _offer(daemon, 1, forced=False)
     assert (refused.state, refused.reason) == (State.ROLLED_BACK, "watch_degenerate")
     assert "submit --again" in refused.detail
-    assert daemon.pipeline.live.number == 1
+    assert daemon.live.number == 1
     assert _offer(daemon, 1, forced=True).state == State.LIVE
     assert _offer(daemon, 0, forced=False).state == State.LIVE
     assert _offer(daemon, 1, forced=False).state == State.LIVE
@@ -102,12 +99,12 @@ def test_what_was_rolled_back_from_is_not_gone_back_to(daemon: Watched) -> None:
         daemon.offer(adapter(index), index)
         if index:
             daemon.misbehave()
-            daemon.guard.look()
-            assert daemon.pipeline.live.number == 1
+            daemon.guard.poll()
+            assert daemon.live.number == 1
     daemon.misbehave()
-    daemon.guard.look()
-    assert daemon.pipeline.live.number == 0
-    daemon.guard.look()
+    daemon.guard.poll()
+    assert daemon.live.number == 0
+    daemon.guard.poll()
 
 
 def test_a_pinned_generation_stays_and_the_log_says_what_is_wrong(daemon: Watched) -> None:
@@ -116,8 +113,8 @@ def test_a_pinned_generation_stays_and_the_log_says_what_is_wrong(daemon: Watche
     daemon.offer(adapter(1), 1)
     daemon.ledger.flags.set("pinned", value=True)
     daemon.misbehave()
-    daemon.guard.look()
-    assert (daemon.pipeline.live.number, daemon.guard.waits) == (2, False)
+    daemon.guard.poll()
+    assert (daemon.live.number, daemon.guard.waits) == (2, False)
 
 
 def test_a_rollback_that_has_no_lane_is_done_as_soon_as_there_is_one(daemon: Watched) -> None:
@@ -127,16 +124,16 @@ def test_a_rollback_that_has_no_lane_is_done_as_soon_as_there_is_one(daemon: Wat
     daemon.bench.lanes.image(1)
     with daemon.bench.lanes.lend(daemon.bench.resident.base_image):
         daemon.misbehave()
-        daemon.guard.look()
-        assert (daemon.pipeline.live.number, daemon.guard.waits) == (2, True)
-    daemon.guard.look()
-    assert (daemon.pipeline.live.number, daemon.guard.waits) == (1, False)
+        daemon.guard.poll()
+        assert (daemon.live.number, daemon.guard.waits) == (2, True)
+    daemon.guard.poll()
+    assert (daemon.live.number, daemon.guard.waits) == (1, False)
 
 
 def test_logits_that_are_not_finite_are_seen_where_they_arise(daemon: Watched) -> None:
     """A request that meets a NaN is named, others in the same lane are not, and its generation gives way."""
     heard: list[Ended] = []
-    daemon.bench.lanes.hear_end = lambda ended: (heard.append(ended), daemon.watch.ended(ended))
+    daemon.bench.lanes.on_request_end = lambda ended: (heard.append(ended), daemon.watch.ended(ended))
     daemon.offer(adapter(0), 0)
     daemon.offer(adapter(1), 1)
     bad = (200, 201)
@@ -148,8 +145,8 @@ def test_logits_that_are_not_finite_are_seen_where_they_arise(daemon: Watched) -
     finally:
         handle.remove()
     assert sorted((one.non_finite, len(one.token_ids)) for one in heard) == [(False, 3), (True, 3)]
-    daemon.guard.look()
-    assert daemon.pipeline.live.number == 1
+    daemon.guard.poll()
+    assert daemon.live.number == 1
 
 
 def _nan_for(prompt: tuple[int, ...]):
@@ -168,16 +165,15 @@ def _nan_for(prompt: tuple[int, ...]):
     return hook
 
 
-def test_a_gate_that_fails_leaves_what_is_live_alone(daemon: Watched) -> None:
+def test_a_gate_that_fails_leaves_what_is_live_alone(daemon: Watched, monkeypatch) -> None:
     """Refused by a gate after it was staged, the candidate is ROLLED_BACK and arena and answers are as before."""
     daemon.offer(adapter(0), 0)
     before = daemon.bench.resident.arena.digest()
 
-    class No:
-        def run(self, row, image, directory, hear):
-            raise RolledBack("golden_prompt", "it says 5")
+    def refuse(*_: object) -> tuple[Part, ...]:
+        return (Part("", Answer.REFUSED, "golden_prompt", "it says 5"),)
 
-    daemon.pipeline.verification = No()  # type: ignore[assignment]
+    monkeypatch.setattr(daemon.engine, "verify", refuse)
     row = daemon.offer(adapter(1), 1)
     assert (row.state, row.reason, row.detail) == (State.ROLLED_BACK, "golden_prompt", "it says 5")
     assert daemon.bench.resident.arena.digest() == before

@@ -1,17 +1,16 @@
 """After a start: what the pointer names is live again, or the next best, and the reason is known."""
 
-from types import SimpleNamespace
-
 import pytest
 from kits.queues import Queue
 
-from hotswapd.daemon.ledger.attempts import BOOT
+from hotswapd.daemon.ledger.attempts import BOOT, SWAP
 from hotswapd.daemon.ledger.generation import base_generation
 from hotswapd.daemon.ledger.rows import OPERATOR
 from hotswapd.daemon.live.restore import Restorer, pointed_at
-from hotswapd.daemon.pipeline.candidate import SWAP
 from hotswapd.loaders.store.store import digest_of
 from hotswapd.swap.errors import Rejected, ResidentLost, RolledBack
+
+pytestmark = pytest.mark.usefixtures("engine_kind")
 
 BASE = base_generation("main", 0.0)
 
@@ -26,10 +25,6 @@ def queue():
     return made
 
 
-def restorer(queue: Queue) -> Restorer:
-    return Restorer(SimpleNamespace(resident=queue.resident), queue.ledger, queue.store, lambda sentence: None)
-
-
 def weights(queue: Queue, number: int):
     digest = queue.ledger.generations.get(number).digest
     return queue.store.find(digest).path / "adapter_model.safetensors"
@@ -42,13 +37,17 @@ def spoil(queue: Queue, number: int, content: bytes) -> None:
 
 
 def restore(queue: Queue):
-    return restorer(queue).restore(pointed_at(queue.store), BASE)
+    """Do what a start does, from the base on, and return what is live then."""
+    queue.assemble(BASE)
+    restorer = Restorer(queue.going, queue.engine, queue.ledger, queue.store, lambda sentence: None)
+    restorer.restore(pointed_at(queue.store))
+    return queue.going.now
 
 
 def test_the_pointers_generation_is_live_again(queue: Queue) -> None:
     """With its number and its digest; no other row is live."""
     assert restore(queue).number == 3
-    assert queue.resident.live.digest == queue.ledger.generations.get(3).digest
+    assert queue.model.live == queue.ledger.generations.get(3).digest
     assert [row.generation for row in queue.live_rows()] == [3]
 
 
@@ -84,7 +83,7 @@ def test_a_damaged_copy_is_not_served_and_fetched_again(queue: Queue) -> None:
 def test_a_damaged_copy_of_what_an_operator_went_back_to_is_fetched_from_its_source(queue: Queue) -> None:
     """A rollback is a row of the operator's, who has nothing to fetch from; the folder it came from has."""
     queue.restart()
-    queue.ask(queue.worker.roll_back, 2, follow=True)
+    queue.ask(queue.acts.roll_back, 2, follow=True)
     spoil(queue, 2, b"twp")
     queue.restart()
     assert restore(queue).number == 1
@@ -129,14 +128,14 @@ def test_without_any_copy_the_base_answers(queue: Queue) -> None:
 def test_one_that_fails_its_verification_now_gives_way_to_the_one_before(queue: Queue, monkeypatch) -> None:
     """And that is no death: it is not counted as one."""
     digest = queue.ledger.generations.get(3).digest
-    verify = queue.resident.verify
+    verify = queue.model.verify
 
-    def sick(image) -> None:
-        if image.digest == digest:
+    def sick(staged: str, content: bytes) -> None:
+        if staged == digest:
             raise RolledBack("probe_not_finite", "NaN")
-        verify(image)
+        verify(staged, content)
 
-    monkeypatch.setattr(queue.resident, "verify", sick)
+    monkeypatch.setattr(queue.model, "verify", sick)
     for _ in range(4):
         queue.store.point(queue.ledger.generations.get(3).record())
         queue.restart()
@@ -154,11 +153,10 @@ def test_one_that_no_longer_fits_starts_the_base_and_is_looked_at_again(queue: Q
         raise Rejected([Misfit("rank_too_high", "r", "at most 2", "4", "raise model.max_rank")])
 
     for _ in range(4):  # as often as the operator starts it so
-        monkeypatch.setattr(queue.resident, "admit", misfits)
+        monkeypatch.setattr(queue.model, "admit", misfits)
         queue.restart(fingerprint="smaller")
         assert restore(queue) is BASE
         assert queue.states()["file:///s/three"] == "FETCHED no_longer_fits"
-        queue.pipeline.live = BASE
         queue.turn()
         assert queue.states()["file:///s/three"] == "REJECTED rank_too_high"
     monkeypatch.undo()
@@ -170,11 +168,11 @@ def test_one_that_no_longer_fits_starts_the_base_and_is_looked_at_again(queue: Q
 def test_after_three_deaths_in_this_step_an_older_one_is_tried(queue: Queue, monkeypatch) -> None:
     """A generation that kills the process at each start must not keep it down for ever."""
 
-    def dies(image) -> None:
+    def dies(*_: object) -> None:
         raise ResidentLost("the device does not answer any more")
 
     for _ in range(3):
-        monkeypatch.setattr(queue.resident, "verify", dies)
+        monkeypatch.setattr(queue.model, "verify", dies)
         with pytest.raises(ResidentLost):
             restore(queue)
         monkeypatch.undo()

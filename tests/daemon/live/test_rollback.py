@@ -3,11 +3,13 @@
 import pytest
 from kits.queues import Queue
 
+from hotswapd.daemon.engines.protocol import Staged
 from hotswapd.daemon.errors import Conflict
-from hotswapd.daemon.ledger.generation import base_generation
 from hotswapd.daemon.ledger.ledger import Left
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.rollback import Rollback
+
+pytestmark = pytest.mark.usefixtures("engine_kind")
 
 BACK = Left(State.ROLLED_BACK, "operator", "rolled back by hand")
 
@@ -23,7 +25,7 @@ def queue():
 
 @pytest.fixture
 def rollback(queue):
-    return Rollback(queue.pipeline, queue.ledger, queue.store, base_generation("main", 0.0))
+    return queue.rollback
 
 
 def test_by_default_it_goes_to_the_last_good_one_before(queue: Queue, rollback: Rollback) -> None:
@@ -61,7 +63,7 @@ def test_it_is_a_swap_of_its_own_and_the_one_before_says_why_it_ended(queue: Que
     ended = queue.ledger.rows.get(left)
     assert (ended.state, ended.reason, ended.detail) == ("ROLLED_BACK", "operator", "rolled back by hand")
     assert queue.store.pointer() == live.record()
-    assert queue.lanes.withdrawn == [3]
+    assert queue.model.withdrawn == [3]
     assert queue.ledger.generations.next_number() == 4
 
 
@@ -88,11 +90,11 @@ def test_a_generation_that_is_not_kept_is_refused_with_what_to_do(queue: Queue, 
     assert (caught.value.code, queue.live.number) == ("generation_not_kept", 3)
 
 
-def test_one_that_is_still_on_the_device_but_not_in_the_store_is_refused_too(queue: Queue, rollback: Rollback) -> None:
+def test_one_on_the_device_but_not_in_the_store_is_refused(queue: Queue, rollback: Rollback, monkeypatch) -> None:
     """It would be live until the next restart, which has only the store."""
     for _ in range(2):
         queue.store.collect({queue.live.digest})
-    queue.resident.pool.kept = lambda number: queue.resident.live
+    monkeypatch.setattr(queue.engine, "find", lambda number: Staged(queue.model.live, number))
     pointer = queue.store.pointer()
     with pytest.raises(Conflict, match="not in the store any more"):
         rollback.run(rollback.target(2), BACK)
@@ -103,9 +105,9 @@ def test_one_that_is_still_on_the_device_but_not_in_the_store_is_refused_too(que
 def test_what_is_gone_back_to_is_not_collected_meanwhile(queue: Queue, rollback: Rollback, monkeypatch, step) -> None:
     """What is to be kept was read before the ledger names it as live; it is removed at the worst moment."""
     kept = queue.ledger.generations.kept(1, []) | queue.ledger.rows.in_store()
-    for module in ("rollback", "pipeline"):
+    for module in ("rollback", "going_live"):
         monkeypatch.setattr(
-            f"hotswapd.daemon.{module}.failpoint", lambda name: name == step and queue.store.collect(kept)
+            f"hotswapd.daemon.live.{module}.failpoint", lambda name: name == step and queue.store.collect(kept)
         )
     queue.store.collect([one.digest for one in queue.ledger.generations.newest(9)])
     assert rollback.run(rollback.target(1), BACK).number == 1
@@ -118,11 +120,11 @@ def test_what_is_gone_back_to_is_not_collected_meanwhile(queue: Queue, rollback:
 def test_a_generation_that_fails_now_is_refused_and_nothing_changes(queue: Queue, rollback: Rollback) -> None:
     """It is admitted and verified like any other: it may have fitted an earlier contract only."""
     pointer, rows = queue.store.pointer(), queue.ledger.rows.history(100)
-    queue.lanes.full = True
+    queue.model.full = True
     with pytest.raises(Conflict) as caught:
         rollback.run(rollback.target(1), BACK)
     assert caught.value.code == "no_lane"
-    queue.lanes.full = False
+    queue.model.full = False
     path = queue.store.find(rollback.target(1).digest).path / "adapter_model.safetensors"
     for content, code in ((b"bad", "rank_too_high"), (b"sick", "probe_not_finite")):
         path.chmod(0o600)

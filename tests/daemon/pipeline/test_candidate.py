@@ -6,10 +6,12 @@ import sqlite3
 import pytest
 from kits.queues import BAD, Queue
 
+from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.ledger import LedgerDown
-from hotswapd.daemon.pipeline.candidate import SWAP
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.swap.errors import ResidentLost
+
+pytestmark = pytest.mark.usefixtures("engine_kind")
 
 
 @pytest.fixture
@@ -48,14 +50,14 @@ def test_the_pointer_the_ledger_and_what_is_served_name_one_generation(queue: Qu
     pointer = queue.store.pointer()
     assert pointer == queue.live.record()
     assert queue.ledger.rows.live().swap_id == pointer["swap_id"]
-    assert queue.resident.live.digest == pointer["digest"] == queue.lanes.current.digest
+    assert queue.model.live == pointer["digest"] == queue.model.live
 
 
 def test_known_bad_bytes_are_refused_without_being_looked_at(queue: Queue) -> None:
     """A digest that was refused under this contract and policy has its verdict, wherever it lies."""
     first = offer(queue, "bad", BAD)
     queue.turn()
-    queue.resident.tolerant = True  # so that a second look would take it
+    queue.model.tolerant = True  # so that a second look would take it
     again = offer(queue, "copy-of-bad", BAD)
     queue.turn()
     first, again = queue.ledger.rows.get(first.swap_id), queue.ledger.rows.get(again.swap_id)
@@ -67,7 +69,7 @@ def test_another_policy_looks_at_refused_bytes_again(queue: Queue) -> None:
     """The verdict belongs to a fingerprint of contract and policy: a restart with another one tries it anew."""
     row = offer(queue, "bad", BAD)
     queue.turn()
-    queue.resident.tolerant = True
+    queue.model.tolerant = True
     queue.restart()
     queue.settle()
     assert queue.ledger.rows.get(row.swap_id).state == "REJECTED"
@@ -80,7 +82,7 @@ def test_what_was_asked_for_again_is_tried_again(queue: Queue) -> None:
     """`submit --again` goes past a verdict, past the live bytes and past a quarantine."""
     row = offer(queue, "bad", BAD)
     queue.turn()
-    queue.resident.tolerant = True
+    queue.model.tolerant = True
     for uri in (row.uri, queue.live.uri):
         queue.inbox.sightings.ask(uri)
         queue.scan()
@@ -97,7 +99,7 @@ def test_bytes_that_the_process_died_with_twice_are_quarantined(queue: Queue) ->
     def die() -> None:
         raise KeyboardInterrupt  # no `finally` of the pipeline may tidy up more than a death would
 
-    queue.resident.before_verify = die
+    queue.model.before_verify = die
     for deaths in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             queue.turn()
@@ -110,7 +112,7 @@ def test_bytes_that_the_process_died_with_twice_are_quarantined(queue: Queue) ->
     copy = offer(queue, "copy", b"deadly")
     queue.settle()
     assert queue.ledger.rows.get(copy.swap_id).state == "QUARANTINED"
-    queue.resident.before_verify = lambda: None
+    queue.model.before_verify = lambda: None
     queue.inbox.sightings.ask(row.uri)
     queue.scan()
     queue.settle()
@@ -140,7 +142,7 @@ def test_a_pin_lets_candidates_be_verified_and_holds_them(queue: Queue) -> None:
 
 def test_without_a_lane_the_candidate_is_held_and_a_newer_one_takes_its_place(queue: Queue) -> None:
     """`no_lane` is no verdict: the newest is tried as soon as a lane is free."""
-    queue.lanes.full = True
+    queue.model.full = True
     older = offer(queue, "older")
     queue.turn()
     held = queue.ledger.rows.get(older.swap_id)
@@ -150,7 +152,7 @@ def test_without_a_lane_the_candidate_is_held_and_a_newer_one_takes_its_place(qu
     queue.turn()
     assert queue.states()[newer.uri] == "HELD no_lane"
     queue.ledger.amend(queue.ledger.rows.get(newer.swap_id), next_try=0.0)
-    queue.lanes.full = False
+    queue.model.full = False
     queue.turn()
     assert (queue.live.uri, queue.states()[older.uri]) == (newer.uri, "SUPERSEDED newer_live")
 
@@ -176,10 +178,10 @@ def test_a_pointer_that_cannot_be_written_holds_the_candidate(queue: Queue, monk
         raise Unavailable("disk_full", "the store's disk is full: free some space or lower state.keep")
 
     monkeypatch.setattr(queue.store, "point", full)
-    before, served = queue.live, queue.resident.live
+    before, served = queue.live, queue.model.live
     row = offer(queue, "a")
     queue.turn()
-    assert (queue.live, queue.resident.live, queue.states()[row.uri]) == (before, served, "HELD disk_full")
+    assert (queue.live, queue.model.live, queue.states()[row.uri]) == (before, served, "HELD disk_full")
     monkeypatch.undo()
     queue.ledger.amend(queue.ledger.rows.get(row.swap_id), next_try=0.0)
     queue.turn()
@@ -211,8 +213,8 @@ def test_whichever_commit_the_disk_refuses_what_is_served_is_what_a_restart_serv
     file = queue.ledger._file
     file._database = Refusing(file._database, commits)
     with contextlib.suppress(LedgerDown):
-        queue.pipeline.run(row, pinned=False)
-    served = queue.resident.live.digest
+        queue.candidates.run(row, queue.worker, pinned=False)
+    served = queue.model.live
     assert queue.live.digest == served == queue.store.pointer()["digest"]
     queue.restart()
     assert queue.live.digest == served
@@ -228,7 +230,7 @@ def test_a_lost_resident_ends_the_worker(queue: Queue) -> None:
     def lost() -> None:
         raise ResidentLost("the device does not answer any more")
 
-    queue.resident.before_verify = lost
+    queue.model.before_verify = lost
     with pytest.raises(ResidentLost):
         queue.turn()
     queue.restart()
@@ -241,7 +243,7 @@ def test_a_defect_in_a_step_costs_the_candidate_and_not_the_daemon(queue: Queue)
     def defect() -> None:
         raise ZeroDivisionError("division by zero")
 
-    queue.resident.before_verify = defect
+    queue.model.before_verify = defect
     row = offer(queue, "a")
     queue.turn()
     ended = queue.ledger.rows.get(row.swap_id)
@@ -249,13 +251,15 @@ def test_a_defect_in_a_step_costs_the_candidate_and_not_the_daemon(queue: Queue)
     assert "ZeroDivisionError" in ended.detail
 
 
-def test_a_sticky_device_error_is_a_lost_resident(queue: Queue) -> None:
+def test_a_sticky_device_error_is_a_lost_resident(queue: Queue, engine_kind: str) -> None:
     """Every later call on the device would fail too."""
+    if engine_kind != "resident":
+        return  # what a device's errors mean is the business of the engine in this process
 
     def sticky() -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    queue.resident.before_verify = sticky
+    queue.model.before_verify = sticky
     offer(queue, "a")
     with pytest.raises(ResidentLost):
         queue.turn()
@@ -267,7 +271,7 @@ def test_running_out_of_memory_is_no_defect_and_says_what_to_lower(queue: Queue)
     def out_of_memory() -> None:
         raise MemoryError
 
-    queue.resident.before_verify = out_of_memory
+    queue.model.before_verify = out_of_memory
     row = offer(queue, "a")
     queue.turn()
     ended = queue.ledger.rows.get(row.swap_id)

@@ -12,6 +12,8 @@ from hotswapd.daemon.pipeline.candidate import SWAP
 from hotswapd.swap.adapter.manifest import read_manifest
 from hotswapd.swap.errors import Rejected
 
+pytestmark = pytest.mark.usefixtures("engine_kind")
+
 
 @pytest.fixture
 def queue():
@@ -27,7 +29,7 @@ def failing(step: str, error: Exception, queue: Queue, patch: pytest.MonkeyPatch
     def fail(*_: object) -> None:
         raise error
 
-    patch.setattr(queue.resident, step, fail)
+    patch.setattr(queue.model, step, fail)
 
 
 def offer(queue: Queue) -> str:

@@ -8,6 +8,8 @@ from kits.queues import BAD, Queue
 from hotswapd.daemon.ledger.ledger import Overtaken
 from hotswapd.daemon.pipeline.rules import Conditions
 
+pytestmark = pytest.mark.usefixtures("engine_kind")
+
 
 def test_nothing_is_chosen_before_the_first_scans_are_in() -> None:
     """Neither fetched nor tried, so that the first choice is made among all."""

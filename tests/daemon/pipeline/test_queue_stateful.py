@@ -28,9 +28,11 @@ class Died(BaseException):
 class QueueMachine(RuleBasedStateMachine):
     """Two sources, an operator, a disk and a model that do what they like; the daemon's rules must hold."""
 
+    KIND = "resident"
+
     def __init__(self) -> None:
         super().__init__()
-        self.queue = Queue("a", "b")
+        self.queue = Queue("a", "b", kind=self.KIND)
         self.written: dict[str, bytes] = {}
         self.changes: Counter[str] = Counter()
 
@@ -83,24 +85,24 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(full=st.booleans())
     def lanes(self, full: bool) -> None:
-        self.queue.lanes.full = full
+        self.queue.model.full = full
 
     @rule()
     def die_in_verification(self) -> None:
         def die() -> None:
             raise Died
 
-        self.queue.resident.before_verify = die
+        self.queue.model.before_verify = die
         with suppress(Died):
             self.queue.turn()
-        self.queue.resident.before_verify = lambda: None
+        self.queue.model.before_verify = lambda: None
         self.queue.restart()
 
     @rule(late=st.sampled_from(["", "a", "b"]), tolerant=st.booleans())
     def restart(self, late: str, tolerant: bool) -> None:
         """Also with a contract that takes what was refused; what is live fits either, as it has been verified."""
         live = self.queue.live
-        self.queue.resident.tolerant = tolerant
+        self.queue.model.tolerant = tolerant
         self.queue.restart(late, fingerprint="tolerant" if tolerant else "strict")
         assert self.queue.live == live, "a restart has changed what is served"
 
@@ -109,12 +111,12 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(number=st.none() | st.integers(0, 4), follow=st.booleans())
     def roll_back(self, number: int | None, follow: bool) -> None:
         with suppress(Conflict):
-            self.queue.ask(self.queue.worker.roll_back, number, follow=follow)
+            self.queue.ask(self.queue.acts.roll_back, number, follow=follow)
 
     @rule(number=st.none() | st.integers(0, 4))
     def pin(self, number: int | None) -> None:
         with suppress(Conflict):
-            self.queue.ask(self.queue.worker.pin, number)
+            self.queue.ask(self.queue.acts.pin, number)
 
     @rule(flag=st.sampled_from(["pinned", "paused"]))
     def let_go(self, flag: str) -> None:
@@ -123,7 +125,7 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self._flag("paused"))
     @rule()
     def pause(self) -> None:
-        self.queue.inbox.pause()
+        self.queue.ledger.flags.set("paused", value=True)
 
     # What must hold after each step
 
@@ -163,7 +165,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _rest(self) -> None:
         queue = self.queue
-        queue.lanes.full = False
+        queue.model.full = False
         for flag in ("pinned", "paused"):
             queue.ledger.flags.set(flag, value=False)
         for place in queue.places.values():
@@ -193,8 +195,15 @@ class QueueMachine(RuleBasedStateMachine):
         return (artifact.path / "adapter_model.safetensors").read_bytes()
 
 
+class FakeMachine(QueueMachine):
+    """The same on an engine that is not the one in this process."""
+
+    KIND = "fake"
+
+
 TestQueue = QueueMachine.TestCase
-TestQueue.settings = settings(
+TestQueueOnAnotherEngine = FakeMachine.TestCase
+TestQueue.settings = TestQueueOnAnotherEngine.settings = settings(
     max_examples=int(os.environ.get("HOTSWAPD_TEST_QUEUES", "60")),
     stateful_step_count=40,
     deadline=None,

@@ -7,6 +7,8 @@ from kits.queues import Queue
 
 from hotswapd.daemon.ledger.states import State
 
+pytestmark = pytest.mark.usefixtures("engine_kind")
+
 
 def uris(queue: Queue) -> list[str]:
     """Name the addresses in the order of their sightings."""
@@ -190,7 +192,7 @@ def test_what_was_opened_again_is_not_disturbed_by_the_next_scan() -> None:
     uri = queue.place.put("a", b"bad")
     queue.settle()
     assert queue.states()[uri] == "REJECTED rank_too_high"
-    queue.resident.tolerant = True
+    queue.model.tolerant = True
     queue.restart(fingerprint="another policy")
     assert queue.states()[uri] == "SIGHTED reopened"
     queue.scan()

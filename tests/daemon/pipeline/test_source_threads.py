@@ -5,9 +5,10 @@ from typing import Any, cast
 
 from kits.waiting import until
 
+from hotswapd.daemon.config.policy import Policy
 from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.pipeline.queue import Inbox
-from hotswapd.daemon.pipeline.source_threads import Watch
+from hotswapd.daemon.pipeline.source_threads import Making
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.loaders.local.source import LocalSource
 from hotswapd.loaders.store.store import Store
@@ -37,7 +38,7 @@ def test_a_source_that_is_back_is_well_though_the_ledger_cannot_be_written(tmp_p
     """It was down with its reason; once it is there it is up, and the ledger's trouble is not made its own."""
     folder = tmp_path / "adapters"
     source = LocalSource("a", folder, rescan=0.05)
-    watch = Watch(source, cast("Inbox", _FullDisk()), Store(tmp_path / "store"), Metrics())
+    watch = Making(cast("Inbox", _FullDisk()), Store(tmp_path / "store"), Metrics(), Policy()).watch(source)
     watch.start()
     try:
         until(lambda: not watch.health.ok, "nobody misses the folder")

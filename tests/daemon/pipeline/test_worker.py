@@ -9,6 +9,8 @@ from hotswapd.daemon.errors import Conflict
 from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.swap.errors import ResidentLost
 
+pytestmark = pytest.mark.usefixtures("engine_kind")
+
 
 @pytest.fixture
 def queue():
@@ -25,16 +27,16 @@ def test_a_command_comes_before_the_next_candidate(queue: Queue) -> None:
     queue.place.put("four", b"four")
     queue.scan()
     queue.fetch()
-    queue.ask(queue.worker.roll_back, 1, follow=False)
+    queue.ask(queue.acts.roll_back, 1, follow=False)
     queue.settle()
     assert (queue.live.number, queue.states()["file:///s/four"]) == (1, "HELD pinned")
 
 
 def test_going_back_pins_unless_it_is_told_to_follow(queue: Queue) -> None:
     """After `--follow` the next new adapter goes live as always."""
-    queue.ask(queue.worker.roll_back, 1, follow=False)
+    queue.ask(queue.acts.roll_back, 1, follow=False)
     assert queue.ledger.flags.pinned is True
-    queue.ask(queue.worker.roll_back, 2, follow=True)
+    queue.ask(queue.acts.roll_back, 2, follow=True)
     assert queue.ledger.flags.pinned is False
     queue.place.put("four", b"four")
     queue.settle()
@@ -54,25 +56,25 @@ def test_an_automatic_way_back_does_not_pin(queue: Queue) -> None:
 def test_a_rollback_that_fails_leaves_the_pin_as_it_was(queue: Queue, pinned: bool, follow: bool) -> None:
     """What the operator had chosen before is still so, and what was live is live."""
     queue.ledger.flags.set("pinned", pinned)
-    queue.lanes.full = True
+    queue.model.full = True
     for number, code in ((99, "no_such_generation"), (3, "already_live"), (1, "no_lane")):
         with pytest.raises(Conflict) as caught:
-            queue.ask(queue.worker.roll_back, number, follow=follow)
+            queue.ask(queue.acts.roll_back, number, follow=follow)
         assert (caught.value.code, queue.live.number) == (code, 3)
     assert queue.ledger.flags.pinned is pinned
 
 
 def test_a_pin_keeps_what_is_live_or_another_generation(queue: Queue) -> None:
     """Without a number nothing but the flag changes; with one it goes there, and refuses nobody."""
-    assert queue.ask(queue.worker.pin, None).number == 3
+    assert queue.ask(queue.acts.pin, None).number == 3
     assert queue.ledger.flags.pinned is True
     rows = len(queue.ledger.rows.history(100))
-    assert queue.ask(queue.worker.pin, 3).number == 3
+    assert queue.ask(queue.acts.pin, 3).number == 3
     assert len(queue.ledger.rows.history(100)) == rows
-    assert queue.ask(queue.worker.pin, 1).number == 1
+    assert queue.ask(queue.acts.pin, 1).number == 1
     assert [one.number for one in queue.ledger.generations.newest(9, good=True)] == [3, 2, 1]
     with pytest.raises(Conflict):
-        queue.ask(queue.worker.pin, 99)
+        queue.ask(queue.acts.pin, 99)
     assert queue.ledger.flags.pinned is True
 
 
@@ -81,7 +83,7 @@ def test_what_was_held_by_a_pin_goes_live_after_it_though_the_pin_was_moved(queu
     queue.ledger.flags.set("pinned", value=True)
     queue.place.put("four", b"four")
     queue.settle()
-    queue.ask(queue.worker.pin, 1)
+    queue.ask(queue.acts.pin, 1)
     queue.settle()
     assert queue.states()["file:///s/four"] == "HELD pinned"
     queue.ledger.flags.set("pinned", value=False)
@@ -91,7 +93,7 @@ def test_what_was_held_by_a_pin_goes_live_after_it_though_the_pin_was_moved(queu
 
 def test_a_paused_queue_gives_nothing_and_shows_why(queue: Queue) -> None:
     """Candidates are still fetched, and go on where they stopped when it is resumed."""
-    queue.inbox.pause()
+    queue.ledger.flags.set("paused", value=True)
     queue.place.put("four", b"four")
     queue.settle()
     row = queue.ledger.rows.latest("file:///s/four")
@@ -127,20 +129,20 @@ def test_a_ledger_that_is_down_ends_nothing(queue: Queue, monkeypatch) -> None:
 
 def test_a_defect_in_a_command_costs_the_command_and_not_the_daemon(queue: Queue, monkeypatch) -> None:
     """An error that nobody foresaw is answered with its name; a lost resident ends the worker."""
-    monkeypatch.setattr(queue.resident, "verify", lambda image: 1 // 0)
+    monkeypatch.setattr(queue.model, "verify", lambda *_: 1 // 0)
     with pytest.raises(Conflict, match="ZeroDivisionError") as caught:
-        queue.ask(queue.worker.roll_back, 1, follow=False)
+        queue.ask(queue.acts.roll_back, 1, follow=False)
     assert (caught.value.code, queue.live.number) == ("internal_error", 3)
 
-    def lost(image) -> None:
+    def lost(*_: object) -> None:
         raise ResidentLost("the device does not answer any more")
 
-    monkeypatch.setattr(queue.resident, "verify", lost)
+    monkeypatch.setattr(queue.model, "verify", lost)
     refused = []
 
     def asks() -> None:
         with pytest.raises(Conflict) as caught:
-            queue.worker.pin(1)
+            queue.acts.pin(1)
         refused.append(caught.value.code)
 
     def turns() -> None:
