@@ -74,20 +74,20 @@ def end(crashes: Crashes, place: str, passing: int) -> None:
 
 
 def idle(crashes: Crashes, place: str, passing: int) -> None:
-    """Kill it while nothing is under way."""
+    """Kill it while nothing is in progress."""
     crashes.at(place, passing)
 
 
 Act = Callable[[Crashes, str, int], None]
 POINTS: dict[str, tuple[Act, str, int]] = {
-    "an adapter is seen, its row not committed": (drop, "sighted", 0),
+    "an adapter is seen, its row is not committed": (drop, "sighted", 0),
     "its row is committed": (drop, "queued", 0),
     "before the first piece is read": (drop, "piece", 0),
     "between the pieces": (drop, "piece", 1),
     "the configuration is written, not synced": (drop, "copied", 0),
     "the weights are written, not synced": (drop, "copied", 1),
-    "all is synced, not yet an artifact": (drop, "synced", 0),
-    "it is an artifact, its name not synced": (drop, "adopted", 0),
+    "everything is synced, it is not yet an artifact": (drop, "synced", 0),
+    "it is an artifact, its name is not synced": (drop, "adopted", 0),
     "it is an artifact, its row says it is not": (drop, "fetched", 0),
     "before it is compared with the contract": (drop, "admit", 0),
     "before it is laid out": (drop, "stage", 0),
@@ -98,21 +98,21 @@ POINTS: dict[str, tuple[Act, str, int]] = {
     "the pointer names it, the ledger does not": (drop, "pointed", 0),
     "the ledger says it is live, no request goes to it": (drop, "committed", 0),
     "requests go to it": (drop, "live", 0),
-    "it was refused, its row does not say so": (drop_bad, "verdict", 0),
+    "it was refused, its row does not show it": (drop_bad, "verdict", 0),
     "a rollback has its image": (go_back, "rollback", 0),
     "a rollback is in the arena": (go_back, "seat", 0),
     "a rollback's pointer is written, the ledger's row not": (go_back, "pointed", 0),
     "a rollback is committed, no request goes to it": (go_back, "committed", 0),
-    "in the midst of a collection": (collect, "collecting", 0),
-    "deaths are counted, the ledger is not mended": (start, "recover", 0),
+    "during a collection": (collect, "collecting", 0),
+    "deaths are counted, the ledger is not yet repaired": (start, "recover", 0),
     "while the base is loaded": (start, "starting", 1),
     "while the model is warmed up": (start, "starting", 4),
     "before what was live is laid out": (start, "restore", 0),
-    "what was live is live, and the ledger not told": (start, "restored", 0),
-    "requests are answered and it is to end": (end, "drain", 0),
-    "nothing is under way": (idle, "tick", 0),
+    "what was live is live, the ledger is not yet updated": (start, "restored", 0),
+    "requests are being answered and it must stop": (end, "drain", 0),
+    "nothing is in progress": (idle, "tick", 0),
 }
-"""What is so when it dies, and how it is brought there."""
+"""What holds when it dies, and how it is brought there."""
 _ALWAYS = {"queued", "synced", "fetched", "pointing", "pointed", "committed", "collecting", "restored", "recover"}
 
 
