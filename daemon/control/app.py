@@ -8,11 +8,11 @@ from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from hotswapd.daemon.errors import BadRequest
 from hotswapd.daemon.serve.body import json_object, read_within
 from hotswapd.daemon.serve.errors import install_errors
-from hotswapd.daemon.serve.face import BadRequest, Face
 
-from .face import Peer
+from .face import ControlFace, Peer
 from .peer import peer
 
 MAX_BODY_BYTES = 64 << 10
@@ -21,7 +21,7 @@ _DEFAULT_HISTORY = 50
 _MAX_HISTORY = 100_000
 
 
-def make_control_app(face: Face) -> FastAPI:
+def make_control_app(face: ControlFace) -> FastAPI:
     """Make the app; every answer is JSON, every refusal has a code and a sentence."""
     app = FastAPI(openapi_url=None)
     install_errors(app)
@@ -30,7 +30,7 @@ def make_control_app(face: Face) -> FastAPI:
     return app
 
 
-def _reads(app: FastAPI, face: Face) -> None:
+def _reads(app: FastAPI, face: ControlFace) -> None:
     @app.get("/status", response_model=None)
     async def status() -> JSONResponse:
         return JSONResponse(await to_thread.run_sync(face.status))
@@ -44,7 +44,7 @@ def _reads(app: FastAPI, face: Face) -> None:
         return JSONResponse(await to_thread.run_sync(face.actions, _limit(request.query_params.get("limit"))))
 
 
-def _writes(app: FastAPI, face: Face) -> None:
+def _writes(app: FastAPI, face: ControlFace) -> None:
     def submit(fields: Fields, who: Peer | None) -> Fields:
         return face.submit(_text(fields, "uri"), _flag(fields, "again"), who)
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import Self
 
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -21,9 +21,6 @@ from hotswapd.swap.engine import Engine
 from hotswapd.swap.lanes.asks import Ask
 from hotswapd.swap.lanes.tickets import CANDIDATE
 
-if TYPE_CHECKING:
-    from hotswapd.daemon.serve.face import Face
-
 _LIMIT = 10.0
 
 
@@ -35,25 +32,17 @@ class CandidateAnswerer(Answerer):
         return replace(super().prepare(body, None), generation=CANDIDATE)
 
 
-class _Face:
-    def __init__(self, answerer: Answerer) -> None:
-        self._answerer = answerer
-
-    def answerer(self) -> Answerer:
-        return self._answerer
-
-
 class CandidateServer:
     """Serves `/v1` with the lane that is lent to a candidate, while it is entered. For the worker's thread."""
 
     def __init__(self, engine: Engine, model: str, key: str) -> None:
         """`model` is the name under which it is asked for, `key` the one that every request must have."""
-        # Numbers of its own: what a judge asks is no request of a client's.
-        face = cast("Face", _Face(CandidateAnswerer(engine)))
+        answerer = CandidateAnswerer(engine)
         app = FastAPI(openapi_url=None)
         install_errors(app)
         v1 = APIRouter(prefix="/v1", dependencies=[Depends(_only_with(key))])
-        v1.include_router(answering_routes(face, model, Metrics()))
+        own = Metrics()  # a judge's requests are not a client's, so they are not counted as such
+        v1.include_router(answering_routes(lambda: answerer, model, own))
         app.include_router(v1)
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         config.timeout_graceful_shutdown = 1

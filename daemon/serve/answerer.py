@@ -71,10 +71,10 @@ class Answerer:
         number = self._beside() if isinstance(generation, Beside) else generation
         return Ask(prompt, body.limit or max(1, room), body.stops, sampling, number, key or body.user or "")
 
-    def start(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
-        """Queue it. Raises BadRequest, Busy, NoSuchModel or NotReady; `hear` is called on a lane's thread."""
+    def start(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Ticket:
+        """Queue it. Raises BadRequest, Busy, NoSuchModel or NotReady; `on_progress` is called on a lane's thread."""
         try:
-            return self._submit(ask, hear)
+            return self._submit(ask, on_progress)
         except BadAsk as error:
             raise BadRequest(error.code, str(error), error.param) from None
         except LanesFull as error:
@@ -85,14 +85,14 @@ class Answerer:
             self._on_lost(error)
             raise NotReady("resident_lost", "the model does not answer any more; the daemon restarts") from None
 
-    def _submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
+    def _submit(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Ticket:
         if ask.generation is not None:
-            return self._engine.submit(ask, hear)
+            return self._engine.submit(ask, on_progress)
         generation, tag = self._split.route(ask.key or secrets.token_hex(16))
         try:
-            return self._engine.submit(replace(ask, generation=generation, tag=tag), hear)
+            return self._engine.submit(replace(ask, generation=generation, tag=tag), on_progress)
         except NoGeneration:  # the rollout has ended since
-            return self._engine.submit(ask, hear)
+            return self._engine.submit(ask, on_progress)
 
     def _beside(self) -> int:
         number = self._split.number()

@@ -36,8 +36,8 @@ def make_http_app(
     answers = Answers() if rollout.feedback else None
     v1 = APIRouter(prefix="/v1", dependencies=keyed)
     v1.get("/models", response_model=None)(_models(face, model))
-    v1.include_router(answering_routes(face, model, metrics, Sticky(rollout.header, answers)))
-    v1.include_router(feedback_routes(face, answers))
+    v1.include_router(answering_routes(face.answerer, model, metrics, Sticky(rollout.header, answers)))
+    v1.include_router(feedback_routes(face.answerer, answers))
     app.include_router(v1)
     app.include_router(answer_routes(face), dependencies=keyed)
     app.include_router(page_routes())

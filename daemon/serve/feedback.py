@@ -6,14 +6,15 @@ prompt or of an answer.
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from hotswapd.daemon.errors import BadRequest, FaceError
 
+from .answerer import Answerer
 from .body import json_object, read_within
-from .face import Face
 
 _KEPT = 100_000
 _MAX_BYTES = 4096
@@ -47,8 +48,8 @@ class Answers:
             return self._generations.pop(number, None)
 
 
-def feedback_routes(face: Face, answers: Answers | None) -> APIRouter:
-    """Make the endpoint; without `answers` it says that feedback is off."""
+def feedback_routes(answerer: Callable[[], Answerer], answers: Answers | None) -> APIRouter:
+    """Make the endpoint; without `answers` it says that feedback is off. `answerer` may raise NotReady."""
     router = APIRouter()
 
     @router.post("/feedback", response_model=None)
@@ -57,11 +58,11 @@ def feedback_routes(face: Face, answers: Answers | None) -> APIRouter:
             raise NoFeedback("feedback_off", "feedback is not taken here; rollout.feedback = true takes it")
         too_large = BadRequest("bad_value", f"feedback has at most {_MAX_BYTES} bytes")
         number, score = _read(await read_within(request, _MAX_BYTES, too_large))
-        answerer = face.answerer()
+        answering = answerer()
         generation = answers.take(number)
         if generation is None:
             raise NoFeedback("unknown_answer", "no such answer is remembered, or it has its score already")
-        return JSONResponse({"generation": generation, "counted": answerer.scored(generation, score)})
+        return JSONResponse({"generation": generation, "counted": answering.scored(generation, score)})
 
     return router
 

@@ -13,10 +13,10 @@ from starlette.requests import ClientDisconnect
 from hotswapd.daemon.errors import FaceError
 from hotswapd.daemon.report.metrics import Metrics
 
+from .answerer import Answerer
 from .body import read_within
 from .conversation import Conversation, Piece
 from .errors import error_body
-from .face import Face
 from .feedback import Answers
 from .requests import MAX_BODY_BYTES, Body, ChatBody, CompletionBody, read_body, which_generation
 from .responses import Shape, system_fingerprint
@@ -39,20 +39,22 @@ class Sticky:
     answers: Answers | None = None
 
 
-def answering_routes(face: Face, model: str, metrics: Metrics, rollout: Sticky = Sticky()) -> APIRouter:
-    """Make both endpoints; `rollout` says whose requests stay together, and who remembers answers."""
+def answering_routes(
+    answerer: Callable[[], Answerer], model: str, metrics: Metrics, rollout: Sticky = Sticky()
+) -> APIRouter:
+    """Make both endpoints; `answerer` is called for each request and raises NotReady while there is none."""
     router = APIRouter()
     for path, kind in (("/completions", CompletionBody), ("/chat/completions", ChatBody)):
-        router.post(path, response_model=None)(_endpoint(face, model, metrics, kind, rollout))
+        router.post(path, response_model=None)(_endpoint(answerer, model, metrics, kind, rollout))
     return router
 
 
 def _endpoint(
-    face: Face, model: str, metrics: Metrics, kind: type[Body], rollout: Sticky
+    answerer_now: Callable[[], Answerer], model: str, metrics: Metrics, kind: type[Body], rollout: Sticky
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            answerer = face.answerer()
+            answerer = answerer_now()
             body = read_body(kind, await _read(request))
             generation = which_generation(body.model, model)
             ask = await to_thread.run_sync(

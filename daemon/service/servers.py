@@ -13,11 +13,11 @@ import uvicorn
 
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.control.app import make_control_app
+from hotswapd.daemon.control.face import ControlFace
 from hotswapd.daemon.control.peer import PeerProtocol
 from hotswapd.daemon.host.sockets import CannotListen, open_control, open_tcp
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.app import make_http_app
-from hotswapd.daemon.serve.face import Face
 
 __all__ = ["CannotListen", "Servers"]
 
@@ -29,7 +29,7 @@ _LOOPBACK = ("127.", "::1", "localhost")
 class Servers:
     """The HTTP server and the control socket. `start` and `stop` are called on one thread, `stop` at most once."""
 
-    def __init__(self, face: Face, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, face: ControlFace, settings: Settings, metrics: Metrics) -> None:
         """Open nothing yet."""
         serve = settings.serve
         self._settings = settings

@@ -1,15 +1,18 @@
 """A daemon without a model: what the servers' tests put behind them."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 from hotswapd.daemon.control.face import Peer
-from hotswapd.daemon.serve.face import BadRequest, Conflict, Readiness
-from hotswapd.daemon.serve.requests import Body
-from hotswapd.swap.lanes.lanes import Progress
+from hotswapd.daemon.errors import BadRequest, Conflict
+from hotswapd.daemon.serve.answerer import Answerer
+from hotswapd.daemon.serve.face import Readiness
+from hotswapd.daemon.serve.requests import Body, CompletionBody
+from hotswapd.swap.lanes.asks import Ask
+from hotswapd.swap.lanes.lanes import Progress, Ticket
+from hotswapd.swap.lanes.text import TextStream
 
 DIGEST = "ab" * 32
 URI = "file:///srv/adapters/run-7"
@@ -95,43 +98,52 @@ ACTIONS: list[dict[str, Any]] = [
 ]
 
 
-class FakeText:
+class FakeText(TextStream):
     """Decodes every answer as "hello"."""
 
-    stopped = False
+    def __init__(self) -> None:
+        super().__init__(None)
 
     def feed(self, token_ids: Sequence[int], *, last: bool = False) -> str:
         return "hello" if last else ""
 
 
-class FakeAnswerer:
+class FakeTicket(Ticket):
+    """A request that no lane has."""
+
+    def __init__(self, generation: int, digest: str) -> None:
+        self.generation, self.digest = generation, digest
+
+
+class FakeAnswerer(Answerer):
     """Answers every request at once with three tokens, and writes down what it was asked."""
 
     def __init__(self, face: "FakeFace") -> None:
         self.face = face
 
-    def prepare(self, body: Body, generation: int | None, key: str = "") -> Any:
-        self.face.asked.append((body.prompt, body.limit, body.stops))
+    def prepare(self, body: Body, generation: int | None, key: str = "") -> Ask:
+        prompt = body.prompt if isinstance(body, CompletionBody) else ""
+        self.face.asked.append((prompt, body.limit, body.stops))
         if self.face.failure is not None:
             raise self.face.failure
-        return SimpleNamespace(prompt=(0,) * 5)
+        return Ask((0,) * 5, body.limit or 1)
 
-    def start(self, ask: Any, hear: Any) -> Any:
+    def start(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Ticket:
         if self.face.gate is None:
-            hear(Progress((1, 2, 3), "length"))
+            on_progress(Progress((1, 2, 3), self.face.finish))
         else:
-            threading.Thread(target=self._after_the_gate, args=(self.face.gate, hear), daemon=True).start()
+            threading.Thread(target=self._after_the_gate, args=(self.face.gate, on_progress), daemon=True).start()
         self.face.waiting.release()
-        return SimpleNamespace(generation=self.face.generation, digest=self.face.digest)
+        return FakeTicket(self.face.generation, self.face.digest)
 
-    def cancel(self, ticket: Any) -> None:
+    def cancel(self, ticket: Ticket) -> None:
         self.face.asked.append(("cancel",))
 
-    def _after_the_gate(self, gate: threading.Event, hear: Any) -> None:
+    def _after_the_gate(self, gate: threading.Event, on_progress: Callable[[Progress], None]) -> None:
         gate.wait(10)
-        hear(Progress((1, 2, 3), "length"))
+        on_progress(Progress((1, 2, 3), self.face.finish))
 
-    def text(self, ask: Any) -> FakeText:
+    def text(self, ask: Ask) -> TextStream:
         return FakeText()
 
     def generations(self) -> list[int]:
@@ -147,6 +159,7 @@ class FakeFace:
     digest: str = DIGEST
     failure: Exception | None = None
     gate: threading.Event | None = None
+    finish: str = "length"
     waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     shown: dict[str, Any] = field(default_factory=dict)

@@ -1,47 +1,46 @@
 """``POST /v1/feedback`` without a model: what it takes, what it refuses, what it remembers."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.errors import install_errors
 from hotswapd.daemon.serve.feedback import Answers, feedback_routes
 
 
-class Face:
+class Scorer(Answerer):
     """Writes down what was scored."""
 
     def __init__(self) -> None:
-        self.scored: list[tuple[int, float]] = []
+        self.noted: list[tuple[int, float]] = []
 
-    def answerer(self) -> Any:
-        return SimpleNamespace(scored=lambda *one: self.scored.append(one) or True)
+    def scored(self, generation: int, score: float) -> bool:
+        self.noted.append((generation, score))
+        return True
 
 
-def client(face: Face, answers: Answers | None) -> TestClient:
+def client(scorer: Scorer, answers: Answers | None) -> TestClient:
     app = FastAPI()
     install_errors(app)
-    app.include_router(feedback_routes(face, answers), prefix="/v1")  # type: ignore[arg-type]
+    app.include_router(feedback_routes(lambda: scorer, answers), prefix="/v1")
     return TestClient(app)
 
 
-def test_a_score_counts_once_for_the_generation_that_answered():
+def test_a_score_counts_once_for_the_generation_that_answered() -> None:
     """A second one for the same answer is refused."""
-    face, answers = Face(), Answers()
+    scorer, answers = Scorer(), Answers()
     answers.note("cmpl-1", 7)
-    asked = client(face, answers)
+    asked = client(scorer, answers)
     assert asked.post("/v1/feedback", json={"id": "cmpl-1", "score": 1}).json() == {"generation": 7, "counted": True}
     again = asked.post("/v1/feedback", json={"id": "cmpl-1", "score": 0})
     assert (again.status_code, again.json()["error"]["code"]) == (404, "unknown_answer")
-    assert face.scored == [(7, 1.0)]
+    assert scorer.noted == [(7, 1.0)]
 
 
-def test_off_it_says_so():
+def test_off_it_says_so() -> None:
     """With the line that turns it on."""
-    answer = client(Face(), None).post("/v1/feedback", json={"id": "cmpl-1", "score": 1})
+    answer = client(Scorer(), None).post("/v1/feedback", json={"id": "cmpl-1", "score": 1})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "feedback_off")
     assert "rollout.feedback = true" in answer.json()["error"]["message"]
 
@@ -60,17 +59,17 @@ def test_off_it_says_so():
         (b" " * 5000, "bad_value"),
     ],
 )
-def test_what_makes_no_sense_is_refused(body: bytes, code: str):
+def test_what_makes_no_sense_is_refused(body: bytes, code: str) -> None:
     """Nothing is counted, and the answer can still be scored."""
-    face, answers = Face(), Answers()
+    scorer, answers = Scorer(), Answers()
     answers.note("a", 7)
-    answer = client(face, answers).post("/v1/feedback", content=body)
+    answer = client(scorer, answers).post("/v1/feedback", content=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
-    assert face.scored == []
+    assert scorer.noted == []
     assert answers.take("a") == 7
 
 
-def test_only_the_newest_answers_are_remembered():
+def test_only_the_newest_answers_are_remembered() -> None:
     """So that memory stays flat."""
     answers = Answers(kept=3)
     for number in range(5):

@@ -10,8 +10,9 @@ import pytest
 from kits.daemon_fakes import DIGEST, FakeFace
 
 from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.errors import BadRequest, NotReady
 from hotswapd.daemon.report.metrics import Metrics
-from hotswapd.daemon.serve.face import BadRequest, NotReady, Readiness
+from hotswapd.daemon.serve.face import Readiness
 from hotswapd.daemon.service.servers import Servers
 
 MODEL = "org/model"
