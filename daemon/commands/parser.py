@@ -1,9 +1,15 @@
-"""Describe the command line: every command with its options, and the module that runs it."""
+"""Describe the command line: every command with its options, and the function that runs it."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
+from . import lazy
+
+Command = Callable[[argparse.Namespace], int]
+"""Runs a command and returns its exit code."""
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _SUMMARY = "Keep one language model resident and make each new LoRA adapter live in place."
 
 
@@ -25,50 +31,46 @@ def _version() -> str:
     return f"hotswapd {version('hotswapd')}"
 
 
-def _add_local_commands(commands: Any) -> None:
-    run = _add(commands, "run", "commands.run", "run", "run the daemon in the foreground")
+def _add_local_commands(commands: _Commands) -> None:
+    run = _add(commands, "run", lazy.run, "run the daemon in the foreground")
     run.add_argument("--config", type=Path, metavar="F", help="TOML file (default: /etc/hotswapd/hotswapd.toml)")
-    check = _add(
-        commands, "check", "check.command", "check", "say whether an adapter would be taken, and if not, every reason"
-    )
+    check = _add(commands, "check", lazy.check, "tell whether an adapter would be taken, and if not, every reason")
     check.add_argument(
         "place", metavar="DIR_OR_URI", help="directory, s3://... or hf://... with adapter_config.json and the weights"
     )
     check.add_argument("--config", type=Path, metavar="F", help="the daemon's TOML file")
     check.add_argument("--base", metavar="B", help="base model, in place of the configuration's")
     check.add_argument("--max-rank", type=int, metavar="N", help="largest rank, in place of the configuration's")
-    check.add_argument("--verify", action="store_true", help="load the base and run the gates of [verify] too")
+    check.add_argument("--verify", action="store_true", help="also load the base and run the gates of [verify]")
     check.add_argument("--json", action="store_true", help="print JSON")
     _add_publish(commands)
-    completion = _add(commands, "completion", "commands.completion", "completion", "print the completions of a shell")
+    completion = _add(commands, "completion", lazy.completion, "print completions for a shell")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
     _add_bench(commands)
-    demo = _add(commands, "demo", "demo.command", "demo", "show it all in two minutes, with a small real model")
+    demo = _add(commands, "demo", lazy.demo, "show what hotswapd does in two minutes, with a small real model")
     demo.add_argument(
         "--compile", choices=("auto", "true", "false"), default="auto", help="compile the model (default: auto)"
     )
 
 
-def _add_bench(commands: Any) -> None:
-    bench = _add(commands, "bench", "bench.command", "run", "measure what a swap costs, beside PEFT and one plain copy")
-    bench.add_argument("--preset", choices=("tiny", "0.5b", "8b"), help="shape and times (default: tiny)")
+def _add_bench(commands: _Commands) -> None:
+    bench = _add(commands, "bench", lazy.bench, "measure what a swap costs, compared with PEFT and one plain copy")
+    bench.add_argument("--preset", choices=("tiny", "0.5b", "8b"), help="shape and durations (default: tiny)")
     bench.add_argument("--base", metavar="B", help="a real base model, in place of random weights")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write every sample as JSON")
     bench.add_argument("--plot", type=Path, metavar="FILE", help="draw the figures (.svg, .png)")
-    bench.add_argument("--only", type=_names, metavar="NAMES", help="measure these only, separated by commas")
+    bench.add_argument("--only", type=_names, metavar="NAMES", help="measure only these, separated by commas")
     bench.add_argument("--rounds", type=_at_least_one, metavar="N", help="samples of each short measurement")
     bench.add_argument("--window", type=float, metavar="S", help="seconds of load for each way of swapping")
-    bench.add_argument("--eager", action="store_true", help="serve without compiling, also on a GPU")
+    bench.add_argument("--eager", action="store_true", help="serve without compiling, even on a GPU")
     bench.add_argument("--ranks", type=_numbers, metavar="R,...", help="ranks of the adapters, e.g. 8,64,960")
     bench.add_argument("--folders", type=_numbers, metavar="N,...", help="how many adapters to scan, e.g. 100,100000")
     bench.add_argument("--rows", type=_at_least_one, metavar="N", help="rows of the largest ledger")
     bench.add_argument("--room", type=Path, metavar="DIR", help="where temporary files go (default: TMPDIR)")
 
 
-def _add_publish(commands: Any) -> None:
-    publish = _add(
-        commands, "publish", "commands.publish", "publish", "check an adapter and send it to a watched place"
-    )
+def _add_publish(commands: _Commands) -> None:
+    publish = _add(commands, "publish", lazy.publish, "check an adapter and send it to a watched place")
     publish.add_argument(
         "directory", type=Path, metavar="DIR", help="directory with adapter_config.json and the weights"
     )
@@ -80,58 +82,58 @@ def _add_publish(commands: Any) -> None:
     publish.add_argument("--expected-bucket-owner", metavar="ID", help="account that must own the bucket")
 
 
-def _add_reading_commands(commands: Any) -> None:
-    status = _talking(commands, "status", "status", "status", "show what is live, queued and watched")
+def _add_reading_commands(commands: _Commands) -> None:
+    status = _talking(commands, "status", lazy.status, "show what is live, queued and watched")
     status.add_argument("--json", action="store_true", help="print JSON")
     status.add_argument("--watch", action="store_true", help="show it again every second until interrupted")
-    history = _talking(commands, "history", "status", "history", "list the swaps, newest first")
+    history = _talking(commands, "history", lazy.history, "list the swaps, newest first")
     history.add_argument("--json", action="store_true", help="print JSON")
     history.add_argument("-n", type=_at_least_one, default=20, metavar="N", help="how many (default 20)")
     which = history.add_mutually_exclusive_group()
-    which.add_argument("--verify", action="store_true", help="with every verdict of every gate, and its numbers")
+    which.add_argument("--verify", action="store_true", help="show every verdict of every gate, with its numbers")
     which.add_argument("--actions", action="store_true", help="list who asked for what, instead of the swaps")
 
 
-def _add_changing_commands(commands: Any) -> None:
-    submit = _talking(commands, "submit", "change", "submit", "put an adapter on the queue")
+def _add_changing_commands(commands: _Commands) -> None:
+    submit = _talking(commands, "submit", lazy.submit, "put an adapter on the queue")
     submit.add_argument("uri", metavar="URI", help="file:///..., s3://..., hf://... or an absolute path")
-    submit.add_argument("--again", action="store_true", help="also when it was refused before")
-    rollback = _talking(commands, "rollback", "change", "rollback", "make a kept generation live and pin it")
-    rollback.add_argument("generation", nargs="?", type=_number, metavar="N", help="default: the one before")
+    submit.add_argument("--again", action="store_true", help="even if it was refused before")
+    rollback = _talking(commands, "rollback", lazy.rollback, "make a kept generation live and pin it")
+    rollback.add_argument("generation", nargs="?", type=_number, metavar="N", help="default: the previous one")
     rollback.add_argument("--follow", action="store_true", help="do not pin: the next new adapter goes live")
-    pin = _talking(commands, "pin", "change", "pin", "keep what is live, whatever comes")
+    pin = _talking(commands, "pin", lazy.pin, "keep what is live, whatever arrives")
     pin.add_argument("generation", nargs="?", type=_number, metavar="N", help="default: the live one")
-    _talking(commands, "unpin", "change", "unpin", "let new adapters go live again")
-    _talking(commands, "pause", "change", "pause", "take nothing from the queue")
-    _talking(commands, "resume", "change", "resume", "take from the queue again")
+    _talking(commands, "unpin", lazy.unpin, "let new adapters go live again")
+    _talking(commands, "pause", lazy.pause, "take nothing from the queue")
+    _talking(commands, "resume", lazy.resume, "take from the queue again")
 
 
-def _add_ab(commands: Any) -> None:
+def _add_ab(commands: _Commands) -> None:
     summary = "answer with two generations side by side until you decide"
     ab = commands.add_parser("ab", help=summary, description=f"{summary.capitalize()}.")
     acts = ab.add_subparsers(dest="act", metavar="ACT", required=True)
-    start = _talking(acts, "start", "ab", "start", "put a kept generation beside the live one")
+    start = _talking(acts, "start", lazy.ab_start, "put a kept generation beside the live one")
     start.add_argument("generation", type=_number, metavar="N", help="which generation")
     start.add_argument("--weight", type=float, default=50.0, metavar="PERCENT", help="of new requests (default 50)")
-    status = _talking(acts, "status", "ab", "status", "show both arms side by side, also a canary's")
+    status = _talking(acts, "status", lazy.ab_status, "show both arms side by side (also of a canary)")
     status.add_argument("--json", action="store_true", help="print JSON")
-    _talking(acts, "promote", "ab", "promote", "make what is beside the live generation live, also a canary")
-    _talking(acts, "stop", "ab", "stop", "take away what is beside the live generation, also a canary")
+    _talking(acts, "promote", lazy.ab_promote, "make the generation beside the live one live (also a canary)")
+    _talking(acts, "stop", lazy.ab_stop, "stop serving the generation beside the live one (also a canary)")
 
 
-def _add(commands: Any, name: str, module: str, function: str, summary: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-    command.set_defaults(module=module, function=function)
-    return command
+def _add(commands: _Commands, name: str, command: Command, summary: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+    parser.set_defaults(command=command)
+    return parser
 
 
-def _talking(commands: Any, name: str, module: str, function: str, summary: str) -> argparse.ArgumentParser:
+def _talking(commands: _Commands, name: str, command: Command, summary: str) -> argparse.ArgumentParser:
     """Add a command that talks to a running daemon."""
-    command = _add(commands, name, f"commands.{module}", function, summary)
-    where = command.add_mutually_exclusive_group()
+    parser = _add(commands, name, command, summary)
+    where = parser.add_mutually_exclusive_group()
     where.add_argument("--socket", type=Path, metavar="PATH", help="control socket of the daemon")
     where.add_argument("--config", type=Path, metavar="F", help="TOML file that names it")
-    return command
+    return parser
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -144,11 +146,11 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _number(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no generation's number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a generation number")
     return int(text)
 
 
 def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
     return int(text)
