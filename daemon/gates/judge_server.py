@@ -15,7 +15,8 @@ from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.errors import install_errors
 from hotswapd.daemon.serve.key import Unauthorized
-from hotswapd.daemon.serve.requests import Beside, Body
+from hotswapd.daemon.serve.names import Beside
+from hotswapd.daemon.serve.requests import Body
 from hotswapd.daemon.serve.v1 import answering_routes
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.lanes.asks import Ask

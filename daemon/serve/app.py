@@ -1,4 +1,4 @@
-"""The HTTP server's app: an OpenAI-compatible API that changes nothing, health, metrics and the status page."""
+"""The HTTP server's app: an OpenAI-compatible API, health, metrics and the status page. Nothing here changes state."""
 
 import time
 from collections.abc import Callable
@@ -16,19 +16,20 @@ from .errors import install_errors
 from .face import Face
 from .feedback import Answers, feedback_routes
 from .key import key_check
+from .names import served_names
 from .status_page import answer_routes, page_routes
 from .v1 import Sticky, answering_routes
 
-AS_USUAL = Rollout()
+NO_ROLLOUT = Rollout()
 
 
 def make_http_app(
-    face: Face, model: str, metrics: Metrics, api_key_file: str = "", rollout: Rollout = AS_USUAL
+    face: Face, model: str, metrics: Metrics, api_key_file: str = "", rollout: Rollout = NO_ROLLOUT
 ) -> FastAPI:
-    """Make the app. `model` is the name under which the resident is asked for.
+    """Make the app. `model` is the name under which the base is asked for.
 
-    The key file is read at each request, so that a new key needs no restart; empty means no key is asked for.
-    `rollout` says whose requests stay together, and whether feedback is taken.
+    Without `api_key_file` no key is asked for. `rollout` decides which requests stay together, and whether feedback is
+    taken.
     """
     app = FastAPI(openapi_url=None)
     install_errors(app)
@@ -49,20 +50,22 @@ def _models(face: Face, model: str) -> Callable[[], JSONResponse]:
     started = int(time.time())
 
     def models() -> JSONResponse:
-        """List the base's name, and one name for each generation that is served."""
+        """List the base's name, and a name for each generation that is served."""
         try:
             numbers = face.answerer().generations()
         except NotReady:
             numbers = []
-        names = [model, *(f"{model}@g{number}" for number in numbers)]
-        listed = [Model(id=name, created=started, object="model", owned_by="hotswapd") for name in names]
+        listed = [
+            Model(id=name, created=started, object="model", owned_by="hotswapd")
+            for name in served_names(model, numbers)
+        ]
         return JSONResponse({"object": "list", "data": [one.model_dump() for one in listed]})
 
     return models
 
 
 def _open_routes(face: Face, metrics: Metrics) -> APIRouter:
-    """Make the routes that need no key: a load balancer and Prometheus ask them."""
+    """Make the routes that need no key, for load balancers and Prometheus."""
     router = APIRouter()
 
     @router.get("/health/live")

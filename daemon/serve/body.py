@@ -1,7 +1,6 @@
-"""Bodies of requests: never more than is wanted is kept in memory."""
+"""Read request bodies without keeping more of them in memory than is allowed."""
 
 import json
-from typing import Any
 
 from fastapi import Request
 
@@ -9,7 +8,7 @@ from hotswapd.daemon.errors import BadRequest, FaceError
 
 
 async def read_within(request: Request, most: int, too_large: FaceError) -> bytes:
-    """Read a body of at most so many bytes. Raises `too_large` as soon as there are more, and ClientDisconnect."""
+    """Read a body of at most `most` bytes. Raises `too_large` as soon as there are more, and ClientDisconnect."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -18,8 +17,8 @@ async def read_within(request: Request, most: int, too_large: FaceError) -> byte
     return bytes(body)
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object. Raises BadRequest."""
+def json_object(body: bytes) -> dict[str, object]:
+    """Parse a JSON object. Raises BadRequest."""
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""TODO daemon/serve/conversation.py."""
+"""One request under way: what a lane's thread reports becomes pieces of text on the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ from .answerer import Answerer
 
 
 class LaneFailed(FaceError):
-    """The request's lane failed it; the same request may succeed now."""
+    """The lane failed while it answered this request; the same request may succeed now."""
 
     status = 503
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """New text of an answer, how many tokens it has so far, and how it ended when it did."""
+    """New text of an answer, its number of tokens so far, and how it ended: ``stop``, ``length``, or None so far."""
 
     text: str
     tokens: int
@@ -28,18 +28,22 @@ class Piece:
 
 
 class Conversation:
-    """One request under way, on the event loop."""
+    """One request under way. Make and use it on the event loop."""
 
     def __init__(self, answerer: Answerer, ask: Ask) -> None:
-        """Queue it; raises what `Answerer.start` raises."""
+        """Queue the request; raises what `Answerer.start` raises."""
+        self.prompt_tokens = len(ask.prompt)
         self._loop = asyncio.get_running_loop()
-        self._heard: asyncio.Queue[Progress] = asyncio.Queue()
+        self._reports: asyncio.Queue[Progress] = asyncio.Queue()
         self._answerer = answerer
         self._text = answerer.text(ask)
-        self.ticket: Ticket = answerer.start(ask, self._hear)
+        self.ticket: Ticket = answerer.start(ask, self._on_progress)
 
-    async def pieces(self) -> AsyncIterator[Piece]:
-        """Give the answer as it grows. Left early, for whatever reason, the request is cancelled."""
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
+        """Yield the answer as it grows. Closing the generator before its end cancels the request.
+
+        Raises LaneFailed.
+        """
         ended = False
         try:
             while not ended:
@@ -58,13 +62,13 @@ class Conversation:
                 self._answerer.cancel(self.ticket)
 
     async def _latest(self) -> Progress:
-        """Wait for news; each says all tokens so far, so older news can be passed over."""
-        progress = await self._heard.get()
-        while not self._heard.empty():
-            progress = self._heard.get_nowait()
+        """Wait for a report and return the newest: each has all tokens so far, so older ones can be skipped."""
+        progress = await self._reports.get()
+        while not self._reports.empty():
+            progress = self._reports.get_nowait()
         return progress
 
-    def _hear(self, progress: Progress) -> None:
-        # On a lane's thread, which must survive whatever the event loop does.
+    def _on_progress(self, progress: Progress) -> None:
+        # This runs on a lane's thread, which must survive a closed event loop.
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._heard.put_nowait, progress)
+            self._loop.call_soon_threadsafe(self._reports.put_nowait, progress)

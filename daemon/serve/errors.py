@@ -1,7 +1,7 @@
-"""Errors as OpenAI's clients expect them."""
+"""Errors in the shape that OpenAI's clients expect."""
 
 import json
-from typing import Any
+from typing import TypedDict
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -13,18 +13,33 @@ CODES = {404: "not_found", 405: "method_not_allowed"}
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "invalid_request_error", 429: "rate_limit"}
 
 
+class ErrorFields(TypedDict):
+    """One error: a sentence, OpenAI's name for its kind, the field at fault, and a stable code."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(TypedDict):
+    """The whole answer."""
+
+    error: ErrorFields
+
+
 def error_response(status: int, code: str, sentence: str, param: str = "") -> JSONResponse:
-    """Make ``{"error": {message, type, param, code}}``."""
+    """Make the answer; a client that may succeed a moment later is told when to try again."""
     headers = {"Retry-After": "1"} if status in (429, 503) else None
-    return JSONResponse(_shape(status, code, sentence, param), status, headers)
+    return JSONResponse(_body(status, code, sentence, param), status, headers)
 
 
 def error_body(error: FaceError) -> str:
-    """Say an error in the middle of a stream, as JSON in the same shape."""
-    return json.dumps(_shape(error.status, error.code, error.sentence, ""))
+    """Return an error as JSON in the same shape, for the middle of a stream."""
+    return json.dumps(_body(error.status, error.code, error.sentence, ""))
 
 
-def _shape(status: int, code: str, sentence: str, param: str) -> dict[str, Any]:
+def _body(status: int, code: str, sentence: str, param: str) -> ErrorBody:
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     return {"error": {"message": sentence, "type": kind, "param": param or None, "code": code}}
 
@@ -50,5 +65,5 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:
-    """Tell the client nothing of the inside; the server logs the traceback."""
-    return error_response(500, "internal_error", "hotswapd failed at this request; its log says where")
+    """Tell the client nothing about the inside; the server logs the traceback."""
+    return error_response(500, "internal_error", "hotswapd failed to answer this request; its log has the reason")

@@ -1,7 +1,6 @@
 """``POST /v1/feedback``: a score for an answer counts for the generation that gave it.
 
-Only the answers' ids and generations are remembered, the newest 100,000, and not beyond the process: nothing of a
-prompt or of an answer.
+Only ids and generations of the newest 100,000 answers are remembered, in memory: no part of a prompt or an answer.
 """
 
 import threading
@@ -22,13 +21,13 @@ _LARGEST = 1e6
 
 
 class NoFeedback(FaceError):
-    """Feedback is off, or the answer is none that is remembered."""
+    """Feedback is off, or no such answer is remembered."""
 
     status = 404
 
 
 class Answers:
-    """Which generation gave which answer. Legal on any thread."""
+    """Which generation gave which answer. Every method is legal on any thread."""
 
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
@@ -36,14 +35,14 @@ class Answers:
         self._generations: OrderedDict[str, int] = OrderedDict()
 
     def note(self, number: str, generation: int) -> None:
-        """Remember an answer by its id, and forget the oldest beyond what is kept."""
+        """Remember an answer by its id; the oldest is forgotten once there are too many."""
         with self._lock:
             self._generations[number] = generation
             while len(self._generations) > self._kept:
                 self._generations.popitem(last=False)
 
     def take(self, number: str) -> int | None:
-        """Return who gave the answer, once: a second score for it counts for nobody."""
+        """Return the generation that gave an answer, and forget it: a second score does not count."""
         with self._lock:
             return self._generations.pop(number, None)
 
@@ -55,13 +54,13 @@ def feedback_routes(answerer: Callable[[], Answerer], answers: Answers | None) -
     @router.post("/feedback", response_model=None)
     async def feedback(request: Request) -> JSONResponse:
         if answers is None:
-            raise NoFeedback("feedback_off", "feedback is not taken here; rollout.feedback = true takes it")
+            raise NoFeedback("feedback_off", "feedback is off; rollout.feedback = true turns it on")
         too_large = BadRequest("bad_value", f"feedback has at most {_MAX_BYTES} bytes")
         number, score = _read(await read_within(request, _MAX_BYTES, too_large))
         answering = answerer()
         generation = answers.take(number)
         if generation is None:
-            raise NoFeedback("unknown_answer", "no such answer is remembered, or it has its score already")
+            raise NoFeedback("unknown_answer", "no such answer is remembered, or it already has a score")
         return JSONResponse({"generation": generation, "counted": answering.scored(generation, score)})
 
     return router
@@ -71,7 +70,7 @@ def _read(body: bytes) -> tuple[str, float]:
     fields = json_object(body)
     unknown = sorted(set(fields) - {"id", "score"})
     if unknown:
-        raise BadRequest("unknown_field", f"there is no field {unknown[0][:100]} here", unknown[0][:100])
+        raise BadRequest("unknown_field", f"the field {unknown[0][:100]} does not exist", unknown[0][:100])
     number, score = fields.get("id"), fields.get("score")
     if not isinstance(number, str) or not number:
         raise BadRequest("bad_value", "id must be the id of an answer", "id")

@@ -1,4 +1,4 @@
-"""TODO daemon/serve/key.py."""
+"""The API key: who may ask the model and read the status."""
 
 import hmac
 from collections.abc import Callable
@@ -19,6 +19,12 @@ class Unauthorized(FaceError):
 
 
 def key_check(file: Path) -> Callable[[Request], None]:
+    """Make a dependency that raises Unauthorized unless a request sends the key in `file`.
+
+    The file is read at each request, so that a new key needs no restart; while it is empty or cannot be read, nobody
+    is let in. Keys are compared in constant time.
+    """
+
     def check(request: Request) -> None:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         wanted = _read_key(file)
@@ -29,7 +35,6 @@ def key_check(file: Path) -> Callable[[Request], None]:
 
 
 def _read_key(file: Path) -> bytes:
-    """Read the key; while the file cannot be read nobody is let in."""
     try:
         return file.read_bytes().strip()
     except OSError as error:

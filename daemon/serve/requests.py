@@ -1,12 +1,11 @@
 """What a client may ask of `/v1/completions` and `/v1/chat/completions`, checked before anything reaches the model."""
 
 import json
-from enum import Enum
-from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
+from typing import Annotated, Literal, NoReturn, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from hotswapd.daemon.errors import BadRequest, FaceError
+from hotswapd.daemon.errors import BadRequest
 
 MAX_BODY_BYTES = 8 << 20
 _STOPS = 16
@@ -16,18 +15,6 @@ Text = Annotated[str, Field(min_length=1)]
 Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 
-class Beside(Enum):
-    """Asked for as ``model@canary`` in place of a generation's number, whatever the canary's is."""
-
-    CANARY = "canary"
-
-
-class NoSuchModel(FaceError):
-    """Another model, or another generation of it, was asked for than is here."""
-
-    status = 404
-
-
 class StreamOptions(BaseModel):
     """How a stream ends."""
 
@@ -35,7 +22,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class Body(BaseModel):
+class Common(BaseModel):
     """What both endpoints take. A field that would change the answer and is not supported is an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
@@ -71,28 +58,36 @@ class Body(BaseModel):
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """The stop sequences."""
+        """The stop sequences, as texts."""
         return tuple(self.stop or ())
 
     @property
     def limit(self) -> int | None:
-        """The most tokens that the answer may have, None for as many as fit."""
+        """The largest number of tokens in the answer; None means as many as fit."""
         return self.max_tokens
 
     @property
     def include_usage(self) -> bool:
-        """Whether a stream ends with a chunk that counts tokens."""
+        """Whether a stream ends with a chunk that counts the tokens."""
         return self.stream_options is not None and self.stream_options.include_usage
 
 
-class CompletionBody(Body):
-    """``/v1/completions``: a text, or token ids."""
+class CompletionBody(Common):
+    """``/v1/completions``: a text, alone or in a list, or token ids."""
 
-    prompt: Text | Tokens | Annotated[list[Text], Field(min_length=1, max_length=1)]
+    prompt: Text | Tokens
     echo: Literal[False] | None = None
     best_of: One | None = None
     logprobs: None = None
     suffix: Annotated[str, Field(max_length=0)] | None = None
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _one_text(cls, value: object) -> object:
+        match value:
+            case [str() as text] if text:
+                return text
+        return value
 
     @property
     def limit(self) -> int | None:
@@ -109,7 +104,7 @@ class TextPart(BaseModel):
 
 
 class Message(BaseModel):
-    """One turn of a conversation. Which roles there are is the tokenizer's template's to say."""
+    """One turn of a conversation. The tokenizer's template decides which roles there are."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     role: Text
@@ -117,7 +112,7 @@ class Message(BaseModel):
     name: str | None = None
 
     def plain(self) -> dict[str, str]:
-        """Say it as templates expect it."""
+        """Return the message as templates expect it."""
         joined = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
         return {"role": self.role, "content": joined}
 
@@ -129,7 +124,7 @@ class PlainFormat(BaseModel):
     type: Literal["text"]
 
 
-class ChatBody(Body):
+class ChatBody(Common):
     """``/v1/chat/completions``: a conversation."""
 
     messages: Annotated[list[Message], Field(min_length=1)]
@@ -137,7 +132,7 @@ class ChatBody(Body):
     logprobs: Literal[False] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=0)] | None = None
     response_format: PlainFormat | None = None
-    tools: Annotated[list[Any], Field(max_length=0)] | None = None
+    tools: Annotated[list[object], Field(max_length=0)] | None = None
     store: Literal[False] | None = None
 
     @property
@@ -146,11 +141,12 @@ class ChatBody(Body):
         return self.max_completion_tokens or self.max_tokens
 
 
-B = TypeVar("B", bound=Body)
+Body = CompletionBody | ChatBody
+B = TypeVar("B", bound=Common)
 
 
 def read_body(kind: type[B], body: bytes) -> B:
-    """Read a request's JSON. Raises BadRequest that names every field at fault."""
+    """Parse a request's JSON. Raises a BadRequest that names every field at fault."""
     try:
         fields = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -163,19 +159,6 @@ def read_body(kind: type[B], body: bytes) -> B:
         raise _explain(error) from None
 
 
-def which_generation(asked: str, model: str) -> int | Beside | None:
-    """Read ``model``, ``model@g7`` or ``model@canary``; None is the live generation. Raises NoSuchModel."""
-    if asked == model:
-        return None
-    if asked == f"{model}@canary":
-        return Beside.CANARY
-    name, _, number = asked.rpartition("@g")
-    if name == model and number.isdecimal() and len(number) < 10:
-        return int(number)
-    sentence = f'there is no model "{asked[:200]}" here; there is "{model}", and "{model}@g<N>" for a generation'
-    raise NoSuchModel("model_not_found", sentence)
-
-
 def _no_constant(text: str) -> NoReturn:
     raise ValueError(text)
 
@@ -184,7 +167,7 @@ _CODES = {"extra_forbidden": "unknown_field", "missing": "missing_field", "liter
 
 
 def _explain(error: ValidationError) -> BadRequest:
-    """Say of each field at fault once what is wrong; a union complains once for each of its members."""
+    """Report each field at fault once; a union complains once for each of its members."""
     wrong: dict[str, tuple[str, str]] = {}
     for one in error.errors(include_url=False, include_input=False):
         field = str(one["loc"][0]) if one["loc"] else "body"
@@ -195,7 +178,7 @@ def _explain(error: ValidationError) -> BadRequest:
 
 def _sentence(field: str, kind: str, message: str) -> str:
     if kind == "extra_forbidden":
-        return f"there is no field {field[:100]} here"
+        return f"the field {field[:100]} does not exist"
     if kind == "missing":
         return f"{field} must be given"
     return f"{field}: {message[:1].lower()}{message[1:].removeprefix('alue error, ')}"

@@ -16,7 +16,7 @@ _NO_DIGEST = "0" * 12
 
 
 def system_fingerprint(generation: int, digest: str) -> str:
-    """Name what answered, as responses do; generation 0 has no digest and shows zeros."""
+    """Return the name of the generation that answered, as responses carry it; generation 0 has no digest: zeros."""
     return f"hotswapd-g{generation}-{digest[:12] or _NO_DIGEST}"
 
 
@@ -26,7 +26,7 @@ def _reason(finish: str) -> Literal["stop", "length"]:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What stays the same over all chunks of one answer."""
+    """What is the same in all chunks of one answer."""
 
     model: str
     fingerprint: str
@@ -37,11 +37,11 @@ class Shape:
 
     @property
     def id(self) -> str:
-        """The answer's own name."""
+        """The answer's id, which feedback names."""
         return f"{'chatcmpl' if self.chat else 'cmpl'}-{self.number}"
 
     def whole(self, text: str, finish: str, tokens: int) -> BaseModel:
-        """Make the answer to a request that did not ask for a stream."""
+        """Make the whole answer; `finish` is ``stop`` or ``length``, `tokens` counts the answer's."""
         reason = _reason(finish)
         usage = self._usage(tokens)
         if not self.chat:
@@ -59,17 +59,17 @@ class Shape:
         )
 
     def chunk(self, text: str, finish: str | None, *, first: bool) -> BaseModel:
-        """Make one piece of a stream; `finish` is None but for the last."""
+        """Make one chunk of a stream; `finish` is None except in the last."""
         reason = None if finish is None else _reason(finish)
         if not self.chat:
-            # The type has no None for a piece that is not the last, but OpenAI's own answers do.
+            # The type does not allow None, which OpenAI's own answers have in every chunk but the last.
             choice = CompletionChoice.model_construct(index=0, text=text, finish_reason=reason, logprobs=None)
             return self._completion([choice], None)
         delta = ChoiceDelta(role="assistant", content=text) if first else ChoiceDelta(content=text)
         return self._chat_chunk([ChunkChoice(index=0, delta=delta, finish_reason=reason)], None)
 
     def usage_chunk(self, tokens: int) -> BaseModel:
-        """Make the extra last piece that counts tokens."""
+        """Make the extra last chunk that counts the tokens."""
         usage = self._usage(tokens)
         return self._chat_chunk([], usage) if self.chat else self._completion([], usage)
 

@@ -1,4 +1,4 @@
-"""The status page: its files, which hold nothing of this daemon, and the one answer that they are filled from."""
+"""The status page: static files that say nothing about this daemon, and the one answer that fills them."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
@@ -27,7 +27,7 @@ _HEADERS: Mapping[str, str] = {
 
 
 def page_routes() -> APIRouter:
-    """Make the routes of the page's files. They need no key: the page asks for it, and sends it for its answer."""
+    """Make the routes of the page's files. They need no key: the page asks for it, and sends it with each request."""
     router = APIRouter()
     for name, content in _page_files().items():
         path = "/" if name == "index.html" else f"/page/{name}"
@@ -36,7 +36,7 @@ def page_routes() -> APIRouter:
 
 
 def answer_routes(face: Face) -> APIRouter:
-    """Make the route of the page's answer, which tells as much as the control socket does, and changes nothing."""
+    """Make the route of the page's answer, which says as much as the control socket does, and changes nothing."""
     router = APIRouter()
 
     @router.get("/status.json", response_model=None)
@@ -48,7 +48,7 @@ def answer_routes(face: Face) -> APIRouter:
 
 
 def _page_files() -> dict[str, bytes]:
-    """Read them once: what the page is does not change while the daemon runs."""
+    """Read the files once: they do not change while the daemon runs."""
     folder = files(__package__).joinpath("page")
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.rpartition(".")[2] in _KINDS}
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
@@ -18,11 +19,12 @@ from .body import read_within
 from .conversation import Conversation, Piece
 from .errors import error_body
 from .feedback import Answers
-from .requests import MAX_BODY_BYTES, Body, ChatBody, CompletionBody, read_body, which_generation
+from .names import which_generation
+from .requests import MAX_BODY_BYTES, Body, ChatBody, CompletionBody, read_body
 from .responses import Shape, system_fingerprint
 
 GENERATION_HEADER = "X-Hotswapd-Generation"
-_CLIENT_GONE = 499  # nginx's number for it; nobody reads the answer, but the metric says what happened
+_CLIENT_GONE = 499  # nginx's number for it; nobody reads the answer, but the metric counts what happened
 
 
 class TooLarge(FaceError):
@@ -33,7 +35,11 @@ class TooLarge(FaceError):
 
 @dataclass(frozen=True, slots=True)
 class Sticky:
-    """What the endpoints do for a rollout: `header` names whose request it is, `answers` remembers who gave which."""
+    """What the endpoints do for a rollout.
+
+    Requests with the same value of `header` stay with one generation; `answers` remembers which generation gave which
+    answer.
+    """
 
     header: str = "X-Hotswapd-User"
     answers: Answers | None = None
@@ -42,49 +48,62 @@ class Sticky:
 def answering_routes(
     answerer: Callable[[], Answerer], model: str, metrics: Metrics, rollout: Sticky = Sticky()
 ) -> APIRouter:
-    """Make both endpoints; `answerer` is called for each request and raises NotReady while there is none."""
+    """Make both endpoints.
+
+    `answerer` is called for each request and raises NotReady while there is none; `model` is the name under which the
+    base is asked for.
+    """
     router = APIRouter()
     for path, kind in (("/completions", CompletionBody), ("/chat/completions", ChatBody)):
-        router.post(path, response_model=None)(_endpoint(answerer, model, metrics, kind, rollout))
+        endpoint = _Endpoint(answerer, model, metrics, kind, rollout)
+        router.post(path, response_model=None)(endpoint.answer)
     return router
 
 
-def _endpoint(
-    answerer_now: Callable[[], Answerer], model: str, metrics: Metrics, kind: type[Body], rollout: Sticky
-) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """One of the two; `kind` is what its requests look like."""
+
+    answerer: Callable[[], Answerer]
+    model: str
+    metrics: Metrics
+    kind: type[CompletionBody] | type[ChatBody]
+    rollout: Sticky
+
+    async def answer(self, request: Request) -> Response:
         try:
-            answerer = answerer_now()
-            body = read_body(kind, await _read(request))
-            generation = which_generation(body.model, model)
-            ask = await to_thread.run_sync(
-                functools.partial(answerer.prepare, body, generation, request.headers.get(rollout.header, ""))
-            )
-            conversation = Conversation(answerer, ask)
+            body, conversation = await self._begin(request)
         except FaceError as error:
-            metrics.request(error.status)
+            self.metrics.request(error.status)
             raise
         except Exception:
-            metrics.request(500)
+            self.metrics.request(500)
             raise
         ticket = conversation.ticket
         fingerprint = system_fingerprint(ticket.generation, ticket.digest)
-        shape = Shape(body.model, fingerprint, kind is ChatBody, len(ask.prompt))
-        if rollout.answers is not None:
-            rollout.answers.note(shape.id, ticket.generation)
+        shape = Shape(body.model, fingerprint, self.kind is ChatBody, conversation.prompt_tokens)
+        if self.rollout.answers is not None:
+            self.rollout.answers.note(shape.id, ticket.generation)
         headers = {GENERATION_HEADER: str(ticket.generation)}
         if body.stream:
-            events = _events(conversation, shape, metrics, usage=body.include_usage)
+            events = _events(conversation, shape, self.metrics, usage=body.include_usage)
             return StreamingResponse(events, media_type="text/event-stream", headers=headers)
-        return await _whole(conversation, shape, metrics, request, headers)
+        return await _whole(conversation, shape, self.metrics, request, headers)
 
-    return endpoint
+    async def _begin(self, request: Request) -> tuple[Body, Conversation]:
+        """Read a request and queue it. Raises FaceError."""
+        answerer = self.answerer()
+        body = read_body(self.kind, await _read(request))
+        generation = which_generation(body.model, self.model)
+        key = request.headers.get(self.rollout.header, "")
+        ask = await to_thread.run_sync(functools.partial(answerer.prepare, body, generation, key))
+        return body, Conversation(answerer, ask)
 
 
 async def _whole(
     conversation: Conversation, shape: Shape, metrics: Metrics, request: Request, headers: dict[str, str]
 ) -> Response:
-    """Wait for the end of the answer, or of the client's patience."""
+    """Wait until the answer has ended or the client has gone."""
     answer = asyncio.create_task(_gather(conversation))
     gone = asyncio.create_task(_gone(request))
     try:
@@ -113,14 +132,14 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def _end(*tasks: "asyncio.Task[object] | asyncio.Task[tuple[str, Piece]] | asyncio.Task[None]") -> None:
+async def _end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _events(conversation: Conversation, shape: Shape, metrics: Metrics, *, usage: bool) -> AsyncIterator[str]:
-    """Give the stream's server-sent events. An error after the first one can only be told in an event."""
+    """Yield the stream's server-sent events. After the first one, an error can only be reported in an event."""
     code, tokens, first = _CLIENT_GONE, 0, True
     pieces = conversation.pieces()
     try:
@@ -137,7 +156,7 @@ async def _events(conversation: Conversation, shape: Shape, metrics: Metrics, *,
         code = error.status
         yield _event(error_body(error))
     finally:
-        await pieces.aclose()  # type: ignore[attr-defined]  # it is a generator
+        await pieces.aclose()
         metrics.request(code, conversation.ticket.generation, tokens)
 
 
@@ -146,7 +165,7 @@ def _event(data: str) -> str:
 
 
 async def _read(request: Request) -> bytes:
-    """Read the body, but never more than a prompt can need."""
+    """Read the body, but never more than a prompt can need; a client that has gone sent nothing."""
     too_large = TooLarge("body_too_large", f"a request has at most {MAX_BODY_BYTES} bytes")
     try:
         return await read_within(request, MAX_BODY_BYTES, too_large)
