@@ -1,4 +1,4 @@
-// Asks the daemon what it does, every two seconds while somebody looks, and shows what has changed.
+// Polls the daemon every two seconds while the page is visible, and shows what has changed.
 
 import { el } from "./dom.js";
 import { showActions, showLanes, showLive, showNotices, showQueue, showRefusals, showResident, showSources, showState } from "./lists.js";
@@ -18,7 +18,7 @@ let answer = null;
 let answeredAt = 0;
 let waiting = 0;
 
-// What a part of the page is made from, and how: it is made anew only when that has changed.
+// What each part of the page is made from, and how; a part is rebuilt only when that has changed.
 const PARTS = [
   ["state", (a) => a.status, showState],
   ["notices", (a) => a.status, showNotices],
@@ -56,14 +56,14 @@ function show(next) {
   tick();
 }
 
-// One sentence for a screen reader, only for what one would be called for.
+// One sentence for a screen reader, only for what is worth an interruption.
 function announce(before, after) {
   if (!before) return;
   const sentences = [];
   const live = after.status.live;
   if (before.status.live.generation !== live.generation) sentences.push(`${generation(live.generation)}, ${nameOf(live.uri)}, is live.`);
   const [was, beside] = [before, after].map((one) => one.status.rollout?.canary.generation);
-  if (was !== beside) sentences.push(beside === undefined ? "The rollout has ended." : `${generation(beside)} is tried beside what is live.`);
+  if (was !== beside) sentences.push(beside === undefined ? "The rollout has ended." : `${generation(beside)} is now running beside the live generation.`);
   const last = after.refusals[0];
   if (last && last.at !== before.refusals[0]?.at) sentences.push(`${nameOf(last.uri)} was refused: ${last.reason}.`);
   if (before.status.ready !== after.status.ready) sentences.push(after.status.ready ? "Ready." : "Not ready.");
@@ -80,10 +80,10 @@ function complain(sentence, said) {
 
 function lostContact(sentence) {
   const since = answeredAt ? `No answer since ${clock(answeredAt)}` : "No answer yet";
-  complain(`${since}: ${sentence}. It is asked again every two seconds.`, "The daemon does not answer.");
+  complain(`${since}: ${sentence}. Trying again every two seconds.`, "The daemon does not answer.");
 }
 
-// An answer that this page cannot show is no fault of the daemon's: it may be newer than the page that is open.
+// An answer that this page cannot show is not the daemon's fault: the daemon may be newer than the open page.
 function answered(next) {
   answeredAt = Date.now();
   byId("key-form").hidden = true;
@@ -97,23 +97,23 @@ function answered(next) {
   byId("content").classList.remove("stale");
 }
 
-async function look() {
+async function poll() {
   const key = sessionStorage.getItem(KEY);
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
   try {
     const response = await fetch("status.json", { headers, cache: "no-store", signal: AbortSignal.timeout(GIVE_UP) });
     if (response.status === 401) return askForKey(Boolean(key));
-    if (!response.ok) return lostContact(`it answers with status ${response.status}`);
+    if (!response.ok) return lostContact(`it answered with status ${response.status}`);
     answered(await response.json());
   } catch (error) {
-    lostContact(error.name === "TimeoutError" ? "it takes too long" : "it cannot be reached");
+    lostContact(error.name === "TimeoutError" ? "it took too long" : "it cannot be reached");
   }
-  return again();
+  return pollLater();
 }
 
-function again() {
+function pollLater() {
   clearTimeout(waiting);
-  waiting = setTimeout(() => (document.hidden ? again() : look()), EVERY);
+  waiting = setTimeout(() => (document.hidden ? pollLater() : poll()), EVERY);
 }
 
 function askForKey(wrong) {
@@ -121,7 +121,7 @@ function askForKey(wrong) {
   byId("content").hidden = true;
   byId("contact").hidden = true;
   byId("key-form").hidden = false;
-  byId("key-wrong").textContent = wrong ? "This key is not the right one." : "";
+  byId("key-wrong").textContent = wrong ? "This key is wrong." : "";
   byId("key").focus();
 }
 
@@ -129,9 +129,9 @@ byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem(KEY, byId("key").value.trim());
   byId("key").value = "";
-  look();
+  poll();
 });
-document.addEventListener("visibilitychange", () => document.hidden || (answer && (clearTimeout(waiting), look())));
+document.addEventListener("visibilitychange", () => document.hidden || (answer && (clearTimeout(waiting), poll())));
 setInterval(tick, 1000);
 
 const ranges = [["hour", "1 hour"], ["day", "1 day"], ["week", "1 week"], ["all", "All"]];
@@ -146,4 +146,4 @@ new ResizeObserver(([entry]) => {
   width = entry.contentRect.width;
 }).observe(byId("timeline"));
 
-look();
+poll();

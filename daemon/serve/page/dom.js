@@ -1,4 +1,4 @@
-// Elements, made from plain values: text is always text, so no name can smuggle markup in.
+// Elements made from plain values: text is always text, so a name cannot bring markup in.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -26,7 +26,7 @@ export function empty(text) {
   return el("p", { class: "empty" }, text);
 }
 
-// A table that says a chart in words; whoever opened it finds it open after the next look.
+// A chart as a table; once opened, it stays open across updates.
 export function asTable(id, caption, heads, rows) {
   const head = el("tr", {}, heads.map((text) => el("th", { scope: "col" }, text)));
   const lines = rows.map((cells) => el("tr", {}, cells.map((cell) => el("td", { class: "wrap" }, cell))));

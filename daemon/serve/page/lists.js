@@ -1,4 +1,4 @@
-// The parts that are words: state, what is live, lanes, sources, queue, refusals, actions.
+// The parts in words: state, what is live, lanes, sources, queue, refusals, actions.
 
 import { chip, el, empty } from "./dom.js";
 import { verdicts } from "./verdicts.js";
@@ -17,7 +17,7 @@ export function showNotices(status) {
   if (!status.ready) notices.push(notice("bad", "Not ready", status.phase ?? "the daemon is starting"));
   if (status.trouble) notices.push(notice("bad", "Ledger", status.trouble));
   if (status.pinned) notices.push(notice("busy", "Pinned", "new adapters are verified and then held; hotswapd unpin lets them go live"));
-  if (status.paused) notices.push(notice("busy", "Paused", "nothing is taken from the queue; hotswapd resume goes on"));
+  if (status.paused) notices.push(notice("busy", "Paused", "nothing is taken from the queue; hotswapd resume continues"));
   const recompiles = status.resident?.recompiles ?? 0;
   if (recompiles) notices.push(notice("busy", "Recompiled", `${recompiles} compilations after the warm-up; the log says when`));
   return notices;
@@ -69,14 +69,14 @@ export function showSources(sources) {
     el("p", { class: "line" },
       source.ok ? chip("Up", "good") : chip("Down", "bad"),
       el("span", { class: "name" }, source.name),
-      el("span", { class: "end" }, `${source.kind}, `, source.last_scan ? ["looked ", moving(source.last_scan, "ago")] : "not looked yet"),
+      el("span", { class: "end" }, `${source.kind}, `, source.last_scan ? ["scanned ", moving(source.last_scan, "ago")] : "not scanned yet"),
     ),
     source.error && el("p", { class: "under bad-text" }, source.error),
   )));
 }
 
 export function showQueue([queue, depth]) {
-  if (!queue?.length) return empty("Nothing waits to go live.");
+  if (!queue?.length) return empty("Nothing is waiting to go live.");
   const more = depth > queue.length ? el("p", { class: "under" }, `and ${depth - queue.length} more`) : null;
   return [el("ul", { class: "list" }, queue.map((entry) => el("li", {},
     el("p", { class: "line" },
@@ -109,7 +109,7 @@ export function showRefusals(refusals) {
   return [el("ul", { class: "list" }, first), older];
 }
 
-// Reasons are joined by semicolons, as in the ledger; what to do is part of each.
+// Reasons are joined by semicolons, as in the ledger; each includes what to do.
 function sentences(detail) {
   if (!detail) return null;
   return el("p", { class: "under" }, detail);
@@ -121,7 +121,7 @@ function title(state) {
 }
 
 export function showActions(actions) {
-  if (!actions.length) return empty("Nobody has asked for anything yet.");
+  if (!actions.length) return empty("No operator has done anything yet.");
   return el("ul", { class: "list" }, actions.slice(0, 8).map((one) => el("li", {},
     el("p", { class: "line" },
       chip(one.result === "done" ? "Done" : one.result, one.result === "done" ? "good" : "bad"),

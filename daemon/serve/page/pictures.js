@@ -1,4 +1,4 @@
-// What the live adapter changes beside what the one before changed: a cell for each layer and kind of module.
+// What the live adapter changes, next to what the previous one changed: a cell for each layer and kind of module.
 
 import { el, empty } from "./dom.js";
 import { generation, number } from "./words.js";
@@ -12,7 +12,7 @@ export function showPictures([pictures, live]) {
 }
 
 function nothingBefore() {
-  return el("div", { class: "picture" }, el("h3", {}, "Before"), empty("Nothing was live before, as far as is known."));
+  return el("div", { class: "picture" }, el("h3", {}, "Before"), empty("No earlier generation is known."));
 }
 
 function panel(picture, when, largest) {

@@ -1,4 +1,4 @@
-// A rollout: what is live and what is tried beside it, side by side, while there are two.
+// A rollout: the live generation and the one beside it, side by side.
 
 import { chip, el } from "./dom.js";
 import { duration, generation, number } from "./words.js";
@@ -7,12 +7,12 @@ const KINDS = { canary: "Canary", ab: "A/B" };
 const COUNTED = [
   ["Requests", (arm) => String(arm.requests)],
   ["Failed", (arm) => ofAll(arm, arm.errors)],
-  ["One token over and over", (arm) => ofAll(arm, arm.degenerate)],
+  ["One token repeated", (arm) => ofAll(arm, arm.degenerate)],
   ["Not finite", (arm) => ofAll(arm, arm.non_finite)],
-  ["Time to the first token", (arm) => duration(arm.first_token_seconds)],
-  ["Time a token", (arm) => duration(arm.seconds_a_token)],
-  ["Tokens an answer", (arm) => plain(arm.tokens)],
-  ["Log-probability a token", (arm) => plain(arm.mean_logprob)],
+  ["Time to first token", (arm) => duration(arm.first_token_seconds)],
+  ["Time per token", (arm) => duration(arm.seconds_a_token)],
+  ["Tokens per answer", (arm) => plain(arm.tokens)],
+  ["Log-probability per token", (arm) => plain(arm.mean_logprob)],
   ["Score", (arm) => (arm.feedback ? `${plain(arm.mean_score)} from ${arm.feedback}` : "")],
 ];
 
@@ -24,12 +24,12 @@ export function showRollout(rollout) {
   rows.push(...COUNTED.map(([title, say]) => [title, arms.map(([arm]) => say(arm))]));
   const heads = [`Live: ${generation(live.generation)}`, `Beside: ${generation(canary.generation)}`];
   const head = el("tr", {}, el("td"), heads.map((text) => el("th", { scope: "col" }, text)));
-  const caption = el("caption", { class: "unseen" }, "What was counted of both generations since this step began");
+  const caption = el("caption", { class: "unseen" }, "Counts for both generations since this step began");
   const table = el("table", { class: "arms" }, caption, el("thead", {}, head), el("tbody", {}, rows.map(line)));
   return [
     el("p", { class: "line arms-kind" }, chip(KINDS[rollout.kind] ?? rollout.kind, "busy"), el("span", {}, steps(rollout))),
     table,
-    rollout.waits_for && el("p", { class: "under arms-waits" }, `Waits for ${rollout.waits_for}.`),
+    rollout.waits_for && el("p", { class: "under arms-waits" }, `Waiting for ${rollout.waits_for}.`),
   ].filter(Boolean);
 }
 

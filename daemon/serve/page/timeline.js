@@ -1,4 +1,4 @@
-// The timeline: which generation was live when, what was refused when, and how long each swap stopped the answers.
+// The timeline: which generation was live when, what was refused when, and how long each swap paused the answers.
 
 import { asTable, empty, svg } from "./dom.js";
 import { clock, daemonNow, duration, nameOf } from "./words.js";
@@ -28,7 +28,7 @@ export function showTimeline(answer) {
   return [drawing, words(lives, refusals)];
 }
 
-// The range that is chosen, else the shortest that shows enough.
+// The chosen range, else the shortest one that shows enough.
 function begin(times) {
   const now = daemonNow();
   const chosen = document.querySelector("#range input:checked");
@@ -72,7 +72,7 @@ function crosses(refusals, x) {
       svg("path", { d: `M${at - 4.5} ${y - 4.5}l9 9m0-9l-9 9`, class: "refusal" }),
     );
   });
-  return [strip(Y.refusals, "Refusals"), ...(marks.length ? marks : [svg("text", { x: 0, y: y + 4, class: "none" }, "none in this time")])];
+  return [strip(Y.refusals, "Refusals"), ...(marks.length ? marks : [svg("text", { x: 0, y: y + 4, class: "none" }, "none in this range")])];
 }
 
 function stems(lives, x, width) {
@@ -110,7 +110,7 @@ function label(time, range) {
 function summary(lives, refusals) {
   const pauses = lives.map((life) => life.seconds.pause).filter(Boolean).sort((one, other) => one - other);
   const longest = pauses.length ? `; the longest pause was ${duration(pauses.at(-1))}` : "";
-  return `Timeline of ${lives.length} times that a generation went live and of ${refusals.length} refusals${longest}. The table below says the same.`;
+  return `Timeline: a generation went live ${lives.length} times, and ${refusals.length} adapters were refused${longest}. The table below has the same data.`;
 }
 
 function words(lives, refusals) {

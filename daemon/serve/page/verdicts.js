@@ -18,7 +18,7 @@ export function showGates(lives) {
   )));
 }
 
-// A line that says how many passed, and behind it a table; whoever opened it finds it open after the next look.
+// A line with the number that passed, which opens a table; once opened, it stays open across updates.
 export function verdicts(verify, id) {
   if (!verify?.length) return null;
   const heads = ["Gate", "Outcome", "Numbers", "Why"].map((text) => el("th", { scope: "col" }, text));

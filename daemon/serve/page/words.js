@@ -1,8 +1,8 @@
-// How times, durations, names and numbers are said: short, and the same everywhere.
+// How times, durations, names and numbers are written: short, and the same everywhere.
 
 import { el } from "./dom.js";
 
-let ahead = 0; // of this browser's clock before the daemon's, in milliseconds
+let ahead = 0; // how far this browser's clock is ahead of the daemon's, in milliseconds
 
 export function setClock(now) {
   ahead = Date.now() - Date.parse(now);
@@ -44,7 +44,7 @@ export function clock(at) {
   return today ? time : `${when.toLocaleDateString(undefined, { day: "numeric", month: "short" })}, ${time}`;
 }
 
-// A moment whose distance from now is kept up to date by `tick`; `how` is "for", "ago" or "in".
+// A time whose distance from now `tick` keeps up to date; `how` is "for", "ago" or "in".
 export function moving(at, how) {
   const node = el("time", { datetime: at, "data-how": how, title: new Date(at).toLocaleString() });
   say(node);

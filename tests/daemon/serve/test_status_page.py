@@ -19,12 +19,12 @@ ARMS = [
     ["Share of new requests", "95 %", "5 %"],
     ["Requests", "1043", "57"],
     ["Failed", "0", "3 (5.26 %)"],
-    ["One token over and over", "2 (0.192 %)", "0"],
+    ["One token repeated", "2 (0.192 %)", "0"],
     ["Not finite", "0", "0"],
-    ["Time to the first token", "41 ms", "43 ms"],
-    ["Time a token", "8.7 ms", "none yet"],
-    ["Tokens an answer", "131", "144"],
-    ["Log-probability a token", "-0.732", "-0.694"],
+    ["Time to first token", "41 ms", "43 ms"],
+    ["Time per token", "8.7 ms", "none yet"],
+    ["Tokens per answer", "131", "144"],
+    ["Log-probability per token", "-0.732", "-0.694"],
     ["Score", "0.813 from 31", "none yet"],
 ]
 SHOWN = "!document.querySelector('#content').hidden"
@@ -109,13 +109,13 @@ def test_both_arms_of_a_rollout_are_side_by_side_while_one_runs(browser: Browser
     assert browser.run(hidden)
     face.shown = running
     browser.wait(f"!{hidden}")
-    assert browser.run("document.querySelector('#said').textContent") == "Generation 7 is tried beside what is live."
+    assert browser.run("document.querySelector('#said').textContent") == "Generation 7 is now running beside the live generation."
     table = browser.run(
         "[...document.querySelectorAll('#rollout tr')].map((row) => [...row.cells].map((c) => c.innerText))"
     )
     assert table == ARMS
     assert "Step 1 of 3: 5, 25, 100 % of new requests" in browser.text("#rollout")
-    assert f"Waits for {ROLLOUT['waits_for']}." in browser.text("#rollout")
+    assert f"Waiting for {ROLLOUT['waits_for']}." in browser.text("#rollout")
     scopes = browser.run("[...document.querySelectorAll('#rollout th')].map((head) => head.scope)")
     assert scopes == ["col"] * 2 + ["row"] * (len(ARMS) - 1)
     face.shown = without
