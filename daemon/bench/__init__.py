@@ -1,5 +1,5 @@
-"""``hotswapd bench``: what a swap costs, beside what a user would do instead and beside the physical limit.
+"""``hotswapd bench``: what a swap costs, compared with what a user would do instead and with the physical limit.
 
-Each measurement is one module; `command` runs them in one process, one after the other, and each compares its ways
-round by round, so that whatever else the machine does hits all of them alike.
+Each measurement is one module of `measure`; `command` runs them in one process, one after the other. Each compares
+its ways round by round, so that whatever else the machine does hits all of them alike.
 """

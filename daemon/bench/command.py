@@ -1,4 +1,4 @@
-"""``hotswapd bench``: choose what is measured, measure it, and say it on the terminal, in JSON and on a plot."""
+"""``hotswapd bench``: choose what to measure, measure it, and report it on the terminal, in JSON and as a plot."""
 
 import json
 import os
@@ -33,21 +33,21 @@ MEASUREMENTS = (
     "comparing",
     "instructions",
 )
-# The last one runs under valgrind for minutes, so it must be asked for.
+# The last one runs under valgrind for minutes, so it runs only if it is asked for.
 USUAL = MEASUREMENTS[:-1]
 
 
 def run(arguments: Namespace) -> int:
-    """Measure, and return 0, or 4 when something could not be measured. A goal that is not met is no failure."""
+    """Measure, and return 0, or 4 if something could not be measured. A goal that is not met is not a failure."""
     unknown = sorted(set(arguments.only or ()) - set(MEASUREMENTS))
     if unknown:
-        return _refuse(f"there is no measurement {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}")
+        return _refuse(f"no such measurement: {', '.join(unknown)}; choose from {', '.join(MEASUREMENTS)}")
     if arguments.plot and find_spec("matplotlib") is None:
         return _refuse("--plot needs matplotlib: pip install 'hotswapd[bench]'")
     _quieten()
     with tempfile.TemporaryDirectory(prefix="hotswapd-bench-", dir=arguments.room) as room:
         for result in bench(_preset(arguments), arguments.base, arguments.only or USUAL, Path(room)):
-            if arguments.json:  # each time: what took hours must not be lost when the rest is broken off
+            if arguments.json:  # each time: hours of measuring must not be lost if the rest is interrupted
                 arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     show(result)
     if arguments.plot:
@@ -56,7 +56,7 @@ def run(arguments: Namespace) -> int:
 
 
 def bench(preset: Preset, base: str | None, only: tuple[str, ...], room: Path) -> Iterator[dict[str, Any]]:
-    """Run the measurements one after the other, and give what there is after each; one that fails is in `failed`."""
+    """Run the measurements one after the other, and yield the whole result after each; failures are in `failed`."""
     from .machine import describe
     from .scene import Scene
 
@@ -70,7 +70,7 @@ def bench(preset: Preset, base: str | None, only: tuple[str, ...], room: Path) -
         try:
             one = _measurement(name)(scene)
             found = Findings(found.series + one.series, found.goals + one.goals, found.skipped + one.skipped)
-        except Exception as error:  # noqa: BLE001 - hours of other figures must not be lost with it
+        except Exception as error:  # noqa: BLE001 - the other measurements must not be lost with it
             traceback.print_exc()
             failed.append(f"{name}: {type(error).__name__}: {error}")
         yield {
@@ -91,7 +91,7 @@ def _measurement(name: str) -> Callable[[Any], Findings]:
 
 
 def _preset(arguments: Namespace) -> Preset:
-    """Take the preset named, else tiny's, or the times of a real base; with what the flags say."""
+    """Return the named preset, else tiny or the one for a real base, overridden by the flags."""
     default = OF_A_REAL_BASE if arguments.base else TINY
     preset = PRESETS[arguments.preset] if arguments.preset else default
     changes: Mapping[str, Any] = {
@@ -106,7 +106,7 @@ def _preset(arguments: Namespace) -> Preset:
 
 
 def _quieten() -> None:
-    """Before torch is there: threads wait without spinning, as on a machine that others use too; no progress bars."""
+    """Set what must be set before torch is imported: threads that wait without spinning, and no progress bars."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from transformers.utils.logging import disable_progress_bar

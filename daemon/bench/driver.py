@@ -1,6 +1,6 @@
-"""One step of a swap, run a number of times, without a model: ``python -m ... BASE ADAPTER STEP TIMES``.
+"""One step of a swap, repeated, without a model: ``python -m ... BASE ADAPTER STEP TIMES``.
 
-For counting instructions: everything but STEP (none, stage, copy, load) is the same in every run.
+For counting instructions: everything except STEP (none, stage, copy, load) is the same in every run.
 """
 
 import sys
@@ -22,7 +22,7 @@ from .scene import WEIGHTS
 
 
 def drive(base: str, adapter: Path, step: str, times: int) -> None:
-    """Prepare all that the steps need, then run one of them."""
+    """Prepare what all steps need, then run one of them."""
     oracle = MetaOracle(base_config(base))
     manifest = read_manifest(adapter)
     contract = Contract(("*",), oracle.slots, int(manifest.config["r"]), "float32")

@@ -1,4 +1,4 @@
-"""A constant load: clients that each send the next request when the last one has ended."""
+"""A constant load: clients that each send their next request when the previous one has ended."""
 
 import threading
 import time
@@ -14,7 +14,10 @@ _LIMIT = 300.0
 
 @dataclass(slots=True)
 class Answer:
-    """One request by the client's clock: when it wanted to send, and when it got its tokens, if it was let in."""
+    """One request by the client's clock: when it wanted to send, and when each token came.
+
+    `times` stays empty if the gate never let it in.
+    """
 
     wanted: float
     generation: int = -1
@@ -24,7 +27,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Load:
-    """Clients of an engine that can be exchanged and shut off. `gate` lets requests through while it is set."""
+    """Clients of an engine, which may be exchanged meanwhile. `gate` lets requests through while it is set."""
 
     engine: Callable[[], Engine]
     clients: int
@@ -37,7 +40,7 @@ class Load:
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def run(self, seconds: float, meanwhile: Callable[[float], None]) -> tuple[float, float]:
-        """Load the engine for the seconds, call `meanwhile` with the time of its end, and return begin and end."""
+        """Load the engine for `seconds`, call `meanwhile` with the time of the end, and return begin and end."""
         self.answers = []
         self.gate.set()
         began = time.monotonic()
@@ -52,7 +55,7 @@ class Load:
         return began, end
 
     def drain(self) -> None:
-        """Let nothing more in, and wait until everything that is in has ended."""
+        """Let nothing more in, and wait until the requests under way have ended. Raises TimeoutError."""
         self.gate.clear()
         with self._changed:
             if not self._changed.wait_for(lambda: self._under_way == 0, timeout=_LIMIT):
@@ -89,7 +92,7 @@ class Load:
     def _ask(self, answer: Answer, number: int) -> None:
         ended = threading.Event()
 
-        def hear(progress: Progress) -> None:
+        def on_progress(progress: Progress) -> None:
             if progress.error:
                 answer.error = progress.error
             else:
@@ -98,7 +101,7 @@ class Load:
                 ended.set()
 
         prompt = tuple((31 * number + 7 * place) % self.vocabulary for place in range(self.prompt))
-        answer.generation = self.engine().submit(Ask(prompt, self.tokens), hear).generation
+        answer.generation = self.engine().submit(Ask(prompt, self.tokens), on_progress).generation
         if not ended.wait(_LIMIT):
             raise TimeoutError(f"a request had no answer within {_LIMIT:g} s")
 
@@ -109,18 +112,18 @@ def tokens_per_second(answers: Sequence[Answer], began: float, end: float) -> fl
 
 
 def first_tokens(answers: Sequence[Answer], end: float) -> list[float]:
-    """Seconds from wanting to send to the first token; to the end, at least, for those that had to wait beyond it."""
+    """Return the seconds from wanting to send to the first token, or at least to the end if none came before it."""
     return [(answer.times[0] if answer.times else max(end, answer.wanted)) - answer.wanted for answer in answers]
 
 
 def longest_gap(answers: Sequence[Answer]) -> float:
-    """Find the longest time, seconds, between two tokens of one answer."""
+    """Return the longest time (seconds) between two tokens of one answer."""
     gaps = [b - a for answer in answers for a, b in zip(answer.times, answer.times[1:], strict=False)]
     return max(gaps, default=0.0)
 
 
 def shared_time(answers: Sequence[Answer], began: float, end: float) -> float:
-    """Find the share of the time in which answers of two generations or more were under way."""
+    """Return the share of the time in which answers of two or more generations were under way."""
     edges: list[tuple[float, int, int]] = []
     for answer in answers:
         if answer.times:

@@ -1,4 +1,4 @@
-"""Where it was measured: the machine, what ran on it, and the versions."""
+"""Where it was measured: the machine, its load, and the versions."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ _PACKAGES = ("hotswapd", "torch", "transformers", "peft", "safetensors")
 
 
 def describe() -> dict[str, Any]:
-    """Name processor, cores, memory, accelerator, kernel and versions; `load` is the load average of a minute."""
+    """Return processor, cores, memory, accelerator, kernel and versions; `load` is the one-minute load average."""
     import torch
 
     cuda = torch.cuda.is_available()

@@ -1,4 +1,4 @@
-"""What a user of PEFT or transformers would do instead, each on a model of its own that shares the base's weights."""
+"""What a user of PEFT or transformers would do instead, each way on its own model that shares the base's weights."""
 
 import copy
 import json
@@ -20,13 +20,13 @@ NAME = "default"
 
 
 def twin(model: Any) -> Any:
-    """Copy a model without its weights: both see the same parameters and buffers."""
+    """Copy a model without its weights: both have the same parameters and buffers."""
     shared = {id(one): one for one in [*model.parameters(), *model.buffers()]}
     return copy.deepcopy(model, shared)
 
 
 def ways(model: Any, adapters: tuple[Path, Path], synchronize: Callable[[], None]) -> dict[str, Callable[[], float]]:
-    """Make each way: a callable that swaps to the other adapter once and returns the seconds that it took."""
+    """Return each way: a function that swaps to the other adapter once and returns the seconds it took."""
     makers = {
         "peft_disk": _from_disk,
         "peft_tensors": _from_tensors,
@@ -109,7 +109,7 @@ def _transformers(model: Any, adapters: tuple[Path, Path]) -> Callable[[], Calla
 
 
 def _tensors(adapter: Path, device: torch.device) -> dict[str, torch.Tensor]:
-    """Read the tensors under the names that PEFT's function wants them in."""
+    """Read the tensors under the names that PEFT's function expects."""
     tensors = load_file(adapter / WEIGHTS, device=str(device))
     return {name.replace(".weight", f".{NAME}.weight"): tensor.clone() for name, tensor in tensors.items()}
 

@@ -1,4 +1,4 @@
-"""The plot: a panel for each of pauses, the way to live, serving while swapping, and growth, where it was measured."""
+"""The plot: a panel each for pauses, the way to live, serving while swapping, and growth, if they were measured."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ _REMEMBERED = ("scale.folder.memory", "scale.s3.memory")
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """Write the figure; the file's ending says in which format. Needs matplotlib."""
+    """Write the figure; the file's extension gives the format. Needs matplotlib."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -1,4 +1,4 @@
-"""The presets: named shapes with random weights, so that nothing is downloaded, and how long each is measured."""
+"""The presets: named shapes with random weights, so that nothing is downloaded, and how long to measure each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ _SHARED = {"tie_word_embeddings": False, "bos_token_id": None, "eos_token_id": N
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """What is measured and how long.
+    """What to measure, and for how long.
 
-    `ranks` are those of the adapters that are dropped; the largest is the resident's. `periods` are seconds between
-    swaps, `window` seconds of load for each way of serving. `folders` and `rows` are counts. `eager` serves uncompiled.
+    `ranks` are those of the dropped adapters; the largest is the resident's. `periods` are seconds between swaps,
+    `window` seconds of load for each way of serving. `folders` and `rows` are counts. `eager` serves uncompiled.
     """
 
     name: str
@@ -85,7 +85,7 @@ OF_A_REAL_BASE = Preset("base")
 
 
 def build_base(preset: Preset, directory: Path) -> Path:
-    """Save the preset's shape with random weights, in bfloat16 where CUDA is there; takes its size in disk."""
+    """Save the preset's shape with random weights, in bfloat16 if there is CUDA, and return the directory."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 

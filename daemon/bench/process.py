@@ -1,4 +1,4 @@
-"""The daemon as a process of its own: from the drop to live by the ledger's clock, rollback, and restart to ready."""
+"""The daemon in another process: from the drop to live by the ledger's clock, rollback, and restart to ready."""
 
 import json
 import sqlite3
@@ -51,7 +51,7 @@ class BenchDaemon(DemoDaemon):
         return "\n".join([*tables, "[[source]]\n" + _toml(source)])
 
     def events(self) -> dict[str, list[tuple[str, float]]]:
-        """Read each swap's states and their times, by URI, from the ledger of a daemon that has stopped."""
+        """Return each swap's states and their times, by URI, from the ledger of a daemon that has stopped."""
         path = self.room / "state" / "ledger.sqlite"
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             rows = database.execute(
@@ -64,13 +64,13 @@ class BenchDaemon(DemoDaemon):
 
 
 def _toml(table: dict[str, Any]) -> str:
-    """Write plain values: in JSON they are TOML too."""
+    """Write plain values as JSON, which is TOML too."""
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items())
 
 
 @contextmanager
 def daemon(scene: Scene, compiled: str = "auto", cache: Path | None = None) -> Iterator[BenchDaemon]:
-    """Give a daemon that is not started yet; it is ended whatever happens."""
+    """Yield a daemon that is not started yet; it is killed afterwards, whatever happens."""
     room = Path(tempfile.mkdtemp(dir=scene.room, prefix="daemon-"))
     made = BenchDaemon(room, cache or room, Path(scene.base), (), compiled)
     made.rank, made.settle = scene.rank, scene.preset.settle
@@ -82,7 +82,7 @@ def daemon(scene: Scene, compiled: str = "auto", cache: Path | None = None) -> I
 
 
 def split(events: list[tuple[str, float]], dropped: float) -> dict[str, float]:
-    """Split the time from the drop to live at the ledger's events; a step without an event took none."""
+    """Split the time from the drop to live at the ledger's events; a step without an event took no time."""
     live = next(at for state, at in events if state == "LIVE")
     parts, before = {"notice": max(0.0, events[0][1] - dropped)}, max(events[0][1], dropped)
     for step, state in _ENTERS.items():

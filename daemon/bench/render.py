@@ -1,6 +1,6 @@
-"""Put figures into a page: ``python -m hotswapd.daemon.bench.render PAGE NAME=FILE.json ...``.
+"""Put tables of figures into a page: ``python -m hotswapd.daemon.bench.render PAGE NAME=FILE.json ...``.
 
-Each NAME stands in the page as a pair of comments, ``<!-- NAME -->`` and ``<!-- /NAME -->``; what is between them is
+Each NAME is in the page as a pair of comments, ``<!-- NAME -->`` and ``<!-- /NAME -->``; the text between them is
 replaced by the tables of that file.
 """
 
@@ -28,7 +28,7 @@ _GROUPS = {
 
 
 def tables(result: dict[str, Any]) -> str:
-    """Write one run as Markdown: where, then a table for each group, then the goals."""
+    """Return one run as Markdown: the machine, then a table for each group, then the goals."""
     when = datetime.fromtimestamp(result["began"], UTC).strftime("%Y-%m-%d %H:%M UTC")
     preset, machine = result["preset"], result["machine"]
     what = f"Preset {preset['name']}, {preset['dtype']} on {preset['device']}, {machine['torch_threads']} threads"
@@ -54,7 +54,7 @@ def _table(title: str, found: list[tuple[str, str, str, str, str]]) -> list[str]
 
 
 def put_in(page: str, name: str, text: str) -> str:
-    """Replace what is between the comments. Raises ValueError when they are not there."""
+    """Replace the text between the comments. Raises ValueError if the page does not have them."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     before, found, rest = page.partition(begin)
     _, closed, after = rest.partition(end)

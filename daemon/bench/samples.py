@@ -1,4 +1,4 @@
-"""What was measured: samples with their median and spread, ratios of them, and goals. Pure."""
+"""What was measured: samples with their median and spread, ratios of them, and goals. Pure functions and values."""
 
 import math
 import statistics
@@ -12,7 +12,7 @@ _DOUBT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The samples of one quantity. `key` is stable, `unit` is that of each sample, `facts` say under what it held."""
+    """The samples of one quantity. `key` is stable, `unit` is that of each sample, `facts` are the conditions."""
 
     key: str
     what: str
@@ -27,19 +27,19 @@ class Series:
 
     @property
     def spread(self) -> tuple[float, float]:
-        """The 10th and the 90th percentile; both are the sample itself where there is one only."""
+        """The 10th and the 90th percentile; of one sample, both are the sample itself."""
         if len(self.samples) == 1:
             return self.samples[0], self.samples[0]
         cuts = statistics.quantiles(self.samples, n=_TENTHS, method="inclusive")
-        # Interpolating between equal samples rounds: the last digit may put both ends on one side of them.
+        # Interpolation between equal samples rounds: the last digit may put both ends on one side of them.
         return min(cuts[0], self.median), max(cuts[-1], self.median)
 
     @property
     def interval(self) -> tuple[float, float, float] | None:
-        """Enclose the true median whatever the distribution: two of the sorted samples, and with what confidence.
+        """An interval around the true median, whatever the distribution: two samples, and the confidence.
 
         By the sign test (Conover, Practical Nonparametric Statistics, 3.2): the narrowest with at least 95 %, which
-        needs six samples; None where there are fewer.
+        needs six samples; None if there are fewer.
         """
         count, ordered = len(self.samples), sorted(self.samples)
         found = None
@@ -50,14 +50,14 @@ class Series:
         return found
 
     def record(self) -> dict[str, Any]:
-        """Say it all, for JSON."""
+        """Return all of it, for JSON."""
         low, high = self.spread
         summary = {"n": len(self.samples), "median": self.median, "low": low, "high": high, "interval": self.interval}
         return {**asdict(self), "samples": list(self.samples), "facts": dict(self.facts), **summary}
 
 
 def ratio(of: Series, to: Series, what: str = "") -> Series:
-    """Divide round by round where both have the same rounds, else the medians."""
+    """Divide round by round if both have the same rounds, else divide the medians."""
     if len(of.samples) == len(to.samples):
         samples = tuple(a / b for a, b in zip(of.samples, to.samples, strict=True))
     else:
@@ -67,7 +67,7 @@ def ratio(of: Series, to: Series, what: str = "") -> Series:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One promise: `value` is held against `limit`, both in `unit`."""
+    """One promise: `value` is compared with `limit`, both in `unit`."""
 
     key: str
     sentence: str
@@ -78,11 +78,11 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """Say whether it holds."""
+        """Whether the promise holds."""
         return self.value <= self.limit if self.at_most else self.value >= self.limit
 
     def record(self) -> dict[str, Any]:
-        """Say it all, for JSON."""
+        """Return all of it, for JSON."""
         return {**asdict(self), "met": self.met}
 
 
@@ -98,25 +98,25 @@ def at_least(key: str, sentence: str, value: float, limit: float, unit: str = "x
 
 @dataclass(slots=True)
 class Findings:
-    """What one measurement gives back; `skipped` are sentences that say what could not be measured, and why."""
+    """What one measurement found; `skipped` are sentences on what could not be measured, and why."""
 
     series: list[Series] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
     def add(self, key: str, what: str, unit: str, samples: Sequence[float], **facts: Any) -> Series:
-        """Note one quantity."""
+        """Add the samples of one quantity, and return them as a series."""
         one = Series(key, what, unit, tuple(float(sample) for sample in samples), facts)
         self.series.append(one)
         return one
 
     def compare(self, of: Series, to: Series, what: str = "") -> Series:
-        """Note a ratio."""
+        """Add the ratio of two series, and return it."""
         self.series.append(ratio(of, to, what))
         return self.series[-1]
 
     def record(self) -> dict[str, Any]:
-        """Say it all, for JSON."""
+        """Return all of it, for JSON."""
         return {
             "series": [series.record() for series in self.series],
             "goals": [goal.record() for goal in self.goals],
@@ -125,9 +125,9 @@ class Findings:
 
 
 def interleave(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Run every way once a round, beginning each round with another one; the first round only warms up.
+    """Run every way once a round, starting each round with another one; the first round only warms up.
 
-    A way returns its own sample, so that what it has to prepare is not in it.
+    A way returns its own sample, so that its preparation is not in it.
     """
     names = list(ways)
     taken: dict[str, list[float]] = {name: [] for name in names}

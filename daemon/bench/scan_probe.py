@@ -1,7 +1,7 @@
-"""Scans one place in a process of its own, whose memory is then the source's: ``python -m ... PLACE SCANS``.
+"""Scan one place in another process, whose memory is then the source's: ``python -m ... PLACE SCANS``.
 
-PLACE is a directory or s3://bucket/prefix/; for the latter AWS_ENDPOINT_URL and credentials are the environment's.
-Prints one JSON object; seconds and bytes.
+PLACE is a directory or s3://bucket/prefix/; for the latter, AWS_ENDPOINT_URL and credentials are in the environment.
+Prints one JSON object, in seconds and bytes.
 """
 
 import json
@@ -47,7 +47,7 @@ def _scan(source: Source) -> tuple[float, int, int]:
 
 
 def _resident_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - a path of the kernel's, read in a loop
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - a file of the kernel
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -1,4 +1,4 @@
-"""What every measurement is given: a base, a place for files, and adapters of any rank for that base."""
+"""What every measurement gets: a base, a directory for files, and adapters of any rank for that base."""
 
 import json
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _SCALE = 0.02
 
 @dataclass(slots=True)
 class Scene:
-    """A base and a room on disk. Each measurement makes and closes its own resident."""
+    """A base and a directory. Each measurement opens and closes its own resident."""
 
     preset: Preset
     base: str
@@ -42,19 +42,19 @@ class Scene:
         return max(self.preset.ranks)
 
     def spec(self, **changes: Any) -> ResidentSpec:
-        """Say how the resident is opened."""
+        """Return how to open the resident."""
         fields: dict[str, Any] = {"max_rank": self.rank, "base_models": ("*",)} | changes
         return ResidentSpec(self.base, **fields)
 
     def adapter(self, rank: int, number: int = 0) -> Path:
-        """Give an adapter of all slots in the resident's dtype; each `number` has weights of its own."""
+        """Return an adapter of all slots in the resident's dtype; each `number` has other weights."""
         if (rank, number) not in self._made:
             place = self.room / f"adapter-{rank}-{number}"
             self._made[rank, number] = write_adapter(place, self.slots, rank, seed=number, dtype=self.dtype)
         return self._made[rank, number]
 
     def synchronize(self) -> None:
-        """Wait for the device, so that a clock read now is true."""
+        """Wait for the device, so that a clock that is read now is right."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
@@ -62,7 +62,7 @@ class Scene:
 def write_adapter(
     place: Path, slots: tuple[Slot, ...], rank: int, *, seed: int, dtype: torch.dtype, alpha: int | None = None
 ) -> Path:
-    """Write random weights in PEFT's layout, small enough that the model stays sane."""
+    """Write random weights in PEFT's layout, small enough that the model stays stable."""
     place.mkdir(parents=True)
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
@@ -84,5 +84,5 @@ def write_adapter(
 
 
 def size_of(adapter: Path) -> int:
-    """Bytes of its weights file."""
+    """Return the bytes of an adapter's weights file."""
     return (adapter / WEIGHTS).stat().st_size

@@ -1,4 +1,4 @@
-"""An S3 server for the measurement alone: SeaweedFS, where its `weed` is installed beside this Python."""
+"""An S3 server for the measurement alone: SeaweedFS, if its `weed` is installed beside this Python or on the path."""
 
 import os
 import shutil
@@ -24,12 +24,12 @@ _WRITERS = 8
 
 
 class NoStorage(Exception):
-    """No S3 server can be started here; the text says why."""
+    """No S3 server can be started here; the text has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A running server. `environment` is what a client needs to find it and to be let in."""
+    """A running server. A client needs `environment` to find it and to be let in."""
 
     environment: Mapping[str, str]
 

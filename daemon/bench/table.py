@@ -14,7 +14,7 @@ _SCALES = {
 
 
 def figure(value: float, unit: str) -> str:
-    """Write a value with three digits, in the size of its unit that reads best."""
+    """Return a value with three digits, in the size of its unit that reads best."""
     for least, factor, name in _SCALES.get(unit, ((0.0, 1.0, unit),)):
         if abs(value) >= least or least == 0.0:
             return f"{_digits(value * factor)} {name}".strip()
@@ -28,7 +28,7 @@ def _digits(value: float) -> str:
 
 
 def rows(result: dict[str, Any]) -> Iterable[tuple[str, str, str, str, str]]:
-    """Give each series as key, what, median, spread and n."""
+    """Yield each series as key, what, median, spread and n."""
     for one in result["series"]:
         unit = one["unit"]
         spread = f"{figure(one['low'], unit)} .. {figure(one['high'], unit)}" if one["n"] > 1 else ""
@@ -36,7 +36,7 @@ def rows(result: dict[str, Any]) -> Iterable[tuple[str, str, str, str, str]]:
 
 
 def verdicts(result: dict[str, Any]) -> Iterable[str]:
-    """Give each goal as a line that says whether it was met."""
+    """Yield each goal as a line that begins with whether it was met."""
     for goal in result["goals"]:
         word, side = ("met    " if goal["met"] else "NOT MET"), ("at most" if goal["at_most"] else "at least")
         value, limit = figure(goal["value"], goal["unit"]), figure(goal["limit"], goal["unit"])
@@ -44,7 +44,7 @@ def verdicts(result: dict[str, Any]) -> Iterable[str]:
 
 
 def place(result: dict[str, Any]) -> str:
-    """Name the machine in a line."""
+    """Return the machine in one line."""
     machine = result["machine"]
     accelerator = machine["gpu"] or "no GPU"
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())

@@ -1,1 +1,1 @@
-"""`hotswapd check`: would this adapter be taken? Needs no daemon."""
+"""``hotswapd check``: would this adapter be taken? Needs no daemon."""

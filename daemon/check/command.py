@@ -1,6 +1,6 @@
-"""``hotswapd check``: say before it is published whether an adapter would be taken.
+"""``hotswapd check``: tell whether an adapter would be taken, before it is published.
 
-Loads no weights of the base, unless its gates are to be run.
+Loads no weights of the base unless the gates are to be run.
 """
 
 import json
@@ -29,7 +29,7 @@ from .findings import Findings, examine_adapter
 
 
 def check(arguments: Namespace) -> int:
-    """Check one adapter: 0 when it would be taken, 3 when not, 4 when it or the base cannot be read."""
+    """Check one adapter: 0 if it would be taken, 3 if not, 4 if it or the base cannot be read."""
     try:
         findings = _findings(arguments)
     except ConfigError as error:
@@ -65,29 +65,29 @@ def _findings(arguments: Namespace) -> Findings:
 
 
 def _aimed(found: Findings, directory: Path) -> Findings:
-    """Add where adapters are when the directory itself holds nothing of one."""
+    """Add where adapters were found, if the directory itself has no part of one."""
     nothing = {"config_missing", "weights_missing"} <= {misfit.code for misfit in found.misfits}
     below = adapters_in(directory) if nothing else ""
     return replace(found, note=f"it holds no adapter itself, but {below}") if below else found
 
 
 class NoBase(Exception):
-    """The gates were asked for without a model to run them on."""
+    """The gates were asked for, but no model to run them on was named."""
 
 
 def _verified(found: Findings, directory: Path, place: str, settings: Settings | None) -> Findings:
-    """Run the gates too, on the model itself."""
+    """Also run the gates, on the model itself."""
     if settings is None:
         raise NoBase("--verify needs the base: name it with --config or --base")
-    from .gates import verify_adapter  # loads the model's code, which takes seconds
+    from .gates import verify_adapter  # late: it imports the model's code, which takes seconds
 
     return replace(found, verdicts=tuple(verify_adapter(directory, place, settings)))
 
 
 def _settings(arguments: Namespace) -> Settings | None:
-    """Put the command line's wishes over the configuration; without a base only structure can be checked."""
-    wishes = {"base": arguments.base, "max_rank": arguments.max_rank}
-    environ = {f"HOTSWAPD_MODEL__{key.upper()}": str(value) for key, value in wishes.items() if value is not None}
+    """Read the configuration, overridden by the command line; without a base only the structure can be checked."""
+    overrides = {"base": arguments.base, "max_rank": arguments.max_rank}
+    environ = {f"HOTSWAPD_MODEL__{key.upper()}": str(value) for key, value in overrides.items() if value is not None}
     if arguments.config is None and arguments.base is None:
         return None
     return load_settings(arguments.config, {**os.environ, **environ})

@@ -1,4 +1,4 @@
-"""Everything that can be said against an adapter without the base's weights and without a GPU."""
+"""Every objection to an adapter that can be found without the base's weights and without a GPU."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ _STRUCTURE = "only its structure was checked: name a base with --config or --bas
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`misfits` is empty when it would be taken; `note` says what was not looked at, `verdicts` what gates found."""
+    """`misfits` is empty if it would be taken; `note` is what was not checked, `verdicts` are those of the gates."""
 
     misfits: tuple[Misfit, ...]
     note: str = ""
@@ -31,14 +31,14 @@ class Findings:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found."""
+        """Whether no objection was found."""
         return not self.misfits and all(verdict.outcome != Outcome.FAILED for verdict in self.verdicts)
 
 
 def examine_adapter(directory: Path, model: Model | None, admission: Admission) -> Findings:
-    """Find every misfit of the adapter in `directory`; without a model, those of its structure alone.
+    """Find every misfit of the adapter in `directory`; without a model, only those of its structure.
 
-    Raises BaseUnusable when the base's configuration cannot be read and NoSlots when the base has no slots.
+    Raises BaseUnusable if the base's configuration cannot be read, and NoSlots if the base has no slots.
     """
     note = "" if model else _STRUCTURE
     try:
@@ -53,13 +53,13 @@ def examine_adapter(directory: Path, model: Model | None, admission: Admission) 
 
 
 def _compare(manifest: Manifest, model: Model, admission: Admission) -> None:
-    """Do what the daemon does, as far as the host's memory. Raises Rejected."""
+    """Do what the daemon does up to the host's memory. Raises Rejected."""
     _check_size(manifest, admission.max_artifact_bytes)
     config = base_config(model.base, model.revision)
     oracle = MetaOracle(config, model.target_modules)
     if not oracle.slots:
-        raise NoSlots(f"model.target_modules: {model.base!r} has no module that it names")
-    # The daemon's device need not be this machine's; where it is not said, the stricter of both dtypes is taken.
+        raise NoSlots(f"model.target_modules: {model.base!r} has none of these modules")
+    # The daemon may run on another device than this machine has; if none is set, the stricter dtype counts.
     dtype = choose_dtype(model.dtype, config, torch.device("cpu" if model.device == "cpu" else "cuda"))
     names = (model.base, *admission.base_models)
     contract = Contract(names, oracle.slots, model.max_rank, str(dtype).removeprefix("torch."), model.revision)

@@ -22,9 +22,10 @@ from hotswapd.swap.resident.resident import Resident
 
 
 def verify_adapter(directory: Path, place: str, settings: Settings) -> list[Verdict]:
-    """Run the gates on an adapter that fits, until one fails; what is live elsewhere is not known here.
+    """Run the gates on an adapter that fits, until one fails.
 
-    So a dataset is compared with the base alone. Raises ConfigError, StartError, Unavailable or Rejected.
+    What a daemon serves is not known here, so a dataset is compared only with the base. Raises ConfigError,
+    StartError, Unavailable or Rejected.
     """
     require_readable(settings.verify)
     disable_progress_bar()
@@ -35,7 +36,7 @@ def verify_adapter(directory: Path, place: str, settings: Settings) -> list[Verd
             resident, make_spec(settings.verify, engine), Surroundings(), context=engine.context, ends=engine.ends
         )
         image = resident.stage(resident.admit(directory), digest_of(directory))
-        with suppress(RolledBack):  # the verdict that says so is the last one
+        with suppress(RolledBack):  # the last verdict is the one that failed
             verifier.run(image, verdicts.append)
             _ask_the_judge(engine, image, directory, place, settings, verdicts)
     return verdicts

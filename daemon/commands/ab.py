@@ -17,20 +17,20 @@ def start(arguments: Namespace) -> int:
 
 
 def promote(arguments: Namespace) -> int:
-    """Make what is beside the live generation live."""
+    """Make the generation beside the live one live."""
     return post(arguments, "/ab/promote", {})
 
 
 def stop(arguments: Namespace) -> int:
-    """Take away what is beside the live generation."""
+    """Stop serving the generation beside the live one."""
     return post(arguments, "/ab/stop", {})
 
 
 def status(arguments: Namespace) -> int:
     """Show both arms side by side."""
 
-    def say(client: Client) -> None:
+    def act(client: Client) -> None:
         now = client.get("/status").get("rollout")
         sys.stdout.write((json.dumps(now, indent=2) if arguments.json else side_by_side(now)) + "\n")
 
-    return talk(arguments, say)
+    return talk(arguments, act)

@@ -11,7 +11,7 @@ from .talk import talk
 
 
 def submit(arguments: Namespace) -> int:
-    """Put an adapter on the queue. A plain path, also a relative one, is taken as one on this machine."""
+    """Put an adapter on the queue. A plain path, even a relative one, is a path on this machine."""
     uri = arguments.uri if "://" in arguments.uri else os.path.abspath(arguments.uri)  # noqa: PTH100 - links stay
     return post(arguments, "/submit", {"uri": uri, "again": arguments.again})
 
@@ -42,11 +42,11 @@ def resume(arguments: Namespace) -> int:
 
 
 def post(arguments: Namespace, path: str, fields: dict[str, Any]) -> int:
-    """Ask for a change, and print what is so then."""
+    """Ask for a change, and print the daemon's answer in one line."""
 
-    def say(client: Client) -> None:
+    def act(client: Client) -> None:
         answer = client.post(path, fields)
         parts = [f"{key} {value}" for key, value in answer.items() if value is not None]
         sys.stdout.write(f"{path.removeprefix('/')}: {', '.join(parts) or 'done'}\n")
 
-    return talk(arguments, say)
+    return talk(arguments, act)

@@ -1,4 +1,4 @@
-"""``hotswapd completion bash|zsh|fish``: what a shell needs to complete the command line."""
+"""``hotswapd completion bash|zsh|fish``: the script that a shell needs to complete the command line."""
 
 import argparse
 import sys
@@ -12,11 +12,11 @@ import shtab
 from .parser import make_parser
 
 _PLACES = ("directory", "place", "dest", "uri")
-"""Arguments that may name a directory, whatever else they may name."""
+"""Arguments that may name a directory, among other things."""
 
 
 def completion(arguments: Namespace) -> int:
-    """Print the completions of a shell; put them where it looks for them, or evaluate them."""
+    """Print the completions for a shell, to be saved where it looks for them, or to be evaluated."""
     parser = make_parser()
     for action in _actions(parser):
         if action.type is Path or action.dest in _PLACES:
@@ -27,7 +27,7 @@ def completion(arguments: Namespace) -> int:
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Go through the options and arguments of a parser and of its commands; argparse has no public way."""
+    """Yield the options and arguments of a parser and of its commands; argparse has no public way to do this."""
     for action in parser._actions:
         yield action
         if isinstance(action, argparse._SubParsersAction):

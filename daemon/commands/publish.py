@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def publish(arguments: Namespace) -> int:
-    """Publish one adapter: 0 when it is there, 3 when it would be refused, 4 when a place cannot be reached."""
+    """Publish one adapter: 0 if it was sent, 3 if it would be refused, 4 if a place cannot be reached."""
     try:
         dest = _dest(arguments.dest)
     except ValueError as error:
@@ -67,7 +67,7 @@ def _exit_code(error: Exception) -> Exit:
 
 
 def _settings(arguments: Namespace) -> Settings | None:
-    """Read the daemon's configuration; without it and without a base only structure can be checked."""
+    """Read the daemon's configuration; without it and without a base, only the structure can be checked."""
     if arguments.config is None and arguments.base is None:
         return None
     base = {"HOTSWAPD_MODEL__BASE": arguments.base} if arguments.base else {}
@@ -75,7 +75,7 @@ def _settings(arguments: Namespace) -> Settings | None:
 
 
 def _dest(text: str) -> str:
-    """Read where to publish to. Raises ValueError with a sentence."""
+    """Return the destination. Raises ValueError with a sentence."""
     uri = AdapterURI.typed(text)
     dest = uri.location if uri.scheme == "file" else text
     destination(dest)
@@ -96,10 +96,10 @@ def _check(settings: Settings | None) -> Callable[[Path], None]:
 
 
 def _access(arguments: Namespace, dest: str, settings: Settings | None) -> "S3Access | None":
-    """Take the settings of the configured source that `dest` lies in, and put the command line's over them."""
+    """Take the settings of the configured source that contains `dest`, overridden by the command line."""
     if not dest.startswith("s3://"):
         return None
-    from hotswapd.loaders.s3.session import S3Access  # only now: it brings the S3 client library
+    from hotswapd.loaders.s3.session import S3Access  # late: it imports the S3 client library
 
     table = table_for(AdapterURI.parse(dest), settings.source) if settings else None
     keys = ("region", "endpoint_url", "expected_bucket_owner")
@@ -110,7 +110,7 @@ def _access(arguments: Namespace, dest: str, settings: Settings | None) -> "S3Ac
 
 @contextmanager
 def _bar() -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on a terminal's standard error, nothing elsewhere."""
+    """Show a progress bar on standard error if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("publishing"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -123,7 +123,7 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
 
 
 def _say(done: Published) -> None:
-    what = ", ".join(done.sent) if done.sent else "it was there already, nothing"
+    what = ", ".join(done.sent) if done.sent else "it was already there, nothing"
     sys.stdout.write(f"published {done.uri}: {what} sent, the adapter has {done.size} bytes\n")
     if passing(name_of(done.uri)):
         sys.stderr.write("hotswapd: its name is hidden or temporary, so a daemon takes it once it is renamed\n")

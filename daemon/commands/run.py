@@ -18,7 +18,7 @@ DEFAULT_CONFIG = Path("/etc/hotswapd/hotswapd.toml")
 
 def run(arguments: Namespace) -> int:
     """Run the daemon until it is told to stop."""
-    # One that comes while torch is imported waits until the service listens for it, instead of ending the process.
+    # A SIGHUP that arrives while torch is imported waits for the service, instead of ending the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     config = arguments.config or _default_config()
     try:
@@ -44,13 +44,13 @@ def _serve(settings: Settings, read: Callable[[], Settings]) -> int:
 
 
 def _show_stacks() -> None:
-    """Write every thread's stack to standard error when the watchdog aborts the process, and on SIGUSR1."""
+    """Write all threads' stacks to standard error when the watchdog aborts the process, and on SIGUSR1."""
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)
 
 
 def _silence_progress_bars() -> None:
-    """Keep the log one line per event: the service says itself what start-up spends its time on."""
+    """Keep the log at one line per event; the service itself logs what start-up spends its time on."""
     from huggingface_hub.utils.tqdm import disable_progress_bars
     from transformers.utils.logging import disable_progress_bar
 

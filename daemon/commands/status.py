@@ -28,14 +28,14 @@ def status(arguments: Namespace) -> int:
 
 
 def history(arguments: Namespace) -> int:
-    """List the swaps, newest first, or what operators asked for."""
+    """List the swaps or the operators' actions, newest first."""
     if arguments.actions:
         return talk(arguments, lambda client: _show(_actions(client, arguments.n), arguments.json, _actions_page))
     page = partial(_history_page, every=arguments.verify)
     return talk(arguments, lambda client: _show(client.get(f"/history?limit={arguments.n}"), arguments.json, page))
 
 
-# What lays out a page imports rich, which takes longer than the answer: only when there is something to lay out.
+# Laying out a page imports rich, which takes longer than the answer, so it waits until there is a page to lay out.
 
 
 def _status_page(answer: Any) -> "RenderableType":
@@ -57,7 +57,7 @@ def _history_page(answer: Any, *, every: bool) -> "RenderableType":
 
 
 def _actions(client: Client, limit: int) -> list[dict[str, Any]]:
-    """Ask who did what; `who` names the user, which only this machine's user database can."""
+    """Ask who did what, and add `who`: the user's name, which this machine's user database has."""
     actions: list[dict[str, Any]] = client.get(f"/actions?limit={limit}")
     return [one | {"who": _who(one)} for one in actions]
 
@@ -85,7 +85,7 @@ def _show(answer: Any, as_json: bool, lay_out: "Callable[[Any], RenderableType]"
 
 
 def _watch_page(client: Client) -> None:
-    """Show the status anew each second; a daemon that restarts meanwhile is waited for."""
+    """Show the status again every second, and wait for a daemon that restarts meanwhile."""
     from rich.live import Live
 
     from hotswapd.daemon.terminal.status import lost_page, status_page
@@ -102,7 +102,7 @@ def _watch_page(client: Client) -> None:
 
 
 def _watch_json(client: Client) -> None:
-    """Print one line of JSON a second, for programs."""
+    """Print one line of JSON every second, for programs."""
     with suppress(KeyboardInterrupt):
         while True:
             sys.stdout.write(json.dumps(client.get("/status")) + "\n")

@@ -1,4 +1,4 @@
-"""What all commands that talk to a running daemon have in common."""
+"""What every command that talks to a running daemon does: connect, and turn a failure into an exit code."""
 
 import os
 from argparse import Namespace
@@ -9,10 +9,10 @@ from hotswapd.daemon.host.exits import Exit
 from hotswapd.daemon.terminal.complaint import complain
 
 
-def talk(arguments: Namespace, say: Callable[[Client], None]) -> int:
-    """Run `say` with the daemon's client; print a sentence and return its exit code when that fails."""
+def talk(arguments: Namespace, act: Callable[[Client], None]) -> int:
+    """Call `act` with the daemon's client. If that fails, print a sentence and return its exit code."""
     try:
-        say(Client(socket_path(arguments.socket, arguments.config, os.environ)))
+        act(Client(socket_path(arguments.socket, arguments.config, os.environ)))
     except NoDaemon as error:
         return complain(str(error), Exit.UNAVAILABLE)
     except Refused as error:

@@ -1,7 +1,7 @@
-"""The control socket's app: everything that changes state, for whoever may open the socket."""
+"""The control socket's app: everything that changes state, for those who may open the socket."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from anyio import to_thread
@@ -16,7 +16,9 @@ from .face import ControlFace, Peer
 from .peer import peer
 
 MAX_BODY_BYTES = 64 << 10
-Fields = dict[str, Any]
+Fields = Mapping[str, object]
+"""What a request says, once its fields are known."""
+Answer = dict[str, Any]
 _DEFAULT_HISTORY = 50
 _MAX_HISTORY = 100_000
 
@@ -45,19 +47,19 @@ def _reads(app: FastAPI, face: ControlFace) -> None:
 
 
 def _writes(app: FastAPI, face: ControlFace) -> None:
-    def submit(fields: Fields, who: Peer | None) -> Fields:
+    def submit(fields: Fields, who: Peer | None) -> Answer:
         return face.submit(_text(fields, "uri"), _flag(fields, "again"), who)
 
-    def rollback(fields: Fields, who: Peer | None) -> Fields:
+    def rollback(fields: Fields, who: Peer | None) -> Answer:
         return face.rollback(_number(fields, "generation"), _flag(fields, "follow"), who)
 
-    def pin(fields: Fields, who: Peer | None) -> Fields:
+    def pin(fields: Fields, who: Peer | None) -> Answer:
         return face.pin(_number(fields, "generation"), who)
 
-    def ab_start(fields: Fields, who: Peer | None) -> Fields:
+    def ab_start(fields: Fields, who: Peer | None) -> Answer:
         number = _number(fields, "generation")
         if number is None:
-            raise BadRequest("bad_generation", "generation must be a generation's number", "generation")
+            raise BadRequest("bad_generation", "generation must be a generation number", "generation")
         return face.ab_start(number, _weight(fields), who)
 
     _post(app, "/ab/start", ab_start, {"generation", "weight"})
@@ -71,7 +73,7 @@ def _writes(app: FastAPI, face: ControlFace) -> None:
     _post(app, "/resume", lambda _, who: face.resume(who), set())
 
 
-def _post(app: FastAPI, path: str, act: Callable[[Fields, Peer | None], Fields], known: set[str]) -> None:
+def _post(app: FastAPI, path: str, act: Callable[[Fields, Peer | None], Answer], known: set[str]) -> None:
     async def endpoint(request: Request) -> JSONResponse:
         too_large = BadRequest("body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes")
         fields = _fields(await read_within(request, MAX_BODY_BYTES, too_large), known)
@@ -84,14 +86,14 @@ def _fields(body: bytes, known: set[str]) -> Fields:
     fields = json_object(body or b"{}")
     unknown = sorted(set(fields) - known)
     if unknown:
-        raise BadRequest("unknown_field", f"there is no field {', '.join(unknown)}", unknown[0])
+        raise BadRequest("unknown_field", f"the field {', '.join(unknown)} does not exist", unknown[0])
     return fields
 
 
 def _text(fields: Fields, name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise BadRequest(f"bad_{name}", f"{name} must be a text", name)
+        raise BadRequest(f"bad_{name}", f"{name} must be a string", name)
     return value
 
 
@@ -105,14 +107,14 @@ def _flag(fields: Fields, name: str) -> bool:
 def _number(fields: Fields, name: str) -> int | None:
     value = fields.get(name)
     if value is not None and (type(value) is not int or value < 0):
-        raise BadRequest(f"bad_{name}", f"{name} must be a generation's number", name)
+        raise BadRequest(f"bad_{name}", f"{name} must be a generation number", name)
     return value
 
 
 def _weight(fields: Fields) -> float:
     value = fields.get("weight", 50.0)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 100:
-        raise BadRequest("bad_weight", "weight must be percent, above 0 and below 100", "weight")
+        raise BadRequest("bad_weight", "weight must be a percentage above 0 and below 100", "weight")
     return float(value)
 
 

@@ -1,4 +1,4 @@
-"""Talk to a running daemon over its control socket. Standard library only: every command waits for this import."""
+"""A client for a running daemon's control socket. Standard library only: every command waits for this import."""
 
 import grp
 import http.client
@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 ANSWER_LIMIT = 5.0
-"""Seconds in which a daemon that is well says what it knows."""
+"""Seconds within which a healthy daemon answers a question."""
 CHANGE_LIMIT = 180.0
-"""Seconds for a change: a rollback waits for the worker to end the candidate that it is at."""
+"""Seconds for a change: a rollback waits until the worker is done with its present candidate."""
 DEFAULT_SOCKET = Path("/run/hotswapd/control.sock")
 _ENVIRONMENT = "HOTSWAPD_CONTROL__SOCKET"
 
 
 class NoDaemon(Exception):
-    """Nobody answers on the socket, or may not be asked: exit with status 4."""
+    """No daemon answers on the socket, or you may not open it: exit with status 4."""
 
 
 class Refused(Exception):
-    """The daemon said no: an HTTP `status`, a stable `code` and a sentence."""
+    """The daemon refused: an HTTP `status`, a stable `code` and a sentence."""
 
     def __init__(self, status: int, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -32,10 +32,10 @@ class Refused(Exception):
 
 
 def socket_path(given: Path | None, config: Path | None, environ: Mapping[str, str]) -> Path:
-    """Find the socket: the one given, else the environment's, else the configuration's, else the default.
+    """Return the socket's path: the one given, else the environment's, else the configuration's, else the default.
 
-    The rest of the configuration is not looked at: a daemon that runs must stay within reach while its file is
-    being edited. Raises NoDaemon when the file cannot be read.
+    The rest of the configuration is ignored: a running daemon must stay within reach while its file is being edited.
+    Raises NoDaemon if the file cannot be read.
     """
     if given is not None:
         return given
@@ -56,16 +56,16 @@ class Client:
     """One daemon's control socket."""
 
     def __init__(self, path: Path, timeout: float | None = None) -> None:
-        """`timeout` in seconds bounds each answer, in place of the two limits above."""
+        """`timeout` (seconds) bounds each answer, in place of the two limits above."""
         self.path = path
         self._timeout = timeout
 
     def get(self, path: str) -> Any:
-        """Ask. Raises NoDaemon or Refused."""
+        """Ask a question and return the JSON answer. Raises NoDaemon or Refused."""
         return self._ask("GET", path, None)
 
     def post(self, path: str, fields: Mapping[str, Any]) -> Any:
-        """Ask for a change. Raises NoDaemon or Refused."""
+        """Ask for a change and return the JSON answer. Raises NoDaemon or Refused."""
         return self._ask("POST", path, json.dumps(fields).encode())
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
@@ -77,8 +77,8 @@ class Client:
             return _read(response.status, response.read())
         except TimeoutError:
             raise NoDaemon(
-                f"the daemon on {self.path} gives no answer within {limit:g} s: it hangs, or its machine is very busy; "
-                "look at its log, and restart it if that stays so"
+                f"the daemon on {self.path} did not answer within {limit:g} s: it hangs, or its machine is very busy; "
+                "look at its log, and restart it if that does not change"
             ) from None
         except PermissionError:
             raise NoDaemon(_not_allowed(self.path)) from None
@@ -92,11 +92,11 @@ class Client:
 
 
 def _not_allowed(path: Path) -> str:
-    """Say who may open the socket, and how to become one of them."""
+    """Name those who may open the socket, and how to become one of them."""
     try:
         found = path.stat()
     except OSError:
-        return f"{path} is out of reach for you: you may not enter one of its directories; ask as root"
+        return f"{path} is out of your reach: you may not enter one of its directories; ask as root"
     group = _group_name(found.st_gid)
     return (
         f"only its owner and the group {group} may open {path}: ask with sudo, or join the group "
@@ -126,10 +126,10 @@ def _read(status: int, body: bytes) -> Any:
     try:
         answer = json.loads(body)
     except ValueError:
-        raise NoDaemon("what answers on this socket is no hotswapd") from None
+        raise NoDaemon("the process on this socket is not hotswapd") from None
     if status < 400:
         return answer
     error = answer.get("error") if isinstance(answer, dict) else None
     if not isinstance(error, dict):
-        raise NoDaemon("what answers on this socket is no hotswapd")
+        raise NoDaemon("the process on this socket is not hotswapd")
     raise Refused(status, str(error.get("code")), str(error.get("message")))

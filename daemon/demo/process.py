@@ -1,4 +1,4 @@
-"""The demo's daemon: the real program as a process of its own, spoken to only as any client may speak to it."""
+"""The demo's daemon: the real program in another process, used only as any client may use it."""
 
 import json
 import os
@@ -22,11 +22,11 @@ _ENDED = ENDS | {State.LIVE}
 
 
 class DemoFailed(Exception):
-    """The daemon did not do what the demo needs to go on; the sentence says where to look."""
+    """The daemon did not do what the demo needs to continue; the sentence says where to look."""
 
 
 def _free_port() -> int:
-    """Find a port that is free now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -65,7 +65,7 @@ class DemoDaemon:
         self._config.write_text(self._configuration(), encoding="utf-8")
 
     def start(self, working: Callable[[str], None]) -> float:
-        """Start the process, tell `working` what it is at until it is ready, and return the seconds that took."""
+        """Start the process, pass what it is doing to `working` until it is ready, and return the seconds it took."""
         began = time.monotonic()
         command = [sys.executable, "-m", "hotswapd.daemon.cli", "run", "--config", str(self._config)]
         with self.log.open("ab") as log:
@@ -76,21 +76,21 @@ class DemoDaemon:
         return time.monotonic() - began
 
     def status(self) -> dict[str, Any]:
-        """Ask for what is live. Raises DemoFailed when nobody answers."""
+        """Ask what is live. Raises DemoFailed if nobody answers."""
         return dict(self._ask("/status"))
 
     def history(self) -> list[dict[str, Any]]:
-        """Ask for what became of each adapter, newest first. Raises DemoFailed when nobody answers."""
+        """Ask what became of each adapter, newest first. Raises DemoFailed if nobody answers."""
         return list(self._ask("/history"))
 
     def drop_and_wait(self, adapter: Path, reason: str = "") -> tuple[dict[str, Any], float]:
-        """Drop an adapter; return what became of it, as the history has it, and the seconds until that was so."""
+        """Drop an adapter; return its row of the history once something became of it, and the seconds until then."""
         began = time.monotonic()
         row = self.outcome(self.drop(adapter), reason)
         return row, time.monotonic() - began
 
     def drop(self, adapter: Path) -> str:
-        """Copy an adapter into the folder as a careful job does, temporary name first; return its URI."""
+        """Copy an adapter into the folder under a temporary name, rename it into place, and return its URI."""
         place = self.folder / adapter.name
         part = self.folder / f".{adapter.name}.part"
         shutil.copytree(adapter, part)
@@ -98,11 +98,11 @@ class DemoDaemon:
         return place.resolve().as_uri()
 
     def row(self, swap_id: str) -> dict[str, Any]:
-        """Return one swap's row as it is now: the times of its last stages are written after it went live."""
+        """Return one swap's row as it is now: the times of its last stages are written after it goes live."""
         return next(row for row in self.history() if row["swap_id"] == swap_id)
 
     def outcome(self, uri: str, reason: str = "", limit: float = 120.0) -> dict[str, Any]:
-        """Wait for what becomes of an adapter: an end, or a wait for this reason. Returns its row of the history.
+        """Wait until an adapter has reached an end, or waits for `reason`, and return its row of the history.
 
         Raises DemoFailed after `limit` seconds.
         """
@@ -112,17 +112,17 @@ class DemoDaemon:
                 if row["uri"] == uri and (row["state"] in _ENDED or (reason and row["reason"] == reason)):
                     return row
             time.sleep(_POLL)
-        raise DemoFailed(f"nothing became of {uri} within {limit:g} s; the daemon's log is {self.log}")
+        raise DemoFailed(f"{uri} came to no end within {limit:g} s; the daemon's log is {self.log}")
 
     def kill(self) -> None:
-        """End it with SIGKILL, as the kernel does when memory runs out: it gets no chance to tidy up."""
+        """End it with SIGKILL, as the kernel does when memory runs out: it cannot tidy up."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def stop(self) -> int:
-        """End it in peace, and return its exit status; nothing is left of it even when there is no peace."""
+        """Ask it to end and return its exit status; if it does not end, it is killed. Raises DemoFailed then."""
         if self._process is None:
             return 0
         self._process.terminate()
@@ -141,7 +141,7 @@ class DemoDaemon:
             try:
                 status = self.client.get("/status")
             except NoDaemon:
-                status = {}  # its socket is not there yet: it is importing
+                status = {}  # it is importing, so its socket does not exist yet
             if status.get("ready"):
                 return
             working(str(status.get("phase") or "the daemon is starting"))
@@ -171,7 +171,7 @@ class DemoDaemon:
         )
 
 
-# Strings in JSON are strings in TOML too. Small caches: the demo's questions are short.
+# JSON strings are TOML strings too. The caches are small because the demo's questions are short.
 _CONFIGURATION = """\
 [model]
 base = {base}
@@ -207,10 +207,10 @@ format = "json"
 
 
 def _environment(environ: Mapping[str, str], cache: Path) -> dict[str, str]:
-    """Give the daemon this environment without settings of another one, and a compilation cache that is kept.
+    """Return this environment without the settings of another daemon, and with a compilation cache that is kept.
 
-    Threads that spin while they wait for each other take a minute for a second's work when something else keeps one
-    of few cores busy; as a demo's audience may.
+    Threads that spin while they wait for each other take a minute for a second's work if something else keeps one of
+    the few cores busy, as a demo's audience may.
     """
     kept = {name: value for name, value in environ.items() if not name.startswith("HOTSWAPD_")}
     own = {"TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"), "HF_HUB_OFFLINE": "1"}

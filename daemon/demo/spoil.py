@@ -1,6 +1,6 @@
-"""How the demo spoils a good adapter: each is a kind of damage that a training job or a copy really does.
+"""How the demo spoils a good adapter, each time with damage that a training job or a copy really does.
 
-The weights are taken apart and put together as bytes, so the demo itself need not load torch.
+The weights are taken apart and put together as bytes, so that the demo itself need not load torch.
 """
 
 import json
@@ -21,7 +21,7 @@ Tensors = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A way to spoil an adapter in place, what it stands for, and the code of the reason that the daemon must give."""
+    """A way to spoil an adapter in place, what it stands for, and the code that the daemon must give."""
 
     name: str
     story: str
@@ -30,7 +30,7 @@ class Damage:
 
 
 def spoiled(good: Path, damage: Damage, directory: Path) -> Path:
-    """Copy a good adapter into the directory and spoil the copy; returns the copy's place."""
+    """Copy a good adapter into the directory, spoil the copy, and return its path."""
     out = directory / damage.name
     shutil.copytree(good, out)
     damage.spoil(out)
@@ -47,13 +47,13 @@ def put_in_a_nan(adapter: Path) -> None:
 
 
 def cut_short(adapter: Path) -> None:
-    """Leave half of the weights file, as a copy that broke off does."""
+    """Leave half of the weights file, as an interrupted copy does."""
     path = adapter / WEIGHTS
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def raise_rank(adapter: Path, times: int = 8) -> None:
-    """Make an adapter of `times` the rank that is right in itself."""
+    """Multiply the rank by `times`, in an adapter that is otherwise correct."""
     tensors = _read(adapter / WEIGHTS)
     for name, tensor in tensors.items():
         _repeat(tensor, "lora_A" in name, times)
@@ -92,6 +92,6 @@ def _write(path: Path, tensors: Tensors) -> None:
 
 DAMAGES = (
     Damage("diverged", "its training diverged: one weight is NaN", put_in_a_nan, "non_finite"),
-    Damage("half-copied", "its copy broke off half-way", cut_short, "incomplete"),
+    Damage("half-copied", "its copy stopped half-way", cut_short, "incomplete"),
     Damage("too-large", "its rank is above the daemon's max_rank", raise_rank, "rank_too_high"),
 )

@@ -47,7 +47,7 @@ class Common(BaseModel):
     def _stops(cls, value: str | list[str] | None) -> list[str]:
         stops = [] if value is None else [value] if isinstance(value, str) else value
         if len(stops) > _STOPS or not all(stops):
-            raise ValueError(f"must be a text or at most {_STOPS} texts, none of them empty")
+            raise ValueError(f"must be a string or at most {_STOPS} strings, none of them empty")
         return stops
 
     @model_validator(mode="after")

@@ -1,1 +1,1 @@
-"""`hotswapd bench`, one file per measurement."""
+"""The measurements of ``hotswapd bench``, one file each; each has a function `measure`."""

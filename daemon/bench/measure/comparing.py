@@ -1,4 +1,4 @@
-"""Two adapters asked for in turn by chance: both live in one model, swapped in before each call, or in a model each."""
+"""Requests for one of two adapters at random: both live in one model, swapped before each call, or a model each."""
 
 import threading
 import time
@@ -34,12 +34,15 @@ _LIMIT = 300.0
 
 Tokens = tuple[int, ...]
 Answer = Callable[[Tokens, int], Tokens]
-"""Answers a prompt with the first adapter (0) or the second (1), and returns the new tokens. Legal on any thread."""
+"""Answers a prompt with the first adapter (0) or the second (1) and returns the new tokens. Legal on any thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way, ready to answer; bytes are those that stay allocated, `cache` is 0 where each call makes its own."""
+    """One way, ready to answer. `weights` and `cache` are bytes that stay allocated.
+
+    `cache` is 0 if each call makes its own.
+    """
 
     answer: Answer
     weights: int
@@ -48,7 +51,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the clients of one way saw. `exact` is the share of answers that are a fresh PEFT load's, token by token."""
+    """What the clients of one way saw. `exact` is the share of answers equal to a fresh PEFT load's, token by token."""
 
     rate: float
     exact: float
@@ -57,8 +60,8 @@ class Window:
 
 
 def measure(scene: Scene) -> Findings:
-    """Open each way, load it, and close it again, one after the other: never are all in memory at once."""
-    with warnings.catch_warnings():  # of the libraries; on this thread, before others run
+    """Open each way, load it, and close it, one after the other: they are never all in memory at once."""
+    with warnings.catch_warnings():  # the libraries' warnings; set before other threads run
         warnings.simplefilter("ignore")
         return _measure(scene)
 
@@ -80,7 +83,7 @@ def _measure(scene: Scene) -> Findings:
 
 
 def expected(scene: Scene) -> dict[tuple[Tokens, int], Tokens]:
-    """Ask fresh PEFT loads for the answer to each prompt by each adapter."""
+    """Return the answer of a fresh PEFT load to each prompt with each adapter."""
     config = base_config(scene.base)
     vocabulary = int(config.get_text_config().vocab_size)
     prompts = [
@@ -173,7 +176,7 @@ def _generate(model: Any, prompt: Tokens, tokens: int) -> Tokens:
             attention_mask=torch.ones_like(asked),
             max_new_tokens=tokens,
             do_sample=False,
-            repetition_penalty=1.0,  # a base's own configuration may have another
+            repetition_penalty=1.0,  # the base's own configuration may have another
         )
     return tuple(whole[0, len(prompt) :].tolist())
 
@@ -186,19 +189,19 @@ def _weights(engine: Engine) -> int:
 
 
 def _cache(engine: Engine) -> int:
-    """Count the lanes that answer; one that still has the base waits for the next adapter."""
+    """Return the bytes of the lanes that answer; one that still has the base waits for the next adapter."""
     used = [seat.lane for seat in engine.lanes._seats if seat.lane.image is not engine.resident.base_image]
     return _size(lane._processor.cache.cache_tensor for lane in used)
 
 
 def _size(tensors: Iterable[torch.Tensor]) -> int:
-    """Sum up the bytes, each storage once: the adapter's slots in a model are views of its arena."""
+    """Return the sum of the bytes, each storage once: the adapter's slots in a model are views of its arena."""
     storages = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in tensors}
     return sum(storages.values())
 
 
 def _window(scene: Scene, way: Way, truths: dict[tuple[Tokens, int], Tokens]) -> Window:
-    """Let clients ask one request after the other for the seconds of a window; each asks at least once."""
+    """Let clients send one request after the other for the seconds of a window, each at least one."""
     right: list[bool] = []
     prompts = sorted({prompt for prompt, _ in truths})
     broken: list[Exception] = []

@@ -1,4 +1,4 @@
-"""Recompilations that a swap causes: how many, and how long the first step after it takes."""
+"""The recompilations that a swap causes: how many, and how long the first step after it takes."""
 
 import time
 import warnings
@@ -26,7 +26,7 @@ WHAT = {
 
 
 def measure(scene: Scene) -> Findings:
-    """Swap a compiled model twice each way; ranks and alphas differ, but PEFT unprepared takes only equal ranks."""
+    """Swap a compiled model twice each way. Ranks and alphas differ, except that unprepared PEFT needs equal ranks."""
     varied = _adapters(scene, "varied", _RANKS, (4, 32, 2))
     equal = _adapters(scene, "equal", (4, 4, 4), (4, 32, 2))
     found = Findings()
@@ -49,7 +49,7 @@ def measure(scene: Scene) -> Findings:
 
 
 Stepper = tuple[Any, list[Callable[[], object]], Callable[[], None]]
-"""A compiled model, what swaps it once each, and what closes it."""
+"""A compiled model, the functions that each swap it once, and the one that closes it."""
 
 
 def _adapters(scene: Scene, name: str, ranks: tuple[int, ...], alphas: tuple[int, ...]) -> list[Path]:
@@ -93,7 +93,7 @@ def _theirs(scene: Scene, adapters: list[Path], *, prepared: bool) -> Stepper:
 
 
 def _swap_all(scene: Scene, stepper: Stepper, counter: CompileCounter, found: Findings, name: str) -> int:
-    """Warm up, then swap; the counter and the first step after each swap say what it caused."""
+    """Warm up, then swap; the counter and the first step after each swap show what it caused."""
     model, swaps, close = stepper
     cold = _step(scene, model)
     usual = min(_step(scene, model) for _ in range(5))

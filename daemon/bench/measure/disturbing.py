@@ -1,4 +1,4 @@
-"""What disturbs those who are being answered: tokens/s with one disturbance, against none in the same round."""
+"""What disturbs requests under way: tokens/s with one disturbance, compared with none in the same round."""
 
 import random
 from typing import Any
@@ -26,7 +26,7 @@ _ROUNDS_A_WINDOW = 2
 
 
 def measure(scene: Scene) -> Findings:
-    """Load one engine in windows, every way once a round, each round beginning with another one."""
+    """Load one engine in windows, every way once a round, starting each round with another one."""
     server = Server(scene)
     ways = _ways(scene, server)
     names = list(ways)
@@ -44,7 +44,7 @@ def measure(scene: Scene) -> Findings:
 
 
 def _ways(scene: Scene, server: Server) -> dict[str, tuple[float, Change]]:
-    """Say for each way how often something is done, seconds, and what."""
+    """Return for each way how often something is done (seconds between two times), and what."""
     resident = server.engine.resident
     plan = resident.admit(scene.adapter(scene.rank, 0))
 
@@ -63,10 +63,10 @@ def _ways(scene: Scene, server: Server) -> dict[str, tuple[float, Change]]:
 
 
 def _gate(server: Server) -> Change:
-    """Read one text with the live generation, as the gates of a candidate read theirs: the defaults of [verify]."""
+    """Read one text with the live generation, as a candidate's gates do with the defaults of [verify]."""
     engine = server.engine
     vocabulary = engine.resident.model.config.get_text_config().vocab_size
-    text = Example(tuple(random.Random(0).choices(range(vocabulary), k=_TEXT)))  # noqa: S311 - any tokens do
+    text = Example(tuple(random.Random(0).choices(range(vocabulary), k=_TEXT)))  # noqa: S311 - any tokens will do
 
     def read(_: Server, __: Load) -> None:
         turns = GateTurns(engine.resident, Limits(), Surroundings(engine.busy))
@@ -93,7 +93,7 @@ def _findings(scene: Scene, taken: dict[str, list[dict[str, Any]]]) -> Findings:
         series[name] = found.add(f"beside.{name}.tokens", f"tokens/s, {WHAT[name]}", "1/s", rates, **facts, **counts)
     for name, least in LEAST.items():
         against = found.compare(series[name], series["never"], f"tokens/s, {WHAT[name]}, against none")
-        if name != "staging" or scene.device.type == "cuda":  # on a CPU both want the same cores
+        if name != "staging" or scene.device.type == "cuda":  # on a CPU both need the same cores
             found.goals.append(_goal(name, against, least))
     speeds = [facts["file_bytes"] / one / 1e6 for window in taken["staging"] for one in window["swaps"]]
     found.add("beside.staging.rate", "staging under load", "MB/s", speeds, **facts)
@@ -103,7 +103,7 @@ def _findings(scene: Scene, taken: dict[str, list[dict[str, Any]]]) -> Findings:
 
 
 def _goal(name: str, against: Series, least: float) -> Goal:
-    """Hold the lower end of the interval against the goal where there are samples enough for one, else the median."""
+    """Compare the lower end of the interval with the goal, or the median if there are too few samples for one."""
     interval = against.interval
     what = f"the median, at {interval[2]:.1%} confidence," if interval else "the median"
     sentence = f"of tokens/s, {WHAT[name]}, against none: {what} is at least {least:.0%}"

@@ -1,4 +1,4 @@
-"""Instructions, where seconds are too noisy: valgrind counts those of staging and of the commit's copy on a CPU."""
+"""Instructions, because seconds are too noisy: valgrind counts those of staging and of the commit's copy on a CPU."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _TIMES = 3
 
 
 def measure(scene: Scene) -> Findings:
-    """Run the driver with and without repeating a step; the difference is the step's own."""
+    """Run the driver with and without repeating a step; the difference is what the step costs."""
     found = Findings()
     if shutil.which("valgrind") is None:
         found.skipped.append("instructions: valgrind is not installed")

@@ -1,4 +1,4 @@
-"""The pause: time in which no step can run because of a swap, for us, for PEFT, and for one copy of the same bytes."""
+"""The pause: the time in which a swap lets no step run, for hotswapd, for PEFT, and for one copy of the same bytes."""
 
 import time
 from collections.abc import Callable
@@ -68,7 +68,7 @@ def _ours(scene: Scene, resident: Resident, images: list[Any]) -> dict[str, Call
             pass
 
     def limit() -> float:
-        """Copy the same bytes between the same places in the same state of all caches, and nothing else."""
+        """Copy the same bytes between the same buffers with the same state of all caches, and nothing else."""
         with resident.turn(resident.live):
             taken = clock(lambda: resident.arena.buffer.copy_(other().buffer))
             resident.arena.buffer.copy_(resident.live.buffer)
@@ -83,7 +83,7 @@ def _ours(scene: Scene, resident: Resident, images: list[Any]) -> dict[str, Call
 
 
 def _after_a_probe(resident: Resident, images: list[Any], way: Callable[[], float]) -> Callable[[], float]:
-    """Let every way find threads and caches as a commit does, which follows a verification."""
+    """Let every way find threads and caches as a commit finds them, which follows a verification."""
 
     def once() -> float:
         resident.verify(next(image for image in images if image is not resident.live))

@@ -1,4 +1,4 @@
-"""Scale of the ledger, and of what the resident keeps in memory for each lane and each generation."""
+"""How the ledger scales, and what the resident keeps in memory for each lane and each generation."""
 
 import gc
 import os
@@ -26,7 +26,7 @@ _MORE_IMAGES = (0, 2, 4)
 
 
 def measure(scene: Scene) -> Findings:
-    """Ask a ledger of a tenth of the rows and one of all; then make engines with more lanes and more images."""
+    """Question a ledger with a tenth of the rows and one with all; then open engines with more lanes and images."""
     found = Findings()
     for rows in (scene.preset.rows // 10, scene.preset.rows):
         _ledger(scene, rows, found)
@@ -52,7 +52,7 @@ def _ledger(scene: Scene, rows: int, found: Findings) -> None:
 
 
 def fill_ledger(path: Path, rows: int) -> None:
-    """Write rows of several sources; all but the last few have ended, as in a ledger that has lived long."""
+    """Write rows of several sources; all but the last few have ended, as in the ledger of an old daemon."""
     ledger = Ledger(path)
     for first in range(0, rows, _BATCH):
         ledger.add([_find(number, rows) for number in range(first, min(first + _BATCH, rows))])
@@ -88,7 +88,7 @@ def _seconds(ask: Callable[[], object]) -> float:
 
 
 def _memory(scene: Scene, found: Findings) -> None:
-    """Note what is allocated, and what the process (or the device) holds more than with the fewest."""
+    """Measure what is allocated, and what the process (or the device) holds in addition."""
     base = Resident.open(scene.spec(images=max(_LANES) + 2))
     _images(scene, base.arena.layout.size, found)
     try:
@@ -107,7 +107,7 @@ def _memory(scene: Scene, found: Findings) -> None:
 
 
 def _images(scene: Scene, arena: int, found: Findings) -> None:
-    """Note what each generation kept on the device costs, before anything is freed that could be used again."""
+    """Measure what each generation kept on the device costs, before anything is freed that could be reused."""
     for more in _MORE_IMAGES:
         before = _held(scene)
         kept = [torch.ones(arena, dtype=torch.uint8, device=scene.device) for _ in range(more)]

@@ -12,7 +12,7 @@ WHAT = {
 
 
 def measure(scene: Scene) -> Findings:
-    """Start each kind; the warm one uses what the cold one has left behind."""
+    """Start each kind; the warm one uses what the cold one left behind."""
     found = Findings()
     cache = scene.room / "compile-cache"
     for name, compiled in (("eager", "false"), ("cold", "true"), ("warm", "true"), ("warm", "true")):

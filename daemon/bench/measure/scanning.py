@@ -1,4 +1,4 @@
-"""Scale of the sources: what a scan costs, and what remembering it takes, as the number of adapters grows."""
+"""How the sources scale: what a scan costs, and how much memory its result takes, as the adapters grow in number."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def measure(scene: Scene) -> Findings:
 
 
 def fill_folder(folder: Path, count: int) -> None:
-    """Write `count` whole adapters of a few hundred bytes, 1,000 to a directory."""
+    """Write `count` complete adapters of a few hundred bytes, 1,000 to a directory."""
     for number in range(count):
         place = folder / f"{number // 1000}" / f"run-{number}"
         place.mkdir(parents=True)

@@ -19,7 +19,7 @@ _RETRY = 0.005
 
 
 class Server:
-    """An engine in this process with an adapter live. Used by the measuring thread; `engine` by all."""
+    """An engine in this process with a live adapter. For the measuring thread; any thread may use `engine`."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -41,18 +41,18 @@ class Server:
         self.swap()
 
     def stop(self) -> None:
-        """Let requests end, and forget the model."""
+        """Let requests end, and release the model."""
         self.engine.close(60.0)
         self.engine.resident.close()
         del self.engine
 
     def restart(self) -> None:
-        """Stop and start, which without starting a process and its imports is the least that it can take."""
+        """Stop and start: without a new process and its imports this is the least that a restart can take."""
         self.stop()
         self.start()
 
     def swap(self) -> None:
-        """Bring the other adapter all the way to live, waiting for a lane as the daemon does."""
+        """Take the other adapter all the way to live, waiting for a lane as the daemon does."""
         resident = self.engine.resident
         image = resident.stage(resident.admit(next(self._adapters)), "0" * 64)
         try:
@@ -115,7 +115,7 @@ def measure(scene: Scene) -> Findings:
 
 
 def window(scene: Scene, server: Server, period: float, change: Change) -> dict[str, Any]:
-    """Load the engine once, with a change each period, seconds, or none where that is 0. Say what the clients saw."""
+    """Load the engine once, with a change every `period` seconds (0: none), and return what the clients saw."""
     preset = scene.preset
     vocabulary = server.engine.resident.model.config.get_text_config().vocab_size
     load = Load(lambda: server.engine, preset.clients, preset.prompt, preset.tokens, vocabulary)

@@ -1,4 +1,4 @@
-"""Staging: from a file to an image, against what reading the same file costs others."""
+"""Staging: from a file to an image, compared with other ways to read the same file."""
 
 import os
 import time
@@ -21,7 +21,7 @@ WHAT = {
 
 
 def measure(scene: Scene) -> Findings:
-    """Stage an adapter of each rank from the page cache; the largest also from the disk."""
+    """Stage an adapter of each rank from the page cache, and the largest also from the disk."""
     found = Findings()
     resident = Resident.open(scene.spec(images=2))
     try:

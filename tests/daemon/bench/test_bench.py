@@ -120,4 +120,4 @@ def test_plain_lines_and_plot_say_the_same(run: tuple[dict[str, Any], str, Path]
 def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """With status 2 and the names that there are, before anything is measured."""
     assert main(["bench", "--only", "pause,speed"]) == 2
-    assert "there is no measurement speed" in capsys.readouterr().err
+    assert "no such measurement: speed" in capsys.readouterr().err

@@ -236,7 +236,7 @@ def test_the_client_does_not_take_something_else_for_the_daemon(tmp_path):
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(NoDaemon, match="no hotswapd"):
+        with pytest.raises(NoDaemon, match="not hotswapd"):
             Client(tmp_path / "c.sock", timeout=10).get("/status")
         thread.join(10)
 

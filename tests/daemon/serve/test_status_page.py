@@ -109,7 +109,10 @@ def test_both_arms_of_a_rollout_are_side_by_side_while_one_runs(browser: Browser
     assert browser.run(hidden)
     face.shown = running
     browser.wait(f"!{hidden}")
-    assert browser.run("document.querySelector('#said').textContent") == "Generation 7 is now running beside the live generation."
+    assert (
+        browser.run("document.querySelector('#said').textContent")
+        == "Generation 7 is now running beside the live generation."
+    )
     table = browser.run(
         "[...document.querySelectorAll('#rollout tr')].map((row) => [...row.cells].map((c) => c.innerText))"
     )
