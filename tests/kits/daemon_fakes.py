@@ -165,6 +165,10 @@ class FakeFace:
     shown: dict[str, Any] = field(default_factory=dict)
     peers: list[Peer | None] = field(default_factory=list)
 
+    def reset(self) -> None:
+        """Forget everything, so that one server can be used by several tests."""
+        vars(self).update(vars(FakeFace()))
+
     def ready(self) -> Readiness:
         return self.readiness
 

@@ -1,81 +1,75 @@
-"""The HTTP API, over a real socket, with OpenAI's own client."""
+"""The two endpoints, over a real socket, with OpenAI's own client and a daemon without a model."""
 
+import json
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
 import pytest
 from kits.daemon_fakes import DIGEST, FakeFace
+from kits.fronts import Front, front
+from kits.waiting import until
 
-from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.errors import BadRequest, NotReady
-from hotswapd.daemon.report.metrics import Metrics
-from hotswapd.daemon.serve.face import Readiness
-from hotswapd.daemon.service.servers import Servers
 
 MODEL = "org/model"
 
 
-@contextmanager
-def serving(face: FakeFace, directory: Path, **serve) -> Iterator[str]:
-    """Serve the face over a real socket and give its URL."""
-    control = {"socket": str(directory / "c.sock")}
-    settings = Settings(model={"base": MODEL}, serve={"port": 0, **serve}, control=control)
-    servers = Servers(face, settings, Metrics())
-    servers.start()
-    try:
-        yield f"http://127.0.0.1:{servers.address[1]}"
-    finally:
-        servers.stop()
-
-
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeFace, Front]]:
     face = FakeFace()
-    with serving(face, tmp_path_factory.mktemp("http")) as url:
-        yield face, url
+    with front(face, tmp_path_factory.mktemp("v1"), MODEL) as made:
+        yield face, made
 
 
 @pytest.fixture
-def face(served):
-    served[0].__init__()
+def face(served: tuple[FakeFace, Front]) -> FakeFace:
+    served[0].reset()
     return served[0]
 
 
 @pytest.fixture
-def url(served, face):
-    return served[1]
+def url(served: tuple[FakeFace, Front], face: FakeFace) -> str:
+    return served[1].url
 
 
-def client(url: str, key: str = "none") -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
+def client(url: str) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
 
 
-def ask(url: str, **fields):
+def ask(url: str, **fields: Any) -> httpx.Response:
     return httpx.post(f"{url}/v1/completions", json={"model": MODEL, "prompt": "hi", **fields})
 
 
-def test_the_openai_client_gets_a_completion_that_names_its_generation(url, face):
+def events(answer: httpx.Response) -> list[str]:
+    return [line.removeprefix("data: ") for line in answer.text.splitlines() if line]
+
+
+def test_a_completion_names_its_generation(url: str, face: FakeFace) -> None:
+    """In the header and in the fingerprint; OpenAI's client can read the whole answer."""
     raw = client(url).completions.with_raw_response.create(model=MODEL, prompt="hi", max_tokens=7, stop=["\n"])
     answer = raw.parse()
     assert raw.headers["X-Hotswapd-Generation"] == "3"
     assert answer.system_fingerprint == f"hotswapd-g3-{DIGEST[:12]}"
     assert (answer.object, answer.model) == ("text_completion", MODEL)
     assert (answer.choices[0].text, answer.choices[0].finish_reason) == ("hello", "length")
+    assert answer.usage is not None
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (5, 3, 8)
     assert face.asked == [("hi", 7, ("\n",))]
 
 
-def test_the_base_models_fingerprint_has_zeros(url, face):
+def test_the_bases_fingerprint_has_zeros(url: str, face: FakeFace) -> None:
     face.generation, face.digest = 0, ""
     answer = ask(url)
     assert answer.json()["system_fingerprint"] == "hotswapd-g0-000000000000"
     assert answer.headers["X-Hotswapd-Generation"] == "0"
 
 
-def test_token_ids_are_a_prompt_and_neutral_values_are_taken(url, face):
+def test_token_ids_and_neutral_values_are_taken(url: str, face: FakeFace) -> None:
     answer = ask(url, prompt=[1, 2], stop="x", temperature=0.0, n=1, stream=False, logit_bias=None, seed=3, user="me")
     assert answer.status_code == 200
     assert face.asked == [([1, 2], 16, ("x",))]
@@ -105,7 +99,9 @@ def test_token_ids_are_a_prompt_and_neutral_values_are_taken(url, face):
         ({"model": None}, "model"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_the_fields_name_and_reaches_no_model(url, face, fields, param):
+def test_a_bad_field_is_named_and_reaches_no_model(
+    url: str, face: FakeFace, fields: dict[str, object], param: str
+) -> None:
     answer = ask(url, **fields)
     error = answer.json()["error"]
     assert answer.status_code == 400
@@ -116,18 +112,19 @@ def test_what_cannot_be_done_is_refused_with_the_fields_name_and_reaches_no_mode
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
-def test_a_body_that_is_no_json_object_is_refused(url, body):
+def test_a_body_that_is_not_a_json_object_is_refused(url: str, body: bytes) -> None:
     answer = httpx.post(f"{url}/v1/completions", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "not_json"
 
 
-def test_a_body_larger_than_any_prompt_is_refused(url):
+def test_a_body_larger_than_any_prompt_is_refused(url: str) -> None:
     answer = httpx.post(f"{url}/v1/completions", content=b" " * (9 << 20))
     assert answer.status_code == 413
 
 
-def test_another_model_is_not_found_as_openai_says_it(url):
+def test_another_model_is_not_found(url: str) -> None:
+    """As OpenAI's client expects it, with the name that there is."""
     with pytest.raises(openai.NotFoundError, match=MODEL):
         client(url).completions.create(model="other", prompt="hi")
 
@@ -136,14 +133,16 @@ def test_another_model_is_not_found_as_openai_says_it(url):
     ("failure", "status"),
     [(BadRequest("too_long", "the prompt is too long", "prompt"), 400), (NotReady("loading", "still loading"), 503)],
 )
-def test_what_the_daemon_refuses_comes_out_in_openais_shape(url, face, failure, status):
+def test_the_daemons_refusals_have_openais_shape(
+    url: str, face: FakeFace, failure: BadRequest | NotReady, status: int
+) -> None:
     face.failure = failure
     answer = ask(url)
     assert answer.status_code == status
     assert (answer.json()["error"]["code"], answer.json()["error"]["message"]) == (failure.code, failure.sentence)
 
 
-def test_an_unexpected_error_tells_nothing_of_the_inside(url, face):
+def test_an_unexpected_error_tells_nothing_of_the_inside(url: str, face: FakeFace) -> None:
     face.failure = ValueError("secret path")
     answer = ask(url)
     assert answer.status_code == 500
@@ -151,72 +150,50 @@ def test_an_unexpected_error_tells_nothing_of_the_inside(url, face):
     assert answer.json()["error"]["code"] == "internal_error"
 
 
-def test_models_lists_the_base(url):
-    assert [model.id for model in client(url).models.list()] == [MODEL, f"{MODEL}@g3"]
-
-
-@pytest.fixture
-def keyed(tmp_path):
-    file = tmp_path / "key"
-    file.write_text("sesame\n")
-    with serving(FakeFace(), tmp_path, api_key_file=str(file)) as url:
-        yield url, file
-
-
-def test_a_key_is_asked_for_only_where_the_model_is(keyed):
-    url, _ = keyed
-    assert client(url, "sesame").completions.create(model=MODEL, prompt="hi").choices[0].text == "hello"
-    for wrong in ("Bearer", "Bearer sesam", "Bearer sesame2", "Bearer ключ", "Basic sesame", "sesame"):
-        answer = httpx.post(f"{url}/v1/completions", json={}, headers=[(b"Authorization", wrong.encode())])
-        assert answer.status_code == 401
-        assert answer.json()["error"]["code"] == "invalid_api_key"
-    assert httpx.get(f"{url}/v1/models").status_code == 401
-    assert httpx.get(f"{url}/health/ready").status_code == 200
-    assert httpx.get(f"{url}/metrics").status_code == 200
-
-
-def test_a_new_key_needs_no_restart_and_a_lost_or_empty_one_lets_nobody_in(keyed):
-    url, file = keyed
-
-    def status(header: str) -> int:
-        return httpx.get(f"{url}/v1/models", headers={"Authorization": header}).status_code
-
-    assert status("Bearer sesame") == 200
-    file.write_text("two")
-    assert (status("Bearer sesame"), status("Bearer two")) == (401, 200)
-    file.write_text("")
-    assert (status("Bearer"), status("Bearer two")) == (401, 401)
-    file.unlink()
-    assert status("Bearer two") == 401
-
-
-def test_health_says_ready_or_why_not(url, face):
-    assert httpx.get(f"{url}/health/live").json() == {"live": True}
-    assert httpx.get(f"{url}/health/ready").json() == {"ready": True, "reason": None}
-    face.readiness = Readiness(False, "loading the base model")
-    answer = httpx.get(f"{url}/health/ready")
-    assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "reason": "loading the base model"}
-    assert httpx.get(f"{url}/health/live").status_code == 200
-
-
-def test_requests_and_tokens_are_counted_by_generation(tmp_path):
+def test_requests_and_tokens_are_counted_by_generation(tmp_path: Path) -> None:
     face = FakeFace()
-    with serving(face, tmp_path) as url:
-        ask(url)
-        ask(url, temperature=3)
+    with front(face, tmp_path, MODEL) as made:
+        ask(made.url)
+        ask(made.url, temperature=3)
         face.failure = ValueError("broken")
-        ask(url)
-        text = httpx.get(f"{url}/metrics").text
+        ask(made.url)
+        text = httpx.get(f"{made.url}/metrics").text
     assert 'hotswapd_requests_total{code="200",generation="3"} 1.0' in text
     assert 'hotswapd_requests_total{code="400",generation=""} 1.0' in text
     assert 'hotswapd_requests_total{code="500",generation=""} 1.0' in text
     assert 'hotswapd_tokens_total{generation="3"} 3.0' in text
 
 
-@pytest.mark.parametrize("path", ["/status", "/submit", "/rollback", "/docs", "/openapi.json", "/v1/other"])
-def test_no_path_here_changes_state_or_shows_more(url, path):
-    for method in ("GET", "POST"):
-        answer = httpx.request(method, f"{url}{path}")
-        assert answer.status_code == 404
-        assert answer.json()["error"]["code"] == "not_found"
+def test_a_stream_is_counted_once_it_has_ended(tmp_path: Path) -> None:
+    """With its tokens, like an answer in one piece."""
+    with front(FakeFace(), tmp_path, MODEL) as made:
+        assert events(ask(made.url, stream=True))[-1] == "[DONE]"
+        text = httpx.get(f"{made.url}/metrics").text
+    assert 'hotswapd_requests_total{code="200",generation="3"} 1.0' in text
+    assert 'hotswapd_tokens_total{generation="3"} 3.0' in text
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_failed_lane_is_reported_and_counted(tmp_path: Path, stream: bool) -> None:
+    """A stream has its status already, so its last event is the error."""
+    with front(FakeFace(finish="error"), tmp_path, MODEL) as made:
+        answer = ask(made.url, stream=stream)
+        text = httpx.get(f"{made.url}/metrics").text
+    error = json.loads(events(answer)[-1]) if stream else answer.json()
+    assert answer.status_code == (200 if stream else 503)
+    assert error["error"]["code"] == "lane_failed"
+    assert 'hotswapd_requests_total{code="503",generation="3"} 1.0' in text
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_goes_away_cancels_and_is_counted(tmp_path: Path, stream: bool) -> None:
+    face = FakeFace(gate=threading.Event())
+    body = json.dumps({"model": MODEL, "prompt": "hi", "stream": stream}).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with front(face, tmp_path, MODEL) as made:
+        with socket.create_connection(made.servers.address) as connection:
+            connection.sendall(head + body)
+            assert face.waiting.acquire(timeout=10)
+        counted = 'hotswapd_requests_total{code="499",generation="3"} 1.0'
+        until(lambda: counted in httpx.get(f"{made.url}/metrics").text, "a client that went away was not counted")
+        assert face.asked[-1] == ("cancel",)

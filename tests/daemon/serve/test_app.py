@@ -1,0 +1,68 @@
+"""What the HTTP server answers besides the two endpoints: models, health, and nothing that changes state."""
+
+from collections.abc import Iterator
+
+import httpx
+import openai
+import pytest
+from kits.daemon_fakes import FakeFace
+from kits.fronts import Front, front
+
+from hotswapd.daemon.errors import NotReady
+from hotswapd.daemon.serve.answerer import Answerer
+from hotswapd.daemon.serve.face import Readiness
+
+MODEL = "org/model"
+
+
+class Loading(FakeFace):
+    """A daemon whose model does not answer yet."""
+
+    def answerer(self) -> Answerer:
+        raise NotReady("not_ready", "loading the base model")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeFace, Front]]:
+    face = FakeFace()
+    with front(face, tmp_path_factory.mktemp("app"), MODEL) as made:
+        yield face, made
+
+
+@pytest.fixture
+def face(served: tuple[FakeFace, Front]) -> FakeFace:
+    served[0].reset()
+    return served[0]
+
+
+@pytest.fixture
+def url(served: tuple[FakeFace, Front], face: FakeFace) -> str:
+    return served[1].url
+
+
+def test_models_lists_the_base_and_its_generations(url: str) -> None:
+    listed = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0).models.list()
+    assert [model.id for model in listed] == [MODEL, f"{MODEL}@g3"]
+
+
+def test_models_lists_the_base_while_nothing_answers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with front(Loading(), tmp_path_factory.mktemp("loading"), MODEL) as made:
+        assert [one["id"] for one in httpx.get(f"{made.url}/v1/models").json()["data"]] == [MODEL]
+
+
+def test_health_is_ready_or_has_the_reason(url: str, face: FakeFace) -> None:
+    assert httpx.get(f"{url}/health/live").json() == {"live": True}
+    assert httpx.get(f"{url}/health/ready").json() == {"ready": True, "reason": None}
+    face.readiness = Readiness(False, "loading the base model")
+    answer = httpx.get(f"{url}/health/ready")
+    assert answer.status_code == 503
+    assert answer.json() == {"ready": False, "reason": "loading the base model"}
+    assert httpx.get(f"{url}/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/status", "/submit", "/rollback", "/docs", "/openapi.json", "/v1/other"])
+def test_no_path_changes_state_or_shows_more(url: str, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = httpx.request(method, f"{url}{path}")
+        assert answer.status_code == 404
+        assert answer.json()["error"]["code"] == "not_found"
