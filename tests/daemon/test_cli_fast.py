@@ -3,13 +3,11 @@
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from kits.daemon_fakes import FakeFace
-
-from hotswapd.daemon.config.settings import Settings
-from hotswapd.daemon.report.metrics import Metrics
-from hotswapd.daemon.service.servers import Servers
+from kits.fronts import front
 
 HEAVY = (
     "torch",
@@ -43,17 +41,13 @@ TALKING = (
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
-    path = tmp_path_factory.mktemp("fast") / "c.sock"
-    settings = Settings(model={"base": "m"}, serve={"port": 0}, control={"socket": str(path)})
-    servers = Servers(FakeFace(), settings, Metrics())
-    servers.start()
-    yield str(path)
-    servers.stop()
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with front(FakeFace(), tmp_path_factory.mktemp("fast")) as made:
+        yield str(made.socket)
 
 
 @pytest.mark.parametrize("command", TALKING, ids=" ".join)
-def test_a_command_that_talks_to_a_daemon_imports_nothing_heavy(daemon, command):
+def test_a_talking_command_imports_nothing_heavy(daemon: str, command: list[str]) -> None:
     """What takes seconds to import stays out, whatever the command."""
     code = (
         "import sys; from hotswapd.daemon.cli import main; "
@@ -65,9 +59,9 @@ def test_a_command_that_talks_to_a_daemon_imports_nothing_heavy(daemon, command)
 
 
 @pytest.mark.parametrize("command", [["status"], ["history"], ["pause"]], ids=" ".join)
-def test_a_command_takes_less_than_half_a_second_of_cpu(daemon, command):
+def test_a_talking_command_takes_half_a_second_of_cpu(daemon: str, command: list[str]) -> None:
     """CPU seconds, not those of the wall clock, which a busy machine stretches; the best of three runs counts."""
-    spent = []
+    spent: list[float] = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         program = [sys.executable, "-m", "hotswapd.daemon.cli", *command, "--socket", daemon]

@@ -7,8 +7,10 @@ from typing import Any
 
 from hotswapd.daemon.control.face import Peer
 from hotswapd.daemon.errors import BadRequest, Conflict
+from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.face import Readiness
+from hotswapd.daemon.serve.names import Beside
 from hotswapd.daemon.serve.requests import Body, CompletionBody
 from hotswapd.swap.lanes.asks import Ask
 from hotswapd.swap.lanes.lanes import Progress, Ticket
@@ -121,7 +123,7 @@ class FakeAnswerer(Answerer):
     def __init__(self, face: "FakeFace") -> None:
         self.face = face
 
-    def prepare(self, body: Body, generation: int | None, key: str = "") -> Ask:
+    def prepare(self, body: Body, generation: int | Beside | None, key: str = "") -> Ask:
         prompt = body.prompt if isinstance(body, CompletionBody) else ""
         self.face.asked.append((prompt, body.limit, body.stops))
         if self.face.failure is not None:
@@ -164,10 +166,11 @@ class FakeFace:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     shown: dict[str, Any] = field(default_factory=dict)
     peers: list[Peer | None] = field(default_factory=list)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def reset(self) -> None:
-        """Forget everything, so that one server can be used by several tests."""
-        vars(self).update(vars(FakeFace()))
+        """Forget everything but the numbers, so that one server can be used by several tests."""
+        vars(self).update(vars(FakeFace()) | {"metrics": self.metrics})
 
     def ready(self) -> Readiness:
         return self.readiness
@@ -180,6 +183,9 @@ class FakeFace:
 
     def overview(self) -> dict[str, Any]:
         return self.shown
+
+    def exposition(self) -> bytes:
+        return self.metrics.text(None, None)
 
     def actions(self, limit: int) -> list[dict[str, Any]]:
         return ACTIONS[:limit]
@@ -215,7 +221,7 @@ class FakeFace:
     def resume(self, peer: Peer | None) -> dict[str, Any]:
         return self._did(peer, "resume")
 
-    def answerer(self) -> FakeAnswerer:
+    def answerer(self) -> Answerer:
         return FakeAnswerer(self)
 
     def _did(self, peer: Peer | None, *what: Any) -> dict[str, Any]:

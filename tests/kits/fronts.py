@@ -11,6 +11,7 @@ from hotswapd.daemon.control.client import Client
 from hotswapd.daemon.control.face import ControlFace
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.service.servers import Servers
+from kits.daemon_fakes import FakeFace
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,13 @@ class Front:
 
 def servers(face: ControlFace, directory: Path, model: str = "m", **serve: Any) -> Servers:
     """Make both servers, on a free port and on `c.sock` in the directory; they are not started."""
-    fields = {
+    fields: dict[str, Any] = {
         "model": {"base": model},
         "serve": {"port": 0, **serve},
         "control": {"socket": str(directory / "c.sock")},
     }
-    return Servers(face, Settings(**fields), Metrics())
+    metrics = face.metrics if isinstance(face, FakeFace) else Metrics()
+    return Servers(face, Settings(**fields), metrics)
 
 
 @contextmanager

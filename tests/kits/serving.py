@@ -12,6 +12,7 @@ from openai import OpenAI
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.app import make_http_app
+from hotswapd.swap.engine import Engine
 from kits.daemon_fakes import FakeFace
 from kits.lanes import LONG, Bench, bench
 
@@ -22,7 +23,7 @@ GENERATION = "X-Hotswapd-Generation"
 class ServedFace(FakeFace):
     """A daemon whose answers come from a real engine."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Engine) -> None:
         super().__init__()
         self._answerer = Answerer(engine)
 
@@ -44,14 +45,14 @@ class Served:
 def served(**spec: Any) -> Iterator[Served]:
     """Serve a tiny model on a free port of the loopback."""
     with bench(**spec) as made:
-        metrics = Metrics()
-        app = make_http_app(ServedFace(made.engine), MODEL, metrics)
+        face = ServedFace(made.engine)
+        app = make_http_app(face, MODEL, face.metrics)
         listener = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield Served(made, listener.getsockname()[1], metrics)
+            yield Served(made, listener.getsockname()[1], face.metrics)
         finally:
             server.should_exit = True
             thread.join(LONG)

@@ -27,7 +27,7 @@ def _series(result: dict[str, Any]) -> dict[str, Any]:
     return {one["key"]: one for one in result["series"]}
 
 
-def test_each_way_answers_and_says_what_a_fresh_peft_load_says(result: dict[str, Any]):
+def test_each_way_answers_as_a_fresh_peft_load(result: dict[str, Any]) -> None:
     """Every client asked at least once, and the adapters' answers can be told apart."""
     found = _series(result)
     for name in WHAT:
@@ -37,7 +37,7 @@ def test_each_way_answers_and_says_what_a_fresh_peft_load_says(result: dict[str,
         assert facts["prompts_that_tell_them_apart"] == facts["prompts"] > 0
 
 
-def test_two_generations_in_one_model_cost_an_adapters_images_and_two_models_cost_a_model(result: dict[str, Any]):
+def test_one_model_costs_images_and_two_cost_a_model(result: dict[str, Any]) -> None:
     """Counted by what is allocated, so that no other process moves it."""
     weights = {name: _series(result)[f"ab.{name}.weights"]["median"] for name in WHAT}
     assert weights["swap_each_call"] < weights["one_model"] < weights["two_models"]
@@ -45,7 +45,7 @@ def test_two_generations_in_one_model_cost_an_adapters_images_and_two_models_cos
     assert caches[0] == caches[1] > 0
 
 
-def test_the_ratios_are_there_and_the_page_has_them(result: dict[str, Any]):
+def test_the_ratios_are_there_and_the_page_has_them(result: dict[str, Any]) -> None:
     """Under a heading of their own."""
     found = _series(result)
     for name in ("swap_each_call", "two_models"):

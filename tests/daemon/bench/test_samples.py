@@ -21,7 +21,7 @@ def test_a_series_says_its_median_and_spread() -> None:
     assert (record["n"], record["median"], record["low"], record["high"]) == (1, 2.0, 2.0, 2.0)
 
 
-def test_the_median_of_equal_samples_lies_within_their_spread() -> None:
+def test_the_median_lies_within_the_spread_of_equal_samples() -> None:
     """Also where interpolating between them rounds to another last digit."""
     one = series("equal", *[0.9803921568627451] * 3)
     assert one.spread[0] <= one.median <= one.spread[1]
@@ -45,7 +45,7 @@ def test_a_goal_holds_at_its_limit(value: float, met: bool) -> None:
     assert at_least("k", "s", 2.0 - value, 1.0).record()["met"] is met
 
 
-def test_every_way_runs_once_a_round_and_the_first_round_is_dropped() -> None:
+def test_every_way_runs_once_a_round_after_a_warm_up() -> None:
     """Each round begins with another way, so that none is always the one after a rest."""
     order: list[str] = []
 

@@ -67,7 +67,7 @@ def tree(place: Path) -> set[str]:
         ("file://run", 4, "three slashes"),
     ],
 )
-def test_what_is_no_adapters_address_is_said_in_one_line_by_check(
+def test_check_of_what_is_not_an_address_says_one_line(
     place: Path, capsys: pytest.CaptureFixture[str], typed: str, code: int, words: str
 ) -> None:
     assert main(["check", typed]) == code
@@ -87,7 +87,7 @@ def test_what_is_no_adapters_address_is_said_in_one_line_by_check(
         ("looped", ("config_missing", "weights_missing", "a symbolic link, which is not followed")),
     ],
 )
-def test_a_directory_that_holds_no_adapter_is_refused_with_each_reason_by_check(
+def test_check_of_a_directory_without_an_adapter_says_why(
     place: Path, capsys: pytest.CaptureFixture[str], typed: str, codes: tuple[str, ...]
 ) -> None:
     assert main(["check", typed]) == 3
@@ -119,7 +119,7 @@ def a_pipe_for_a_manifest(run: Path) -> None:
         (a_pipe_for_a_manifest, f"{MANIFEST} is no JSON"),
     ],
 )
-def test_an_adapter_that_its_own_manifest_does_not_list_would_be_waited_for_and_check_says_so(
+def test_check_says_that_files_unlike_their_manifest_wait(
     place: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], None], words: str
 ) -> None:
     assert main(["publish", "run", "out"]) == main(["check", "out"]) == 0
@@ -132,7 +132,7 @@ def test_an_adapter_that_its_own_manifest_does_not_list_would_be_waited_for_and_
 
 
 @pytest.mark.parametrize("typed", ["run", "run/", "./run//", "outer/../run", "link", NOT_TEXT])
-def test_an_adapter_by_whatever_name_is_checked(place: Path, capsys: pytest.CaptureFixture[str], typed: str) -> None:
+def test_any_name_of_an_adapter_is_checked(place: Path, capsys: pytest.CaptureFixture[str], typed: str) -> None:
     assert main(["check", typed]) == 0
     shown = capsys.readouterr()
     assert (shown.out.splitlines()[0].endswith("would be taken"), shown.err) == (True, "")
@@ -185,7 +185,7 @@ def test_what_cannot_be_published_is_said_in_one_line(
         ("x" * 300, 4, "File name too long"),
     ],
 )
-def test_a_place_that_cannot_be_published_to_is_said_in_one_line_and_nothing_is_made(
+def test_an_impossible_destination_says_one_line(
     place: Path, capsys: pytest.CaptureFixture[str], dest: str, code: int, words: str
 ) -> None:
     before = tree(place)
@@ -200,7 +200,7 @@ def test_a_place_that_cannot_be_published_to_is_said_in_one_line_and_nothing_is_
 @pytest.mark.parametrize(
     "dest", ["out", "out/", "./out//", "run/inside", "run", "a/new/one", "link", "out\nrun", "\u3000"]
 )
-def test_a_place_by_whatever_name_is_published_to(place: Path, capsys: pytest.CaptureFixture[str], dest: str) -> None:
+def test_any_name_of_a_place_is_published_to(place: Path, capsys: pytest.CaptureFixture[str], dest: str) -> None:
     assert main(["publish", "run", dest]) == 0
     assert capsys.readouterr().err == UNCHECKED
     assert (place / dest / WEIGHTS).read_bytes() == weights()
@@ -208,9 +208,7 @@ def test_a_place_by_whatever_name_is_published_to(place: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("dest", ["adapters/.run", "run.tmp", "run~"])
-def test_a_place_where_no_daemon_looks_is_published_to_with_a_warning(
-    place: Path, capsys: pytest.CaptureFixture[str], dest: str
-) -> None:
+def test_publishing_to_a_hidden_name_warns(place: Path, capsys: pytest.CaptureFixture[str], dest: str) -> None:
     assert main(["publish", "run", dest]) == 0
     assert "hidden or temporary, so a daemon takes it once it is renamed" in capsys.readouterr().err
 

@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +27,7 @@ from hotswapd.loaders.uri import AdapterURI
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base without weights and two adapters that were trained on it."""
     root = tmp_path_factory.mktemp("check")
     base = tiny("llama", root / "base")
@@ -36,20 +38,20 @@ def place(tmp_path_factory):
     return root
 
 
-def check(capsys, place, name: str, *arguments: str) -> tuple[int, dict]:
+def check(capsys: pytest.CaptureFixture[str], place: Path, name: str, *arguments: str) -> tuple[int, dict[str, Any]]:
     code = main(["check", str(place / name), "--json", *arguments])
     return code, json.loads(capsys.readouterr().out)
 
 
-def with_base(place, *arguments: str) -> list[str]:
+def with_base(place: Path, *arguments: str) -> list[str]:
     return ["--base", str(place / "base"), *arguments]
 
 
-def test_a_good_adapter_is_exit_0_and_needs_no_weights_of_the_base(capsys, place):
+def test_a_good_adapter_is_exit_0_without_the_bases_weights(capsys: pytest.CaptureFixture[str], place: Path) -> None:
     assert check(capsys, place, "good", *with_base(place)) == (0, {"ok": True, "misfits": [], "note": None})
 
 
-def test_a_bad_one_is_exit_3_with_every_misfit(capsys, place):
+def test_a_bad_one_is_exit_3_with_every_misfit(capsys: pytest.CaptureFixture[str], place: Path) -> None:
     code, answer = check(capsys, place, "wide", *with_base(place, "--max-rank", "8"))
     assert (code, answer["ok"]) == (3, False)
     assert {misfit["code"] for misfit in answer["misfits"]} == {"rank_too_high"}
@@ -57,7 +59,7 @@ def test_a_bad_one_is_exit_3_with_every_misfit(capsys, place):
     assert set(answer["misfits"][0]) == {"code", "place", "wanted", "got", "remedy"}
 
 
-def test_values_that_are_not_finite_are_found(capsys, place):
+def test_values_that_are_not_finite_are_found(capsys: pytest.CaptureFixture[str], place: Path) -> None:
     shutil.copytree(place / "good", place / "nan")
     tensors = load_file(place / "nan" / "adapter_model.safetensors")
     next(iter(tensors.values()))[0, 0] = torch.nan
@@ -66,14 +68,18 @@ def test_values_that_are_not_finite_are_found(capsys, place):
     assert (code, [misfit["code"] for misfit in answer["misfits"]]) == (3, ["non_finite"])
 
 
-def test_the_configuration_names_base_and_policy(capsys, place, tmp_path):
+def test_the_configuration_names_base_and_policy(
+    capsys: pytest.CaptureFixture[str], place: Path, tmp_path: Path
+) -> None:
     config = tmp_path / "c.toml"
     config.write_text(f'[model]\nbase = "{place / "base"}"\n[admission]\nmax_artifact_bytes = 100\n')
     code, answer = check(capsys, place, "good", "--config", str(config))
     assert (code, [misfit["code"] for misfit in answer["misfits"]]) == (3, ["too_large"])
 
 
-def test_another_base_is_a_misfit_whose_remedy_is_the_line_to_write(capsys, place, tmp_path):
+def test_another_base_is_a_misfit_with_the_line_to_write(
+    capsys: pytest.CaptureFixture[str], place: Path, tmp_path: Path
+) -> None:
     config = tmp_path / "c.toml"
     other = shutil.copytree(place / "base", tmp_path / "other")
     config.write_text(f'[model]\nbase = "{other}"\n')
@@ -82,7 +88,7 @@ def test_another_base_is_a_misfit_whose_remedy_is_the_line_to_write(capsys, plac
     assert f'base_models = ["{place / "base"}"]' in answer["misfits"][0]["remedy"]
 
 
-def test_without_a_base_only_the_structure_is_checked_and_that_is_said(capsys, place):
+def test_without_a_base_only_the_structure_is_checked(capsys: pytest.CaptureFixture[str], place: Path) -> None:
     code, answer = check(capsys, place, "wide")
     assert (code, answer["ok"]) == (0, True)
     assert "only its structure" in answer["note"]
@@ -90,7 +96,7 @@ def test_without_a_base_only_the_structure_is_checked_and_that_is_said(capsys, p
     assert (code, {misfit["code"] for misfit in answer["misfits"]}) == (3, {"config_missing", "weights_missing"})
 
 
-def test_a_person_gets_a_table_with_what_to_do(capsys, place):
+def test_a_person_gets_a_table_with_what_to_do(capsys: pytest.CaptureFixture[str], place: Path) -> None:
     assert main(["check", str(place / "wide"), *with_base(place, "--max-rank", "8")]) == 3
     said = capsys.readouterr().out
     assert "would be refused: 14 misfits" in said
@@ -108,7 +114,14 @@ def test_a_person_gets_a_table_with_what_to_do(capsys, place):
         (["good", "--config", "/nowhere.toml"], 78, "/nowhere.toml"),
     ],
 )
-def test_what_cannot_be_checked_is_said_in_one_line(capsys, place, monkeypatch, arguments, code, said):
+def test_what_cannot_be_checked_is_said_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
     monkeypatch.chdir(place)
     assert main(["check", *arguments]) == code
     errors = capsys.readouterr().err
@@ -116,7 +129,7 @@ def test_what_cannot_be_checked_is_said_in_one_line(capsys, place, monkeypatch, 
     assert errors.count("\n") == 1
 
 
-def test_the_program_itself_prints_nothing_but_the_answer(place):
+def test_the_program_itself_prints_nothing_but_the_answer(place: Path) -> None:
     command = [sys.executable, "-m", "hotswapd.daemon.cli", "check", str(place / "good"), "--json", *with_base(place)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
@@ -149,20 +162,22 @@ class OneAdapter:
 
 
 @pytest.fixture
-def remote(place, monkeypatch):
+def remote(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OneAdapter]:
     source = OneAdapter(AdapterURI.parse("s3://bucket/runs/7"), place / "good")
     monkeypatch.setattr("hotswapd.daemon.check.fetch.open_source", lambda table, most: source)
     yield source
     assert source.closed
 
 
-def test_an_address_is_fetched_checked_and_forgotten(capsys, place, remote, tmp_path, monkeypatch):
+def test_an_address_is_fetched_checked_and_forgotten(
+    capsys: pytest.CaptureFixture[str], place: Path, remote: OneAdapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert check_uri(capsys, "s3://bucket/runs/7/", *with_base(place)) == (0, [])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_the_source_refuses_is_a_misfit(capsys, remote):
+def test_what_the_source_refuses_is_a_misfit(capsys: pytest.CaptureFixture[str], remote: OneAdapter) -> None:
     remote.failure = Refused("too_large", "the weights have 9 bytes, 8 are allowed")
     assert check_uri(capsys, "s3://bucket/runs/7") == (3, ["too_large"])
 
@@ -175,32 +190,38 @@ def test_what_the_source_refuses_is_a_misfit(capsys, remote):
         ("s3://bucket/runs/8", {}, "no adapter at s3://bucket/runs/8"),
     ],
 )
-def test_an_address_that_gives_nothing_now_is_exit_4(capsys, remote, uri, change, said):
+def test_an_address_that_gives_nothing_now_is_exit_4(
+    capsys: pytest.CaptureFixture[str], remote: OneAdapter, uri: str, change: dict[str, Any], said: str
+) -> None:
     for name, value in change.items():
         setattr(remote, name, value)
     assert main(["check", uri]) == 4
     assert said in capsys.readouterr().err
 
 
-def check_uri(capsys, uri: str, *arguments: str) -> tuple[int, list[str]]:
+def check_uri(capsys: pytest.CaptureFixture[str], uri: str, *arguments: str) -> tuple[int, list[str]]:
     code = main(["check", uri, "--json", *arguments])
     return code, [misfit["code"] for misfit in json.loads(capsys.readouterr().out)["misfits"]]
 
 
-def test_the_configured_source_lends_its_endpoint_to_what_lies_in_it():
+def test_an_address_has_its_sources_settings() -> None:
+    """Endpoint, marker, token: those of the configured source that it lies in."""
     configured = (
         S3Table(
             kind="s3", uri="s3://bucket/runs/", endpoint_url="http://minio:9000", queue_url="http://q", marker="_OK"
         ),
         HubTable(kind="hub", repo="org/a", revision="v2", token_file="/run/token"),
     )
-    inside = table_for(AdapterURI.parse("s3://bucket/runs/7"), configured)
+    inside: Any = table_for(AdapterURI.parse("s3://bucket/runs/7"), configured)
     assert (inside.uri, inside.endpoint_url, inside.marker) == ("s3://bucket/runs/7/", "http://minio:9000", "_OK")
     assert inside.queue_url == ""
-    assert table_for(AdapterURI.parse("s3://bucket/other/7"), configured).endpoint_url == ""
-    hub = table_for(AdapterURI.parse("hf://org/a@v2/checkpoints/9"), configured)
+    outside: Any = table_for(AdapterURI.parse("s3://bucket/other/7"), configured)
+    assert outside.endpoint_url == ""
+    hub: Any = table_for(AdapterURI.parse("hf://org/a@v2/checkpoints/9"), configured)
     assert (hub.repo, hub.subfolder, hub.revision, hub.token_file) == ("org/a", "checkpoints/9", "v2", "/run/token")
-    assert table_for(AdapterURI.parse("hf://org/b"), configured).revision == "main"
+    other = table_for(AdapterURI.parse("hf://org/b"), configured)
+    assert isinstance(other, HubTable)
+    assert other.revision == "main"
 
 
 @pytest.mark.parametrize(
@@ -214,9 +235,9 @@ def test_the_configured_source_lends_its_endpoint_to_what_lies_in_it():
         ("hf://org/a@refs/pr/1/x", "refs/pr/1", "x"),
     ],
 )
-def test_the_source_of_an_address_on_a_hub_has_that_very_address(uri, revision, subfolder):
+def test_the_source_of_a_hub_address_has_that_address(uri: str, revision: str, subfolder: str) -> None:
     configured = (HubTable(kind="hub", repo="org/a", revision="refs/pr/1"),)
-    table = table_for(AdapterURI.parse(uri), configured)
+    table: Any = table_for(AdapterURI.parse(uri), configured)
     assert (table.repo, table.revision, table.subfolder) == ("org/a", revision, subfolder)
     source = open_source(table)
     assert source.contains(AdapterURI.parse(uri))
@@ -224,6 +245,6 @@ def test_the_source_of_an_address_on_a_hub_has_that_very_address(uri, revision, 
 
 
 @pytest.mark.parametrize("uri", ["s3://B/x", "hf://only-one-part", "hf://org/a b"])
-def test_what_is_no_address_is_said(capsys, uri):
+def test_what_is_no_address_is_said(capsys: pytest.CaptureFixture[str], uri: str) -> None:
     assert main(["check", uri]) == 4
     assert "is no address of an adapter: must be" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hotswapd.daemon.cli import main
 
 
 @pytest.fixture
-def script(capsys, tmp_path):
+def script(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[[str], Path]:
     """Write a shell's completions into a file and name it."""
 
     def write(shell: str) -> Path:
@@ -23,8 +24,8 @@ def script(capsys, tmp_path):
     return write
 
 
-def ask(*command: str, **how) -> list[str]:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **how)
+def ask(*command: str) -> list[str]:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 
@@ -37,7 +38,7 @@ def bash(script: Path, *words: str) -> list[str]:
     return ask("bash", "-c", code)
 
 
-def test_bash_offers_the_commands_and_their_options(script):
+def test_bash_offers_the_commands_and_their_options(script: Callable[[str], Path]) -> None:
     """A command's beginning, an option's beginning, and the words that an argument may be."""
     path = script("bash")
     assert bash(path, "ro") == ["rollback"]
@@ -46,7 +47,7 @@ def test_bash_offers_the_commands_and_their_options(script):
     assert set(bash(path, "completion", "''")) >= {"bash", "zsh", "fish"}
 
 
-def test_bash_offers_files_where_a_file_is_meant(script, tmp_path):
+def test_bash_offers_files_where_a_file_is_meant(script: Callable[[str], Path], tmp_path: Path) -> None:
     """`--config` takes a file, and `check` a directory."""
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "run-7").mkdir()
@@ -57,7 +58,7 @@ def test_bash_offers_files_where_a_file_is_meant(script, tmp_path):
     assert f"{tmp_path}/work/hot.toml" in bash(path, "status", "--config", f"{tmp_path}/work/")
 
 
-def test_fish_offers_the_commands_with_what_they_do(script):
+def test_fish_offers_the_commands_with_what_they_do(script: Callable[[str], Path]) -> None:
     """Fish shows each command's summary beside it."""
     need(shutil.which("fish"), "fish")
     path = script("fish")
@@ -68,7 +69,7 @@ def test_fish_offers_the_commands_with_what_they_do(script):
     assert "kept" in said
 
 
-def test_zsh_takes_the_completions(script, tmp_path):
+def test_zsh_takes_the_completions(script: Callable[[str], Path], tmp_path: Path) -> None:
     """They parse, and zsh's own completion system has them for the program."""
     need(shutil.which("zsh"), "zsh")
     path = script("zsh")
@@ -80,7 +81,7 @@ def test_zsh_takes_the_completions(script, tmp_path):
     ask("zsh", "-f", "-n", str(path))
 
 
-def test_another_shell_is_wrong_usage(capsys):
+def test_another_shell_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2 names those that there are."""
     with pytest.raises(SystemExit) as caught:
         main(["completion", "tcsh"])

@@ -10,12 +10,13 @@ from kits.models import tiny
 
 from hotswapd.daemon.cli import main
 from hotswapd.loaders.errors import Unavailable
+from hotswapd.loaders.s3.session import S3Access
 
 CONFIG, WEIGHTS, MANIFEST = "adapter_config.json", "adapter_model.safetensors", "hotswapd_manifest.json"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base and two adapters that were trained on it, one of them too wide."""
     root = tmp_path_factory.mktemp("publish")
     base = tiny("llama", root / "base")
@@ -29,7 +30,9 @@ def publish(place: Path, name: str, dest: Path | str, *more: str) -> int:
     return main(["publish", str(place / name), str(dest), *more])
 
 
-def test_a_good_adapter_is_checked_against_the_base_and_sent(place, tmp_path, capsys):
+def test_a_good_adapter_is_checked_against_the_base_and_sent(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert publish(place, "good", tmp_path / "run", "--config", str(place / "daemon.toml")) == 0
     assert {path.name for path in (tmp_path / "run").iterdir()} == {CONFIG, WEIGHTS, MANIFEST}
     shown = capsys.readouterr()
@@ -39,7 +42,9 @@ def test_a_good_adapter_is_checked_against_the_base_and_sent(place, tmp_path, ca
     assert "nothing sent" in capsys.readouterr().out
 
 
-def test_what_the_daemon_would_refuse_is_shown_and_not_sent(place, tmp_path, capsys):
+def test_what_would_be_refused_is_shown_and_not_sent(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert publish(place, "wide", tmp_path / "run", "--config", str(place / "daemon.toml")) == 3
     shown = capsys.readouterr()
     assert "would be refused, so nothing was sent" in shown.err
@@ -47,7 +52,9 @@ def test_what_the_daemon_would_refuse_is_shown_and_not_sent(place, tmp_path, cap
     assert not (tmp_path / "run").exists()
 
 
-def test_without_a_base_the_structure_is_checked_and_that_is_said(place, tmp_path, capsys):
+def test_without_a_base_only_the_structure_is_checked(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert publish(place, "wide", tmp_path / "run") == 0
     assert "only its structure was checked" in capsys.readouterr().err
     (tmp_path / "odd").mkdir()
@@ -57,24 +64,29 @@ def test_without_a_base_the_structure_is_checked_and_that_is_said(place, tmp_pat
     assert not (tmp_path / "never").exists()
 
 
-def test_a_directory_that_holds_no_adapter_is_rejected(place, tmp_path, capsys):
+def test_a_directory_that_holds_no_adapter_is_rejected(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert publish(place, "base", tmp_path / "run") == 3
     assert f"must hold {CONFIG} and {WEIGHTS}" in capsys.readouterr().err
 
 
-def test_a_place_that_cannot_be_written_is_unavailable(place, tmp_path, capsys):
+def test_a_place_that_cannot_be_written_is_unavailable(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("in the way")
     assert publish(place, "good", tmp_path / "file") == 4
     assert "cannot be written" in capsys.readouterr().err
 
 
-def test_a_destination_that_is_none_is_a_matter_of_usage(place, capsys):
+def test_an_impossible_destination_is_wrong_usage(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish(place, "good", "hf://org/repo") == 2
     assert "push to a Hub with its own client" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("bucket", ["Not_A_Bucket", "ab", "a" * 64, "-models", "models.", "models%0A"])
-def test_a_bucket_that_cannot_be_is_a_matter_of_usage_with_and_without_a_configuration(place, bucket, capsys):
+def test_an_impossible_bucket_is_wrong_usage(place: Path, bucket: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a configuration and without one."""
     for more in ((), ("--config", str(place / "daemon.toml"))):
         assert publish(place, "good", f"s3://{bucket}/team/run", *more) == 2
         said = capsys.readouterr().err
@@ -82,22 +94,27 @@ def test_a_bucket_that_cannot_be_is_a_matter_of_usage_with_and_without_a_configu
         assert said.count("\n") == 1
 
 
-def test_a_configuration_with_an_error_is_named(place, tmp_path, capsys):
+def test_a_configuration_with_an_error_is_named(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "bad.toml").write_text("[model]\nbase = 3\n")
     assert publish(place, "good", tmp_path / "run", "--config", str(tmp_path / "bad.toml")) == 78
     assert "model.base" in capsys.readouterr().err
 
 
-def test_a_relative_destination_is_one_on_this_machine(place, tmp_path, monkeypatch, capsys):
+def test_a_relative_destination_is_one_on_this_machine(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert publish(place, "good", "here/run") == 0
     assert (tmp_path / "here" / "run" / CONFIG).is_file()
 
 
-def test_a_bucket_is_reached_as_the_configured_source_says_unless_told_otherwise(place, tmp_path, monkeypatch):
-    seen = []
+def test_a_bucket_is_reached_as_its_source_is(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the settings of the configured source that it lies in, unless the command line has others."""
+    seen: list[S3Access] = []
 
-    def send(*_: object, access, **__: object):
+    def send(*_: object, access: S3Access, **__: object) -> None:
         seen.append(access)
         raise Unavailable("s3_unreachable", "it has gone far enough")
 
@@ -115,7 +132,9 @@ def test_a_bucket_is_reached_as_the_configured_source_says_unless_told_otherwise
     ]
 
 
-def test_the_progress_bar_is_drawn_on_a_terminal_only(place, tmp_path, monkeypatch, capsys):
+def test_the_progress_bar_is_drawn_on_a_terminal_only(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert publish(place, "good", tmp_path / "plain") == 0
     assert "publishing" not in capsys.readouterr().err
     monkeypatch.setenv("FORCE_COLOR", "1")

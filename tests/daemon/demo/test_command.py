@@ -51,7 +51,7 @@ def test_a_missing_model_says_how_to_install_it(
     """Without the model's package the demo ends with status 78, one sentence, and nothing left behind."""
     monkeypatch.setattr(demo, "cache_directory", lambda environ: tmp_path / "cache")
     monkeypatch.setattr(demo_model, "_PACKAGE", "no_such_package")
-    monkeypatch.setattr(demo.tempfile, "mkdtemp", lambda prefix: str(_made(tmp_path / prefix)))
+    monkeypatch.setattr("tempfile.mkdtemp", lambda prefix: str(_made(tmp_path / prefix)))
     assert demo.demo(Namespace(compile="auto")) == 78
     assert "pip install" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -175,7 +175,7 @@ def careless_story(tmp_path: Path, shows: bool) -> Story:
     return Story(daemon, board, daemon, (Part(good, "are right", lambda text: shows),), tmp_path / "spoilt")
 
 
-def test_an_adapter_that_does_not_show_in_the_answers_breaks_a_promise(tmp_path: Path) -> None:
+def test_an_adapter_without_effect_breaks_a_promise(tmp_path: Path) -> None:
     """To be reported live is not enough."""
     for shows in (True, False):
         story = careless_story(tmp_path, shows)

@@ -8,8 +8,8 @@ import pytest
 
 from hotswapd.daemon.errors import BadRequest, Busy, FaceError, NotReady
 from hotswapd.daemon.serve.answerer import Answerer
-from hotswapd.daemon.serve.names import BESIDE, NoSuchModel
-from hotswapd.daemon.serve.requests import ChatBody, CompletionBody
+from hotswapd.daemon.serve.names import Beside, NoSuchModel
+from hotswapd.daemon.serve.requests import ChatBody, CompletionBody, Message
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.lanes.asks import Ask, BadAsk
 from hotswapd.swap.lanes.lanes import LanesFull, NoGeneration, Progress
@@ -64,9 +64,7 @@ class Split:
 
 
 def answerer(engine: Any, split: Split | None = None, lost: list[ResidentLost] | None = None) -> Answerer:
-    made = Answerer(engine, (lost if lost is not None else []).append)
-    made.rollouts = split
-    return made
+    return Answerer(engine, (lost if lost is not None else []).append, split)
 
 
 def prepared(**fields: Any) -> Ask:
@@ -84,7 +82,7 @@ def test_silence_means_the_models_own_sampling() -> None:
 
 
 def test_a_chat_may_fill_the_context() -> None:
-    body = ChatBody(model="m", messages=[{"role": "user", "content": "hi"}])
+    body = ChatBody(model="m", messages=[Message(role="user", content="hi")])
     ask = answerer(Engine()).prepare(body, 5)
     assert (ask.prompt, ask.generation) == (tuple(b"user:hi"), 5)
     assert ask.max_tokens == Engine.context - len(ask.prompt)
@@ -102,11 +100,10 @@ def test_a_prompt_that_the_engine_refuses_is_a_bad_request() -> None:
 
 
 def start(engine: Engine, ask: Ask, split: Split | None = None) -> int | None:
-    generation: int | None = answerer(engine, split).start(ask, lambda _: None).generation
-    return generation
+    return answerer(engine, split).start(ask, lambda _: None).generation
 
 
-def test_a_rollout_splits_only_requests_for_the_live_generation() -> None:
+def test_a_rollout_splits_only_requests_for_the_live_one() -> None:
     engine, split = Engine(), Split()
     assert start(engine, Ask((1,), 1, key="me"), split) == 7
     assert start(engine, Ask((1,), 1, generation=3), split) == 3
@@ -128,13 +125,14 @@ def test_a_rollout_that_has_just_ended_leaves_the_live_one() -> None:
 
 
 def test_canary_is_the_generation_beside_the_live_one() -> None:
-    assert start(Engine(), Ask((1,), 1, generation=BESIDE), Split()) == 7
+    body = CompletionBody(model="m", prompt=[1])
+    assert answerer(Engine(), Split()).prepare(body, Beside.CANARY).generation == 7
 
 
 @pytest.mark.parametrize("split", [None, Split(beside=None)])
 def test_without_a_canary_there_is_no_such_model(split: Split | None) -> None:
     with pytest.raises(NoSuchModel) as caught:
-        start(Engine(), Ask((1,), 1, generation=BESIDE), split)
+        answerer(Engine(), split).prepare(CompletionBody(model="m", prompt=[1]), Beside.CANARY)
     assert caught.value.code == "no_canary"
 
 
@@ -149,7 +147,7 @@ def test_without_a_canary_there_is_no_such_model(split: Split | None) -> None:
 )
 def test_the_engines_refusals_become_the_clients(failure: Exception, kind: type[FaceError], code: str) -> None:
     with pytest.raises(kind) as caught:
-        start(Engine(failure), Ask((1,), 1))
+        start(Engine(failure), Ask((1,), 1, generation=9))
     assert caught.value.code == code
 
 

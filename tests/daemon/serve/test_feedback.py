@@ -27,7 +27,7 @@ def client(scorer: Scorer, answers: Answers | None) -> TestClient:
     return TestClient(app)
 
 
-def test_a_score_counts_once_for_the_generation_that_answered() -> None:
+def test_a_score_counts_once_for_who_answered() -> None:
     """A second one for the same answer is refused."""
     scorer, answers = Scorer(), Answers()
     answers.note("cmpl-1", 7)

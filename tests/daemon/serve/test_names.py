@@ -2,13 +2,13 @@
 
 import pytest
 
-from hotswapd.daemon.serve.names import BESIDE, NoSuchModel, served_names, which_generation
+from hotswapd.daemon.serve.names import Beside, NoSuchModel, served_names, which_generation
 
 
 @pytest.mark.parametrize(
-    ("asked", "generation"), [("m", None), ("m@g0", 0), ("m@g17", 17), ("m@canary", BESIDE), ("m@g007", 7)]
+    ("asked", "generation"), [("m", None), ("m@g0", 0), ("m@g17", 17), ("m@canary", Beside.CANARY), ("m@g007", 7)]
 )
-def test_a_name_stands_for_a_generation(asked: str, generation: int | None) -> None:
+def test_a_name_stands_for_a_generation(asked: str, generation: int | Beside | None) -> None:
     assert which_generation(asked, "m") == generation
 
 

@@ -2,17 +2,13 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from kits.browser import ROLLOUT, Browser, chromium, overview
 from kits.daemon_fakes import FakeFace
-
-from hotswapd.daemon.config.settings import Settings
-from hotswapd.daemon.report.metrics import Metrics
-from hotswapd.daemon.service.servers import Servers
+from kits.fronts import front
 
 ARMS = [
     ["", "Live: Generation 5", "Beside: Generation 7"],
@@ -30,18 +26,6 @@ ARMS = [
 SHOWN = "!document.querySelector('#content').hidden"
 
 
-@contextmanager
-def serving(face: FakeFace, directory: Path, **serve) -> Iterator[str]:
-    control = {"socket": str(directory / "c.sock")}
-    settings = Settings(model={"base": "m"}, serve={"port": 0, **serve}, control=control)
-    servers = Servers(face, settings, Metrics())
-    servers.start()
-    try:
-        yield f"http://127.0.0.1:{servers.address[1]}/"
-    finally:
-        servers.stop()
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as one:
@@ -57,11 +41,11 @@ def face() -> FakeFace:
 
 @pytest.fixture
 def url(face: FakeFace, tmp_path: Path) -> Iterator[str]:
-    with serving(face, tmp_path) as one:
-        yield one
+    with front(face, tmp_path) as one:
+        yield f"{one.url}/"
 
 
-def test_everything_that_an_operator_asks_for_is_there(browser: Browser, url: str):
+def test_everything_that_an_operator_asks_for_is_there(browser: Browser, url: str) -> None:
     """Live, lanes, sources, queue with its reason, refusals with theirs, stages and both pictures."""
     browser.open(url)
     browser.wait(SHOWN)
@@ -81,7 +65,7 @@ def test_everything_that_an_operator_asks_for_is_there(browser: Browser, url: st
     assert browser.run("document.querySelectorAll('#timeline .refusal').length") == 7
 
 
-def test_every_verdict_is_there_with_its_numbers(browser: Browser, face: FakeFace, url: str):
+def test_every_verdict_is_there_with_its_numbers(browser: Browser, face: FakeFace, url: str) -> None:
     """Behind a line that says how many passed; of what went live and of what a gate refused."""
     failed = {"gate": "probe", "outcome": "failed", "code": "probe_collapsed", "sentence": "one token for all"}
     face.shown["refusals"][0]["verify"] = [failed | {"numbers": {"same_token": 0.97}}]
@@ -99,7 +83,7 @@ def test_every_verdict_is_there_with_its_numbers(browser: Browser, face: FakeFac
     assert browser.complaints() == []
 
 
-def test_both_arms_of_a_rollout_are_side_by_side_while_one_runs(browser: Browser, face: FakeFace, url: str):
+def test_both_arms_of_a_rollout_are_side_by_side(browser: Browser, face: FakeFace, url: str) -> None:
     """With what it waits for; before and after there is nothing of it, and a screen reader is told of both moments."""
     hidden = "document.querySelector('#rollout-card').hidden"
     without, running = face.shown, copy.deepcopy(face.shown)
@@ -127,7 +111,7 @@ def test_both_arms_of_a_rollout_are_side_by_side_while_one_runs(browser: Browser
     assert browser.complaints() == []
 
 
-def test_it_asks_only_its_own_daemon_and_the_browser_has_nothing_to_say(browser: Browser, url: str):
+def test_it_asks_only_its_own_daemon(browser: Browser, url: str) -> None:
     """No other host, and no script or style that the policy refuses."""
     browser.open(url)
     browser.wait(SHOWN)
@@ -136,7 +120,7 @@ def test_it_asks_only_its_own_daemon_and_the_browser_has_nothing_to_say(browser:
     assert "default-src 'none'" in httpx.get(url).headers["Content-Security-Policy"]
 
 
-def test_it_keeps_up_by_itself_and_says_so_to_a_screen_reader(browser: Browser, face: FakeFace, url: str):
+def test_it_keeps_up_and_tells_a_screen_reader(browser: Browser, face: FakeFace, url: str) -> None:
     """A new generation appears without a reload, and one sentence is announced."""
     browser.open(url)
     browser.wait(SHOWN)
@@ -147,7 +131,7 @@ def test_it_keeps_up_by_itself_and_says_so_to_a_screen_reader(browser: Browser, 
     assert browser.run("document.querySelector('#said').textContent") == "Generation 7, run-7, is live."
 
 
-def test_names_are_text(browser: Browser, face: FakeFace, url: str):
+def test_names_are_text(browser: Browser, face: FakeFace, url: str) -> None:
     """An adapter's name cannot bring markup in."""
     face.shown["status"]["live"]["uri"] = "file:///srv/<img src=x onerror=document.title='owned'>"
     browser.open(url)
@@ -156,7 +140,7 @@ def test_names_are_text(browser: Browser, face: FakeFace, url: str):
     assert browser.run("document.querySelectorAll('main img').length") == 0
 
 
-def test_an_answer_that_cannot_be_shown_is_not_called_an_outage(browser: Browser, face: FakeFace, url: str):
+def test_an_answer_it_cannot_show_is_not_an_outage(browser: Browser, face: FakeFace, url: str) -> None:
     """The page of an older daemon may be open still; it shows what comes as soon as it can again."""
     lanes = face.shown["status"]["lanes"]
     face.shown["status"]["lanes"] = "two"
@@ -170,20 +154,21 @@ def test_an_answer_that_cannot_be_shown_is_not_called_an_outage(browser: Browser
     assert browser.text("#lanes")
 
 
-def test_a_daemon_that_goes_away_is_said_and_the_last_answer_stays(browser: Browser, face: FakeFace, tmp_path: Path):
+def test_a_lost_daemon_is_said_and_the_last_answer_stays(browser: Browser, face: FakeFace, tmp_path: Path) -> None:
     """What was seen last is dimmed, with the moment since which nothing came."""
-    with serving(face, tmp_path) as url:
-        browser.open(url)
+    with front(face, tmp_path) as one:
+        browser.open(f"{one.url}/")
         browser.wait(SHOWN)
     browser.wait("!document.querySelector('#contact').hidden")
     assert "No answer since" in browser.text("#contact")
     assert "Generation 5" in browser.text("#live")
 
 
-def test_with_a_key_the_page_asks_for_it_and_shows_nothing_before(browser: Browser, face: FakeFace, tmp_path: Path):
+def test_with_a_key_nothing_is_shown_before_it(browser: Browser, face: FakeFace, tmp_path: Path) -> None:
     """The page's files hold no secret; its answer needs the key, and a wrong one is said to be wrong."""
     (tmp_path / "key").write_text("sesame\n")
-    with serving(face, tmp_path, api_key_file=str(tmp_path / "key")) as url:
+    with front(face, tmp_path, api_key_file=str(tmp_path / "key")) as one:
+        url = f"{one.url}/"
         assert httpx.get(f"{url}status.json").status_code == 401
         assert httpx.get(f"{url}status.json", headers={"Authorization": "Bearer sesame"}).status_code == 200
         browser.open(url)
@@ -198,7 +183,7 @@ def test_with_a_key_the_page_asks_for_it_and_shows_nothing_before(browser: Brows
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_is_wider_than_the_window(browser: Browser, face: FakeFace, url: str, width: int):
+def test_nothing_is_wider_than_the_window(browser: Browser, face: FakeFace, url: str, width: int) -> None:
     """A telephone needs no scrolling sideways."""
     face.shown["status"]["rollout"] = ROLLOUT
     browser.open(url, width=width)
@@ -206,7 +191,7 @@ def test_nothing_is_wider_than_the_window(browser: Browser, face: FakeFace, url:
     assert browser.run("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_keyboard_and_screen_reader_find_their_way(browser: Browser, face: FakeFace, url: str):
+def test_keyboard_and_screen_reader_find_their_way(browser: Browser, face: FakeFace, url: str) -> None:
     """Landmarks, one first heading, captions, names for charts and fields, and a way past the header."""
     face.shown["status"]["rollout"] = ROLLOUT
     browser.open(url)

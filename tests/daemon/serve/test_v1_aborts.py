@@ -3,6 +3,8 @@
 import asyncio
 import os
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -19,13 +21,13 @@ CLIENTS = 4
 
 
 @pytest.fixture
-def one():
+def one() -> Iterator[Served]:
     with served() as made:
         made.bench.swap(0)
         yield made
 
 
-def body(tokens: int, stream: bool = True, model: str = MODEL) -> dict:
+def body(tokens: int, stream: bool = True, model: str = MODEL) -> dict[str, Any]:
     return {"model": model, "prompt": [5, 6, 7], "max_tokens": tokens, "stream": stream, "temperature": 0}
 
 
@@ -46,7 +48,7 @@ def threads_of_ours() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if "AnyIO" not in thread.name}
 
 
-def test_aborted_streams_leave_nothing_behind(one: Served):
+def test_aborted_streams_leave_nothing_behind(one: Served) -> None:
     """No referenced cache block, result handler, ticket, lane or thread is left, whenever the client went away."""
     post(one)
     threads = threads_of_ours()
@@ -80,7 +82,7 @@ def models(one: Served) -> list[str]:
     return [model["id"] for model in httpx.get(f"{one.url}/v1/models", timeout=LONG).json()["data"]]
 
 
-def test_a_draining_generation_is_listed_and_a_rolled_back_one_is_not(one: Served):
+def test_a_draining_generation_is_listed(one: Served) -> None:
     """`model@gN` reaches what drains; once rolled back from it is a 404 whose sentence lists only what is there."""
     held = Held()
     _, long = one.bench.ask(SHORT_ASK, tokens=400, hear=held)
@@ -99,7 +101,7 @@ def test_a_draining_generation_is_listed_and_a_rolled_back_one_is_not(one: Serve
     long.wait()
 
 
-def test_max_drain_ends_an_answer_with_an_error_that_says_so(one: Served):
+def test_max_drain_ends_an_answer_with_an_error_that_says_so(one: Served) -> None:
     """A stream of a generation that drained too long ends with an event that names the reason."""
     with httpx.Client(timeout=LONG) as client, client.stream("POST", f"{one.url}/v1/completions", json=body(400)) as r:
         lines = r.iter_lines()
@@ -112,7 +114,7 @@ def test_max_drain_ends_an_answer_with_an_error_that_says_so(one: Served):
     assert post(one).headers[GENERATION] == "2"
 
 
-def test_a_lane_survives_a_listener_whose_event_loop_is_closed(one: Served):
+def test_a_lane_survives_a_closed_event_loop(one: Served) -> None:
     """An answer to nobody any more kills no lane, and its request is dropped with the conversation."""
 
     async def begin() -> Conversation:

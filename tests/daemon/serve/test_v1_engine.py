@@ -3,6 +3,8 @@
 import json
 import socket
 import threading
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,7 +16,7 @@ from openai import BadRequestError, NotFoundError, RateLimitError
 
 
 @pytest.fixture(scope="module")
-def one():
+def one() -> Iterator[Served]:
     with served() as made:
         made.bench.swap(0)
         yield made
@@ -22,18 +24,24 @@ def one():
 
 def truth(one: Served, prompt: str, tokens: int) -> str:
     """Decode the reference of the live generation, as far as its end."""
-    ids = one.bench.truth(one.bench.resident.live.generation, tuple(byte_tokenizer().encode(prompt)), tokens)
-    return text_of(ids)
+    ids = one.bench.truth(live(one), tuple(byte_tokenizer().encode(prompt)), tokens)
+    return text_of(list(ids))
 
 
-def post(one: Served, path: str = "/v1/completions", **fields) -> httpx.Response:
+def live(one: Served) -> int:
+    number = one.bench.resident.live.generation
+    assert number is not None
+    return number
+
+
+def post(one: Served, path: str = "/v1/completions", **fields: Any) -> httpx.Response:
     return httpx.post(one.url + path, json={"model": MODEL, **fields}, timeout=LONG)
 
 
-def test_a_completion_is_the_references_text_and_names_its_generation(one: Served):
+def test_a_completion_is_the_references_text(one: Served) -> None:
     """Text, usage, header and fingerprint are those of the one generation that answered."""
     raw = one.client.completions.with_raw_response.create(model=MODEL, prompt="hello", max_tokens=12, temperature=0)
-    answer = raw.parse()
+    answer: Any = raw.parse()
     live = one.bench.resident.live
     assert answer.choices[0].text == truth(one, "hello", 12)
     assert answer.usage.prompt_tokens == 5
@@ -42,7 +50,7 @@ def test_a_completion_is_the_references_text_and_names_its_generation(one: Serve
     assert answer.system_fingerprint == f"hotswapd-g{live.generation}-{live.digest[:12]}"
 
 
-def test_a_stream_adds_up_to_the_whole_answer(one: Served):
+def test_a_stream_adds_up_to_the_whole_answer(one: Served) -> None:
     """Every chunk names its generation, the last one says how it ended, and usage comes when asked for."""
     chunks = list(
         one.client.completions.create(
@@ -56,19 +64,19 @@ def test_a_stream_adds_up_to_the_whole_answer(one: Served):
     assert chunks[-1].usage == whole.usage
 
 
-def test_a_chat_uses_the_tokenizers_template(one: Served):
+def test_a_chat_uses_the_tokenizers_template(one: Served) -> None:
     """The same conversation, written out by the template, gives the same answer as a completion."""
-    messages = [{"role": "user", "content": "hi"}]
+    messages: Any = [{"role": "user", "content": "hi"}]
     chat = one.client.chat.completions.create(model=MODEL, messages=messages, max_tokens=10)
     text = byte_tokenizer().apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     assert chat.choices[0].message.content == truth(one, text, 10)
     assert chat.choices[0].message.role == "assistant"
 
 
-def test_a_chat_streams(one: Served):
+def test_a_chat_streams(one: Served) -> None:
     """The first chunk says who speaks; the pieces are the whole."""
-    messages = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
-    chunks = list(
+    messages: Any = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+    chunks: list[Any] = list(
         one.client.chat.completions.create(model=MODEL, messages=messages, max_completion_tokens=9, stream=True)
     )
     whole = one.client.chat.completions.create(model=MODEL, messages=messages, max_tokens=9)
@@ -76,7 +84,7 @@ def test_a_chat_streams(one: Served):
     assert "".join(c.choices[0].delta.content or "" for c in chunks) == whole.choices[0].message.content
 
 
-def test_seed_and_temperature_are_honoured_per_request(one: Served):
+def test_seed_and_temperature_are_honoured_per_request(one: Served) -> None:
     """The same seed gives the same text, another one another, beside greedy requests."""
 
     def ask(seed: int) -> str:
@@ -87,7 +95,7 @@ def test_seed_and_temperature_are_honoured_per_request(one: Served):
     assert ask(1) != ask(2)
 
 
-def test_a_stop_sequence_ends_the_text_before_it(one: Served):
+def test_a_stop_sequence_ends_the_text_before_it(one: Served) -> None:
     """It is not in the text, and the reason is `stop`."""
     whole = one.client.completions.create(model=MODEL, prompt="hello", max_tokens=12).choices[0].text
     cut = one.client.completions.create(model=MODEL, prompt="hello", max_tokens=12, stop=[whole[3]]).choices[0]
@@ -95,15 +103,15 @@ def test_a_stop_sequence_ends_the_text_before_it(one: Served):
     assert cut.finish_reason == "stop"
 
 
-def test_models_lists_the_base_and_its_live_generation(one: Served):
+def test_models_lists_the_base_and_its_live_generation(one: Served) -> None:
     """A client that lists models finds the name that it must use."""
     assert MODEL in [model.id for model in one.client.models.list()]
 
 
-def test_a_generation_can_be_asked_for_by_name(one: Served):
+def test_a_generation_can_be_asked_for_by_name(one: Served) -> None:
     """`model@gN` is answered by N while it is served, else a 404 lists what is."""
-    number = one.bench.resident.live.generation
-    answer = one.client.completions.create(model=f"{MODEL}@g{number}", prompt="hello", max_tokens=4)
+    number = live(one)
+    answer: Any = one.client.completions.create(model=f"{MODEL}@g{number}", prompt="hello", max_tokens=4)
     assert answer.system_fingerprint.startswith(f"hotswapd-g{number}-")
     with pytest.raises(NotFoundError, match=f"g{number}"):
         one.client.completions.create(model=f"{MODEL}@g99", prompt="hello")
@@ -132,7 +140,7 @@ def test_a_generation_can_be_asked_for_by_name(one: Served):
         ({"prompt": ["a", "b"]}, "prompt"),
     ],
 )
-def test_what_cannot_be_done_is_a_400_that_names_the_field(one: Served, fields: dict, param: str):
+def test_what_cannot_be_done_is_a_400_with_the_field(one: Served, fields: dict[str, Any], param: str) -> None:
     """The error has OpenAI's shape, and the next request is answered."""
     response = post(one, **fields)
     error = response.json()["error"]
@@ -144,25 +152,26 @@ def test_what_cannot_be_done_is_a_400_that_names_the_field(one: Served, fields: 
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model": NaN}', b"\xff", b"[" * 100_000])
-def test_a_body_that_is_no_request_is_a_400(one: Served, body: bytes):
+def test_a_body_that_is_no_request_is_a_400(one: Served, body: bytes) -> None:
     """Whatever is sent, the answer is a sentence."""
     response = httpx.post(f"{one.url}/v1/chat/completions", content=body, timeout=LONG)
     assert response.status_code == 400
     assert response.json()["error"]["message"]
 
 
-def test_a_body_larger_than_any_prompt_is_refused(one: Served):
+def test_a_body_larger_than_any_prompt_is_refused(one: Served) -> None:
     """It is a 413, read no further than the limit."""
     assert httpx.post(f"{one.url}/v1/completions", content=b" " * (9 << 20), timeout=LONG).status_code == 413
 
 
-def test_a_conversation_that_the_template_refuses_is_a_400(one: Served):
-    """The client hears that its messages are at fault."""
+def test_a_conversation_that_the_template_refuses_is_a_400(one: Served) -> None:
+    """The client is told that its messages are at fault."""
+    messages: Any = [{"role": "user", "content": None}]
     with pytest.raises(BadRequestError):
-        one.client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": None}])
+        one.client.chat.completions.create(model=MODEL, messages=messages)
 
 
-def test_a_full_queue_is_a_429_with_retry_after():
+def test_a_full_queue_is_a_429_with_retry_after() -> None:
     """Beyond max_queue waiting requests a client is told to come again."""
     with served(max_queue=2) as one:
         bench = one.bench
@@ -177,27 +186,25 @@ def test_a_full_queue_is_a_429_with_retry_after():
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_goes_away_frees_its_place(one: Served, stream: bool):
+def test_a_client_that_goes_away_frees_its_place(one: Served, monkeypatch: pytest.MonkeyPatch, stream: bool) -> None:
     """Its request is cancelled, its cache blocks are free, and its lane has room."""
     lanes = one.bench.lanes
     gone = threading.Event()
     forget = lanes._forget
 
-    def noticed(name: str):
+    def noticed(name: str) -> Any:
         seat = forget(name)
         gone.set()
         return seat
 
-    lanes._forget = noticed
-    try:
-        body = json.dumps({"model": MODEL, "prompt": "hello", "max_tokens": 400, "stream": stream, "seed": 1}).encode()
+    body = json.dumps({"model": MODEL, "prompt": "hello", "max_tokens": 400, "stream": stream, "seed": 1}).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    with monkeypatch.context() as patched:
+        patched.setattr(lanes, "_forget", noticed)
         with socket.create_connection((urlsplit(one.url).hostname, urlsplit(one.url).port)) as connection:
-            head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
             connection.sendall(head.encode() + body)
             if stream:
                 assert b"data:" in connection.recv(65536) + connection.recv(65536)
         assert gone.wait(LONG)
-    finally:
-        lanes._forget = forget
     assert one.bench.right(*one.bench.ask(SHORT_ASK), SHORT_ASK)
     assert lanes.referenced_blocks() == 0

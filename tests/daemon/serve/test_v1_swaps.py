@@ -1,10 +1,13 @@
 """Swaps under a steady load of real HTTP clients: nothing fails, nothing is mixed, and nobody waits for a drain."""
 
 import os
+from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from kits.adapters import edit_config, edit_tensors, make_adapter
 from kits.candidates import Daemon
 from kits.crowd import crowd
@@ -14,6 +17,8 @@ from kits.serving import GENERATION, MODEL, Served, served
 
 from hotswapd.daemon.ledger.states import State
 
+Table = dict[tuple[int | None, str], str]
+Bad = tuple[Path, State, str]
 CLIENTS = 8
 SWAPS = int(os.environ.get("HOTSWAPD_TEST_SWAPS", "60"))
 SHARED = "The quick brown fox jumps over the lazy dog, and then again. " * 3
@@ -24,28 +29,28 @@ PROMPTS = tuple((SHARED[: LENGTHS[n % 4][0]] + str(n), LENGTHS[n % 4][1]) for n 
 
 def ends(index: int | None, prompt: str, tokens: int) -> str:
     """Decode what a fresh PEFT load answers, as far as its end."""
-    return text_of(reference(index, tuple(byte_tokenizer().encode(prompt)), tokens))
+    return text_of(list(reference(index, tuple(byte_tokenizer().encode(prompt)), tokens)))
 
 
 @pytest.fixture(scope="module")
-def table() -> dict[tuple[int | None, str], str]:
+def table() -> Table:
     """Compute every reference before anything is asked: from_pretrained is not for several threads at once."""
     indexes = (None, *range(ADAPTERS))
     return {(index, prompt): ends(index, prompt, tokens) for index in indexes for prompt, tokens in PROMPTS}
 
 
 @pytest.fixture(scope="module")
-def bad(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, State, str]]:
+def bad(tmp_path_factory: pytest.TempPathFactory) -> list[Bad]:
     """Make three adapters that are found out at three different steps."""
     root = tmp_path_factory.mktemp("bad")
 
-    def make(name: str, *changes, **fields) -> Path:
+    def make(name: str, *changes: Callable[[Path], object], **fields: Any) -> Path:
         path = make_adapter(home() / "base", root / name, **fields)
         for change in changes:
             change(path)
         return path
 
-    def poison(tensors: dict) -> None:
+    def poison(tensors: dict[str, torch.Tensor]) -> None:
         next(iter(tensors.values()))[0, 0] = float("nan")
 
     return [
@@ -58,7 +63,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, State, str
 class Asking:
     """Asks as client `number` does, and keeps every answer that was not its generation's own."""
 
-    def __init__(self, one: Served, table: dict) -> None:
+    def __init__(self, one: Served, table: Table) -> None:
         self.one, self.table = one, table
         self.answers: list[int] = []
         self.wrong: list[tuple[int, str, str]] = []
@@ -70,7 +75,7 @@ class Asking:
             model=MODEL, prompt=prompt, max_tokens=tokens, stream=number % 2 == 1, temperature=0
         )
         generation = int(raw.headers[GENERATION])
-        answer = raw.parse()
+        answer: Any = raw.parse()
         parts = answer if number % 2 == 1 else [answer]
         text = ""
         for part in parts:
@@ -81,7 +86,7 @@ class Asking:
             self.wrong.append((generation, prompt, text))
 
 
-def test_swaps_good_and_bad_under_load_fail_nothing_and_mix_nothing(tmp_path: Path, table: dict, bad: list):
+def test_swaps_under_load_fail_nothing_and_mix_nothing(tmp_path: Path, table: Table, bad: list[Bad]) -> None:
     """Every answer is, token by token, the fresh PEFT reference of the generation that it names."""
     with served() as one:
         daemon, asked = Daemon(one.bench, tmp_path), Asking(one, table)

@@ -1,0 +1,67 @@
+"""Both servers: what they do if a port is taken, and how they stop."""
+
+import http.client
+import socket
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from kits.daemon_fakes import FakeFace
+from kits.fronts import servers
+
+from hotswapd.daemon.host.sockets import open_tcp
+from hotswapd.daemon.service.servers import CannotListen
+
+REQUEST = b'{"model": "m", "prompt": "hi"}'
+
+
+def test_a_taken_port_is_refused_and_leaves_no_socket(tmp_path: Path) -> None:
+    with closing(open_tcp("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen, match=f"127.0.0.1:{port}"):
+            servers(FakeFace(), tmp_path, port=port).start()
+    assert not (tmp_path / "c.sock").exists()
+
+
+def test_stopping_lets_a_request_end_and_leaves_nothing(tmp_path: Path) -> None:
+    """Both servers are closed, and no thread and no socket stays."""
+    gate = threading.Event()
+    face = FakeFace(gate=gate)
+    both = servers(face, tmp_path)
+    both.start()
+    answers: list[int] = []
+    port = both.address[1]
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("POST", "/v1/completions", REQUEST)
+        answers.append(connection.getresponse().status)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert face.waiting.acquire(timeout=10)
+    stopping = threading.Thread(target=both.stop, args=(20,))
+    stopping.start()
+    gate.set()
+    stopping.join(30)
+    asking.join(30)
+    assert answers == [200]
+    assert not both.alive
+    assert not (tmp_path / "c.sock").exists()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 1)
+
+
+def test_a_request_that_does_not_end_is_cut_after_the_drain(tmp_path: Path) -> None:
+    gate = threading.Event()
+    face = FakeFace(gate=gate)
+    both = servers(face, tmp_path)
+    both.start()
+    connection = http.client.HTTPConnection("127.0.0.1", both.address[1], timeout=30)
+    connection.request("POST", "/v1/completions", REQUEST)
+    assert face.waiting.acquire(timeout=10)
+    both.stop(1)
+    assert not (tmp_path / "c.sock").exists()
+    gate.set()
+    connection.close()
