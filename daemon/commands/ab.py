@@ -1,4 +1,4 @@
-"""``hotswapd ab``: two generations side by side until somebody decides."""
+"""``hotswapd ab``: two generations side by side until an operator decides."""
 
 import json
 import sys

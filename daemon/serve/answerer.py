@@ -35,7 +35,7 @@ class Split(Protocol):
 
 
 class NoSplit:
-    """Nothing is ever beside the live generation: for a server of its own, such as a candidate's."""
+    """Nothing is ever beside the live generation: for the server of a candidate, for example."""
 
     def route(self, key: str) -> tuple[int | None, str]:
         """Return the live generation."""

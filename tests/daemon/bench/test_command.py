@@ -101,7 +101,7 @@ def test_ratios_and_goals_follow_from_the_samples(run: tuple[dict[str, Any], str
 
 
 def test_plain_lines_and_plot_say_the_same(run: tuple[dict[str, Any], str, Path], tmp_path: Path) -> None:
-    """Where there is no terminal each figure is one line with its n; the plot and the page can be made."""
+    """Without a terminal each figure is one line with its n; the plot and the page can be made."""
     result, printed, room = run
     assert all(
         f"n={one['n']}" in line

@@ -6,7 +6,7 @@ from hotswapd.daemon.bench.process import STEPS, split
 
 
 def test_the_way_to_live_is_split_at_the_ledgers_events() -> None:
-    """The parts add up to the total, also where a step left no event of its own."""
+    """The parts add up to the total, even if a step left no event."""
     events = [
         ("WAITING", 10.5),
         ("SIGHTED", 12.5),

@@ -30,7 +30,7 @@ def test_a_ratio_is_taken_round_by_round() -> None:
 
 
 def test_a_ratio_of_unequal_numbers_is_that_of_the_medians() -> None:
-    """There are no common rounds then."""
+    """They have no common rounds."""
     assert ratio(series("a", 2.0, 6.0, 9.0), series("b", 3.0)).samples == (2.0,)
 
 

@@ -20,7 +20,7 @@ UNCHECKED = "hotswapd: only its structure was checked: name a base with --config
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in a directory with an adapter called run, and much that is none."""
+    """Stand in a directory with an adapter called run, and much that is not an adapter."""
     monkeypatch.chdir(tmp_path)
     for where in ("run", "outer/checkpoint-9", "many/a", "many/b", "pickled", NOT_TEXT):
         write_adapter(tmp_path / where)
@@ -215,7 +215,7 @@ def test_publishing_to_a_hidden_name_warns(place: Path, capsys: pytest.CaptureFi
 
 @contextmanager
 def open_directory() -> Iterator[Path]:
-    """Give a directory that everybody may enter and write; afterwards this process is root's again."""
+    """Yield a directory that everybody may enter and write; afterwards this process is root again."""
     with tempfile.TemporaryDirectory(dir="/tmp") as root:
         Path(root).chmod(0o777)
         try:

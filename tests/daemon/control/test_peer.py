@@ -124,7 +124,7 @@ def test_history_shows_the_actions(real: Front, capsys: pytest.CaptureFixture[st
 def test_what_nobody_asked_for_is_the_daemons_own(
     real: Front, ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An entry without a peer says so instead of naming somebody."""
+    """An entry without a peer names nobody."""
     ledger.actions.note("resident_lost", "the device is gone", "exit 70", None)
     assert main(["history", "--actions", "--socket", str(real.socket)]) == 0
     assert "hotswapd itself" in capsys.readouterr().out

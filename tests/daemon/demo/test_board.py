@@ -19,8 +19,8 @@ def plain_lines(*scenes: Scene | Claim) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def test_what_is_no_terminal_gets_one_line_for_each_thing() -> None:
-    """A line tells generation, times and answer, and an answer's brackets are no markup."""
+def test_a_pipe_gets_one_line_for_each_event() -> None:
+    """A line has generation, times and answer, and brackets in an answer are not markup."""
     (line,) = plain_lines(DROPPED)
     assert "pirate dropped: generation 1, 0.75 s to live, pause 0.40 ms; it answers: Arr! [bold]Paris[/bold]" in line
 

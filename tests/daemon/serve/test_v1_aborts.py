@@ -44,12 +44,12 @@ def nothing_is_left(bench: Bench) -> bool:
 
 
 def threads_of_ours() -> set[threading.Thread]:
-    """Name the threads but those of anyio's pool, which is bounded and empties itself after ten idle seconds."""
+    """Return all threads except those of anyio's pool, which is bounded and empties itself after ten idle seconds."""
     return {thread for thread in threading.enumerate() if "AnyIO" not in thread.name}
 
 
 def test_aborted_streams_leave_nothing_behind(one: Served) -> None:
-    """No referenced cache block, result handler, ticket, lane or thread is left, whenever the client went away."""
+    """No referenced cache block, result handler, ticket, lane or thread stays, whenever the client went away."""
     post(one)
     threads = threads_of_ours()
 
@@ -83,7 +83,7 @@ def models(one: Served) -> list[str]:
 
 
 def test_a_draining_generation_is_listed(one: Served) -> None:
-    """`model@gN` reaches what drains; once rolled back from it is a 404 whose sentence lists only what is there."""
+    """`model@gN` reaches a draining generation; after a rollback it is a 404 whose sentence lists what is served."""
     held = Held()
     _, long = one.bench.ask(SHORT_ASK, tokens=400, hear=held)
     assert long.begun.wait(LONG)
@@ -115,7 +115,7 @@ def test_max_drain_ends_an_answer_with_an_error_that_says_so(one: Served) -> Non
 
 
 def test_a_lane_survives_a_closed_event_loop(one: Served) -> None:
-    """An answer to nobody any more kills no lane, and its request is dropped with the conversation."""
+    """An answer that nobody waits for does not kill a lane, and its request is dropped with the conversation."""
 
     async def begin() -> Conversation:
         return Conversation(Answerer(one.bench.engine), Ask(SHORT_ASK, 60))
