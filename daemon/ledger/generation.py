@@ -1,4 +1,4 @@
-"""One generation: what was live once, or is."""
+"""One generation: what is live, or once was."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ class Generation:
     stamp: float = 0.0
 
     def live(self) -> dict[str, Any]:
-        """Say it as ``live`` in ``GET /status`` does."""
+        """Describe it for ``live`` of ``GET /status``."""
         return {
             "generation": self.number,
             "uri": self.uri or None,
@@ -29,7 +29,7 @@ class Generation:
         }
 
     def record(self) -> dict[str, Any]:
-        """Return what the store's pointer keeps."""
+        """Return the record that the store's pointer keeps."""
         return {
             "generation": self.number,
             "uri": self.uri,
@@ -42,7 +42,7 @@ class Generation:
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "Generation":
-        """Read a pointer's record. Raises ValueError when it is none."""
+        """Read a pointer's record. Raises ValueError if it describes no generation."""
         try:
             return cls(
                 int(record["generation"]),
@@ -58,5 +58,5 @@ class Generation:
 
 
 def base_generation(base: str, since: float) -> Generation:
-    """Describe generation 0."""
+    """Describe generation 0, the bare base model; `base` is its revision."""
     return Generation(0, "", base, "0" * 64, since)

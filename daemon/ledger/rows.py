@@ -1,4 +1,4 @@
-"""A row of the ledger: one adapter's way from its sighting to its end."""
+"""A row of the ledger: the way of one adapter from its sighting to its end."""
 
 import json
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ STAGES = ("fetch", "admit", "stage", "verify", "pause")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One swap. `seq` orders sightings, `stamp` is the source's clock, `seconds` are by stage, `verify` by gate.
+    """One swap. `seq` orders sightings, `stamp` is the time of the source, `seconds` go by stage, `verify` by gate.
 
-    `forced` rows were asked for by the operator: neither known bytes nor an earlier verdict end them. `next_try` is
-    seconds since the epoch.
+    The operator asked for `forced` rows: neither known bytes nor an earlier verdict end them. `sighted`, `finished` and
+    `next_try` are seconds since the epoch.
     """
 
     swap_id: str
@@ -40,7 +40,7 @@ class Row:
     verify: tuple[dict[str, Any], ...] = ()
 
     def history(self) -> dict[str, Any]:
-        """Say it as ``GET /history`` does."""
+        """Describe it for ``GET /history``."""
         return {
             "swap_id": self.swap_id,
             "uri": self.uri,
@@ -57,7 +57,7 @@ class Row:
         }
 
     def queued(self) -> dict[str, Any]:
-        """Say it as the queue in ``GET /status`` does."""
+        """Describe it for the queue of ``GET /status``."""
         return {
             "swap_id": self.swap_id,
             "uri": self.uri,
@@ -74,7 +74,7 @@ COLUMNS = tuple(one.name for one in fields(Row))
 
 
 def to_columns(row: Row) -> tuple[Any, ...]:
-    """Turn a row into what SQLite stores."""
+    """Turn a row into the values that SQLite stores, in the order of COLUMNS."""
     values = {name: getattr(row, name) for name in COLUMNS}
     values |= {"state": row.state.value, "forced": int(row.forced), "seconds": json.dumps(row.seconds)}
     values |= {"verify": json.dumps(row.verify)}
@@ -82,7 +82,7 @@ def to_columns(row: Row) -> tuple[Any, ...]:
 
 
 def of_columns(found: Sequence[Any]) -> Row:
-    """Turn what SQLite stores into a row."""
+    """Turn stored values, in the order of COLUMNS, into a row."""
     values = dict(zip(COLUMNS, found, strict=True))
     values |= {
         "state": State(values["state"]),
@@ -95,7 +95,7 @@ def of_columns(found: Sequence[Any]) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """What a scan found that is new: the values of a row that is to be."""
+    """Something new that a scan found: the first values of its row."""
 
     source: str
     uri: str
@@ -108,3 +108,4 @@ class Find:
 
 
 OPERATOR = "operator"
+"""The source of rows that no scan found: an operator went back to a generation, or a start restored it."""
