@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from hotswapd.daemon.errors import BadRequest, FaceError
 
@@ -26,6 +27,11 @@ class NoSuchModel(FaceError):
     """Another model, or another generation of it, was asked for than is here."""
 
     status = 404
+
+
+def _wrong(sentence: str) -> PydanticCustomError:
+    """Make the error that a validator raises: pydantic adds no words of its own to this one."""
+    return PydanticCustomError("bad_value", "{sentence}", {"sentence": sentence})
 
 
 class StreamOptions(BaseModel):
@@ -60,13 +66,13 @@ class Body(BaseModel):
     def _stops(cls, value: str | list[str] | None) -> list[str]:
         stops = [] if value is None else [value] if isinstance(value, str) else value
         if len(stops) > _STOPS or not all(stops):
-            raise ValueError(f"must be a text or at most {_STOPS} texts, none of them empty")
+            raise _wrong(f"must be a text or at most {_STOPS} texts, none of them empty")
         return stops
 
     @model_validator(mode="after")
     def _options(self) -> Self:
         if self.stream_options is not None and not self.stream:
-            raise ValueError("stream_options is for stream = true")
+            raise _wrong("stream_options is for stream = true")
         return self
 
     @property
@@ -198,4 +204,4 @@ def _sentence(field: str, kind: str, message: str) -> str:
         return f"there is no field {field[:100]} here"
     if kind == "missing":
         return f"{field} must be given"
-    return f"{field}: {message[:1].lower()}{message[1:].removeprefix('alue error, ')}"
+    return f"{field}: {message[:1].lower()}{message[1:]}"

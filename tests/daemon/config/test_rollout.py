@@ -50,7 +50,7 @@ def test_the_environment_can_say_it(tmp_path: Path):
         ("[rollout]\nsteps = [100]", "rollout", "one below 100"),
         ('[rollout]\nmode = "canary"\nweight = 100', "rollout", "weight must be below 100"),
         ('[rollout]\nheader = "a b"', "rollout.header", "pattern"),
-        ("[rollout]\nmin_request = 5", "rollout.min_request", "min_requests is meant"),
+        ("[rollout]\nmin_request = 5", "rollout.min_request", "did you mean min_requests?"),
         ('[rollout]\nmode = "canary"\n[serve]\nlanes = 1', "serve.lanes", "at least 2"),
         ('[rollout]\nmode = "canary"\n[verify.command]\nargv = ["/bin/true"]', "serve.lanes", "at least 3"),
     ],

@@ -83,9 +83,9 @@ def test_all_wrong_keys_are_named_at_once_with_their_index(load):
 
 
 def test_an_unknown_key_is_an_error_that_names_the_one_that_is_meant(load):
-    assert problems(load, MODEL + "max_rnk = 3\n") == {"model.max_rnk": "there is no such key; max_rank is meant?"}
+    assert problems(load, MODEL + "max_rnk = 3\n") == {"model.max_rnk": "there is no such key; did you mean max_rank?"}
     source = '[[source]]\nkind = "local"\npath = "/a"\nsetle = 1\n'
-    assert problems(load, MODEL + source) == {"source[0].setle": "there is no such key; settle is meant?"}
+    assert problems(load, MODEL + source) == {"source[0].setle": "there is no such key; did you mean settle?"}
     assert list(problems(load, MODEL + "[modle]\nx = 1\n")) == ["modle"]
 
 
