@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotswapd.daemon.ledger.ledger import Ledger
-from hotswapd.daemon.ledger.moment import moment
 from hotswapd.daemon.pipeline.sources import Sources
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.report.picture import Pictures
@@ -41,7 +40,7 @@ class Views:
     def actions(self, limit: int) -> list[dict[str, Any]]:
         """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""
         with ledger_needed():
-            return [one | {"at": moment(one["at"])} for one in self.ledger.actions.newest(limit)]
+            return self.ledger.actions.newest(limit)
 
     def exposition(self) -> bytes:
         """Return what ``GET /metrics`` answers, in Prometheus' text format."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from hotswapd.daemon.answers import Live
+
 from .moment import moment
 
 
@@ -18,7 +20,7 @@ class Generation:
     swap_id: str = ""
     stamp: float = 0.0
 
-    def live(self) -> dict[str, Any]:
+    def live(self) -> Live:
         """Describe it for ``live`` of ``GET /status``."""
         return {
             "generation": self.number,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from hotswapd.daemon.answers import HistoryRow, QueueEntry, VerdictRecord
+
 from .moment import moment
 from .states import State
-
-STAGES = ("fetch", "admit", "stage", "verify", "pause")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Row:
     next_try: float | None = None
     finished: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
-    verify: tuple[dict[str, Any], ...] = ()
+    verify: tuple[VerdictRecord, ...] = ()
 
-    def history(self) -> dict[str, Any]:
+    def history(self) -> HistoryRow:
         """Describe it for ``GET /history``."""
         return {
             "swap_id": self.swap_id,
@@ -52,11 +52,17 @@ class Row:
             "generation": self.generation,
             "sighted": moment(self.sighted),
             "finished": moment(self.finished),
-            "seconds": {stage: self.seconds.get(stage) for stage in STAGES},
+            "seconds": {
+                "fetch": self.seconds.get("fetch"),
+                "admit": self.seconds.get("admit"),
+                "stage": self.seconds.get("stage"),
+                "verify": self.seconds.get("verify"),
+                "pause": self.seconds.get("pause"),
+            },
             "verify": list(self.verify),
         }
 
-    def queued(self) -> dict[str, Any]:
+    def queued(self) -> QueueEntry:
         """Describe it for the queue of ``GET /status``."""
         return {
             "swap_id": self.swap_id,
