@@ -141,13 +141,17 @@ class StageSeconds(TypedDict):
 
 
 class VerdictRecord(TypedDict):
-    """What one gate found; `outcome` is passed, warned or failed. A number that is not finite is null."""
+    """What one gate found; `outcome` is passed, warned or failed. A number that is not finite is null.
+
+    `member` names the engine, if there are several.
+    """
 
     gate: str
     outcome: str
     code: str | None
     sentence: str | None
     numbers: dict[str, float | None]
+    member: NotRequired[str]
 
 
 class HistoryRow(TypedDict):

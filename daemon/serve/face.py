@@ -7,6 +7,7 @@ long; the others answer from what is known.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hotswapd.daemon.answers import Action, HistoryRow
 from hotswapd.daemon.control.face import Peer
 from hotswapd.daemon.errors import BadRequest, Busy, Conflict, FaceError, NotReady
 
@@ -35,7 +36,7 @@ class Face(Protocol):
         """Return what ``GET /status`` answers."""
         ...
 
-    def history(self, limit: int) -> list[dict[str, Any]]:
+    def history(self, limit: int) -> list[HistoryRow]:
         """Return at most `limit` swaps, newest first."""
         ...
 
@@ -47,7 +48,7 @@ class Face(Protocol):
         """Return what the status page shows."""
         ...
 
-    def actions(self, limit: int) -> list[dict[str, Any]]:
+    def actions(self, limit: int) -> list[Action]:
         """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""
         ...
 
