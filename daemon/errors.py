@@ -2,6 +2,8 @@
 
 from hotswapd.codes import Code
 
+_BAD_BODY = "400", "the body makes no sense; `param` names the field"
+
 
 class ErrorCode(Code):
     """What HTTP and the control socket answer; docs/codes.md has these texts, in this order."""
@@ -15,10 +17,10 @@ class ErrorCode(Code):
         member.status, member.meaning, member.remedy = status, meaning, ""
         return member
 
-    NOT_JSON = "not_json", "400", "the body makes no sense; `param` names the field"
-    BAD_VALUE = "bad_value", "400", "the body makes no sense; `param` names the field"
-    MISSING_FIELD = "missing_field", "400", "the body makes no sense; `param` names the field"
-    UNSUPPORTED_VALUE = "unsupported_value", "400", "the body makes no sense; `param` names the field"
+    NOT_JSON = ("not_json", *_BAD_BODY)
+    BAD_VALUE = ("bad_value", *_BAD_BODY)
+    MISSING_FIELD = ("missing_field", *_BAD_BODY)
+    UNSUPPORTED_VALUE = ("unsupported_value", *_BAD_BODY)
     UNKNOWN_FIELD = "unknown_field", "400", "no such field exists here; remove it"
     BAD_LIMIT = "bad_limit", "400", "of the control socket: the number of rows asked for is not from 1 on"
     BAD_URI = "bad_uri", "400", "of the control socket: not an adapter's address"
@@ -33,7 +35,7 @@ class ErrorCode(Code):
     FEEDBACK_OFF = "feedback_off", "404", "`rollout.feedback` is not set"
     UNKNOWN_ANSWER = "unknown_answer", "404", "no such answer is remembered, or it has its score already"
     METHOD_NOT_ALLOWED = "method_not_allowed", "405", "the page exists and takes another method"
-    NO_SUCH_GENERATION = "no_such_generation", "409", "there is nothing to go back to"
+    NO_SUCH_GENERATION = "no_such_generation", "409", "no generation has this number, or there is none to go back to"
     GENERATION_NOT_KEPT = "generation_not_kept", "409", "it is not in the store any more"
     NOT_THERE = "not_there", "409", "no adapter was seen at that address"
     NO_LANE = "no_lane", "409", "every lane still answers for an older generation; try again in a moment"
@@ -69,7 +71,7 @@ class StartCode(Code):
         "the control socket cannot be made, or something else is in its place",
         "move that, fix the directory's permissions, or set `control.socket`",
     )
-    SERVER_FAILED = "server_failed", "a server ended by itself", "look at the log"
+    SERVER_FAILED = "server_failed", "the servers did not start", "see the sentence and the log"
 
 
 class FaceError(Exception):

@@ -7,6 +7,18 @@ from hotswapd.codes import Code
 
 from .states import State
 
+_JUDGED = (
+    State.ROLLED_BACK,
+    "your program said no, or took too long",
+    "ask the program; raise `verify.command.timeout`",
+)
+_LIMIT_CROSSED = (
+    State.ROLLED_BACK,
+    "once live, its requests crossed a limit of `[verify.watch]`",
+    "look at the training run; the same bytes need `submit --again`",
+)
+_BY_HAND = State.RETIRED, "an operator pinned another generation, or promoted what was beside it"
+
 
 class Reason(Code):
     """A reason, with the state that a row has for it."""
@@ -20,42 +32,12 @@ class Reason(Code):
         member.state, member.meaning, member.remedy = state, meaning, remedy
         return member
 
-    JUDGE_REFUSED = (
-        "judge_refused",
-        State.ROLLED_BACK,
-        "your program said no, or took too long",
-        "ask the program; raise `verify.command.timeout`",
-    )
-    JUDGE_TIMEOUT = (
-        "judge_timeout",
-        State.ROLLED_BACK,
-        "your program said no, or took too long",
-        "ask the program; raise `verify.command.timeout`",
-    )
-    WATCH_NON_FINITE = (
-        "watch_non_finite",
-        State.ROLLED_BACK,
-        "once live, its requests crossed a limit of `[verify.watch]`",
-        "look at the training run; the same bytes need `submit --again`",
-    )
-    WATCH_DEGENERATE = (
-        "watch_degenerate",
-        State.ROLLED_BACK,
-        "once live, its requests crossed a limit of `[verify.watch]`",
-        "look at the training run; the same bytes need `submit --again`",
-    )
-    WATCH_ERRORS = (
-        "watch_errors",
-        State.ROLLED_BACK,
-        "once live, its requests crossed a limit of `[verify.watch]`",
-        "look at the training run; the same bytes need `submit --again`",
-    )
-    WATCH_LATENCY = (
-        "watch_latency",
-        State.ROLLED_BACK,
-        "once live, its requests crossed a limit of `[verify.watch]`",
-        "look at the training run; the same bytes need `submit --again`",
-    )
+    JUDGE_REFUSED = ("judge_refused", *_JUDGED)
+    JUDGE_TIMEOUT = ("judge_timeout", *_JUDGED)
+    WATCH_NON_FINITE = ("watch_non_finite", *_LIMIT_CROSSED)
+    WATCH_DEGENERATE = ("watch_degenerate", *_LIMIT_CROSSED)
+    WATCH_ERRORS = ("watch_errors", *_LIMIT_CROSSED)
+    WATCH_LATENCY = ("watch_latency", *_LIMIT_CROSSED)
     CANARY_WORSE = (
         "canary_worse",
         State.ROLLED_BACK,
@@ -138,16 +120,8 @@ class Reason(Code):
         State.FETCHED,
         "it was live, and does not fit the configuration any more; the base answers while it is looked at again",
     )
-    PINNED_OTHER = (
-        "pinned_other",
-        State.RETIRED,
-        "an operator pinned another generation, or promoted what was beside it",
-    )
-    AB_PROMOTED = (
-        "ab_promoted",
-        State.RETIRED,
-        "an operator pinned another generation, or promoted what was beside it",
-    )
+    PINNED_OTHER = ("pinned_other", *_BY_HAND)
+    AB_PROMOTED = ("ab_promoted", *_BY_HAND)
 
     AGAIN = "again", State.FETCHED
     RESUMED = "resumed", State.FETCHED
