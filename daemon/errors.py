@@ -3,6 +3,7 @@
 from hotswapd.codes import Code
 
 _BAD_BODY = "400", "the body makes no sense; `param` names the field"
+_BAD_FLAG = "400", "of the control socket: neither true nor false"
 
 
 class ErrorCode(Code):
@@ -27,6 +28,8 @@ class ErrorCode(Code):
     OUTSIDE_SOURCES = "outside_sources", "400", "of the control socket: the address lies in no configured source"
     BAD_GENERATION = "bad_generation", "400", "of the control socket: not the number of a generation"
     BAD_WEIGHT = "bad_weight", "400", "of the control socket: not a percentage"
+    BAD_AGAIN = ("bad_again", *_BAD_FLAG)
+    BAD_FOLLOW = ("bad_follow", *_BAD_FLAG)
     INVALID_API_KEY = "invalid_api_key", "401", "the key of `serve.api_key_file` is missing or wrong"
     MODEL_NOT_FOUND = "model_not_found", "404", "no such model"
     GENERATION_NOT_SERVED = "generation_not_served", "404", "no lane holds this generation"

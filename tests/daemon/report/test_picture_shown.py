@@ -1,4 +1,4 @@
-"""Pictures of what is live and was live."""
+"""Which pictures are shown, and that none costs a swap."""
 
 from collections.abc import Mapping
 from pathlib import Path
