@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hotswapd.daemon.answers import HistoryRow, VerdictRecord
 from hotswapd.swap.gates.spec import Verdict
 
-from .words import plain
+from .words import plain, table_of
 
 _COLOURS = {"passed": "green", "warned": "yellow", "failed": "red"}
 
@@ -41,9 +40,7 @@ def _number(value: float | None) -> str:
 
 def verdict_table(verdicts: Sequence[Verdict]) -> RenderableType:
     """Lay out what each gate found."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("gate", "outcome", "why", "numbers"):
-        table.add_column(column, overflow="fold")
+    table = table_of("gate", "outcome", "why", "numbers")
     for verdict in verdicts:
         numbers = ", ".join(f"{name} {number:.4g}" for name, number in verdict.numbers.items())
         why = f"{verdict.code}: {verdict.sentence}" if verdict.code else ""

@@ -10,33 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kits.configs import MODEL, Load
 from pydantic import ValidationError
 
-from hotswapd.daemon.config.settings import ConfigError, HubTable, LocalTable, S3Table, Settings, load_settings
-
-MODEL = '[model]\nbase = "org/model"\n'
-
-
-class Load:
-    """Writes a file and loads it."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __call__(self, text: str = MODEL, **environ: str) -> Settings:
-        self.file.write_text(text)
-        return load_settings(self.file, environ)
-
-    def problems(self, text: str = MODEL, **environ: str) -> dict[str, str]:
-        """Map each wrong key to its sentence."""
-        with pytest.raises(ConfigError) as caught:
-            self(text, **environ)
-        return {problem.key: problem.sentence for problem in caught.value.problems}
-
-
-@pytest.fixture
-def load(tmp_path: Path) -> Load:
-    return Load(tmp_path / "hotswapd.toml")
+from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
 
 
 def test_only_the_base_is_required(load: Load) -> None:
@@ -69,33 +46,8 @@ def test_only_the_base_is_required(load: Load) -> None:
     assert settings.source == ()
 
 
-def test_the_kinds_of_source_have_their_defaults(load: Load) -> None:
-    text = '[[source]]\nkind = "local"\npath = "/srv/a"\n[[source]]\nkind = "s3"\nuri = "s3://bucket/p/"\n'
-    local, s3, hub = load(MODEL + text + '[[source]]\nkind = "hub"\nrepo = "org/a"\n').source
-    assert isinstance(local, LocalTable)
-    assert (local.name, local.settle, local.rescan, local.marker) == ("/srv/a", 2.0, 15.0, "")
-    assert isinstance(s3, S3Table)
-    assert (s3.name, s3.poll, s3.region, s3.endpoint_url, s3.queue_url) == ("s3://bucket/p/", 10.0, "", "", "")
-    assert isinstance(hub, HubTable)
-    assert (hub.name, hub.revision, hub.poll, hub.token_file) == ("hf://org/a", "main", 30.0, "")
-
-
 def test_a_missing_base_is_named(load: Load) -> None:
     assert load.problems("") == {"model.base": "is required and missing"}
-
-
-def test_all_wrong_keys_are_named_at_once(load: Load) -> None:
-    text = MODEL + 'max_rank = 0\n[[source]]\nkind = "local"\npath = "/a"\n[[source]]\nkind = "s3"\nuri = "bucket"\n'
-    found = load.problems(text + "[serve]\nport = 70000\n")
-    assert set(found) == {"model.max_rank", "source[1].uri", "serve.port"}
-    assert found["source[1].uri"] == "must be s3://bucket/prefix/, not 'bucket'"
-
-
-def test_an_unknown_key_is_an_error_with_a_suggestion(load: Load) -> None:
-    assert load.problems(MODEL + "max_rnk = 3\n") == {"model.max_rnk": "there is no such key; did you mean max_rank?"}
-    source = '[[source]]\nkind = "local"\npath = "/a"\nsetle = 1\n'
-    assert load.problems(MODEL + source) == {"source[0].setle": "there is no such key; did you mean settle?"}
-    assert list(load.problems(MODEL + "[modle]\nx = 1\n")) == ["modle"]
 
 
 @pytest.mark.parametrize(
@@ -136,12 +88,6 @@ def test_an_unknown_key_is_an_error_with_a_suggestion(load: Load) -> None:
 )
 def test_a_wrong_value_is_refused_under_its_key(load: Load, table: str, key: str) -> None:
     assert list(load.problems(table)) == [key]
-
-
-def test_two_sources_of_one_name_are_refused(load: Load) -> None:
-    twice = '[[source]]\nkind = "local"\npath = "/a"\n' * 2
-    assert list(load.problems(MODEL + twice)) == ["source[1].name"]
-    assert len(load(MODEL + twice + 'name = "other"\n').source) == 2
 
 
 def test_the_environment_overrides_the_file(load: Load) -> None:
