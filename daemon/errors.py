@@ -1,5 +1,81 @@
 """How the daemon says no: one sentence for a person, a code for a program, a status for HTTP."""
 
+from hotswapd.codes import Code
+
+_BAD_BODY = "400", "the body makes no sense; `param` names the field"
+_BAD_FLAG = "400", "of the control socket: neither true nor false"
+
+
+class ErrorCode(Code):
+    """What HTTP and the control socket answer; docs/codes.md has these texts, in this order."""
+
+    status: str
+
+    def __new__(cls, code: str, status: str, meaning: str) -> "ErrorCode":
+        """Make a member; `status` is empty if there may be several."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.status, member.meaning, member.remedy = status, meaning, ""
+        return member
+
+    NOT_JSON = ("not_json", *_BAD_BODY)
+    BAD_VALUE = ("bad_value", *_BAD_BODY)
+    MISSING_FIELD = ("missing_field", *_BAD_BODY)
+    UNSUPPORTED_VALUE = ("unsupported_value", *_BAD_BODY)
+    UNKNOWN_FIELD = "unknown_field", "400", "no such field exists here; remove it"
+    BAD_LIMIT = "bad_limit", "400", "of the control socket: the number of rows asked for is not from 1 on"
+    BAD_URI = "bad_uri", "400", "of the control socket: not an adapter's address"
+    OUTSIDE_SOURCES = "outside_sources", "400", "of the control socket: the address lies in no configured source"
+    BAD_GENERATION = "bad_generation", "400", "of the control socket: not the number of a generation"
+    BAD_WEIGHT = "bad_weight", "400", "of the control socket: not a percentage"
+    BAD_AGAIN = ("bad_again", *_BAD_FLAG)
+    BAD_FOLLOW = ("bad_follow", *_BAD_FLAG)
+    INVALID_API_KEY = "invalid_api_key", "401", "the key of `serve.api_key_file` is missing or wrong"
+    MODEL_NOT_FOUND = "model_not_found", "404", "no such model"
+    GENERATION_NOT_SERVED = "generation_not_served", "404", "no lane holds this generation"
+    NO_CANARY = "no_canary", "404", "no canary runs now"
+    NOT_FOUND = "not_found", "404", "no such page"
+    FEEDBACK_OFF = "feedback_off", "404", "`rollout.feedback` is not set"
+    UNKNOWN_ANSWER = "unknown_answer", "404", "no such answer is remembered, or it has its score already"
+    METHOD_NOT_ALLOWED = "method_not_allowed", "405", "the page exists and takes another method"
+    NO_SUCH_GENERATION = "no_such_generation", "409", "no generation has this number, or there is none to go back to"
+    GENERATION_NOT_KEPT = "generation_not_kept", "409", "it is not in the store any more"
+    NOT_THERE = "not_there", "409", "no adapter was seen at that address"
+    NO_LANE = "no_lane", "409", "every lane still answers for an older generation; try again in a moment"
+    ALREADY_LIVE = "already_live", "409", "it is live already"
+    ROLLOUT_RUNS = "rollout_runs", "409", "a rollout is under way: promote or stop it first"
+    NO_ROLLOUT = "no_rollout", "409", "no rollout is under way"
+    BODY_TOO_LARGE = "body_too_large", "413", "larger than any prompt; 400 on the control socket"
+    QUEUE_FULL = "queue_full", "429", "`serve.max_queue` requests wait; try again in a moment"
+    LANE_FAILED = "lane_failed", "500", "the lane failed this request"
+    INTERNAL_ERROR = "internal_error", "500", "a defect of hotswapd; the log has the traceback"
+    NOT_READY = "not_ready", "503", "the daemon is still starting, or it is stopping"
+    BUSY = "busy", "503", "the worker is busy with a candidate; try again in a moment"
+    LEDGER_DOWN = "ledger_down", "503", "the ledger cannot be written; `hotswapd status` says why"
+    RESIDENT_LOST = "resident_lost", "503", "the device failed; the daemon restarts"
+    HTTP_ERROR = "http_error", "", "any other status"
+
+
+class StartCode(Code):
+    """Why the daemon cannot listen: it exits with status 75."""
+
+    ADDRESS_IN_USE = (
+        "address_in_use",
+        "`serve.host` and `serve.port` cannot be listened on",
+        "stop what listens there, or set another port",
+    )
+    ALREADY_RUNNING = (
+        "already_running",
+        "another hotswapd answers on the control socket",
+        "stop it, or set `control.socket`",
+    )
+    SOCKET_UNUSABLE = (
+        "socket_unusable",
+        "the control socket cannot be made, or something else is in its place",
+        "move that, fix the directory's permissions, or set `control.socket`",
+    )
+    SERVER_FAILED = "server_failed", "the servers did not start", "see the sentence and the log"
+
 
 class FaceError(Exception):
     """Base of the leaves below: one sentence for a person, `code` for a program, `status` for HTTP."""
@@ -13,7 +89,7 @@ class FaceError(Exception):
 
 
 class BadRequest(FaceError):
-    """What was asked makes no sense here. `param` names the field at fault, empty when it is none."""
+    """The request makes no sense here. `param` names the field at fault, empty if no single field is."""
 
     status = 400
 

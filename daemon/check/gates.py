@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
 from hotswapd.daemon.config.settings import LANES_FOR_A_JUDGE, Settings
+from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.gates.from_config import make_spec, require_readable
 from hotswapd.daemon.gates.judge import Judge
 from hotswapd.loaders.store.store import digest_of
@@ -16,8 +18,6 @@ from hotswapd.swap.errors import RolledBack
 from hotswapd.swap.gates.spec import Verdict
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.gates.verifier import Verifier
-from hotswapd.swap.lanes.sizes import EngineSpec
-from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
 
 
@@ -57,26 +57,8 @@ def _ask_the_judge(
 @contextmanager
 def _engine(settings: Settings) -> Iterator[Engine]:
     """Load the base as the daemon does; lanes are started only for a judge."""
-    model, serve = settings.model, settings.serve
-    spec = ResidentSpec(
-        base=model.base,
-        revision=model.revision,
-        dtype=model.dtype,
-        device=model.device,
-        max_rank=model.max_rank,
-        target_modules=model.target_modules,
-        attn_implementation=model.attn_implementation,
-        base_models=settings.admission.base_models,
-        images=LANES_FOR_A_JUDGE + 1,
-    )
-    resident = Resident.open(spec)
-    sizes = EngineSpec(
-        lanes=LANES_FOR_A_JUDGE,
-        context_tokens=serve.context_tokens,
-        cache_tokens=serve.cache_tokens,
-        batch_tokens=serve.batch_tokens,
-        compile=False,
-    )
+    resident = Resident.open(replace(resident_spec(settings), images=LANES_FOR_A_JUDGE + 1))
+    sizes = replace(engine_spec(settings), lanes=LANES_FOR_A_JUDGE, compile=False)
     engine = Engine(resident, sizes)
     try:
         yield engine

@@ -1,1 +1,1 @@
-"""What is configured: TOML, the environment, and every sentence about a wrong key."""
+"""The configuration: TOML, the environment, and every sentence about a wrong key."""

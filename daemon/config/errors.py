@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: a key and a sentence each, never a stack trace."""
+"""What is wrong with a configuration: a key and a sentence for each mistake, never a stack trace."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-_KINDS = ("local", "s3", "hub")
+from hotswapd.loaders import KINDS
+
 _LONGEST_VALUE = 60
 
 
@@ -19,7 +20,7 @@ class Problem:
     sentence: str
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Write it in one line."""
         return f"{self.key}: {self.sentence}"
 
 
@@ -32,7 +33,7 @@ class ConfigError(Exception):
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> "ConfigError":
-        """Make one of at least one problem."""
+        """Make an error of at least one problem."""
         return cls(problems[0].key, problems[0].sentence, *problems[1:])
 
     @property
@@ -47,7 +48,7 @@ class ConfigError(Exception):
 
 
 def problems_of(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
-    """Put pydantic's findings in our words, in its order."""
+    """Put the findings of pydantic into our words, in its order."""
     return [Problem(_key(entry["loc"]), _sentence(entry, root)) for entry in error.errors(include_url=False)]
 
 
@@ -56,7 +57,7 @@ def _key(loc: Iterable[Any]) -> str:
     for part in loc:
         if isinstance(part, int):
             key += f"[{part}]"
-        elif not (after_index and part in _KINDS):  # the kind of a source is no part of its address
+        elif not (after_index and part in KINDS):  # the kind of a source is not part of its key
             key += f".{part}" if key else str(part)
         after_index = isinstance(part, int)
     return key
@@ -69,10 +70,10 @@ def _sentence(entry: Any, root: type[BaseModel]) -> str:
         case "extra_forbidden":
             return _unknown(entry["loc"], root)
         case "union_tag_invalid" | "union_tag_not_found":
-            return f"kind must be one of {', '.join(_KINDS)}"
+            return f"kind must be one of {', '.join(KINDS)}"
         case "model_type":
             return f"must be a table, not {_shown(entry['input'])}"
-    said = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    said = str(entry["msg"]).replace("Input should be", "must be")
     return f"{said}, not {_shown(entry['input'])}"
 
 
@@ -84,7 +85,8 @@ def _shown(value: Any) -> str:
 def _unknown(loc: Sequence[Any], root: type[BaseModel]) -> str:
     known = _fields_at(loc[:-1], root)
     near = difflib.get_close_matches(str(loc[-1]), known, n=1)
-    return "there is no such key" + (f"; {near[0]} is meant?" if near else f"; there are {', '.join(known) or 'none'}")
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known) or 'none'}"
+    return f"there is no such key; {hint}"
 
 
 def _fields_at(loc: Sequence[Any], root: type[BaseModel]) -> list[str]:
@@ -93,7 +95,7 @@ def _fields_at(loc: Sequence[Any], root: type[BaseModel]) -> list[str]:
     for part in loc:
         if part in here.model_fields:
             here = _table_in(here.model_fields[part].annotation) or here
-        elif part in _KINDS:
+        elif part in KINDS:
             here = next(table for table in _tables(root) if part in get_args(table.model_fields["kind"].annotation))
     return list(here.model_fields)
 

@@ -5,19 +5,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from .tables import Count, Number, Seconds, Table
+from .tables import Count, Limit, Number, Seconds, Table, wrong
 
 Percent = Annotated[float, Number, Field(gt=0, le=100)]
 Level = Annotated[float, Number, Field(gt=0, le=0.5)]
-Ratio = Annotated[float, Number, Field(ge=0)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
 WHOLE = 100.0
 
 
 class Rollout(Table):
-    """``[rollout]``: at once, by a canary that is decided by what it does, or side by side until somebody decides.
+    """``[rollout]``: at once, by a canary that is judged by what it does, or side by side until somebody decides.
 
-    A limit of 0 is off; `max_logprob_drop` is in nats a token.
+    A limit of 0 is off. Weights and steps are percentages of new requests, `max_logprob_drop` is in nats a token.
     """
 
     mode: Literal["replace", "canary", "ab"] = "replace"
@@ -29,25 +28,25 @@ class Rollout(Table):
     header: HeaderName = "X-Hotswapd-User"
     feedback: bool = False
     significance: Level = 0.01
-    max_latency_ratio: Ratio = 1.5
-    max_length_ratio: Ratio = 2.0
-    max_logprob_drop: Ratio = 0.5
+    max_latency_ratio: Limit = 1.5
+    max_length_ratio: Limit = 2.0
+    max_logprob_drop: Limit = 0.5
 
     @model_validator(mode="after")
     def _rise(self) -> Self:
         if any(after <= before for before, after in pairwise(self.steps)):
-            raise ValueError("steps must rise, as in [5, 25, 100]")
+            raise wrong("steps must rise, as in [5, 25, 100]")
         if self.steps and self.steps[-1] != WHOLE:
-            raise ValueError("steps must end with 100, which is the promotion")
+            raise wrong("steps must end with 100, which is the promotion")
         if self.steps and self.steps[0] == WHOLE:
-            raise ValueError('steps must have one below 100; mode = "replace" does without')
+            raise wrong('steps must have one below 100; mode = "replace" does without')
         if not self.steps and self.mode == "canary" and self.weight == WHOLE:
-            raise ValueError("weight must be below 100: nothing would be left to compare with")
+            raise wrong("weight must be below 100: nothing would be left to compare with")
         return self
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """The percentages at which a candidate is compared, before it gets everything."""
+        """The percentages at which a candidate is compared before it gets everything."""
         if self.mode == "canary" and self.steps:
             return self.steps[:-1]
         return (self.weight,)

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -27,14 +28,14 @@ __all__ = ["ConfigError", "HubTable", "LocalTable", "Problem", "S3Table", "Setti
 
 PREFIX = "HOTSWAPD_"
 LANES_FOR_A_JUDGE = 2
-"""The live generation's, and one that serves the candidate to its judge and then goes live with it."""
+"""One for the live generation, and one that serves the candidate to its judge and then goes live with it."""
 LANES_BESIDE_A_CANARY = 3
-"""The same, and the canary's, when a newer candidate is judged while it runs."""
+"""The same two, and one for the canary while a newer candidate is judged."""
 SourceTable = Annotated[LocalTable | S3Table | HubTable, Field(discriminator="kind")]
 
 
 class Settings(BaseSettings):
-    """All that can be set. Frozen: a reload makes a new one."""
+    """Everything that can be set. Frozen: a reload makes a new one."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
@@ -57,7 +58,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values only from the call: `load_settings` says where they come from."""
+        """Take values only from the call; `load_settings` brings its own sources."""
         return (init_settings,)
 
     @model_validator(mode="after")
@@ -85,15 +86,22 @@ class Settings(BaseSettings):
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the file, if any, then `environ` over it. Raises ConfigError with every key that is wrong."""
-    values = _merge({"model": {}}, _merge(_read(path) if path else {}, _from_environment(environ)))
+    """Read the file, if any, and `environ` over it, table by table. Raises ConfigError with every key that is wrong."""
+    file = InitSettingsSource(Settings, _read(path) if path else {})
+    without_a_base = InitSettingsSource(Settings, {"model": {}})  # so that the key at fault is model.base
+    sources = (_environment(environ), file, without_a_base)
+    built: dict[str, Any] = {"_build_sources": (sources, {})}  # unpacked, since mypy knows only the fields of a model
     try:
-        return Settings(**values)
+        return Settings(**built)
     except ValidationError as error:
         raise ConfigError.of(problems_of(error, Settings)) from None
+    except SettingsError as error:
+        key = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), PREFIX)
+        raise ConfigError(key, f"the environment variable {PREFIX}{key.upper()}… must hold JSON") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Read the file; the library's own source would take a missing one for an empty one, and read no pipe."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -102,16 +110,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(str(path), f"the file is not TOML: {error}") from None
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+def _environment(environ: Mapping[str, str]) -> EnvSettingsSource:
     ours = {key.lower(): value for key, value in environ.items() if key.upper().startswith(PREFIX)}
     _refuse_unknown_tables(ours)
     source = EnvSettingsSource(Settings, case_sensitive=False, env_prefix=PREFIX, env_nested_delimiter="__")
     source.env_vars = ours
-    try:
-        return source()
-    except SettingsError as error:
-        key = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), PREFIX)
-        raise ConfigError(key, f"the environment variable {PREFIX}{key.upper()}… must hold JSON") from None
+    return source
 
 
 def _refuse_unknown_tables(ours: Mapping[str, str]) -> None:
@@ -120,13 +124,4 @@ def _refuse_unknown_tables(ours: Mapping[str, str]) -> None:
         table, nested, _ = name.removeprefix(PREFIX.lower()).partition("__")
         if nested and table not in Settings.model_fields:
             known = ", ".join(Settings.model_fields)
-            raise ConfigError(table, f"the environment variable {name.upper()} names no table; there are {known}")
-
-
-def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay `above` over `below`, table by table."""
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
+            raise ConfigError(table, f"the environment variable {name.upper()} names no table; the tables are {known}")

@@ -8,37 +8,37 @@ from pydantic import AfterValidator, model_validator
 
 from hotswapd.loaders.uri import is_bucket
 
-from .tables import AbsolutePath, Name, OptionalFile, Positive, Seconds, Table
+from .tables import AbsolutePath, Name, OptionalFile, Positive, Seconds, Table, wrong
 
 
 def _file_name(value: str) -> str:
     if value in {".", ".."} or "/" in value or "\0" in value:
-        raise ValueError("must be a file name without a slash")
+        raise wrong("must be a file name without a slash")
     return value
 
 
 def _address(value: str) -> str:
     if value and not re.fullmatch(r"https?://[^/\s]+.*", value):
-        raise ValueError("must begin with http:// or https://")
+        raise wrong("must begin with http:// or https://")
     return value
 
 
 def _prefix(value: str) -> str:
     scheme, _, rest = value.partition("://")
     if scheme != "s3" or not is_bucket(rest.partition("/")[0]):
-        raise ValueError("must be s3://bucket/prefix/")
+        raise wrong("must be s3://bucket/prefix/")
     return value
 
 
 def _account(value: str) -> str:
     if value and not re.fullmatch(r"\d{12}", value):
-        raise ValueError("must be an AWS account number of 12 digits")
+        raise wrong("must be an AWS account number of 12 digits")
     return value
 
 
 def _repository(value: str) -> str:
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", value):
-        raise ValueError("must be organisation/name")
+        raise wrong("must be organisation/name")
     return value
 
 
@@ -60,7 +60,7 @@ class _Named(Table):
 
 
 class LocalTable(_Named):
-    """A folder on this machine, watched with all adapters up to four levels below it; times in seconds."""
+    """A folder on this machine, watched with every adapter up to four levels below it; times in seconds."""
 
     kind: Literal["local"]
     path: AbsolutePath

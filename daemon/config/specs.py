@@ -1,11 +1,14 @@
-"""From the configuration to what the resident and its engine are made of."""
+"""From the configuration to what the resident and its engine take: their fields, written once.
+
+Imports torch, through the engine: only those who load a model import this.
+"""
 
 from hotswapd.swap.lanes.sizes import EngineSpec
 from hotswapd.swap.resident.base import ResidentSpec
 
 from .settings import Settings
 
-_LANES_AND = 2  # images beside the lanes': one for a candidate, one for the previous generation
+_BESIDE_LANES = 2  # images beside those of the lanes: one for a candidate, one for the previous generation
 
 
 def resident_spec(settings: Settings) -> ResidentSpec:
@@ -20,7 +23,7 @@ def resident_spec(settings: Settings) -> ResidentSpec:
         target_modules=model.target_modules,
         attn_implementation=model.attn_implementation,
         base_models=settings.admission.base_models,
-        images=settings.serve.lanes + _LANES_AND,
+        images=settings.serve.lanes + _BESIDE_LANES,
     )
 
 

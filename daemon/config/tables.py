@@ -6,22 +6,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 ALL_LINEAR = "all-linear"
 # sun_path of a Unix socket holds 108 bytes with the final zero.
 _SOCKET_BYTES = 107
 
 
+def wrong(sentence: str) -> PydanticCustomError:
+    """Make the error that a validator raises: pydantic adds no words of its own to this one."""
+    return PydanticCustomError("wrong", "{sentence}", {"sentence": sentence})
+
+
 def _no_bool(value: Any) -> Any:
-    """Refuse TOML's true, which is no number, though Python's is."""
+    """Refuse true and false, which are numbers in Python and not in TOML."""
     if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004 - pydantic only takes a ValueError as an answer
+        raise wrong("must be a number")
     return value
 
 
 def _absolute(path: Path) -> Path:
     if not path.is_absolute():
-        raise ValueError("must be an absolute path")
+        raise wrong("must be an absolute path")
     return path
 
 
@@ -34,6 +40,8 @@ Count = Annotated[int, Number, Field(ge=1)]
 Amount = Annotated[int, Number, Field(ge=0)]
 Seconds = Annotated[float, Number, Field(ge=0)]
 Positive = Annotated[float, Number, Field(gt=0)]
+Limit = Annotated[float, Number, Field(ge=0)]
+"""What a measured number must not exceed, in the unit of that number; 0 turns the limit off."""
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 OptionalFile = Annotated[str, AfterValidator(_absolute_or_empty)]
@@ -47,17 +55,17 @@ class Table(BaseModel):
 
 def _device(value: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
-        raise ValueError("must be auto, cpu, cuda or cuda:N")
+        raise wrong("must be auto, cpu, cuda or cuda:N")
     return value
 
 
 def _switch(value: Any) -> Any:
-    """Read a truth value from text, since an environment variable can hold nothing else."""
+    """Read a truth value from text: an environment variable holds nothing else."""
     return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _from_text(value: Any) -> Any:
-    """Read a list from text, since an environment variable can hold nothing else."""
+    """Read a list from text: an environment variable holds nothing else."""
     try:
         return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
     except ValueError:
@@ -70,11 +78,11 @@ def _modules(value: Any) -> Any:
         return value
     if isinstance(value, (list, tuple)) and value and all(isinstance(name, str) and name for name in value):
         return tuple(value)
-    raise ValueError(f'must be "{ALL_LINEAR}" or a list of module names')
+    raise wrong(f'must be "{ALL_LINEAR}" or a list of module names')
 
 
 class Model(Table):
-    """``[model]``: the base model and the slots that are made in it."""
+    """``[model]``: the base model, and the slots that are made in it."""
 
     base: Name
     revision: Name = "main"
@@ -95,12 +103,12 @@ class Admission(Table):
 
 def _two_lanes(count: int) -> int:
     if count < 2:
-        raise ValueError("must be at least 2: one for what is live and one for what is to be")
+        raise wrong("must be at least 2: one for what is live and one for what is to be")
     return count
 
 
 class Serve(Table):
-    """``[serve]``: where and how requests are answered. `port` 0 takes a free one."""
+    """``[serve]``: where and how requests are answered; `max_drain` in seconds. `port` 0 takes a free one."""
 
     host: Name = "127.0.0.1"
     port: Annotated[int, Number, Field(ge=0, le=65535)] = 8080
@@ -122,7 +130,7 @@ class State(Table):
 
 def _fits_a_socket(path: Path) -> Path:
     if len(str(path).encode()) > _SOCKET_BYTES:
-        raise ValueError(f"must be at most {_SOCKET_BYTES} bytes long, as Unix sockets are")
+        raise wrong(f"must be at most {_SOCKET_BYTES} bytes long, as Unix sockets are")
     return path
 
 
@@ -133,7 +141,7 @@ class Control(Table):
 
 
 class Log(Table):
-    """``[log]``: how much is said, and in which form."""
+    """``[log]``: how much is logged, and in which form."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"

@@ -1,11 +1,11 @@
-"""``[verify]`` and its tables: what a candidate must show before it goes live, and for a while after."""
+"""``[verify]`` and its tables: what a candidate must show before it goes live, and for a while afterwards."""
 
 import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from .tables import AbsolutePath, Count, Name, Number, Positive, Seconds, Table
+from .tables import AbsolutePath, Count, Limit, Name, Number, Positive, Seconds, Table, wrong
 
 Share = Annotated[float, Number, Field(ge=0, le=1)]
 LogProbability = Annotated[float, Number, Field(le=0)]
@@ -15,7 +15,7 @@ def _pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(f"must be a regular expression ({error})") from None
+        raise wrong(f"must be a regular expression ({error})") from None
     return text
 
 
@@ -35,18 +35,18 @@ class Probe(Table):
     expect: Annotated[str, AfterValidator(_pattern)] = ""
     contains: str = ""
     answer: str = ""
-    max_perplexity: Seconds = 0.0
+    max_perplexity: Limit = 0.0
     min_logprob: LogProbability | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if bool(self.prompt) == bool(self.messages):
-            raise ValueError("must have either prompt or messages")
+            raise wrong("must have either prompt or messages")
         scored = bool(self.max_perplexity) or self.min_logprob is not None
         if not (self.expect or self.contains or scored):
-            raise ValueError("must have one of expect, contains, max_perplexity and min_logprob")
+            raise wrong("must have one of expect, contains, max_perplexity and min_logprob")
         if scored != bool(self.answer):
-            raise ValueError("must have an answer where it has max_perplexity or min_logprob, and only there")
+            raise wrong("must have an answer where it has max_perplexity or min_logprob, and only there")
         return self
 
 
@@ -67,9 +67,9 @@ class Command(Table):
 
 
 class Watch(Table):
-    """``[verify.watch]``: what the live generation's requests may look like; 0 seconds watches nothing.
+    """``[verify.watch]``: what the requests of the live generation may look like; 0 seconds watches nothing.
 
-    A share above its limit brings the last good generation back: 0 lets none pass, and 1 is off.
+    A share above its limit brings the last good generation back: a limit of 0 allows none, and 1 is off.
     """
 
     seconds: Seconds = 600.0
@@ -77,22 +77,25 @@ class Watch(Table):
     max_non_finite: Share = 0.0
     max_degenerate: Share = 0.5
     max_errors: Share = 0.2
-    max_latency_ratio: Seconds = 5.0
+    max_latency_ratio: Limit = 5.0
 
 
 class Verify(Table):
-    """``[verify]``: the gates that are always there, and those that the operator adds. A limit of 0 is off."""
+    """``[verify]``: the built-in gates, and those that the operator adds; times in seconds. A limit of 0 is off.
+
+    `max_logit` is an absolute value, `max_loss` is in nats a token above the base, growth and ratio are factors.
+    """
 
     timeout: Positive = 600.0
     turn_tokens: Count = 128
     max_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.1
-    max_logit: Seconds = 1e4
-    max_logit_growth: Seconds = 100.0
+    max_logit: Limit = 1e4
+    max_logit_growth: Limit = 100.0
     max_same_token: Share = 0.7
-    max_loss: Seconds = 0.5
+    max_loss: Limit = 0.5
     no_change: Literal["warn", "refuse", "allow"] = "warn"
-    max_update_ratio: Seconds = 50.0
-    max_update_growth: Seconds = 20.0
+    max_update_ratio: Limit = 50.0
+    max_update_growth: Limit = 20.0
     outgrown: Literal["warn", "refuse"] = "warn"
     probe: tuple[Probe, ...] = ()
     dataset: Dataset | None = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hotswapd.daemon.answers import Action, HistoryRow
 from hotswapd.daemon.serve.face import Face
 
 
@@ -27,11 +28,11 @@ class ControlFace(Face, Protocol):
         """Return what ``GET /status`` answers."""
         ...
 
-    def history(self, limit: int) -> list[dict[str, Any]]:
+    def history(self, limit: int) -> list[HistoryRow]:
         """Return at most `limit` swaps, newest first."""
         ...
 
-    def actions(self, limit: int) -> list[dict[str, Any]]:
+    def actions(self, limit: int) -> list[Action]:
         """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""
         ...
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from hotswapd.daemon.answers import Action, HistoryRow
 from hotswapd.daemon.errors import FaceError, NotReady
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger
@@ -49,11 +50,11 @@ class Operator:
         """Return what the status page shows."""
         return self.views.overview()
 
-    def history(self, limit: int) -> list[dict[str, Any]]:
+    def history(self, limit: int) -> list[HistoryRow]:
         """Return at most `limit` swaps, newest first."""
         return self.views.history(limit)
 
-    def actions(self, limit: int) -> list[dict[str, Any]]:
+    def actions(self, limit: int) -> list[Action]:
         """Return at most `limit` things that operators asked for, newest first."""
         return self.views.actions(limit)
 

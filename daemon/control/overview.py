@@ -66,4 +66,4 @@ def _refusal(row: Row) -> dict[str, Any]:
 
 
 def _action(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {"at": moment(one["at"]), "action": one["action"], "argument": one["argument"], "result": one["result"]}
+    return {"at": one["at"], "action": one["action"], "argument": one["argument"], "result": one["result"]}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hotswapd.daemon.answers import QueueEntry
 from hotswapd.daemon.engines.protocol import Loaded
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.ledger.moment import moment
@@ -48,7 +49,7 @@ def _lanes(loaded: Iterable[Loaded]) -> list[Mapping[str, int]]:
     return [{"generation": one.number, "active": one.active, "waiting": one.waiting} for one in loaded]
 
 
-def _queue(rows: Iterable[Row], sources: Sources) -> list[dict[str, Any]]:
+def _queue(rows: Iterable[Row], sources: Sources) -> list[QueueEntry]:
     """Describe what waits; what only waits for its source's next scan is tried then."""
     scans = {watch.source.name: watch.health.next_scan for watch in sources}
     lines = []

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from hotswapd.daemon.answers import Action, HistoryRow
 from hotswapd.daemon.ledger.ledger import Ledger
-from hotswapd.daemon.ledger.moment import moment
 from hotswapd.daemon.pipeline.sources import Sources
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.report.picture import Pictures
@@ -33,15 +33,15 @@ class Views:
         """Return what the status page shows."""
         return overview(self.status(), self.ledger, self.pictures.shown)
 
-    def history(self, limit: int) -> list[dict[str, Any]]:
+    def history(self, limit: int) -> list[HistoryRow]:
         """Return at most `limit` swaps, newest first."""
         with ledger_needed():
             return [row.history() for row in self.ledger.rows.history(limit)]
 
-    def actions(self, limit: int) -> list[dict[str, Any]]:
+    def actions(self, limit: int) -> list[Action]:
         """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""
         with ledger_needed():
-            return [one | {"at": moment(one["at"])} for one in self.ledger.actions.newest(limit)]
+            return self.ledger.actions.newest(limit)
 
     def exposition(self) -> bytes:
         """Return what ``GET /metrics`` answers, in Prometheus' text format."""

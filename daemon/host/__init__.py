@@ -1,1 +1,1 @@
-"""What the operating system hears and says: signals, sockets, systemd, logs, exit codes."""
+"""What the daemon and the operating system exchange: signals, sockets, systemd, logs, exit codes."""

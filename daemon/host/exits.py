@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a command's exit status says."""
+    """How a command ended."""
 
     FINE = 0
     USAGE = 2

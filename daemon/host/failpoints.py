@@ -1,8 +1,8 @@
 """Named places where a test makes the real daemon hang, die or meet a broken device.
 
-Nothing happens unless the environment says so: ``HOTSWAPD_FAILPOINT=verify=kill@/tmp/now`` kills the process at the
-place ``verify`` as soon as the file is there. The file is taken away first, so that each file works once. A number in
-it says how often the place is passed before that. With ``*`` for the place, the file's first word names it.
+Nothing happens unless the environment asks for it: ``HOTSWAPD_FAILPOINT=verify=kill@/tmp/now`` kills the process at the
+place ``verify`` as soon as the file exists. The file is removed first, so that each file works once. A number in it is
+how often the place is passed before that. With ``*`` for the place, the first word of the file names it.
 """
 
 import os
@@ -15,7 +15,7 @@ VARIABLE, ANY = "HOTSWAPD_FAILPOINT", "*"
 
 
 def failpoint(name: str) -> None:
-    """Do here what the environment asks for. May hang, end the process, or raise RuntimeError or MemoryError."""
+    """Do what the environment asks for here. May hang, end the process, or raise RuntimeError or MemoryError."""
     place, _, rest = os.environ.get(VARIABLE, "").partition("=")
     if place not in (name, ANY):
         return
@@ -25,7 +25,7 @@ def failpoint(name: str) -> None:
 
 
 def _is_due(file: Path, name: str, place: str) -> bool:
-    """Look into the file: whose turn it is, and how often it is still to be let through."""
+    """Tell from the file whether it is the turn of this place, and whether it was passed often enough."""
     try:
         words = file.read_text().split()
         if place == ANY and words.pop(0) != name:
@@ -33,7 +33,7 @@ def _is_due(file: Path, name: str, place: str) -> bool:
         more = int(words[0]) if words else 0
         file.unlink()
     except (OSError, ValueError, IndexError):
-        return False  # not yet, or done already
+        return False  # not yet, or already done
     if more:
         file.write_text(f"{name if place == ANY else ''} {more - 1}")
     return not more
@@ -56,7 +56,7 @@ def _break_device() -> None:
 
 
 def _assert_on_device() -> None:
-    """Make a kernel fail, after which every call of this process on the device fails: needs CUDA."""
+    """Make a kernel fail, after which every call of this process on the device fails. Needs CUDA."""
     import torch
 
     place = torch.full((1,), 1 << 20, device="cuda")

@@ -1,4 +1,4 @@
-"""One line per event: JSON for machines, colours for a terminal, and every library's lines in the same form."""
+"""One line for each event: JSON for machines, colours for a terminal; the lines of libraries have the same form."""
 
 import logging
 import re
@@ -15,7 +15,7 @@ _SECRET_KEYS = frozenset({"token", "api_key", "authorization", "password", "secr
 _SECRET_TEXT = re.compile(
     r"\bhf_[A-Za-z0-9]{8,}|(?<=Bearer )\S+|(?<=X-Amz-Signature=)\w+|(?<=X-Amz-Credential=)[^&\s]+"
 )
-# They tell a line per request, or what only their authors want to know.
+# They log a line for each request, or what only their authors want to know.
 _TOO_TALKATIVE = (
     "botocore",
     "boto3",

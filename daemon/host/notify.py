@@ -1,7 +1,7 @@
-"""What the daemon tells its service manager: datagrams on ``$NOTIFY_SOCKET``, as sd_notify(3) says.
+"""What the daemon tells its service manager: datagrams on ``$NOTIFY_SOCKET``, as in sd_notify(3).
 
-Own code, since the protocol is lines in a datagram: the pure Python packages for it know neither MONOTONIC_USEC nor
-sockets in the abstract namespace, and the binding to libsystemd needs its headers and a compiler.
+Written by hand, since the protocol is lines in a datagram: the pure Python packages for it know neither MONOTONIC_USEC
+nor sockets in the abstract namespace, and the binding to libsystemd needs its headers and a compiler.
 """
 
 import os
@@ -16,10 +16,10 @@ _MICRO = 1_000_000
 
 
 class Notify:
-    """Tells the service manager, or nobody where there is none. Legal on any thread; never raises, never waits."""
+    """Tells the service manager, if there is one. Legal on any thread; never raises, never waits."""
 
     def __init__(self, address: str = "", watchdog: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
-        """`address` is that of the datagram socket, `watchdog` the seconds within which a ping must come, or 0.
+        """`address` is that of the datagram socket, `watchdog` the seconds within which a ping must come, 0 for none.
 
         `clock` must be CLOCK_MONOTONIC, which the service manager compares with its own.
         """
@@ -35,28 +35,28 @@ class Notify:
         return cls(environ.get("NOTIFY_SOCKET", ""), _watchdog(environ))
 
     def status(self, sentence: str) -> None:
-        """Say in one line what the daemon is at; nothing is sent when it is what was said last."""
+        """Report in one line what the daemon is doing; send nothing if the line has not changed."""
         if sentence != self._status:
             self._send(f"STATUS={self._say(sentence)}")
 
     def working(self, sentence: str, seconds: float) -> None:
-        """Say what start-up is at, and that it may take so many seconds more: it is not stuck before."""
+        """Report what start-up is doing, and ask for so many seconds more before it counts as stuck."""
         self._send(f"STATUS={self._say(sentence)}", f"EXTEND_TIMEOUT_USEC={int(seconds * _MICRO)}")
 
     def extend(self, seconds: float) -> None:
-        """Ask for so many seconds more, for what is under way."""
+        """Ask for so many seconds more for what is under way."""
         self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * _MICRO)}")
 
     def ready(self, sentence: str) -> None:
-        """Say that requests are answered, after a start or a reload."""
+        """Report that requests are answered, after a start or a reload."""
         self._send("READY=1", f"STATUS={self._say(sentence)}")
 
     def reloading(self) -> None:
-        """Say that the configuration is read again; `ready` must follow, also when it is refused."""
+        """Report that the configuration is read again; `ready` must follow, even if it is refused."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={int(self._clock() * _MICRO)}")
 
     def stopping(self, sentence: str, seconds: float) -> None:
-        """Say that the daemon is about to end, within so many seconds."""
+        """Report that the daemon ends within so many seconds."""
         self._send("STOPPING=1", f"STATUS={self._say(sentence)}", f"EXTEND_TIMEOUT_USEC={int(seconds * _MICRO)}")
 
     def alive(self) -> None:
@@ -66,7 +66,7 @@ class Notify:
 
     def _say(self, sentence: str) -> str:
         self._status = sentence
-        return " ".join(sentence.split())  # a line's end would begin another variable
+        return " ".join(sentence.split())  # the end of a line would begin another variable
 
     def _send(self, *lines: str) -> None:
         if not self._address:
@@ -83,7 +83,7 @@ class Notify:
 
 
 def _watchdog(environ: Mapping[str, str]) -> float:
-    """Return the watchdog's seconds; 0 when there is none, or it is meant for another process."""
+    """Return the period of the watchdog in seconds; 0 if there is none, or if it is for another process."""
     period, process = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
     if not period.isdecimal() or (process and process != str(os.getpid())):
         return 0.0

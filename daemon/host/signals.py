@@ -1,4 +1,4 @@
-"""Signals and other threads' calls, turned into values that the main thread waits for."""
+"""Signals and wake-ups from other threads, turned into values that the main thread waits for."""
 
 import select
 import signal
@@ -10,8 +10,8 @@ _WAKE = 0
 
 
 class Signals:
-    """Made on the main thread. A handler that runs between two byte codes must not take a lock, so there is none:
-    the interpreter writes the signal's number into a socket, and the main thread reads it.
+    """Made on the main thread. A handler runs between two byte codes and must not take a lock, so none does anything:
+    the interpreter writes the number of the signal into a socket, and the main thread reads it.
     """
 
     def __init__(self, wanted: Iterable[signal.Signals]) -> None:
@@ -20,10 +20,10 @@ class Signals:
         self._writer.setblocking(False)
         self._before = {one: signal.signal(one, _nothing) for one in wanted}
         self._old_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._before)  # what came before now comes now
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._before)  # those that came before arrive now
 
     def wait(self, seconds: float) -> set[int]:
-        """Return the signals that have come; empty after the seconds or after `wake`."""
+        """Return the signals that have come; an empty set after the seconds, or after `wake`."""
         ready, _, _ = select.select([self._reader], [], [], seconds)
         return set(self._reader.recv(4096)) - {_WAKE} if ready else set()
 
@@ -32,10 +32,10 @@ class Signals:
         try:
             self._writer.send(bytes([_WAKE]))
         except BlockingIOError:
-            return  # it is full of reasons to wake already
+            return  # it is already full of reasons to wake
 
     def close(self) -> None:
-        """Give the signals back."""
+        """Restore the previous handlers."""
         signal.set_wakeup_fd(self._old_fd)
         for one, handler in self._before.items():
             signal.signal(one, handler)

@@ -1,18 +1,20 @@
-"""The two sockets that the daemon listens on, opened before anything slow so that a mistake shows at once."""
+"""The two sockets that the daemon listens on, opened before anything slow, so that a mistake shows at once."""
 
 import os
 import socket
 import stat
 from pathlib import Path
 
+from hotswapd.daemon.errors import StartCode
+
 _BACKLOG = 128
 _MODE = 0o660
 
 
 class CannotListen(Exception):
-    """A socket cannot be had: exit with status 75, since what holds it may go away. `sentence` says which."""
+    """A socket cannot be opened: exit with status 75, since what holds it may go away. `sentence` says which one."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: StartCode, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
@@ -26,23 +28,24 @@ def open_tcp(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = error.strerror or error
         raise CannotListen(
-            "address_in_use", f"{host}:{port} cannot be listened on ({reason}); choose another serve.port or serve.host"
+            StartCode.ADDRESS_IN_USE,
+            f"{host}:{port} cannot be listened on ({reason}); choose another serve.port or serve.host",
         ) from None
 
 
 def open_control(path: Path) -> socket.socket:
-    """Listen on a Unix socket, mode 0660, in place of one that a dead daemon left. Raises CannotListen."""
+    """Listen on a Unix socket of mode 0660; replace one that a dead daemon left. Raises CannotListen."""
     _make_room(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         os.fchmod(sock.fileno(), _MODE)  # before it has a name, so that nobody else can be first
         sock.bind(str(path))
-        path.chmod(_MODE)  # the umask took the group's bits away
+        path.chmod(_MODE)  # the umask has taken the bits of the group away
         sock.listen(_BACKLOG)
     except OSError as error:
         sock.close()
         raise CannotListen(
-            "socket_unusable", f"control socket {path} cannot be made: {error.strerror or error}"
+            StartCode.SOCKET_UNUSABLE, f"control socket {path} cannot be made: {error.strerror or error}"
         ) from None
     return sock
 
@@ -51,15 +54,19 @@ def _make_room(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise CannotListen("socket_unusable", f"{path} is in the way and no socket: move it, or set control.socket")
+            raise CannotListen(
+                StartCode.SOCKET_UNUSABLE, f"{path} is in the way and is not a socket: move it, or set control.socket"
+            )
         if _answers(path):
-            raise CannotListen("already_running", f"another hotswapd answers on {path}: stop it, or set control.socket")
+            raise CannotListen(
+                StartCode.ALREADY_RUNNING, f"another hotswapd answers on {path}: stop it, or set control.socket"
+            )
         path.unlink()
     except FileNotFoundError:
         return  # the usual case
     except OSError as error:
         raise CannotListen(
-            "socket_unusable", f"control socket {path} cannot be made: {error.strerror or error}"
+            StartCode.SOCKET_UNUSABLE, f"control socket {path} cannot be made: {error.strerror or error}"
         ) from None
 
 
@@ -71,5 +78,5 @@ def _answers(path: Path) -> bool:
         except ConnectionRefusedError:
             return False
         except OSError:
-            return True  # a full backlog, or not ours to ask: somebody is there
+            return True  # a full backlog, or no right to ask: somebody is there
         return True

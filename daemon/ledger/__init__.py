@@ -1,1 +1,1 @@
-"""What is remembered: every adapter, every verdict, every generation."""
+"""What the daemon remembers: every adapter, every verdict, every generation."""

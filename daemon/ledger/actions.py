@@ -1,9 +1,11 @@
 """What operators asked for, what came of it, and who they were."""
 
 import time
-from typing import Any
+
+from hotswapd.daemon.answers import Action
 
 from .file import LedgerFile
+from .moment import moment
 
 _NAMES = ("at", "action", "argument", "result", "pid", "uid", "gid")
 
@@ -23,8 +25,21 @@ class Actions:
                 (time.time(), action, argument, result, pid, uid, gid),
             )
 
-    def newest(self, limit: int) -> list[dict[str, Any]]:
-        """Return actions, newest first; `at` is in seconds since the epoch."""
+    def newest(self, limit: int) -> list[Action]:
+        """Return actions, newest first."""
         with self._file.reading() as database:
             found = database.execute(f"SELECT {', '.join(_NAMES)} FROM actions ORDER BY id DESC LIMIT ?", (limit,))
-            return [dict(zip(_NAMES, one, strict=True)) for one in found]
+            return [_read(*one) for one in found]
+
+
+def _read(at: float, action: str, argument: str, result: str, *peer: int | None) -> Action:
+    pid, uid, gid = peer
+    return {
+        "at": moment(at),
+        "action": action,
+        "argument": argument,
+        "result": result,
+        "pid": pid,
+        "uid": uid,
+        "gid": gid,
+    }

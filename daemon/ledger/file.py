@@ -1,4 +1,4 @@
-"""The ledger's file: one connection, one lock, transactions, and what happens when the disk says no."""
+"""The ledger's file: one connection, one lock, transactions, and what happens when the disk refuses."""
 
 import contextlib
 import sqlite3
@@ -49,13 +49,13 @@ class LedgerFile:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection to this thread alone. Raises LedgerDown."""
+        """Lend the connection to this thread alone. Raises LedgerDown."""
         with self._lock:
             try:
                 yield self._connection()
             except sqlite3.Error as error:
                 self.trouble = f"the ledger {self.path} cannot be used: {error}; free space or fix its permissions"
-                # A connection made while the disk was read-only would stay so for ever.
+                # A connection that was made while the disk was read-only would stay read-only for ever.
                 self._stale = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
                 raise LedgerDown(self.trouble) from error
 
@@ -67,7 +67,7 @@ class LedgerFile:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection inside a transaction, or in the one that is under way. Raises LedgerDown."""
+        """Lend the connection inside a transaction, or inside the one under way on this thread. Raises LedgerDown."""
         with self.reading() as database:
             if database.in_transaction:
                 yield database
@@ -90,7 +90,7 @@ class LedgerFile:
             database.execute("COMMIT")
         except BaseException:
             self._untold.clear()
-            if database.in_transaction:  # when the disk is full SQLite has rolled back by itself
+            if database.in_transaction:  # if the disk is full SQLite has rolled back by itself
                 database.execute("ROLLBACK")
             raise
         self.trouble = ""

@@ -1,7 +1,9 @@
-"""One generation: what was live once, or is."""
+"""One generation: what is live, or once was."""
 
 from dataclasses import dataclass
 from typing import Any
+
+from hotswapd.daemon.answers import Live
 
 from .moment import moment
 
@@ -18,8 +20,8 @@ class Generation:
     swap_id: str = ""
     stamp: float = 0.0
 
-    def live(self) -> dict[str, Any]:
-        """Say it as ``live`` in ``GET /status`` does."""
+    def live(self) -> Live:
+        """Describe it for ``live`` of ``GET /status``."""
         return {
             "generation": self.number,
             "uri": self.uri or None,
@@ -29,7 +31,7 @@ class Generation:
         }
 
     def record(self) -> dict[str, Any]:
-        """Return what the store's pointer keeps."""
+        """Return the record that the store's pointer keeps."""
         return {
             "generation": self.number,
             "uri": self.uri,
@@ -42,7 +44,7 @@ class Generation:
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "Generation":
-        """Read a pointer's record. Raises ValueError when it is none."""
+        """Read a pointer's record. Raises ValueError if it describes no generation."""
         try:
             return cls(
                 int(record["generation"]),
@@ -58,5 +60,5 @@ class Generation:
 
 
 def base_generation(base: str, since: float) -> Generation:
-    """Describe generation 0."""
+    """Describe generation 0, the bare base model; `base` is its revision."""
     return Generation(0, "", base, "0" * 64, since)

@@ -1,12 +1,14 @@
 """What was live: every generation, with its number."""
 
 from collections.abc import Iterable
+from dataclasses import astuple, fields
 from typing import Any
 
 from .file import LedgerFile
 from .generation import Generation
 
-_NAMES = "number, uri, revision, digest, since, swap_id, stamp"
+_COLUMNS = tuple(one.name for one in fields(Generation))
+_NAMES = ", ".join(_COLUMNS)
 
 
 class Generations:
@@ -48,12 +50,11 @@ class Generations:
 
     def put(self, one: Generation) -> None:
         """Write a generation, or when one with this number went live again."""
-        values = (one.number, one.uri, one.revision, one.digest, one.since, one.swap_id, one.stamp)
         with self._file.writing() as database:
             database.execute(
-                f"INSERT INTO generations ({_NAMES}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                f"INSERT INTO generations ({_NAMES}) VALUES ({','.join('?' * len(_COLUMNS))})"
                 " ON CONFLICT (number) DO UPDATE SET since = excluded.since",
-                values,
+                astuple(one),
             )
 
     def _mark(self, number: int, *, refused: bool) -> None:
@@ -62,4 +63,5 @@ class Generations:
 
     def _select(self, tail: str, *values: Any) -> list[Generation]:
         with self._file.reading() as database:
-            return [Generation(*one) for one in database.execute(f"SELECT {_NAMES} FROM generations {tail}", values)]
+            found = database.execute(f"SELECT {_NAMES} FROM generations {tail}", values)
+            return [Generation(**dict(zip(_COLUMNS, one, strict=True))) for one in found]

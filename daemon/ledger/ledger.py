@@ -1,6 +1,6 @@
 """The ledger: the durable record of every state change.
 
-Every method is legal on any thread and raises LedgerDown when the disk does not take it: nothing has changed then.
+Every method is legal on any thread. It raises LedgerDown if the disk refuses, and then nothing has changed.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from .flags import Flags
 from .generation import Generation
 from .generations import Generations
 from .questions import NAMES, OPEN_STATES, Rows
+from .reasons import Reason
 from .rows import COLUMNS, Find, Row, of_columns, to_columns
 from .states import ENDS, State, require
 
@@ -29,8 +30,8 @@ __all__ = ["Ledger", "LedgerDown", "Overtaken"]
 class Left:
     """What becomes of what was live: it retires, or it is rolled back from.
 
-    `supersedes` when it gives way to a newer adapter: then what is older has had its time. Going back to a generation
-    says nothing about the candidates.
+    `supersedes` if it gives way to a newer adapter: older candidates have then had their time. A rollback to a
+    generation says nothing about the candidates.
     """
 
     state: State
@@ -43,7 +44,7 @@ RETIRES = Left(State.RETIRED, supersedes=True)
 
 
 class Overtaken(Exception):
-    """Another thread has moved this row meanwhile: look again. Nothing was changed."""
+    """Another thread has moved this row meanwhile: read it again. Nothing was changed."""
 
 
 class Ledger:
@@ -92,7 +93,7 @@ class Ledger:
         return rows
 
     def move(self, row: Row, state: State, reason: str = "", detail: str = "", **fields: Any) -> Row:
-        """Bring a row into another state, with further fields to set. Raises IllegalTransition."""
+        """Bring a row into another state, and set further fields. Raises IllegalTransition or Overtaken."""
         require(row.state, state)
         now = time.time()
         fields = {"next_try": None, "finished": now if state in ENDS else None} | fields
@@ -103,19 +104,19 @@ class Ledger:
         return changed
 
     def fetched(self, row: Row, digest: str, seconds: float) -> Row:
-        """Record that an adapter is in the store, and which bytes are at its address now."""
+        """Record that an adapter is in the store, and which bytes are now at its address."""
         with self._file.writing() as database:
             self._set_place(database, row, digest)
             return self.move(row, State.FETCHED, digest=digest, seconds={"fetch": seconds}, tries=0)
 
     def unchanged(self, row: Row, digest: str, seconds: float, detail: str) -> Row:
-        """End a row whose bytes are those that were seen at its address before."""
+        """End a row whose bytes were already seen at its address."""
         with self._file.writing() as database:
             self._set_place(database, row, digest)
-            return self.move(row, State.SUPERSEDED, "unchanged", detail, digest=digest, seconds={"fetch": seconds})
+            return self.move(row, State.SUPERSEDED, Reason.UNCHANGED, detail, digest=digest, seconds={"fetch": seconds})
 
     def resight(self, row: Row, find: Find) -> Row:
-        """Give a row that is not fetched yet the revision that is there now, as the newest sighting."""
+        """Give a row that is not fetched yet the revision now at its address, as the newest sighting."""
         if row.state != find.state:
             require(row.state, find.state)
         now = time.time()
@@ -129,7 +130,7 @@ class Ledger:
             return changed
 
     def move_all(self, before: State, after: State, reason: str, detail: str, where: str, *values: Any) -> list[Row]:
-        """Bring every row of one state that matches into another, in one transaction."""
+        """Bring every matching row of one state into another at once; `where` is SQL that binds `values`."""
         require(before, after)
         with self._file.writing() as database:
             condition = f"state = '{before.value}' AND ({where})"
@@ -137,9 +138,9 @@ class Ledger:
 
     @contextlib.contextmanager
     def going_live(self, row: Row, generation: Generation, left: Left = RETIRES) -> Iterator[None]:
-        """Record that a verified row goes live and what becomes of what was live; what is older is superseded.
+        """Record that a verified row goes live and what becomes of the previous one; older candidates are superseded.
 
-        The body makes the pointer durable. All of it is undone when the body or the commit raises.
+        The body makes the pointer durable. Everything is undone if the body or the commit raises.
         """
         require(row.state, State.LIVE)
         with self._file.writing() as database:
@@ -153,7 +154,7 @@ class Ledger:
     def adopt(self, generation: Generation, source: str) -> Row:
         """Record what the pointer says is live, whatever this file says: the process may have died between the two.
 
-        What is older than a candidate that went live so is superseded, as it would have been.
+        If a candidate went live that way, older candidates are superseded, as they would have been.
         """
         with self._file.writing() as database:
             self._move_all(database, State.RETIRED, "", "", "state = 'LIVE' AND swap_id <> ?", (generation.swap_id,))
@@ -169,23 +170,23 @@ class Ledger:
             return self.rows.get(row.swap_id)
 
     def recover(self) -> None:
-        """Put what an earlier process had under way back to where it can be tried again."""
+        """Bring back to FETCHED what an earlier process was trying, so that it is tried again."""
         for state in (State.ADMITTED, State.STAGED, State.VERIFIED):
-            self.move_all(state, State.FETCHED, "restarted", "the daemon ended while it was under way", "1")
+            self.move_all(state, State.FETCHED, Reason.RESTARTED, "the daemon ended while it was under way", "1")
 
     def reopen(self, fingerprint: str) -> list[Row]:
-        """Open what was refused under another contract or policy, is what is at its address, and is newer than live."""
+        """Open what another contract or policy refused, if it is still at its address and newer than what is live."""
         last = "seq = (SELECT max(seq) FROM swaps AS s WHERE s.uri = swaps.uri)"
         where = f"fingerprint <> ? AND {last} AND seq > ?"
         why = "contract or policy have changed since it was refused"
         with self._file.writing() as database:
             water = self.flags.get("high_water", 0)
-            rows = self.move_all(State.REJECTED, State.SIGHTED, "reopened", why, where, fingerprint, water)
+            rows = self.move_all(State.REJECTED, State.SIGHTED, Reason.REOPENED, why, where, fingerprint, water)
             database.executemany("UPDATE swaps SET forced = 1 WHERE swap_id = ?", [(row.swap_id,) for row in rows])
         return rows
 
     def pass_by(self, row: Row, reason: str, detail: str) -> None:
-        """End a row because its very bytes are live already, and with it everything that is older."""
+        """End a row because its bytes are live already, and everything older with it."""
         with self._file.writing() as database:
             self._pass_older(database, row.seq, "what is live was sighted again later")
             self._raise_water(row.seq)
@@ -193,19 +194,19 @@ class Ledger:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Make one transaction of all that the body does, undone when it raises."""
+        """Make one transaction of everything the body does; undo it if the body raises."""
         with self._file.writing():
             yield
 
     def amend(self, row: Row, **fields: Any) -> Row:
-        """Set fields other than the state, which is no event."""
+        """Set fields other than the state, without an event."""
         changed = replace(row, **fields)
         with self._file.writing() as database:
             self._update(database, changed, row)
         return changed
 
     def reserve(self, row: Row, generation: Generation) -> Row:
-        """Record the number under which a candidate answers before it is live; nobody goes back to it by default."""
+        """Record the number under which a candidate answers before it is live; it is not rolled back to by default."""
         with self._file.writing():
             self.generations.put(generation)
             self.generations.refuse(generation.number)
@@ -225,7 +226,7 @@ class Ledger:
 
     def _pass_older(self, database: sqlite3.Connection, seq: int, why: str) -> None:
         older = f"state IN ({OPEN_STATES}) AND seq < ?"
-        self._move_all(database, State.SUPERSEDED, "newer_live", why, older, (seq,))
+        self._move_all(database, State.SUPERSEDED, Reason.NEWER_LIVE, why, older, (seq,))
 
     def _raise_water(self, seq: int) -> None:
         self.flags.set("high_water", max(seq, int(self.flags.get("high_water", 0))))
@@ -252,7 +253,7 @@ class Ledger:
         same = "swap_id = ? AND state = ? AND revision = ?"
         values = (*to_columns(row), before.swap_id, before.state.value, before.revision)
         if database.execute(f"UPDATE swaps SET {sets} WHERE {same}", values).rowcount != 1:
-            raise Overtaken(f"{before.swap_id} is not {before.state} any more")
+            raise Overtaken(f"{before.swap_id} is no longer {before.state}")
 
     def _note(self, database: sqlite3.Connection, rows: Sequence[Row], now: float) -> None:
         self._file.tell(rows)

@@ -1,10 +1,10 @@
-"""TODO daemon/ledger/moment.py."""
+"""Times as every output of the daemon writes them."""
 
 from datetime import UTC, datetime
 
 
 def moment(seconds: float | None) -> str | None:
-    """Write a time in UTC with milliseconds, as every output of the daemon does."""
+    """Write seconds since the epoch in UTC, to the millisecond; None stays None."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from .file import LedgerFile
+from .reasons import BY_ITS_OWN_REQUESTS
 from .rows import COLUMNS, Row, of_columns
 from .states import IN_STORE, OPEN, REFUSED, State
 
@@ -38,7 +39,7 @@ class Rows:
         return self._select("ORDER BY seq DESC LIMIT ?", limit)
 
     def latest(self, uri: str) -> Row | None:
-        """Return what happened last at an address."""
+        """Return the newest row of an address, or None if nothing was ever seen there."""
         return next(iter(self._select("WHERE uri = ? ORDER BY seq DESC LIMIT 1", uri)), None)
 
     def place(self, uri: str) -> str:
@@ -48,12 +49,12 @@ class Rows:
         return str(found[0]) if found else ""
 
     def sighted(self, uri: str, revision: str, but: str) -> Row | None:
-        """Return the row in which a source saw this revision last; `but` is whom not to ask."""
+        """Return the newest row in which a source other than `but` saw this revision."""
         tail = "WHERE uri = ? AND revision = ? AND source <> ? ORDER BY seq DESC LIMIT 1"
         return next(iter(self._select(tail, uri, revision, but)), None)
 
     def known(self, source: str, uris: Collection[str] | None = None) -> dict[str, str]:
-        """Map addresses of a source, all or these, to the revision seen there last; not what went before its fetch."""
+        """Map addresses of a source, all or only these, to the revision last seen; not those that are GONE."""
         these = "" if uris is None else "AND uri IN (SELECT value FROM json_each(?))"
         values = (source,) if uris is None else (source, json.dumps(sorted(uris)))
         with self._file.reading() as database:
@@ -63,7 +64,7 @@ class Rows:
         return {uri: revision for uri, revision, state, _ in found if state != State.GONE}
 
     def live(self) -> Row | None:
-        """Return the row that is live, or None while nothing ever was."""
+        """Return the row that is live, or None if nothing ever was."""
         return next(iter(self._select("WHERE state = 'LIVE'")), None)
 
     def open(self, source: str | None = None, limit: int = 16) -> list[Row]:
@@ -77,15 +78,15 @@ class Rows:
         return self._select(f"WHERE {_FETCHABLE} AND source = ? ORDER BY seq DESC LIMIT ?", source, limit)
 
     def stored(self, limit: int = 16) -> list[Row]:
-        """Return what is in the store and has no verdict yet, newest first."""
+        """Return what is in the store without a verdict, newest first."""
         return self._select(f"WHERE state IN ({_STORED}) ORDER BY seq DESC LIMIT ?", limit)
 
     def refusals(self, limit: int) -> list[Row]:
-        """Return what was found bad, newest first."""
+        """Return what was refused, newest first."""
         return self._select(f"WHERE state IN ({_REFUSED}) ORDER BY seq DESC LIMIT ?", limit)
 
     def lives(self, limit: int) -> list[tuple[Row, float]]:
-        """Return what went live, each time with the moment, newest first; `limit` bounds the rows looked at."""
+        """Return what went live and when, in seconds since the epoch, newest first; `limit` bounds the rows read."""
         rows = self._select(f"WHERE state IN ({_LIVED}) AND generation IS NOT NULL ORDER BY seq DESC LIMIT ?", limit)
         by_id = {row.swap_id: row for row in rows}
         marks = ",".join("?" * len(by_id))
@@ -97,7 +98,7 @@ class Rows:
         return [(by_id[swap_id], float(at)) for swap_id, at in found]
 
     def unfetched(self, source: str) -> dict[str, Row]:
-        """Map each address of a source to its row that is not fetched yet."""
+        """Map each address of a source to its row that is not fetched yet, if it has one."""
         where = "WHERE state IN ('SIGHTED', 'WAITING') AND source = ? ORDER BY seq"
         return {row.uri: row for row in self._select(where, source)}
 
@@ -107,9 +108,9 @@ class Rows:
             return int(database.execute(f"SELECT count(*) FROM swaps WHERE state IN ({OPEN_STATES})").fetchone()[0])
 
     def in_store(self, each: int = 16) -> set[str]:
-        """Name the digests that what is live and the newest open rows of each source need.
+        """Return the digests that what is live and the newest open rows of each source need.
 
-        While the queue is paused or pinned candidates may come for weeks: an older one is fetched again if it is tried.
+        Candidates may come for weeks while the queue is paused or pinned: an older one is fetched again if it is tried.
         """
         rank = "row_number() OVER (PARTITION BY source ORDER BY seq DESC)"
         newest = f"SELECT digest, {rank} AS place FROM swaps WHERE state IN ({OPEN_STATES}) AND digest <> ''"
@@ -123,15 +124,15 @@ class Rows:
     def verdict(self, digest: str, fingerprint: str) -> Row | None:
         """Return the row in which these bytes were refused under this contract and policy, or quarantined.
 
-        Also the one in which their own requests brought the generation before back, unless they were live since.
+        Also the row in which they were rolled back automatically because of their own requests, unless they were live
+        since.
         """
         since = "SELECT 1 FROM swaps AS s WHERE s.digest = swaps.digest AND s.seq > swaps.seq AND s.generation NOT NULL"
-        by_itself = "(reason LIKE 'watch!_%' ESCAPE '!' OR reason = 'canary_worse')"
+        by_itself = f"reason IN ({','.join('?' * len(BY_ITS_OWN_REQUESTS))})"
         watched = f"state = 'ROLLED_BACK' AND {by_itself} AND NOT EXISTS ({since})"
         refused = f"(state = 'REJECTED' AND fingerprint = ?) OR state = 'QUARANTINED' OR ({watched})"
-        return next(
-            iter(self._select(f"WHERE digest = ? AND ({refused}) ORDER BY seq DESC", digest, fingerprint)), None
-        )
+        values = (digest, fingerprint, *sorted(BY_ITS_OWN_REQUESTS))
+        return next(iter(self._select(f"WHERE digest = ? AND ({refused}) ORDER BY seq DESC", *values)), None)
 
     def _select(self, tail: str, *values: Any) -> list[Row]:
         with self._file.reading() as database:

@@ -1,22 +1,22 @@
-"""A row of the ledger: one adapter's way from its sighting to its end."""
+"""A row of the ledger: the way of one adapter from its sighting to its end."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from hotswapd.daemon.answers import HistoryRow, QueueEntry, VerdictRecord
+
 from .moment import moment
 from .states import State
-
-STAGES = ("fetch", "admit", "stage", "verify", "pause")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One swap. `seq` orders sightings, `stamp` is the source's clock, `seconds` are by stage, `verify` by gate.
+    """One swap. `seq` orders sightings, `stamp` is the time of the source, `seconds` go by stage, `verify` by gate.
 
-    `forced` rows were asked for by the operator: neither known bytes nor an earlier verdict end them. `next_try` is
-    seconds since the epoch.
+    The operator asked for `forced` rows: neither known bytes nor an earlier verdict end them. `sighted`, `finished` and
+    `next_try` are seconds since the epoch.
     """
 
     swap_id: str
@@ -37,10 +37,10 @@ class Row:
     next_try: float | None = None
     finished: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
-    verify: tuple[dict[str, Any], ...] = ()
+    verify: tuple[VerdictRecord, ...] = ()
 
-    def history(self) -> dict[str, Any]:
-        """Say it as ``GET /history`` does."""
+    def history(self) -> HistoryRow:
+        """Describe it for ``GET /history``."""
         return {
             "swap_id": self.swap_id,
             "uri": self.uri,
@@ -52,12 +52,18 @@ class Row:
             "generation": self.generation,
             "sighted": moment(self.sighted),
             "finished": moment(self.finished),
-            "seconds": {stage: self.seconds.get(stage) for stage in STAGES},
+            "seconds": {
+                "fetch": self.seconds.get("fetch"),
+                "admit": self.seconds.get("admit"),
+                "stage": self.seconds.get("stage"),
+                "verify": self.seconds.get("verify"),
+                "pause": self.seconds.get("pause"),
+            },
             "verify": list(self.verify),
         }
 
-    def queued(self) -> dict[str, Any]:
-        """Say it as the queue in ``GET /status`` does."""
+    def queued(self) -> QueueEntry:
+        """Describe it for the queue of ``GET /status``."""
         return {
             "swap_id": self.swap_id,
             "uri": self.uri,
@@ -74,7 +80,7 @@ COLUMNS = tuple(one.name for one in fields(Row))
 
 
 def to_columns(row: Row) -> tuple[Any, ...]:
-    """Turn a row into what SQLite stores."""
+    """Turn a row into the values that SQLite stores, in the order of COLUMNS."""
     values = {name: getattr(row, name) for name in COLUMNS}
     values |= {"state": row.state.value, "forced": int(row.forced), "seconds": json.dumps(row.seconds)}
     values |= {"verify": json.dumps(row.verify)}
@@ -82,7 +88,7 @@ def to_columns(row: Row) -> tuple[Any, ...]:
 
 
 def of_columns(found: Sequence[Any]) -> Row:
-    """Turn what SQLite stores into a row."""
+    """Turn stored values, in the order of COLUMNS, into a row."""
     values = dict(zip(COLUMNS, found, strict=True))
     values |= {
         "state": State(values["state"]),
@@ -95,7 +101,7 @@ def of_columns(found: Sequence[Any]) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """What a scan found that is new: the values of a row that is to be."""
+    """Something new that a scan found: the first values of its row."""
 
     source: str
     uri: str
@@ -108,3 +114,4 @@ class Find:
 
 
 OPERATOR = "operator"
+"""The source of rows that no scan found: an operator went back to a generation, or a start restored it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 VERSION = 2
 _CACHE_KIB = 256
-"""What SQLite may keep of the file in memory; its own 2 MiB look like a leak while a young ledger grows into them."""
+"""How much of the file SQLite may cache; its default of 2 MiB looks like a leak while a young ledger grows into it."""
 _SCHEMA = """
 CREATE TABLE swaps (
     swap_id TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, source TEXT NOT NULL, uri TEXT NOT NULL,
@@ -40,15 +40,15 @@ CREATE TABLE actions (
 ) STRICT;
 """
 _STEPS = {1: "ALTER TABLE swaps ADD COLUMN verify TEXT NOT NULL DEFAULT '[]';"}
-"""What brings a ledger of this version to the next one."""
+"""The statements that bring a ledger of this version to the next one."""
 
 
 class Foreign(Exception):
-    """The file is no ledger that this version can read. The text says why."""
+    """This version cannot read the file as a ledger. The text says why."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the ledger, made and checked. Raises Foreign, or sqlite3.Error when the disk does not let us.
+    """Open the ledger, made if new, and checked. Raises Foreign, or sqlite3.Error if the disk refuses.
 
     Never write-ahead logging: SQLite before 3.51.3 can lose a commit when two connections checkpoint together.
     """
@@ -67,7 +67,7 @@ def _prepare(database: sqlite3.Connection) -> None:
         version = database.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
-            raise  # locked, read-only, no space: the file may be well
+            raise  # locked, read-only, no space: the file itself may be fine
         raise Foreign(str(error)) from None
     if verdict != "ok":
         raise Foreign(str(verdict))
@@ -89,7 +89,7 @@ def _make(database: sqlite3.Connection) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Move a ledger that cannot be read out of the way, journal and all, and return where it is now."""
+    """Move an unreadable ledger and its journal aside, and return its new path."""
     away = path.with_name(f"{path.name}.unreadable-{time.time_ns()}")
     path.rename(away)
     journal = path.with_name(f"{path.name}-journal")

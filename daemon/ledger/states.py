@@ -1,10 +1,10 @@
-"""The states of one adapter on its way, and which may follow which: data, to be read and tested as a table."""
+"""The states of one adapter on its way, and which may follow which: a table of data, read and tested as one."""
 
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where an adapter is. The value is also the event's name in the ledger and the log, and the metric's outcome."""
+    """Where an adapter is. The value is also the event's name in ledger and log, and the outcome in the metrics."""
 
     SIGHTED = "SIGHTED"
     FETCHED = "FETCHED"
@@ -24,14 +24,14 @@ class State(StrEnum):
 
 S = State
 UNFETCHED = frozenset({S.SIGHTED, S.WAITING})
-"""Nothing of it is in the store yet."""
+"""It is not in the store yet."""
 IN_STORE = frozenset({S.FETCHED, S.ADMITTED, S.STAGED, S.VERIFIED, S.HELD})
 """Its artifact is in the store and must stay there."""
 OPEN = UNFETCHED | IN_STORE
 """It may still go live by itself."""
 ENDS = frozenset({S.REJECTED, S.ROLLED_BACK, S.SUPERSEDED, S.GONE, S.RETIRED, S.QUARANTINED})
 REFUSED = frozenset({S.REJECTED, S.ROLLED_BACK, S.QUARANTINED})
-"""It was found bad: only other bytes, another contract or the operator open it again."""
+"""It was found bad: only other bytes, another contract or policy, or the operator open it again."""
 
 _STOPS = frozenset({S.REJECTED, S.ROLLED_BACK, S.SUPERSEDED, S.QUARANTINED})
 TRANSITIONS: dict[State, frozenset[State]] = {
@@ -50,12 +50,12 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     S.RETIRED: frozenset(),
     S.QUARANTINED: frozenset(),
 }
-"""FETCHED is where a restart puts what was under way, WAITING where one goes whose artifact the store has lost;
-REJECTED opens again as SIGHTED when contract or policy have changed; LIVE becomes FETCHED when it no longer fits."""
+"""A restart brings what was under way to FETCHED; an adapter whose artifact the store has lost goes to WAITING;
+REJECTED opens again as SIGHTED if contract or policy have changed; LIVE becomes FETCHED if it no longer fits."""
 
 
 class IllegalTransition(Exception):
-    """A defect of the daemon: this state cannot follow that one. Nothing was changed."""
+    """A defect of the daemon: the one state cannot follow the other. Nothing was changed."""
 
 
 def require(before: State, after: State) -> None:

@@ -236,7 +236,9 @@ class _Attempt:
 
     def verdict(self, verdict: Verdict, member: str = "") -> None:
         """Add a gate's verdict to the row; it is written with the next change of state."""
-        found = record(verdict) | ({"member": member} if member else {})
+        found = record(verdict)
+        if member:
+            found["member"] = member
         self.row = replace(self.row, verify=(*self.row.verify, found))
         where = {"member": member} if member else {}
         log_verdict(verdict, uri=self.row.uri, digest=self.row.digest, **where)

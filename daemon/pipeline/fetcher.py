@@ -8,7 +8,7 @@ import structlog
 
 from hotswapd.daemon.config.policy import Policy
 from hotswapd.daemon.host.failpoints import failpoint
-from hotswapd.daemon.host.heartbeats import Asked
+from hotswapd.daemon.host.heartbeats import PolledEvent
 from hotswapd.daemon.ledger.ledger import LedgerDown, Overtaken
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
@@ -78,7 +78,7 @@ class Fetcher:
             failpoint("fetched")
             self._inbox.fetched(row, artifact, time.monotonic() - began)
 
-    def _asked(self, stop: threading.Event) -> Asked:
+    def _asked(self, stop: threading.Event) -> PolledEvent:
         """Make the stop of one fetch; the fetch asks for it before each piece, and other threads may on its behalf."""
         name = threading.current_thread().name
 
@@ -87,4 +87,4 @@ class Fetcher:
                 self._beat(name, _PIECE_LIMIT)
             failpoint("piece")
 
-        return Asked(stop, asked)
+        return PolledEvent(stop, asked)

@@ -28,7 +28,8 @@ class Conditions:
         """Say whether a held row must stay held."""
         if row.next_try is not None and self.now < row.next_try <= self.now + _LONGEST_HELD:
             return True
-        return {PAUSED: self.paused, PINNED: self.pinned, NO_LANE: not self.room}.get(row.reason, False)
+        holds: dict[str, bool] = {PAUSED: self.paused, PINNED: self.pinned, NO_LANE: not self.room}
+        return holds.get(row.reason, False)
 
 
 def choose(rows: Iterable[Row], conditions: Conditions) -> Row | None:

@@ -1,1 +1,1 @@
-"""What is said of a change: logs, metrics, verdicts, pictures."""
+"""What is reported of a change: log lines, metrics, verdicts, pictures."""

@@ -23,9 +23,9 @@ from hotswapd.daemon.ledger.states import REFUSED, State
 # A swap's stages take from milliseconds (a small image) to minutes (a large download).
 _SWAP_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _PAUSE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
-# Labels that grow with every swap would fill the memory of whoever stores them.
+# Labels that grow with every swap would fill the memory of the server that stores them.
 _GENERATIONS = 8
-# What an alert counts must be there from the start: from nothing to 1 is no increase.
+# What an alert counts must exist from the start: from nothing to 1 is not an increase.
 _FROM_THE_START = (State.LIVE, *sorted(REFUSED))
 
 
@@ -107,16 +107,16 @@ class Metrics:
         self._pause.observe(seconds)
 
     def live(self, generation: int, uri: str, digest: str) -> None:
-        """Say what is live from now on."""
+        """Set what is live from now on."""
         self._generation.set(generation)
         self._live.info({"uri": uri, "digest": digest})
 
     def queue(self, depth: int) -> None:
-        """Say how many adapters wait."""
+        """Set how many adapters wait."""
         self._queue.set(depth)
 
     def source(self, name: str, up: bool, scanned: datetime | None = None) -> None:
-        """Say how a source's last scan went, and when."""
+        """Set how the last scan of a source went, and when."""
         self._up.labels(name).set(int(up))
         for outcome in _FROM_THE_START:
             self._swaps.labels(outcome.value, name)
@@ -124,7 +124,7 @@ class Metrics:
             self._scanned.labels(name).set(scanned.timestamp())
 
     def recompiled(self, times: int = 1) -> None:
-        """Count compilations that should not have been."""
+        """Count compilations after the warm-up, which should not happen."""
         self._recompiles.inc(times)
 
     def request(self, code: int, generation: int | None = None, tokens: int = 0) -> None:
@@ -166,7 +166,7 @@ class Metrics:
         return {generation for generation, _ in counts}
 
     def _count_arms(self, now: Mapping[str, Any] | None) -> None:
-        """Show both arms side by side while there are two."""
+        """Show both arms side by side while a rollout runs."""
         self._arms.clear()
         if now is None:
             return
@@ -177,7 +177,7 @@ class Metrics:
                 self._arms.labels(arm, generation, what).set(value)
 
     def _beyond_the_newest(self) -> Iterable[str]:
-        """Name what there would be too many of, should nobody ask for the text."""
+        """Return the generations that would be too many if nobody asked for the text."""
         return sorted((label for label in self._generations if label), key=int)[:-_GENERATIONS]
 
     def _forget(self, generations: Iterable[str]) -> None:

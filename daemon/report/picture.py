@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import cast
 
 import structlog
 
+from hotswapd.daemon.answers import PictureRecord
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.swap.arena.norms import whole
 
@@ -20,7 +21,7 @@ _REMEMBERED = 16
 class Picture:
     """What one generation changes: `norms` has a row for each of `layers`, with a value for each of `kinds`.
 
-    A norm is ||scaling * B A|| (Frobenius) of all slots of that kind in that layer together; None where there is none.
+    A norm is ||scaling * B A|| (Frobenius) of all slots of that kind in that layer together; None if there is none.
     """
 
     generation: int
@@ -31,13 +32,13 @@ class Picture:
 
 
 class Pictures:
-    """Pictures of the live generation and of the one before. For the worker's thread, but `shown`, which is for any."""
+    """Pictures of the live and of the previous generation. For the worker's thread; `shown` is for any thread."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Take over what an earlier process has measured."""
+        """Take over what an earlier process measured."""
         self._ledger = ledger
         self._known: dict[str, dict[str, float]] = {}
-        self.shown: list[dict[str, Any]] = self._read()
+        self.shown: list[PictureRecord] = self._read()
 
     def went_live(self, number: int, digest: str, measure: Callable[[], Mapping[str, float]]) -> None:
         """Draw what is live now; `measure` gives its norms by module, and is called once for the same bytes.
@@ -56,10 +57,10 @@ class Pictures:
 
     def _show(self, picture: Picture) -> None:
         before = [one for one in self.shown if one["generation"] != picture.generation]
-        self.shown = [asdict(picture), *before[:1]]
+        self.shown = [cast("PictureRecord", asdict(picture)), *before[:1]]
         self._ledger.flags.set(_FLAG, self.shown)
 
-    def _read(self) -> list[dict[str, Any]]:
+    def _read(self) -> list[PictureRecord]:
         try:
             found = self._ledger.flags.get(_FLAG, [])
         except LedgerDown:
@@ -79,7 +80,7 @@ def draw(generation: int, digest: str, norms: Mapping[str, float]) -> Picture:
 
 
 def _place(module: str) -> tuple[str, str]:
-    """Split a module's name into its layer's number, empty when it has none, and its kind."""
+    """Split a module's name into the number of its layer, empty if it has none, and its kind."""
     number = _NUMBER.search(module)
     return (number[1] if number else "", module.rpartition(".")[2])
 

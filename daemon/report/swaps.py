@@ -1,4 +1,4 @@
-"""TODO daemon/report/swaps.py."""
+"""Every change of a row, in the log and in the metrics."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,19 +11,18 @@ from hotswapd.daemon.ledger.states import ENDS, REFUSED, State
 from .metrics import Metrics
 
 log = structlog.get_logger("hotswapd.swaps")
-
-
 _FEW = 32
+"""Rows of one state that are logged one by one, when they change together."""
 
 
 class Reporter:
-    """Tells of rows that have changed. Legal on any thread."""
+    """Logs and counts rows that have changed. Legal on any thread."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def __call__(self, rows: Sequence[Row]) -> None:
-        """Log one line a row, or one line for many of a kind, and count those that have ended."""
+        """Log a line for each row, or one for many of a kind, and count those that have ended."""
         kinds = Counter(row.state for row in rows)
         for row in rows:
             if row.state in ENDS or row.state == State.LIVE:
@@ -37,7 +36,7 @@ class Reporter:
 
 
 def _fresh_seconds(row: Row) -> dict[str, float]:
-    """Take the seconds of a swap that has just been tried; what was live before has told of its own already."""
+    """Return the seconds of a swap that was just tried; those of what was live before are counted already."""
     was_live = row.state == State.RETIRED or (row.state == State.ROLLED_BACK and row.generation is not None)
     return {} if was_live or row.state == State.SUPERSEDED else row.seconds
 
@@ -51,6 +50,6 @@ def _log_one(row: Row) -> None:
         "generation": row.generation,
         "seconds": {stage: round(value, 6) for stage, value in row.seconds.items()},
     }
-    said = {key: value for key, value in optional.items() if value not in ("", None, {})}
+    known = {key: value for key, value in optional.items() if value not in ("", None, {})}
     where = {"swap_id": row.swap_id, "source": row.source, "uri": row.uri, "revision": row.revision}
-    getattr(log, level)(row.state.value, **where, **said)
+    getattr(log, level)(row.state.value, **where, **known)

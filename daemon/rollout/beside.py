@@ -8,6 +8,7 @@ import time
 
 import structlog
 
+from hotswapd.daemon.answers import VerdictRecord
 from hotswapd.daemon.engines.protocol import Engine
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.ledger import Ledger
@@ -84,7 +85,7 @@ class Beside:
         """Write the canary's verdicts into its row, and return it."""
         return self._with_notes(self._ledger.rows.get(canary.swap_id), canary.notes)
 
-    def _with_notes(self, row: Row, notes: list[dict[str, object]]) -> Row:
+    def _with_notes(self, row: Row, notes: list[VerdictRecord]) -> Row:
         fresh = tuple(note for note in notes if note not in row.verify)
         return self._ledger.amend(row, verify=(*row.verify, *fresh)) if fresh else row
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from hotswapd.daemon.answers import VerdictRecord
 from hotswapd.daemon.engines.protocol import Staged
 from hotswapd.daemon.ledger.states import State
 
@@ -25,7 +26,7 @@ class Canary:
     staged: Staged
     trial: Trial
     decided: Decision | None = None
-    notes: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[VerdictRecord] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Unwritten:
 
     swap_id: str
     end: End
-    notes: list[dict[str, Any]]
+    notes: list[VerdictRecord]
 
 
 Standing = Nothing | Canary | ByHand | Unwritten

@@ -4,6 +4,7 @@ import json
 from typing import Annotated, Literal, NoReturn, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from hotswapd.daemon.errors import BadRequest
 
@@ -13,6 +14,11 @@ Zero = Annotated[float, Field(ge=0, le=0)]
 One = Annotated[int, Field(ge=1, le=1)]
 Text = Annotated[str, Field(min_length=1)]
 Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
+def _wrong(sentence: str) -> PydanticCustomError:
+    """Make the error that a validator raises: pydantic adds no words of its own to this one."""
+    return PydanticCustomError("bad_value", "{sentence}", {"sentence": sentence})
 
 
 class StreamOptions(BaseModel):
@@ -47,13 +53,13 @@ class Common(BaseModel):
     def _stops(cls, value: str | list[str] | None) -> list[str]:
         stops = [] if value is None else [value] if isinstance(value, str) else value
         if len(stops) > _STOPS or not all(stops):
-            raise ValueError(f"must be a string or at most {_STOPS} strings, none of them empty")
+            raise _wrong(f"must be a string or at most {_STOPS} strings, none of them empty")
         return stops
 
     @model_validator(mode="after")
     def _options(self) -> Self:
         if self.stream_options is not None and not self.stream:
-            raise ValueError("stream_options is for stream = true")
+            raise _wrong("stream_options is for stream = true")
         return self
 
     @property
@@ -181,4 +187,4 @@ def _sentence(field: str, kind: str, message: str) -> str:
         return f"the field {field[:100]} does not exist"
     if kind == "missing":
         return f"{field} must be given"
-    return f"{field}: {message[:1].lower()}{message[1:].removeprefix('alue error, ')}"
+    return f"{field}: {message[:1].lower()}{message[1:]}"

@@ -15,6 +15,7 @@ from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.control.app import make_control_app
 from hotswapd.daemon.control.face import ControlFace
 from hotswapd.daemon.control.peer import PeerProtocol
+from hotswapd.daemon.errors import StartCode
 from hotswapd.daemon.host.sockets import CannotListen, open_control, open_tcp
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.app import make_http_app
@@ -55,7 +56,7 @@ class Servers:
         self._thread.start()
         for server in (self._http, self._control):
             if not (server.is_up.wait(_START_LIMIT) and server.started):
-                raise CannotListen("server_failed", f"the servers did not start: {self._failure}")
+                raise CannotListen(StartCode.SERVER_FAILED, f"the servers did not start: {self._failure}")
         log.info("listening", http=f"{self.address[0]}:{self.address[1]}", control=str(self._settings.control.socket))
 
     def stop(self, drain: float = 5.0) -> None:

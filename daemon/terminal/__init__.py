@@ -1,1 +1,1 @@
-"""How a person sees it in a terminal."""
+"""How a person sees the daemon in a terminal."""

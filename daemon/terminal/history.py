@@ -1,4 +1,4 @@
-"""TODO daemon/terminal/history.py."""
+"""What `history` looks like to a person: swaps, and what operators asked for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -6,23 +6,23 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from hotswapd.daemon.answers import HistoryRow, NamedAction, StageSeconds
+
 from .verdicts import verdict_lines
 from .words import BAD, GOOD, clock, duration, indented, name_of, plain, reason_text, state_text
 
-_STAGES = ("fetch", "admit", "stage", "verify", "pause")
 
+def history_page(rows: Sequence[HistoryRow], *, verify: bool = False) -> RenderableType:
+    """Lay out the answer of ``GET /history``: two or three lines for each swap, the reason of a refusal in full.
 
-def history_page(rows: Sequence[Mapping[str, Any]], *, verify: bool = False) -> RenderableType:
-    """Lay out the answer of ``GET /history``: two or three lines a swap, the reason of a refusal in full.
-
-    Gates that warned or failed are there with their numbers, with `verify` those that passed too.
+    Gates that warned or failed are shown with their numbers; with `verify`, those that passed too.
     """
     if not rows:
         return Text("no swap yet")
     return Group(*(part for row in rows for part in _swap(row, verify)))
 
 
-def _swap(row: Mapping[str, Any], verify: bool) -> Iterable[RenderableType]:
+def _swap(row: HistoryRow, verify: bool) -> Iterable[RenderableType]:
     number = row.get("generation")
     named = "" if number is None else f"  generation {number}"
     when = plain(f"  {clock(row.get('finished') or row.get('sighted'))}", "dim")
@@ -32,22 +32,26 @@ def _swap(row: Mapping[str, Any], verify: bool) -> Iterable[RenderableType]:
     if why:
         yield indented(why, 13)
     yield from (indented(line, 13) for line in verdict_lines(row, every=verify))
-    seconds = row.get("seconds") or {}
-    spent = [f"{stage} {duration(seconds[stage])}" for stage in _STAGES if seconds.get(stage) is not None]
+    spent = [f"{stage} {duration(seconds)}" for stage, seconds in _stages(row) if seconds is not None]
     if spent:
         yield indented(plain(", ".join(spent), "dim"), 13)
 
 
-def actions_page(actions: Sequence[Mapping[str, Any]]) -> RenderableType:
+def _stages(row: HistoryRow) -> Iterable[tuple[str, float | None]]:
+    seconds: Mapping[str, Any] = row.get("seconds", {})
+    return ((stage, seconds.get(stage)) for stage in StageSeconds.__annotations__)
+
+
+def actions_page(actions: Sequence[NamedAction]) -> RenderableType:
     """Lay out the answer of ``GET /actions``: who asked for what, and what came of it."""
     if not actions:
         return Text("nobody has asked for anything yet")
     return Group(*(part for one in actions for part in _action(one)))
 
 
-def _action(one: Mapping[str, Any]) -> Iterable[RenderableType]:
+def _action(one: NamedAction) -> Iterable[RenderableType]:
     when, who = plain(f"{clock(one.get('at'))}  ", "dim"), plain(f"  {one.get('who')}", "dim")
     result = plain(one.get("result"), GOOD if one.get("result") == "done" else BAD)
     yield Text.assemble(when, plain(one.get("action"), "bold"), "  ", result, who)
     if one.get("argument"):
-        yield indented(plain(one["argument"]), 25)
+        yield indented(plain(one.get("argument")), 25)

@@ -1,4 +1,4 @@
-"""TODO daemon/terminal/misfits.py."""
+"""Why an adapter is refused, as a table."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from .words import plain, table_of
 
 
 def misfit_table(misfits: Sequence[Misfit]) -> RenderableType:
-    """Lay out the reasons why an adapter is refused; what is wrong with many tensors alike is one row."""
+    """Lay out why an adapter is refused; a reason that many tensors share is one row."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for misfit in misfits:
         alike.setdefault((misfit.code, misfit.wanted, misfit.got, misfit.remedy), []).append(misfit.place)

@@ -1,7 +1,6 @@
 """A rollout in words: both arms side by side."""
 
-from collections.abc import Mapping
-from typing import Any
+from hotswapd.daemon.answers import ArmStatus, RolloutStatus
 
 _COUNTED = (
     ("requests", "requests"),
@@ -17,17 +16,18 @@ _COUNTED = (
 )
 
 
-def side_by_side(now: Mapping[str, Any] | None) -> str:
-    """Lay out both arms, one line for each thing counted."""
+def side_by_side(now: RolloutStatus | None) -> str:
+    """Lay out both arms, with a line for each thing counted."""
     if now is None:
         return "no rollout is under way"
     live, canary = now["live"], now["canary"]
     lines = [f"{now['kind']}: {now['share']:g} % of new requests go to generation {canary['generation']}"]
     lines.append(f"{'':28}{'live g' + str(live['generation']):>16}{'beside g' + str(canary['generation']):>16}")
-    lines += [f"{title:28}{_number(live.get(name))}{_number(canary.get(name))}" for name, title in _COUNTED]
+    lines += [f"{title:28}{_number(live, name)}{_number(canary, name)}" for name, title in _COUNTED]
     lines += [f"waits for {now['waits_for']}"] if now.get("waits_for") else []
     return "\n".join(lines)
 
 
-def _number(value: float | None) -> str:
+def _number(arm: ArmStatus, name: str) -> str:
+    value = arm.get(name)
     return f"{'-' if value is None else format(value, '.4g'):>16}"

@@ -1,28 +1,29 @@
-"""What `status`, `history` and `check` look like to a person, on a terminal of 80 columns or more."""
+"""What `status` looks like to a person, on a terminal of 80 columns or more.
 
-from collections.abc import Mapping
+The daemon may be of another version than the command: a field that it does not answer with leaves its place empty.
+"""
+
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hotswapd.daemon.answers import LaneStatus, Live, QueueEntry, ResidentStatus, RolloutStatus, SourceStatus, Status
+
 from .rollout import side_by_side
 from .words import BAD, BUSY, GOOD, age, clock, indented, moment, name_of, plain, reason_text, state_text, until
 
-# Status
 
-
-def status_page(status: Mapping[str, Any], now: datetime | None = None) -> RenderableType:
+def status_page(status: Status, now: datetime | None = None) -> RenderableType:
     """Lay out the answer of ``GET /status``: what is live first, then what needs a look."""
     at = now or datetime.now(UTC)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row("state", _condition(status))
-    grid.add_row("live", _live(status.get("live") or {}, at))
-    grid.add_row("model", _resident(status.get("resident") or {}))
+    grid.add_row("live", _live(status.get("live"), at))
+    grid.add_row("model", _resident(status.get("resident")))
     for title, lines in (
         ("lanes", [_lane(lane) for lane in status.get("lanes") or ()]),
         ("rollout", [plain(line) for line in _rollout(status.get("rollout"))]),
@@ -36,11 +37,11 @@ def status_page(status: Mapping[str, Any], now: datetime | None = None) -> Rende
 
 
 def lost_page(page: RenderableType, sentence: str) -> RenderableType:
-    """Show a page that is not of now any more, and why."""
+    """Show a page that is out of date, and why."""
     return Group(plain(sentence, f"bold {BAD}"), Text("what follows is the last answer", "dim"), Text(""), page)
 
 
-def _condition(status: Mapping[str, Any]) -> Text:
+def _condition(status: Status) -> Text:
     if status.get("ready"):
         words = Text("ready", GOOD)
     else:
@@ -48,25 +49,26 @@ def _condition(status: Mapping[str, Any]) -> Text:
     for flag in ("pinned", "paused"):
         if status.get(flag):
             words.append(f", {flag}", BUSY)
-    if status.get("trouble"):
-        words.append("\n").append(plain(status["trouble"], BAD))
+    if trouble := status.get("trouble"):
+        words.append("\n").append(plain(trouble, BAD))
     return words
 
 
-def _live(live: Mapping[str, Any], now: datetime) -> RenderableType:
-    number = live.get("generation") or 0
-    if not number:
-        return Group(Text("generation 0, the base model alone", "bold"), Text(_since(live, now), "dim"))
+def _live(live: Live | None, now: datetime) -> RenderableType:
+    when = Text(_since(live, now) if live else "", "dim")
+    number = live.get("generation") if live else 0
+    if not live or not number:
+        return Group(Text("generation 0, the base model alone", "bold"), when)
     title = plain(f"generation {number}, {name_of(live.get('uri'))}", "bold")
-    return Group(title, Text(_since(live, now), "dim"), plain(live.get("uri")), plain(live.get("digest"), "dim")[:12])
+    return Group(title, when, plain(live.get("uri")), plain(live.get("digest"), "dim")[:12])
 
 
-def _since(live: Mapping[str, Any], now: datetime) -> str:
+def _since(live: Live, now: datetime) -> str:
     since = moment(live.get("since"))
     return f"for {age(since, now)}, since {clock(live.get('since'))}" if since else ""
 
 
-def _resident(resident: Mapping[str, Any]) -> RenderableType:
+def _resident(resident: ResidentStatus | None) -> RenderableType:
     if not resident:
         return Text("not loaded yet")
     compiled = "compiled" if resident.get("compiled") else "eager"
@@ -79,17 +81,17 @@ def _resident(resident: Mapping[str, Any]) -> RenderableType:
     )
 
 
-def _rollout(now: Mapping[str, Any] | None) -> list[str]:
+def _rollout(now: RolloutStatus | None) -> list[str]:
     return side_by_side(now).splitlines() if now else []
 
 
-def _lane(lane: Mapping[str, Any]) -> Text:
+def _lane(lane: LaneStatus) -> Text:
     active, waiting = lane.get("active") or 0, lane.get("waiting") or 0
     busy = f"{active} active, {waiting} waiting" if active or waiting else "idle"
     return plain(f"generation {lane.get('generation')}: {busy}")
 
 
-def _source(source: Mapping[str, Any], now: datetime) -> RenderableType:
+def _source(source: SourceStatus, now: datetime) -> RenderableType:
     looked = moment(source.get("last_scan"))
     kind = source.get("kind")
     seen = f"{kind}, looked {age(looked, now)} ago" if looked else f"{kind}, not looked yet"
@@ -99,12 +101,12 @@ def _source(source: Mapping[str, Any], now: datetime) -> RenderableType:
     return title if source.get("ok") else Group(title, indented(plain(source.get("error"), BAD)))
 
 
-def _queue_title(status: Mapping[str, Any]) -> str:
+def _queue_title(status: Status) -> str:
     depth = status.get("queue_depth") or 0
     return f"queue {depth}" if depth > len(status.get("queue") or ()) else "queue"
 
 
-def _waiting(entry: Mapping[str, Any], now: datetime) -> RenderableType:
+def _waiting(entry: QueueEntry, now: datetime) -> RenderableType:
     again = moment(entry.get("next_try"))
     title = Text.assemble(state_text(entry.get("state")), plain(f"  {entry.get('uri')}"))
     why = Text.assemble(reason_text(entry), plain(f"; next try {until(again, now)}" if again else "", "dim"))

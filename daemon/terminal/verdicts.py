@@ -1,30 +1,29 @@
-"""What the gates of one swap found, in lines under it: what complained by itself, all of it when asked for."""
+"""What the gates of one swap found, in lines under it: those that complained, or all of them if asked for."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from hotswapd.daemon.answers import HistoryRow, VerdictRecord
 from hotswapd.swap.gates.spec import Verdict
 
-from .words import plain
+from .words import plain, table_of
 
 _COLOURS = {"passed": "green", "warned": "yellow", "failed": "red"}
 
 
-def verdict_lines(row: Mapping[str, Any], *, every: bool = False) -> Iterator[Text]:
-    """Say one line for each verdict of a row of ``GET /history`` that did not pass, or for `every` one.
+def verdict_lines(row: HistoryRow, *, every: bool = False) -> Iterator[Text]:
+    """Yield a line for each verdict of a row of ``GET /history`` that did not pass, or for `every` verdict.
 
-    Why a gate failed is the row's own reason already; why one warned stands nowhere else.
+    The row's own reason already tells why a gate failed; why a gate warned stands nowhere else.
     """
     for verdict in row.get("verify") or ():
         if every or verdict.get("outcome") != "passed":
             yield _line(verdict, row.get("reason"))
 
 
-def _line(verdict: Mapping[str, Any], told: Any) -> Text:
+def _line(verdict: VerdictRecord, told: str | None) -> Text:
     outcome = str(verdict.get("outcome"))
     line = Text.assemble(plain(f"{verdict.get('gate')} "), plain(outcome, _COLOURS.get(outcome, "")))
     code = verdict.get("code")
@@ -35,15 +34,13 @@ def _line(verdict: Mapping[str, Any], told: Any) -> Text:
 
 
 def _number(value: float | None) -> str:
-    """JSON has no infinity: what is not finite comes as nothing."""
+    """Show a number; JSON has no infinity, so null stands for one that is not finite."""
     return "not finite" if value is None else f"{value:.4g}"
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> RenderableType:
     """Lay out what each gate found."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("gate", "outcome", "why", "numbers"):
-        table.add_column(column, overflow="fold")
+    table = table_of("gate", "outcome", "why", "numbers")
     for verdict in verdicts:
         numbers = ", ".join(f"{name} {number:.4g}" for name, number in verdict.numbers.items())
         why = f"{verdict.code}: {verdict.sentence}" if verdict.code else ""

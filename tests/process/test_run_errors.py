@@ -36,7 +36,7 @@ def configure(directory: Path, text: str = "", **keys: str) -> Path:
     [
         ({"model__base": ""}, "", "model.base: is required and missing"),
         ({"model__max_rank": "0"}, "", "model.max_rank: "),
-        ({"model__max_rnk": "8"}, "", "model.max_rnk: there is no such key; max_rank is meant?"),
+        ({"model__max_rnk": "8"}, "", "model.max_rnk: there is no such key; did you mean max_rank?"),
         ({}, '[[source]]\nkind = "local"', "source[0].path: is required and missing"),
         ({}, '[[source]]\nkind = "ftp"', "source[0]: kind must be one of local, s3, hub"),
         ({}, "[serve", "the file is not TOML"),

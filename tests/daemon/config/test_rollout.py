@@ -1,4 +1,4 @@
-"""``[rollout]``: what it takes, and the sentence for what it does not."""
+"""``[rollout]``: what it takes, and the sentence for what it does not take."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ def load(tmp_path: Path, text: str, **environ: str) -> Settings:
     return load_settings(file, environ)
 
 
-def test_nothing_said_replaces(tmp_path: Path):
-    """The default is what it always was."""
+def test_the_default_replaces(tmp_path: Path) -> None:
+    """As it always did."""
     assert load(tmp_path, "").rollout.mode == "replace"
 
 
@@ -29,12 +29,12 @@ def test_nothing_said_replaces(tmp_path: Path):
         ('mode = "ab"\nweight = 50', (50.0,)),
     ],
 )
-def test_steps_are_what_is_compared(tmp_path: Path, text: str, shares: tuple[float, ...]):
+def test_steps_are_what_is_compared(tmp_path: Path, text: str, shares: tuple[float, ...]) -> None:
     """100 is the promotion itself."""
     assert load(tmp_path, f"[rollout]\n{text}").rollout.shares == shares
 
 
-def test_the_environment_can_say_it(tmp_path: Path):
+def test_the_environment_can_set_it(tmp_path: Path) -> None:
     """Lists as JSON, as everywhere."""
     settings = load(tmp_path, "", HOTSWAPD_ROLLOUT__MODE="canary", HOTSWAPD_ROLLOUT__STEPS="[1, 100]")
     assert settings.rollout.shares == (1.0,)
@@ -50,13 +50,13 @@ def test_the_environment_can_say_it(tmp_path: Path):
         ("[rollout]\nsteps = [100]", "rollout", "one below 100"),
         ('[rollout]\nmode = "canary"\nweight = 100', "rollout", "weight must be below 100"),
         ('[rollout]\nheader = "a b"', "rollout.header", "pattern"),
-        ("[rollout]\nmin_request = 5", "rollout.min_request", "min_requests is meant"),
+        ("[rollout]\nmin_request = 5", "rollout.min_request", "did you mean min_requests?"),
         ('[rollout]\nmode = "canary"\n[serve]\nlanes = 1', "serve.lanes", "at least 2"),
         ('[rollout]\nmode = "canary"\n[verify.command]\nargv = ["/bin/true"]', "serve.lanes", "at least 3"),
     ],
 )
-def test_what_is_wrong_has_its_key_and_a_sentence(tmp_path: Path, text: str, key: str, said: str):
-    """The daemon ends with status 78 and these."""
+def test_what_is_wrong_has_its_key_and_a_sentence(tmp_path: Path, text: str, key: str, said: str) -> None:
+    """With these the daemon ends with status 78."""
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
     assert caught.value.key == key

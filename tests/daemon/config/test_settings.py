@@ -1,36 +1,22 @@
 """The configuration: every default, every override, and an error for every key that is wrong."""
 
+import os
 import re
+import threading
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kits.configs import MODEL, Load
 from pydantic import ValidationError
 
-from hotswapd.daemon.config.settings import ConfigError, HubTable, LocalTable, S3Table, Settings, load_settings
-
-MODEL = '[model]\nbase = "org/model"\n'
+from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
 
 
-@pytest.fixture
-def load(tmp_path):
-    def load(text: str = MODEL, **environ: str) -> Settings:
-        file = tmp_path / "hotswapd.toml"
-        file.write_text(text)
-        return load_settings(file, environ)
-
-    return load
-
-
-def problems(load, text: str = MODEL, **environ: str) -> dict[str, str]:
-    with pytest.raises(ConfigError) as caught:
-        load(text, **environ)
-    return {problem.key: problem.sentence for problem in caught.value.problems}
-
-
-def test_only_the_base_is_required_and_the_rest_has_the_documented_defaults(load):
+def test_only_the_base_is_required(load: Load) -> None:
     settings = load()
     assert settings.model.model_dump() == {
         "base": "org/model",
@@ -60,33 +46,8 @@ def test_only_the_base_is_required_and_the_rest_has_the_documented_defaults(load
     assert settings.source == ()
 
 
-def test_the_three_kinds_of_source_have_the_documented_defaults(load):
-    text = '[[source]]\nkind = "local"\npath = "/srv/a"\n[[source]]\nkind = "s3"\nuri = "s3://bucket/p/"\n'
-    local, s3, hub = load(MODEL + text + '[[source]]\nkind = "hub"\nrepo = "org/a"\n').source
-    assert isinstance(local, LocalTable)
-    assert (local.name, local.settle, local.rescan, local.marker) == ("/srv/a", 2.0, 15.0, "")
-    assert isinstance(s3, S3Table)
-    assert (s3.name, s3.poll, s3.region, s3.endpoint_url, s3.queue_url) == ("s3://bucket/p/", 10.0, "", "", "")
-    assert isinstance(hub, HubTable)
-    assert (hub.name, hub.revision, hub.poll, hub.token_file) == ("hf://org/a", "main", 30.0, "")
-
-
-def test_a_missing_base_is_named(load):
-    assert problems(load, "") == {"model.base": "is required and missing"}
-
-
-def test_all_wrong_keys_are_named_at_once_with_their_index(load):
-    text = MODEL + 'max_rank = 0\n[[source]]\nkind = "local"\npath = "/a"\n[[source]]\nkind = "s3"\nuri = "bucket"\n'
-    found = problems(load, text + "[serve]\nport = 70000\n")
-    assert set(found) == {"model.max_rank", "source[1].uri", "serve.port"}
-    assert found["source[1].uri"] == "must be s3://bucket/prefix/, not 'bucket'"
-
-
-def test_an_unknown_key_is_an_error_that_names_the_one_that_is_meant(load):
-    assert problems(load, MODEL + "max_rnk = 3\n") == {"model.max_rnk": "there is no such key; max_rank is meant?"}
-    source = '[[source]]\nkind = "local"\npath = "/a"\nsetle = 1\n'
-    assert problems(load, MODEL + source) == {"source[0].setle": "there is no such key; settle is meant?"}
-    assert list(problems(load, MODEL + "[modle]\nx = 1\n")) == ["modle"]
+def test_a_missing_base_is_named(load: Load) -> None:
+    assert load.problems("") == {"model.base": "is required and missing"}
 
 
 @pytest.mark.parametrize(
@@ -125,17 +86,11 @@ def test_an_unknown_key_is_an_error_that_names_the_one_that_is_meant(load):
         (MODEL + '[[source]]\nkind = "hub"\nrepo = "a/b"\npoll = -1\n', "source[0].poll"),
     ],
 )
-def test_a_wrong_value_is_refused_under_its_key(load, table, key):
-    assert list(problems(load, table)) == [key]
+def test_a_wrong_value_is_refused_under_its_key(load: Load, table: str, key: str) -> None:
+    assert list(load.problems(table)) == [key]
 
 
-def test_two_sources_of_one_name_are_refused(load):
-    twice = '[[source]]\nkind = "local"\npath = "/a"\n' * 2
-    assert list(problems(load, MODEL + twice)) == ["source[1].name"]
-    assert len(load(MODEL + twice + 'name = "other"\n').source) == 2
-
-
-def test_the_environment_overrides_the_file(load):
+def test_the_environment_overrides_the_file(load: Load) -> None:
     settings = load(
         MODEL + "max_rank = 8\n[log]\nlevel = 'error'\n",
         HOTSWAPD_MODEL__MAX_RANK="16",
@@ -150,7 +105,7 @@ def test_the_environment_overrides_the_file(load):
     assert settings.log.level == "error"
 
 
-def test_the_environment_alone_is_enough():
+def test_the_environment_alone_is_enough() -> None:
     assert load_settings(None, {"HOTSWAPD_MODEL__BASE": "m", "PATH": "/bin"}).model.base == "m"
 
 
@@ -164,15 +119,31 @@ def test_the_environment_alone_is_enough():
         ("HOTSWAPD_SOURCE", '[{"kind": "local"}]', "source[0].path"),
     ],
 )
-def test_a_wrong_environment_variable_is_refused_under_its_key(load, name, value, key):
-    assert list(problems(load, **{name: value})) == [key]
+def test_a_wrong_variable_is_refused_under_its_key(load: Load, name: str, value: str, key: str) -> None:
+    assert list(load.problems(**{name: value})) == [key]
 
 
-def test_variables_of_other_tools_are_left_alone(load):
+def test_variables_of_other_tools_are_left_alone(load: Load) -> None:
     assert load(HOTSWAPD_REQUIRE_GPU="1").model.base == "org/model"
 
 
-def test_a_file_that_is_missing_or_no_toml_is_named(tmp_path):
+def test_a_table_is_merged_key_by_key(load: Load) -> None:
+    """A variable replaces one key of a table of the file, and the others stay."""
+    settings = load(MODEL + "[verify.watch]\nseconds = 5\nmin_requests = 7\n", HOTSWAPD_VERIFY__WATCH__SECONDS="9")
+    assert (settings.verify.watch.seconds, settings.verify.watch.min_requests) == (9.0, 7)
+
+
+def test_a_pipe_is_read_as_a_file(tmp_path: Path) -> None:
+    """As a shell makes one of ``<(...)``."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(MODEL,))
+    writer.start()
+    assert load_settings(pipe, {}).model.base == "org/model"
+    writer.join(5.0)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     absent, broken = tmp_path / "absent.toml", tmp_path / "broken.toml"
     broken.write_bytes(b"[model\n\xff")
     for file in (absent, broken, tmp_path):
@@ -181,15 +152,15 @@ def test_a_file_that_is_missing_or_no_toml_is_named(tmp_path):
         assert caught.value.key == str(file)
 
 
-def test_settings_are_frozen(load):
+def test_settings_are_frozen(load: Load) -> None:
     with pytest.raises(ValidationError):
         load().model.max_rank = 3
 
 
 @given(st.dictionaries(st.text(max_size=8), st.none() | st.integers() | st.text(max_size=8), max_size=4))
-def test_no_value_of_any_key_gets_past_as_anything_but_a_config_error(values):
+def test_any_wrong_value_is_a_config_error(values: dict[str, Any]) -> None:
     try:
-        settings = Settings(model={"base": "m"}, serve=values)
+        settings = Settings.model_validate({"model": {"base": "m"}, "serve": values})
     except (ConfigError, ValidationError):
         return
     assert set(values) <= set(type(settings.serve).model_fields)
@@ -198,11 +169,11 @@ def test_no_value_of_any_key_gets_past_as_anything_but_a_config_error(values):
 EXAMPLE = Path(__file__).parents[3] / "systemd" / "hotswapd.toml.example"
 
 
-def test_the_shipped_example_is_a_valid_configuration():
+def test_the_shipped_example_is_a_valid_configuration() -> None:
     assert [source.kind for source in load_settings(EXAMPLE, {}).source] == ["local"]
 
 
-def test_what_the_example_shows_commented_out_are_the_defaults(load):
+def test_the_example_shows_the_defaults(load: Load) -> None:
     whole = re.sub(r"(?m)^# (?=\[\[|\w+ = )", "", EXAMPLE.read_text())
     shown, plain = load(whole), load(EXAMPLE.read_text())
     assert [source.kind for source in shown.source] == ["local", "s3", "hub"]

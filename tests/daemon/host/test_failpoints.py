@@ -1,4 +1,4 @@
-"""Named places do nothing, unless the environment names them and a file says that it is time."""
+"""Named places do nothing unless the environment names them and a file says that it is time."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from hotswapd.daemon.host.failpoints import VARIABLE, failpoint
 
 
 def passed(times: int, name: str = "commit") -> list[bool]:
-    """Pass a place so often, and say each time whether what was asked for happened."""
+    """Pass a place so often, and return for each time whether what was asked for happened."""
     happened = []
     for _ in range(times):
         try:
@@ -32,7 +32,9 @@ def passed(times: int, name: str = "commit") -> list[bool]:
         ("*", "", [False, False, False]),
     ],
 )
-def test_a_file_works_once_at_its_place(monkeypatch, tmp_path: Path, place: str, text: str, happened: list[bool]):
+def test_a_file_works_once_at_its_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, text: str, happened: list[bool]
+) -> None:
     """At the place that the environment names, or that the file names; after as many times as the file says."""
     file = tmp_path / "now"
     monkeypatch.setenv(VARIABLE, f"{place}=memory@{file}")
@@ -42,8 +44,8 @@ def test_a_file_works_once_at_its_place(monkeypatch, tmp_path: Path, place: str,
     assert file.exists() == (True not in happened)
 
 
-def test_without_the_variable_nothing_happens(monkeypatch, tmp_path: Path):
-    """In no installation that did not ask for it."""
+def test_without_the_variable_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in every installation that did not ask for it."""
     monkeypatch.delenv(VARIABLE, raising=False)
     (tmp_path / "now").write_text("commit")
     assert passed(1) == [False]

@@ -1,13 +1,14 @@
 """Which threads count as hanging, by a clock that the test turns."""
 
 import threading
+from collections.abc import Callable
 
 from kits.folders import Clock
 
-from hotswapd.daemon.host.heartbeats import Asked, Heartbeats
+from hotswapd.daemon.host.heartbeats import Heartbeats, PolledEvent
 
 
-def test_a_thread_is_late_once_its_limit_is_over_and_back_when_it_is_heard_again():
+def test_a_thread_is_late_after_its_limit_until_it_beats() -> None:
     """The first beat makes it one that is waited for."""
     clock = Clock()
     beats = Heartbeats(10.0, clock)
@@ -21,8 +22,8 @@ def test_a_thread_is_late_once_its_limit_is_over_and_back_when_it_is_heard_again
     assert beats.late() == []
 
 
-def test_a_long_step_declares_what_it_may_take_and_a_short_one_never_less_than_the_limit():
-    """Between two beats passes what was declared, or the limit."""
+def test_a_long_step_may_take_what_it_declared() -> None:
+    """And a short one never less than the limit."""
     clock = Clock()
     beats = Heartbeats(10.0, clock)
     beats.beat("worker", 600.0)
@@ -35,8 +36,8 @@ def test_a_long_step_declares_what_it_may_take_and_a_short_one_never_less_than_t
     assert beats.late() == ["scan", "worker"]
 
 
-def test_a_compilation_lets_all_of_them_wait():
-    """While it lasts nobody is late, also not who was heard of long before it began."""
+def test_a_compilation_lets_every_thread_wait() -> None:
+    """While it lasts no thread is late, even if its last beat was long before."""
     clock = Clock()
     beats = Heartbeats(10.0, clock)
     beats.beat("worker")
@@ -49,8 +50,8 @@ def test_a_compilation_lets_all_of_them_wait():
     assert beats.late() == ["worker"]
 
 
-def test_a_thread_that_was_ended_is_not_waited_for():
-    """A watch that a reload has ended is no missed ping."""
+def test_a_thread_that_ended_is_not_waited_for() -> None:
+    """A watch that a reload has ended does not cost a ping."""
     clock = Clock()
     beats = Heartbeats(10.0, clock)
     beats.beat("scan")
@@ -59,13 +60,53 @@ def test_a_thread_that_was_ended_is_not_waited_for():
     assert beats.late() == []
 
 
-def test_a_fetch_that_asks_whether_to_stop_gives_a_sign_of_life():
-    """Each question is one, and the answer is the real event's."""
-    stop, heard = threading.Event(), []
-    asked = Asked(stop, lambda: heard.append(1))
-    assert not asked.is_set()
-    assert not asked.wait(0.0)
+class SlowClock(Clock):
+    """A clock that holds up the thread named ``slow`` in the middle of its beat, until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_read = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self) -> float:
+        if threading.current_thread().name == "slow":
+            self.is_read.set()
+            self.go_on.wait(5.0)
+        return super().__call__()
+
+
+def test_threads_take_turns() -> None:
+    """While one thread is in the middle of its beat, no other one changes or reads what is due."""
+    clock = SlowClock()
+    beats = Heartbeats(10.0, clock)
+    slow = threading.Thread(target=beats.beat, args=("slow",), name="slow")
+    slow.start()
+    assert clock.is_read.wait(5.0)
+    others: dict[str, Callable[[], object]] = {
+        "beat": lambda: beats.beat("other"),
+        "allow": lambda: beats.allow(1.0),
+        "forget": lambda: beats.forget("slow"),
+        "late": beats.late,
+    }
+    threads = {name: threading.Thread(target=act) for name, act in others.items()}
+    for thread in threads.values():
+        thread.start()
+    next(iter(threads.values())).join(0.2)
+    assert [name for name, thread in threads.items() if not thread.is_alive()] == []
+    clock.go_on.set()
+    for thread in (slow, *threads.values()):
+        thread.join(5.0)
+        assert not thread.is_alive()
+
+
+def test_each_poll_of_the_event_is_a_sign_of_life() -> None:
+    """And the answer is that of the real event."""
+    stop = threading.Event()
+    polls: list[int] = []
+    polled = PolledEvent(stop, lambda: polls.append(1))
+    assert not polled.is_set()
+    assert not polled.wait(0.0)
     stop.set()
-    assert asked.is_set()
-    assert asked.wait(0.0)
-    assert len(heard) == 4
+    assert polled.is_set()
+    assert polled.wait(0.0)
+    assert len(polls) == 4

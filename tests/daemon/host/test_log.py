@@ -1,9 +1,11 @@
-"""The log: one line per event, the same form for our own and the libraries' records, and no secret in it."""
+"""The log: one line for each event, in one form for our own and the libraries' records, and no secret in it."""
 
 import io
 import json
 import logging
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -12,7 +14,7 @@ from hotswapd.daemon.host.log import setup_logging
 
 
 @pytest.fixture
-def out():
+def out() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield io.StringIO()
@@ -22,11 +24,11 @@ def out():
     structlog.contextvars.clear_contextvars()
 
 
-def lines(out: io.StringIO) -> list[dict]:
+def lines(out: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_off_a_terminal_each_event_is_one_line_of_json(out):
+def test_off_a_terminal_an_event_is_a_line_of_json(out: io.StringIO) -> None:
     setup_logging("info", "auto", out)
     structlog.get_logger("hotswapd.test").info("live", swap_id="s1", generation=3, text="two\nlines")
     (line,) = lines(out)
@@ -35,15 +37,15 @@ def test_off_a_terminal_each_event_is_one_line_of_json(out):
     assert line["time"].endswith("Z")
 
 
-def test_a_terminal_gets_readable_lines(out):
-    out.isatty = lambda: True
+def test_a_terminal_gets_readable_lines(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "isatty", lambda: True)
     setup_logging("info", "auto", out)
     structlog.get_logger().info("live", swap_id="s1")
     assert "live" in out.getvalue()
     assert not out.getvalue().startswith("{")
 
 
-def test_records_of_libraries_come_in_the_same_form(out):
+def test_records_of_libraries_have_the_same_form(out: io.StringIO) -> None:
     setup_logging("info", "json", out)
     logging.getLogger("some.library").warning("%d files", 3, extra={"swap_id": "s1"})
     with warnings.catch_warnings():
@@ -54,7 +56,8 @@ def test_records_of_libraries_come_in_the_same_form(out):
     assert "old" in warning["event"]
 
 
-def test_a_bound_swap_id_is_in_every_line_also_a_librarys(out):
+def test_a_bound_swap_id_is_in_every_line(out: io.StringIO) -> None:
+    """In those of libraries too."""
     setup_logging("info", "json", out)
     with structlog.contextvars.bound_contextvars(swap_id="s7"):
         structlog.get_logger().info("fetched")
@@ -63,7 +66,7 @@ def test_a_bound_swap_id_is_in_every_line_also_a_librarys(out):
 
 
 @pytest.mark.parametrize(("level", "count"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
-def test_the_level_is_a_floor(out, level, count):
+def test_the_level_is_a_floor(out: io.StringIO, level: str, count: int) -> None:
     setup_logging(level, "json", out)
     log = structlog.get_logger()
     for say in (log.debug, log.info, log.warning, log.error):
@@ -71,7 +74,7 @@ def test_the_level_is_a_floor(out, level, count):
     assert len(lines(out)) == count
 
 
-def test_libraries_that_log_each_request_are_held_to_warnings(out):
+def test_talkative_libraries_are_held_to_warnings(out: io.StringIO) -> None:
     setup_logging("debug", "json", out)
     logging.getLogger("botocore.auth").debug("signing with the key")
     logging.getLogger("uvicorn.error").info("started")
@@ -79,7 +82,7 @@ def test_libraries_that_log_each_request_are_held_to_warnings(out):
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_secrets_are_left_out(out, form):
+def test_secrets_are_left_out(out: io.StringIO, form: str) -> None:
     setup_logging("info", form, out)
     log = structlog.get_logger()
     log.info("asking", token="hf_abcdefghijkl", api_key="k-1", header="Authorization: Bearer sesame")
@@ -91,14 +94,14 @@ def test_secrets_are_left_out(out, form):
     assert [secret for secret in secrets if secret in said] == []
 
 
-def test_an_exception_stays_on_one_line_of_json(out):
+def test_an_exception_stays_on_one_line_of_json(out: io.StringIO) -> None:
     setup_logging("info", "json", out)
     structlog.get_logger().error("failed", exc_info=ValueError("no"))
     (line,) = lines(out)
     assert "ValueError: no" in line["exception"]
 
 
-def test_a_second_call_replaces_the_first(out):
+def test_a_second_call_replaces_the_first(out: io.StringIO) -> None:
     setup_logging("info", "json", io.StringIO())
     setup_logging("info", "json", out)
     structlog.get_logger().info("once")

@@ -2,15 +2,18 @@
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hotswapd.daemon.host.notify import Notify
 
+Manager = tuple[str, socket.socket]
+
 
 @pytest.fixture(params=["path", "abstract"])
-def manager(request: pytest.FixtureRequest, tmp_path: Path):
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
     """Listen as a service manager does; yields the address as it is given to the service, and the socket."""
     address = str(tmp_path / "notify") if request.param == "path" else f"@hotswapd-{os.getpid()}-{tmp_path.name}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
@@ -23,7 +26,7 @@ def heard(listener: socket.socket) -> dict[str, str]:
     return dict(line.split("=", 1) for line in listener.recv(4096).decode().splitlines())
 
 
-def test_each_word_is_one_datagram_with_what_belongs_to_it(manager):
+def test_each_report_is_one_datagram(manager: Manager) -> None:
     """A reload carries its time, a start and an end the time that they may take, each in the same datagram."""
     address, listener = manager
     notify = Notify(address, watchdog=10.0, clock=lambda: 12.5)
@@ -41,8 +44,8 @@ def test_each_word_is_one_datagram_with_what_belongs_to_it(manager):
     assert heard(listener) == {"STOPPING": "1", "STATUS": "stopping", "EXTEND_TIMEOUT_USEC": "80000000"}
 
 
-def test_a_status_is_one_line_and_said_once(manager):
-    """A sentence with a line's end cannot become a variable of its own, and what was said last is not said again."""
+def test_a_status_is_one_line_and_sent_once(manager: Manager) -> None:
+    """A sentence with a line's end cannot become a variable of its own, and the last sentence is not sent again."""
     address, listener = manager
     notify = Notify(address)
     notify.status("live\nREADY=1")
@@ -52,7 +55,7 @@ def test_a_status_is_one_line_and_said_once(manager):
     assert heard(listener) == {"STATUS": "other"}
 
 
-def test_without_a_watchdog_nothing_pings(manager):
+def test_without_a_watchdog_nothing_pings(manager: Manager) -> None:
     """Nobody waits for a ping, so none is sent."""
     address, listener = manager
     notify = Notify(address)
@@ -61,8 +64,8 @@ def test_without_a_watchdog_nothing_pings(manager):
     assert "READY" in heard(listener)
 
 
-def test_a_manager_that_is_away_or_does_not_listen_stops_nothing(tmp_path: Path):
-    """No socket, a full one and none at all: the daemon goes on."""
+def test_a_deaf_manager_stops_nothing(tmp_path: Path) -> None:
+    """Without an address, without a socket there, or with a full one, the daemon goes on."""
     Notify().ready("nobody hears")
     Notify(str(tmp_path / "nothing")).ready("nobody is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
@@ -73,8 +76,8 @@ def test_a_manager_that_is_away_or_does_not_listen_stops_nothing(tmp_path: Path)
         assert deaf.recv(100) == b"WATCHDOG=1"
 
 
-def test_the_watchdog_is_the_one_that_was_set_for_this_process():
-    """A period that is meant for another process, or is no number, is none."""
+def test_the_watchdog_is_that_of_this_process() -> None:
+    """A period that is meant for another process, or is not a number, does not count."""
     mine = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
     assert Notify.of(mine).watchdog == 30.0
     assert Notify.of({"WATCHDOG_USEC": "30000000"}).watchdog == 30.0

@@ -1,8 +1,9 @@
-"""When the disk says no: nothing is half written, the sentence says what to do, and it goes on when it can."""
+"""When the disk refuses: nothing is half written, the sentence says what to do, and it goes on when it can."""
 
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,6 @@ from hotswapd.daemon.ledger.rows import Find, Row
 FINDS = [Find("s", f"file:///{index}", "r" * 200, 0.0) for index in range(400)]
 
 
-@pytest.fixture
-def ledger(tmp_path):
-    made = Ledger(tmp_path / "ledger.sqlite")
-    yield made
-    made.close()
-
-
 def limit_pages(ledger: Ledger, more: int | None) -> None:
     """Let the file grow by so many pages, as a disk that is nearly full does; None frees the disk."""
     with ledger._file.reading() as database:
@@ -27,14 +21,14 @@ def limit_pages(ledger: Ledger, more: int | None) -> None:
         database.execute(f"PRAGMA max_page_count = {2**30 if more is None else pages + more}")
 
 
-def test_a_growing_ledger_does_not_grow_in_memory(ledger) -> None:
+def test_a_growing_ledger_does_not_grow_in_memory(ledger: Ledger) -> None:
     """What SQLite keeps of the file has a small limit in KiB (a negative size), which holds after any write."""
     ledger.add(FINDS)
     with ledger._file.reading() as database:
         assert -512 <= database.execute("PRAGMA cache_size").fetchone()[0] < 0
 
 
-def test_a_full_disk_writes_nothing_and_says_what_to_do(ledger) -> None:
+def test_a_full_disk_writes_nothing_and_says_what_to_do(ledger: Ledger) -> None:
     """All of a transaction or none; when there is space again it goes on, without a restart."""
     ledger.add(FINDS[:1])
     limit_pages(ledger, 3)
@@ -47,8 +41,8 @@ def test_a_full_disk_writes_nothing_and_says_what_to_do(ledger) -> None:
     assert (len(ledger.rows.history(1000)), ledger.trouble) == (400, "")
 
 
-def test_a_disk_that_fills_up_inside_a_larger_transaction_undoes_all_of_it(tmp_path) -> None:
-    """What the body did before is undone too, and nobody is told of it."""
+def test_a_disk_that_fills_undoes_the_whole_transaction(tmp_path: Path) -> None:
+    """What the body had done before is undone too, and nobody is told of it."""
     told: list[Row] = []
     ledger = Ledger(tmp_path / "ledger.sqlite", told.extend)
     limit_pages(ledger, 3)
@@ -66,7 +60,7 @@ def test_a_disk_that_fills_up_inside_a_larger_transaction_undoes_all_of_it(tmp_p
 
 
 @pytest.mark.timeout(60)
-def test_a_ledger_that_another_program_has_locked_is_down_until_it_lets_go(ledger) -> None:
+def test_a_locked_ledger_is_down_until_it_is_released(ledger: Ledger) -> None:
     """A backup that holds the file for too long costs a try, not the daemon."""
     other = sqlite3.connect(ledger.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -79,8 +73,8 @@ def test_a_ledger_that_another_program_has_locked_is_down_until_it_lets_go(ledge
     assert len(ledger.add(FINDS[:1])) == 1
 
 
-def test_a_lock_that_is_held_for_a_moment_is_waited_for(ledger) -> None:
-    """Who writes while another program reads gets its turn."""
+def test_a_short_lock_is_waited_for(ledger: Ledger) -> None:
+    """A writer gets its turn after another program has read."""
     other = sqlite3.connect(ledger.path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN EXCLUSIVE")
     releases = threading.Timer(0.3, lambda: other.execute("COMMIT"))
@@ -91,7 +85,7 @@ def test_a_lock_that_is_held_for_a_moment_is_waited_for(ledger) -> None:
 
 
 def spoil_text(path: Path) -> None:
-    path.write_text("this is no database, and long enough to be looked at as one " * 20)
+    path.write_text("this is not a database, and long enough to be looked at as one " * 20)
 
 
 def spoil_pages(path: Path) -> None:
@@ -112,8 +106,8 @@ def spoil_version(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [spoil_text, spoil_pages, spoil_foreign, spoil_version])
-def test_a_ledger_that_cannot_be_read_is_moved_aside_and_begun_anew(tmp_path, spoil) -> None:
-    """Nothing is deleted: the old file is there for whoever wants to look at it, and the loss is known."""
+def test_an_unreadable_ledger_is_moved_aside(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    """Nothing is deleted: the old file stays for whoever wants to look at it, and the loss is known."""
     path = tmp_path / "ledger.sqlite"
     Ledger(path).close()
     spoil(path)
@@ -129,48 +123,8 @@ def test_a_ledger_that_cannot_be_read_is_moved_aside_and_begun_anew(tmp_path, sp
     second.close()
 
 
-class Undone(Exception):
-    """The transaction is undone."""
-
-
-def _unpin_and_fail(ledger: Ledger) -> None:
-    with ledger.together():
-        ledger.flags.set("pinned", value=False)
-        raise Undone
-
-
-@pytest.mark.parametrize("lose", [spoil_text, Path.unlink, lambda path: path.write_bytes(b"")])
-def test_a_lost_ledger_does_not_lose_a_pin(tmp_path, lose) -> None:
-    """What operators hold is kept beside it too: as it was last set, and nothing of a transaction that was undone."""
-    path = tmp_path / "ledger.sqlite"
-    first = Ledger(path)
-    first.flags.set("pinned", value=True)
-    first.flags.set("paused", value=True)
-    first.flags.set("paused", value=False)
-    with pytest.raises(Undone):
-        _unpin_and_fail(first)
-    first.close()
-    lose(path)
-    again = Ledger(path)
-    assert (again.flags.pinned, again.flags.paused) == (True, False)
-    again.flags.set("pinned", value=False)
-    again.close()
-    lose(path)
-    assert not Ledger(path).flags.pinned
-
-
-def test_holds_that_cannot_be_written_beside_the_ledger_hold_all_the_same(tmp_path) -> None:
-    """The ledger is what counts while it is there; a damaged file beside it says nothing."""
-    (tmp_path / "holds.new").mkdir()
-    (tmp_path / "holds.json").write_text("{")
-    ledger = Ledger(tmp_path / "ledger.sqlite")
-    ledger.flags.set("pinned", value=True)
-    assert (ledger.flags.pinned, ledger.trouble) == (True, "")
-    ledger.close()
-
-
-def test_an_empty_file_and_none_at_all_are_new_ledgers(tmp_path) -> None:
-    """Neither is a loss."""
+def test_an_empty_file_is_a_new_ledger(tmp_path: Path) -> None:
+    """Neither that nor a missing one is a loss."""
     (tmp_path / "empty.sqlite").touch()
     for name in ("empty.sqlite", "none.sqlite"):
         made = Ledger(tmp_path / name)
@@ -179,8 +133,8 @@ def test_an_empty_file_and_none_at_all_are_new_ledgers(tmp_path) -> None:
         made.close()
 
 
-def test_a_ledger_that_cannot_be_opened_is_down_and_comes_back(tmp_path) -> None:
-    """A state directory that is away at the start does not keep the daemon from serving."""
+def test_a_ledger_that_cannot_be_opened_comes_back(tmp_path: Path) -> None:
+    """A state directory that is missing at the start does not keep the daemon from serving."""
     made = Ledger(tmp_path / "away" / "ledger.sqlite")
     assert "cannot be used" in made.trouble
     with pytest.raises(LedgerDown):
@@ -190,7 +144,7 @@ def test_a_ledger_that_cannot_be_opened_is_down_and_comes_back(tmp_path) -> None
     made.close()
 
 
-def test_it_never_writes_ahead(ledger) -> None:
+def test_it_never_writes_ahead(ledger: Ledger) -> None:
     """SQLite before 3.51.3 may lose a commit of a write-ahead log; every commit reaches the disk before it is told."""
     with ledger._file.reading() as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
@@ -199,7 +153,7 @@ def test_it_never_writes_ahead(ledger) -> None:
     assert not any(name.endswith(("-wal", "-shm")) for name in os.listdir(ledger.path.parent))
 
 
-def test_a_death_in_the_middle_of_a_commit_leaves_the_state_before(tmp_path) -> None:
+def test_a_death_during_a_commit_leaves_the_old_state(tmp_path: Path) -> None:
     """The journal that such a process leaves behind is played back by the next one."""
     path = tmp_path / "ledger.sqlite"
     made = Ledger(path)

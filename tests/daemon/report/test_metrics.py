@@ -2,25 +2,13 @@
 
 from datetime import UTC, datetime
 
-from prometheus_client.parser import text_string_to_metric_families
+from kits.exposition import Held, samples
 
-from hotswapd.daemon.ledger.ledger import Ledger
-from hotswapd.daemon.ledger.rows import Find
-from hotswapd.daemon.ledger.states import State
+from hotswapd.daemon.answers import RolloutStatus
 from hotswapd.daemon.report.metrics import Metrics
-from hotswapd.daemon.report.swaps import Reporter
-from hotswapd.swap.lanes.tickets import LaneStatus
 
 
-def samples(metrics: Metrics) -> dict[str, list]:
-    families = text_string_to_metric_families(metrics.text().decode())
-    found: dict[str, list] = {}
-    for sample in (sample for family in families for sample in family.samples):
-        found.setdefault(sample.name, []).append((sample.labels, sample.value))
-    return found
-
-
-def test_every_documented_name_is_there():
+def test_every_documented_name_is_there() -> None:
     metrics = Metrics()
     metrics.swap("LIVE", "a", {"fetch": 1.5, "verify": None, "pause": 0.002})
     metrics.live(3, "file:///a", "ab")
@@ -42,14 +30,14 @@ def test_every_documented_name_is_there():
     assert found["hotswapd_tokens_total"] == [({"generation": "3"}, 7.0)]
 
 
-def test_only_what_is_live_now_is_shown_as_live():
+def test_only_what_is_live_now_is_shown_as_live() -> None:
     metrics = Metrics()
     metrics.live(1, "file:///a", "aa")
     metrics.live(2, "file:///b", "bb")
     assert samples(metrics)["hotswapd_live_info"] == [({"uri": "file:///b", "digest": "bb"}, 1.0)]
 
 
-def test_the_series_of_old_generations_go():
+def test_the_series_of_old_generations_go() -> None:
     metrics = Metrics()
     for generation in range(100):
         metrics.request(200, generation, 1)
@@ -61,7 +49,7 @@ def test_the_series_of_old_generations_go():
     assert {labels["generation"] for labels, _ in found["hotswapd_requests_total"]} == kept | {""}
 
 
-def test_a_refusal_is_an_increase_from_the_first_one_on():
+def test_the_first_refusal_is_an_increase() -> None:
     """Prometheus sees no increase in a series that begins with 1, so what is alerted on begins with 0."""
     metrics = Metrics()
     metrics.source("a", True)
@@ -70,46 +58,52 @@ def test_a_refusal_is_an_increase_from_the_first_one_on():
     assert counts == {"LIVE": 0.0, "QUARANTINED": 0.0, "REJECTED": 1.0, "ROLLED_BACK": 0.0}
 
 
-def test_requests_in_lanes_are_those_of_this_very_moment():
+def test_requests_in_lanes_are_those_of_this_moment() -> None:
     """Two lanes of one generation are added up, and a generation that has left its lane is gone at once."""
     metrics = Metrics()
-    lanes = [LaneStatus(3, active=2, waiting=1), LaneStatus(3, active=1, waiting=0), LaneStatus(2, active=1, waiting=0)]
-    metrics.lanes = lambda: lanes
-    found = {tuple(labels.values()): value for labels, value in samples(metrics)["hotswapd_lane_requests"]}
+    lanes = [Held(3, active=2, waiting=1), Held(3, active=1, waiting=0), Held(2, active=1, waiting=0)]
+    found = {tuple(labels.values()): value for labels, value in samples(metrics, lanes)["hotswapd_lane_requests"]}
     assert found == {("3", "active"): 3.0, ("3", "waiting"): 1.0, ("2", "active"): 1.0, ("2", "waiting"): 0.0}
     lanes.pop()
-    assert {labels["generation"] for labels, _ in samples(metrics)["hotswapd_lane_requests"]} == {"3"}
+    assert {labels["generation"] for labels, _ in samples(metrics, lanes)["hotswapd_lane_requests"]} == {"3"}
 
 
-def test_a_generation_that_holds_no_lane_is_shown_once_more_and_goes():
+def test_a_generation_without_a_lane_is_shown_once_more() -> None:
     """Its last counts are seen by the next scrape, and no later one has a series of it."""
     metrics = Metrics()
-    lanes = [LaneStatus(2, active=1, waiting=0), LaneStatus(3, active=1, waiting=0)]
-    metrics.lanes = lambda: lanes
+    lanes = [Held(2, active=1, waiting=0), Held(3, active=1, waiting=0)]
     for generation in (2, 3):
         metrics.request(200, generation, 5)
     lanes.pop(0)
     metrics.request(500, 2, 1)
-    last = samples(metrics)
+    last = samples(metrics, lanes)
     assert ({"code": "500", "generation": "2"}, 1.0) in last["hotswapd_requests_total"]
     for name in ("hotswapd_requests_total", "hotswapd_tokens_total"):
-        assert {labels["generation"] for labels, _ in samples(metrics)[name]} == {"3"}
+        assert {labels["generation"] for labels, _ in samples(metrics, lanes)[name]} == {"3"}
 
 
-def test_taking_back_what_was_live_is_not_timed_twice(tmp_path):
-    """Its stages were observed when it went live; the row that says ROLLED_BACK still has them."""
+ROLLOUT: RolloutStatus = {
+    "kind": "canary",
+    "share": 5.0,
+    "steps": [5.0, 100.0],
+    "salt": "s",
+    "seconds": 1.0,
+    "waits_for": None,
+    "live": {"generation": 1, "requests": 9, "errors": 0, "degenerate": 0, "non_finite": 0, "feedback": 0},
+    "canary": {"generation": 2, "requests": 3, "errors": 1, "degenerate": 0, "non_finite": 0, "feedback": 0},
+}
+
+
+def test_both_arms_are_shown_while_a_rollout_runs() -> None:
+    """What was counted of each, and its share; they are gone as soon as it has ended."""
     metrics = Metrics()
-    ledger = Ledger(tmp_path / "ledger.sqlite", Reporter(metrics))
-    (row,) = ledger.add([Find("a", "file:///a", "r", 0.0, State.VERIFIED)], seconds={"fetch": 1.5})
-    row = ledger.move(row, State.LIVE, generation=1)
-    ledger.move(row, State.ROLLED_BACK, "operator")
-    ledger.close()
-    found = samples(metrics)
-    assert ({"stage": "fetch"}, 1.0) in found["hotswapd_swap_seconds_count"]
-    assert {labels["outcome"] for labels, _ in found["hotswapd_swaps_total"]} == {"LIVE", "ROLLED_BACK"}
+    shown = {tuple(labels.values()): value for labels, value in samples(metrics, rollout=ROLLOUT)["hotswapd_rollout"]}
+    assert shown["canary", "2", "errors"] == 1.0
+    assert (shown["canary", "2", "share"], shown["live", "1", "share"]) == (5.0, 95.0)
+    assert "hotswapd_rollout" not in samples(metrics)
 
 
-def test_two_daemons_in_one_process_do_not_share_numbers():
+def test_two_daemons_in_one_process_do_not_share_numbers() -> None:
     one, other = Metrics(), Metrics()
     one.queue(5)
     assert samples(other)["hotswapd_queue_depth"] == [({}, 0.0)]

@@ -1,0 +1,34 @@
+"""What the resident and its engine take of the configuration."""
+
+from dataclasses import fields
+
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.config.specs import engine_spec, resident_spec
+from hotswapd.daemon.config.tables import Admission, Model, Serve
+from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.resident.base import ResidentSpec
+
+MODEL = Model(
+    base="org/model",
+    revision="r",
+    dtype="bfloat16",
+    device="cuda:1",
+    max_rank=7,
+    target_modules=("q_proj",),
+    attn_implementation="eager",
+    compile=False,
+)
+SERVE = Serve(lanes=5, context_tokens=6, cache_tokens=7, batch_tokens=8, max_queue=9)
+
+
+def test_each_field_is_that_of_its_table() -> None:
+    """None is left at its default; there is an image for each lane, one for a candidate and one for the previous."""
+    settings = Settings(model=MODEL, serve=SERVE, admission=Admission(base_models=("*",)))
+    resident, engine = resident_spec(settings), engine_spec(settings)
+    for one in fields(ResidentSpec):
+        known = {"base_models": ("*",), "images": 7}
+        wanted = known[one.name] if one.name in known else getattr(MODEL, one.name)
+        assert getattr(resident, one.name) == wanted != one.default, one.name
+    for one in fields(EngineSpec):
+        wanted = getattr(MODEL if one.name == "compile" else SERVE, one.name)
+        assert getattr(engine, one.name) == wanted != one.default, one.name

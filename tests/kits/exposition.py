@@ -1,0 +1,31 @@
+"""The metrics as Prometheus reads them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from hotswapd.daemon.answers import RolloutStatus
+from hotswapd.daemon.report.metrics import Metrics
+
+Sample = tuple[dict[str, str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A generation that holds a lane."""
+
+    number: int
+    active: int
+    waiting: int
+
+
+def samples(
+    metrics: Metrics, lanes: Iterable[Held] | None = None, rollout: RolloutStatus | None = None
+) -> dict[str, list[Sample]]:
+    """Map each series' name to its labels and values."""
+    families = text_string_to_metric_families(metrics.text(lanes, rollout).decode())
+    found: dict[str, list[Sample]] = {}
+    for sample in (sample for family in families for sample in family.samples):
+        found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
