@@ -6,15 +6,32 @@ What is whole but wrong is let through: admission refuses it with a precise reas
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from .files import MAX_CONFIG_BYTES
+from .files import CONFIG, MAX_CONFIG_BYTES, PICKLE, WEIGHTS
+from .source import Waiting
 
 # safetensors itself takes no longer header; we read only as much as a real one has.
 _MAX_HEADER = 100_000_000
 _MAX_READ = 16 << 20
 # A search is some ten times faster than parsing, and a scan may meet thousands of files at once.
 _DATA_END = re.compile(rb'"data_offsets"\s*:\s*\[\s*\d{1,19}\s*,\s*(\d{1,19})\s*\]')
+
+
+def files_missing(names: Collection[str], marker: str = "", where: str = "there yet") -> Waiting | None:
+    """Return why a directory with files of these names is not an adapter yet, or None if it is one.
+
+    It waits as ``incomplete`` for the config and the weights, then as ``marker_missing`` for `marker`, if one is set.
+    `where` ends the sentence "adapter_config.json is not ...".
+    """
+    missing = next((name for name in (CONFIG, WEIGHTS) if name not in names), None)
+    if missing is not None:
+        pickled = WEIGHTS not in names and PICKLE in names
+        why = f"; {PICKLE} is never loaded: save it as safetensors" if pickled else ""
+        return Waiting("incomplete", f"{missing} is not {where}{why}")
+    if marker and marker not in names:
+        return Waiting("marker_missing", f"{marker} is not there yet: the writer must make it last")
+    return None
 
 
 def weights_missing(fd: int, size: int) -> str | None:

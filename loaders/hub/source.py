@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.errors import Gone, LoadError, Refused, SourceDown, Unavailable
 from hotswapd.loaders.files import CONFIG, MAX_CONFIG_BYTES, PICKLE, WEIGHTS, FileName
-from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
+from hotswapd.loaders.source import Artifact, Scan, Sighting
 from hotswapd.loaders.store.store import Store
 from hotswapd.loaders.uri import AdapterURI
+from hotswapd.loaders.whole import files_missing
 
 from .client import Entry, HubClient, Patience
 from .errors import HubTrouble
@@ -147,7 +148,8 @@ class HubSource:
         config, weights = found.get(self._prefix + CONFIG), found.get(self._prefix + WEIGHTS)
         if not found:
             return Look(commit, None, None, None)
-        waiting = _lacking(config, weights, pickled=self._prefix + PICKLE in found)
+        names = [path.removeprefix(self._prefix) for path in found]
+        waiting = files_missing(names, where="in this commit")
         return Look(commit, config, weights, Sighting(self.uri, commit, self._stamp(commit, config, weights), waiting))
 
     def _stamp(self, commit: str, config: Entry | None, weights: Entry | None) -> float:
@@ -207,11 +209,3 @@ class HubSource:
 def _require_small(entry: Entry, cap: int) -> None:
     if entry.size > cap:
         raise Refused("too_large", f"{entry.path} has {entry.size} bytes and {cap} are allowed")
-
-
-def _lacking(config: Entry | None, weights: Entry | None, pickled: bool) -> Waiting | None:
-    if config is not None and weights is not None:
-        return None
-    missing = CONFIG if config is None else WEIGHTS
-    why = f"; {PICKLE} is never loaded: save it as safetensors" if pickled and weights is None else ""
-    return Waiting("incomplete", f"{missing} is not in this commit{why}")

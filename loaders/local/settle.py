@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, load_digests, unlike_listed
 from hotswapd.loaders.errors import LoadError, Refused
-from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, PICKLE, WEIGHTS
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, WEIGHTS
 from hotswapd.loaders.source import Waiting
-from hotswapd.loaders.whole import config_missing, weights_missing
+from hotswapd.loaders.whole import config_missing, files_missing, weights_missing
 
 from .safe_open import closing, fingerprint, open_file, permission_sentence
 from .walk import Found
@@ -67,7 +67,7 @@ class Settling:
         """Say why it cannot be fetched yet. What can never be taken is let through: `fetch` refuses it."""
         if found.denied is not None:
             return Waiting("permission", permission_sentence("the directory", found.denied))
-        lacking = self._lacking(found)
+        lacking = None if found.link is not None else files_missing(found.names, self.marker)
         if lacking is not None:
             return lacking
         if age < self.settle:
@@ -75,18 +75,6 @@ class Settling:
         if found.link is not None or whole:
             return None
         return self._examine(found)
-
-    def _lacking(self, found: Found) -> Waiting | None:
-        if found.link is not None:
-            return None
-        if found.config is None or found.weights is None:
-            missing = CONFIG if found.config is None else WEIGHTS
-            pickled = found.weights is None and PICKLE in found.names
-            why = f"; {PICKLE} is never loaded: save it as safetensors" if pickled else ""
-            return Waiting("incomplete", f"{missing} is not there yet{why}")
-        if self.marker and self.marker not in found.names:
-            return Waiting("marker_missing", f"{self.marker} is not there yet: the writer must make it last")
-        return None
 
     def _examine(self, found: Found) -> Waiting | None:
         """Open the files and see whether they are whole, and of the sizes that a manifest lists."""

@@ -82,7 +82,9 @@ def _adapter(fd: int, parts: tuple[str, ...], names: frozenset[str]) -> Found | 
         return None
     if config is None and weights is None:
         return None
-    return Found(parts, fd, config, weights, manifest, names)
+    there = {CONFIG: config, WEIGHTS: weights, MANIFEST: manifest}
+    gone = {name for name, facts in there.items() if facts is None}
+    return Found(parts, fd, config, weights, manifest, names - gone)
 
 
 def _list(fd: int, ours: frozenset[str]) -> _Listing:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from hotswapd.loaders.files import CONFIG, MANIFEST, PICKLE, WEIGHTS
+from hotswapd.loaders.files import CONFIG, MANIFEST, WEIGHTS
 from hotswapd.loaders.source import Waiting
+from hotswapd.loaders.whole import files_missing
 
 from .listing import Keyed
 from .objects import Object
@@ -66,7 +67,7 @@ class Looks:
         """Say why it cannot be fetched yet, as far as the listing tells."""
         if keyed.odd:
             return Waiting("bad_name", "its key has an empty part, . or .. in it: publish it under a plain name")
-        lacking = self._lacking(keyed)
+        lacking = files_missing(keyed.objects, self._marker)
         if lacking is not None:
             return lacking
         age = now - look.since
@@ -107,16 +108,6 @@ class Looks:
     def _patience(self, look: Look) -> float:
         # A manifest says which bytes belong together, so nothing has to be guessed from times.
         return 0.0 if look.facts[2] is not None else _LONELY[look.lonely]
-
-    def _lacking(self, keyed: Keyed) -> Waiting | None:
-        if keyed.config is None or keyed.weights is None:
-            missing = CONFIG if keyed.config is None else WEIGHTS
-            pickled = keyed.weights is None and PICKLE in keyed.objects
-            why = f"; {PICKLE} is never loaded: save it as safetensors" if pickled else ""
-            return Waiting("incomplete", f"{missing} is not there yet{why}")
-        if self._marker and self._marker not in keyed.objects:
-            return Waiting("marker_missing", f"{self._marker} is not there yet: the writer must make it last")
-        return None
 
 
 def facts_of(objects: dict[str, Object]) -> Facts:

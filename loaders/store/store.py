@@ -7,7 +7,6 @@ and its directory have been synced, so what has a name here is whole, also after
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
 import re
@@ -22,7 +21,8 @@ from typing import Any
 from hotswapd.loaders.files import CONFIG, WEIGHTS
 
 from .artifact import Artifact
-from .disk import disk_full, remove, store_errors, write_all
+from .disk import disk_full, remove, store_errors
+from .pointer import Pointer
 from .stage import Stage
 from .syncing import fsync_directory
 
@@ -53,6 +53,7 @@ class Store:
         self._in_use: set[Path] = set()
         self._young: set[str] = set()
         self._held: list[str] = []
+        self._pointer = Pointer(root, lambda: on_step("pointing"))
         for directory in (self._artifacts, self._stages):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if directory.stat().st_mode & 0o777 != 0o700:  # a disk that became read-only can still be read
@@ -147,32 +148,12 @@ class Store:
 
     def point(self, record: dict[str, Any]) -> None:
         """Write `record` to ``current.json``, durably and in one step. Raises Unavailable."""
-        fresh = self.root / "current.json.new"
         with self._lock, store_errors():
-            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                write_all(fd, json.dumps(record, sort_keys=True).encode())
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            self.step("pointing")
-            fresh.rename(self.root / "current.json")
-            fsync_directory(self.root)
+            self._pointer.write(record)
 
     def pointer(self) -> dict[str, Any] | None:
-        """Return the record last pointed at; None when there is none or its file is damaged (logged)."""
-        path = self.root / "current.json"
-        try:
-            record = json.loads(path.read_bytes())
-            if isinstance(record, dict):
-                return record
-            error: Exception = ValueError("it holds no JSON object")
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, RecursionError) as caught:
-            error = caught
-        log.error("%s cannot be read and is not believed: %s", path, error)
-        return None
+        """Return the record last pointed at, or None if there is none or its file is damaged (logged)."""
+        return self._pointer.read()
 
     def _intact(self, digest: str) -> bool:
         """Say whether an artifact is there whose bytes, read again, still have their digest."""

@@ -149,7 +149,7 @@ def test_close_leaves_no_thread_and_no_descriptor(tmp_path: Path) -> None:
 LIMITED = """
 import os, sys
 from hotswapd.loaders.bell import Bell
-from hotswapd.loaders.inotify import Observer
+from hotswapd.loaders.local.inotify import Observer
 observer = Observer(sys.argv[1], Bell())
 print(observer.limited, observer.alive())
 observer.stop()

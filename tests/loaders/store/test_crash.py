@@ -16,7 +16,7 @@ from hotswapd.loaders.store.store import Store
 DYING = """
 import os, sys
 from pathlib import Path
-from hotswapd.loaders.store import Store
+from hotswapd.loaders.store.store import Store
 
 left = int(sys.argv[2])
 

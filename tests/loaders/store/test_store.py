@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kits.folders import CONFIG, WEIGHTS
 
 from hotswapd.loaders.errors import Refused, Unavailable
+from hotswapd.loaders.files import CONFIG, WEIGHTS
 from hotswapd.loaders.store.artifact import Artifact
 from hotswapd.loaders.store.store import Store
 
@@ -245,31 +245,10 @@ def test_find_does_not_take_half_an_artifact(store: Store) -> None:
     assert put(store) == artifact
 
 
-def test_the_pointer_is_the_record_last_written(store: Store) -> None:
-    assert store.pointer() is None
-    store.point({"generation": 1})
-    store.point({"generation": 2, "digest": "ab"})
-    assert Store(store.root).pointer() == {"generation": 2, "digest": "ab"}
-
-
-def test_a_pointer_that_cannot_be_written_leaves_the_old_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.point({"generation": 1})
-
-    def full(fd: int, data: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(Unavailable) as failed:
-        store.point({"generation": 2})
-    monkeypatch.undo()
-    assert failed.value.code == "disk_full"
-    assert store.pointer() == {"generation": 1}
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b"\xff\xfe\x00"])
-def test_a_damaged_pointer_is_not_believed_and_said_so(
-    store: Store, damage: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    (store.root / "current.json").write_bytes(damage)
-    assert store.pointer() is None
-    assert "is not believed" in caplog.text
+def test_nothing_is_readable_through_an_old_lax_directory(tmp_path: Path) -> None:
+    """The directories of a store that others could read become private when it is opened."""
+    for name in ("artifacts", "stages"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name).chmod(0o755)
+    Store(tmp_path)
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("artifacts", "stages")} == {0o700}
