@@ -1,8 +1,9 @@
 """What every source offers the daemon, and the values that pass between them."""
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .store.artifact import Artifact
 from .uri import AdapterURI
@@ -10,7 +11,7 @@ from .uri import AdapterURI
 if TYPE_CHECKING:
     from .store.store import Store
 
-__all__ = ["Artifact", "Scan", "Sighting", "Source", "Waiting"]
+__all__ = ["Artifact", "Remote", "Scan", "Sighting", "Source", "Waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Scan:
 class Source(Protocol):
     """A place that is watched.
 
+    The parameters of a kind's class are the keys of its ``[[source]]`` table; those that are keyword-only are not.
+
     `scan` and `wait` are called on the source's own thread, `fetch` on its fetcher's thread, `close` on any
     thread. `fetch` stops soon after `stop` is set.
     """
@@ -80,4 +83,16 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release watchers, connections and threads. Safe to call twice."""
+        ...
+
+
+class Remote(Source, Protocol):
+    """A source whose adapters are not on this machine."""
+
+    @classmethod
+    def alone(cls, uri: AdapterURI, configured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the keys of a table that is only the adapter at `uri`.
+
+        The first of the `configured` tables of this kind that `uri` lies in lends its other keys.
+        """
         ...

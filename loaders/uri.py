@@ -5,7 +5,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-SCHEMES = ("file", "s3", "hf")
+from .kinds import SCHEMES
+
+_STARTS = " or ".join((", ".join(f"{scheme}://" for scheme in SCHEMES[:-1]), f"{SCHEMES[-1]}://"))
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -31,7 +33,7 @@ class AdapterURI:
             return cls.of_path(text)
         parts = urlsplit(text, allow_fragments=False)
         if parts.scheme not in SCHEMES:
-            raise ValueError(f"{text!r} is no adapter address: it must start with file://, s3:// or hf://")
+            raise ValueError(f"{text!r} is not an address of an adapter: it must start with {_STARTS}")
         location = unquote(f"{parts.netloc}{parts.path}")
         if parts.scheme == "file":
             if parts.netloc:

@@ -6,9 +6,10 @@ another source for each. A commit is atomic, so nothing has to settle.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.errors import Gone, LoadError, Refused, SourceDown, Unavailable
@@ -18,6 +19,7 @@ from hotswapd.loaders.store.store import Store
 from hotswapd.loaders.uri import AdapterURI
 from hotswapd.loaders.whole import files_missing
 
+from .address import split_repository, split_revision
 from .client import Entry, HubClient, Patience
 from .errors import HubTrouble
 
@@ -61,6 +63,7 @@ class HubSource:
         poll: float = 30.0,
         token_file: str = "",
         endpoint: str = "",
+        *,
         max_bytes: int = 4 << 30,
         clock: Callable[[], float] = time.monotonic,
         patience: Patience | None = None,
@@ -85,6 +88,14 @@ class HubSource:
         self._bell = Bell()
         self._last: Look | None = None
         self._quiet: tuple[float, HubTrouble] | None = None
+
+    @classmethod
+    def alone(cls, uri: AdapterURI, configured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the keys of a table that is only this address; a table of its repository lends its other keys."""
+        repo, rest = split_repository(uri)
+        same = [table for table in configured if table["repo"] == repo]
+        revision, subfolder = split_revision(rest, [table["revision"] for table in same])
+        return {**(same[0] if same else {}), "repo": repo, "revision": revision, "subfolder": subfolder}
 
     def scan(self) -> Scan:
         """Ask which commit it is, and when it is a new one, what is in it. Raises SourceDown.

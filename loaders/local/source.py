@@ -44,6 +44,7 @@ class LocalSource:
         settle: float = 2.0,
         rescan: float = 15.0,
         marker: str = "",
+        *,
         max_bytes: int = 4 << 30,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

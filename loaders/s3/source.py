@@ -6,7 +6,8 @@ they were at one moment, and what was there before and after must be the same.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.errors import Gone, SourceDown, Unavailable
@@ -51,6 +52,7 @@ class S3Source:
         endpoint_url: str = "",
         expected_bucket_owner: str = "",
         queue_url: str = "",
+        *,
         max_bytes: int = 4 << 30,
         clock: Callable[[], float] = time.monotonic,
         patience: Patience | None = None,
@@ -80,6 +82,12 @@ class S3Source:
         self._looking, self._fetching = (Calls("s3", access, patience, asked, self._closed) for _ in range(2))
         self._seen, self._copied = Bucket(bucket, self._looking), Bucket(bucket, self._fetching)
         self._hints = Hints(queue_url, region, self._wanted, self._bell.hint, patience, self._closed)
+
+    @classmethod
+    def alone(cls, uri: AdapterURI, configured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the keys of a table that is only this address; a prefix that it lies in lends its other keys."""
+        lender = next((table for table in configured if f"{uri}/".startswith(table["uri"])), {})
+        return {**lender, "uri": f"{uri}/", "queue_url": ""}
 
     def scan(self) -> Scan:
         """List the prefix once. Raises SourceDown with one of the codes of `s3_errors`, beginning with ``s3_``."""

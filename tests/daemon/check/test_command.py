@@ -14,10 +14,7 @@ from kits.adapters import make_adapter
 from kits.models import tiny
 from safetensors.torch import load_file, save_file
 
-from hotswapd.daemon.check.fetch import table_for
 from hotswapd.daemon.cli import main
-from hotswapd.daemon.config.settings import HubTable, S3Table
-from hotswapd.loaders import open_source
 from hotswapd.loaders.errors import Refused, Unavailable
 from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
 from hotswapd.loaders.store.store import Store
@@ -101,8 +98,8 @@ def test_a_person_gets_a_table_with_what_to_do(capsys, place):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["nowhere"], 4, "no directory"),
-        (["ftp://x"], 4, "no adapter address"),
+        (["nowhere"], 4, "not a directory"),
+        (["ftp://x"], 4, "not an address of an adapter"),
         (["good", "--base", "/nowhere"], 4, "model.base"),
         (["good", "--base", "m", "--max-rank", "0"], 78, "model.max_rank"),
         (["good", "--config", "/nowhere.toml"], 78, "/nowhere.toml"),
@@ -185,45 +182,3 @@ def test_an_address_that_gives_nothing_now_is_exit_4(capsys, remote, uri, change
 def check_uri(capsys, uri: str, *arguments: str) -> tuple[int, list[str]]:
     code = main(["check", uri, "--json", *arguments])
     return code, [misfit["code"] for misfit in json.loads(capsys.readouterr().out)["misfits"]]
-
-
-def test_the_configured_source_lends_its_endpoint_to_what_lies_in_it():
-    configured = (
-        S3Table(
-            kind="s3", uri="s3://bucket/runs/", endpoint_url="http://minio:9000", queue_url="http://q", marker="_OK"
-        ),
-        HubTable(kind="hub", repo="org/a", revision="v2", token_file="/run/token"),
-    )
-    inside = table_for(AdapterURI.parse("s3://bucket/runs/7"), configured)
-    assert (inside.uri, inside.endpoint_url, inside.marker) == ("s3://bucket/runs/7/", "http://minio:9000", "_OK")
-    assert inside.queue_url == ""
-    assert table_for(AdapterURI.parse("s3://bucket/other/7"), configured).endpoint_url == ""
-    hub = table_for(AdapterURI.parse("hf://org/a@v2/checkpoints/9"), configured)
-    assert (hub.repo, hub.subfolder, hub.revision, hub.token_file) == ("org/a", "checkpoints/9", "v2", "/run/token")
-    assert table_for(AdapterURI.parse("hf://org/b"), configured).revision == "main"
-
-
-@pytest.mark.parametrize(
-    ("uri", "revision", "subfolder"),
-    [
-        ("hf://org/a", "main", ""),
-        ("hf://org/a/x/y", "main", "x/y"),
-        ("hf://org/a@v1", "v1", ""),
-        ("hf://org/a@v1/x/y", "v1", "x/y"),
-        ("hf://org/a@refs/pr/1", "refs/pr/1", ""),
-        ("hf://org/a@refs/pr/1/x", "refs/pr/1", "x"),
-    ],
-)
-def test_the_source_of_an_address_on_a_hub_has_that_very_address(uri, revision, subfolder):
-    configured = (HubTable(kind="hub", repo="org/a", revision="refs/pr/1"),)
-    table = table_for(AdapterURI.parse(uri), configured)
-    assert (table.repo, table.revision, table.subfolder) == ("org/a", revision, subfolder)
-    source = open_source(table)
-    assert source.contains(AdapterURI.parse(uri))
-    source.close()
-
-
-@pytest.mark.parametrize("uri", ["s3://B/x", "hf://only-one-part", "hf://org/a b"])
-def test_what_is_no_address_is_said(capsys, uri):
-    assert main(["check", uri]) == 4
-    assert "is no address of an adapter: must be" in capsys.readouterr().err
