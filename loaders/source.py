@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hotswapd.codes import Code
+
 from .store.artifact import Artifact
 from .uri import AdapterURI
 
@@ -16,9 +18,9 @@ __all__ = ["Artifact", "Remote", "Scan", "Sighting", "Source", "Waiting"]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why a sighting cannot be fetched yet: a stable code and a sentence that says what to do."""
+    """Why a sighting cannot be fetched yet: a stable code, and a sentence that says what to do."""
 
-    code: str
+    code: Code
     sentence: str
 
 
@@ -28,7 +30,7 @@ class Sighting:
 
     `revision` is an opaque string that changes whenever the content may have changed. `stamp` is the source's
     own clock in seconds since the epoch (latest ctime of both files, LastModified, commit date); it orders
-    the adapters found in one scan. `waiting` is None when the adapter is complete and settled.
+    the adapters found in one scan. `waiting` is None once the adapter is complete and settled.
     """
 
     uri: AdapterURI
@@ -39,9 +41,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """All that exists in the source now (level-triggered), and in how many seconds to look again.
+    """Everything that exists in the source now (level-triggered), and in how many seconds to scan again.
 
-    `remark` is a sentence about what makes the source slower or poorer, but not down.
+    `remark` is a sentence about a source that is degraded but not down.
     """
 
     sightings: tuple[Sighting, ...]
@@ -62,15 +64,15 @@ class Source(Protocol):
     name: str
 
     def scan(self) -> Scan:
-        """Look at everything once. Raises SourceDown when that is not possible."""
+        """List everything once. Raises SourceDown if that is not possible."""
         ...
 
     def fetch(self, sighting: Sighting, store: "Store", stop: threading.Event) -> Artifact:
-        """Copy what the sighting saw into the store. Raises Unavailable, Gone or Refused."""
+        """Copy what was sighted into the store. Raises Unavailable, Gone or Refused."""
         ...
 
     def wait(self, seconds: float) -> None:
-        """Return after `seconds`, or sooner when an event says that something changed, or after `wake`."""
+        """Return after `seconds`, or sooner if an event reports a change, or after `wake`."""
         ...
 
     def wake(self) -> None:
@@ -78,7 +80,7 @@ class Source(Protocol):
         ...
 
     def contains(self, uri: AdapterURI) -> bool:
-        """Say whether the address lies inside this source, without touching it."""
+        """Return whether the address lies inside this source, without touching it."""
         ...
 
     def close(self) -> None:

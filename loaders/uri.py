@@ -1,4 +1,4 @@
-"""AdapterURI: the address of an adapter. What lies there can change; a Revision says what was seen."""
+"""AdapterURI: the address of an adapter. What lies there can change; a revision identifies what was seen."""
 
 import os
 import re
@@ -12,7 +12,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def is_bucket(name: str) -> bool:
-    """Say whether a bucket of S3's may be called that."""
+    """Return whether S3 allows this name for a bucket."""
     return _BUCKET.fullmatch(name) is not None
 
 
@@ -63,5 +63,5 @@ class AdapterURI:
         return cls("file", plain)
 
     def __str__(self) -> str:
-        """Print the URI; parse() of it gives the same value back."""
+        """Return the URI; parse() of it gives the same value back."""
         return f"{self.scheme}://{quote(self.location, safe='/@+=:,')}"

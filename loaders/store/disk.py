@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from hotswapd.loaders.codes import WaitingCode
 from hotswapd.loaders.errors import Unavailable
 
 from .syncing import fsync_directory
@@ -72,7 +73,9 @@ def remove(path: Path) -> None:
 
 def disk_full(detail: str) -> Unavailable:
     """Return the error for a disk that is full but for its reserve; `detail` is half a sentence."""
-    return Unavailable("disk_full", f"the store's disk is full: {detail}; free some space or lower state.keep")
+    return Unavailable(
+        WaitingCode.DISK_FULL, f"the store's disk is full: {detail}; free some space or lower state.keep"
+    )
 
 
 @contextlib.contextmanager
@@ -84,5 +87,5 @@ def store_errors() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(str(error)) from error
         raise Unavailable(
-            "store_failed", f"the store cannot be written: {error}; fix its file system or permissions"
+            WaitingCode.STORE_FAILED, f"the store cannot be written: {error}; fix its file system or permissions"
         ) from error

@@ -1,8 +1,8 @@
 """The store: private, digest-named copies of adapters, and the pointer to the one that is live.
 
-``artifacts/<digest>/`` holds what was committed and is never changed; ``stages/`` holds copies under way;
+``artifacts/<digest>/`` holds what was committed and never changes; ``stages/`` holds copies under way;
 ``current.json`` says what to serve after a restart. A copy becomes an artifact by one rename, after its files
-and its directory have been synced, so what has a name here is whole, also after a power cut.
+and its directory were synced, so every artifact is whole, even after a power cut.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class Store:
 
         `on_step` is called after each step at which a process may die: copied, synced, adopted, pointing, collecting.
 
-        Raises OSError when the directories cannot be made private.
+        Raises OSError if the directories cannot be made private.
         """
         self.root = root
         self.reserve_bytes = reserve_bytes
@@ -64,7 +64,7 @@ class Store:
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Stage]:
-        """Give a private directory (mode 0700) that is removed at the end unless it was committed."""
+        """Yield a private directory (mode 0700), which is removed at the end unless it was committed."""
         with self._lock, store_errors():
             path = Path(tempfile.mkdtemp(dir=self._stages))
             self._in_use.add(path)
@@ -112,7 +112,7 @@ class Store:
 
     @contextlib.contextmanager
     def hold(self, digest: str) -> Iterator[Artifact | None]:
-        """Give the artifact with this digest, or None, and keep `collect` from it: it is about to be needed again."""
+        """Yield the artifact with this digest, or None; until the end `collect` spares it, since it is needed again."""
         with self._lock:
             self._held.append(digest)
             artifact = self.find(digest)
@@ -126,8 +126,8 @@ class Store:
     def collect(self, keep: Collection[str]) -> list[str]:
         """Remove the artifacts whose digests are not in `keep`; return the digests removed. Raises Unavailable.
 
-        An artifact committed, or held, since the last call is spared once: that it is needed may not have
-        reached the ledger when `keep` was read from there.
+        An artifact committed or held since the last call is spared once: when `keep` was read from the ledger, the
+        ledger may not have known yet that it is needed.
         """
         with self._lock, store_errors():
             spared, self._young = {*keep, *self._held, *self._young}, set()
@@ -140,7 +140,7 @@ class Store:
         return sorted(path.name for path in doomed)
 
     def wipe_stages(self) -> None:
-        """Remove what copies of an earlier process left behind; this one's stay. Raises Unavailable."""
+        """Remove the stages of earlier processes, but not those of this one. Raises Unavailable."""
         with self._lock, store_errors():
             for path in self._stages.iterdir():
                 if path not in self._in_use:
@@ -156,7 +156,7 @@ class Store:
         return self._pointer.read()
 
     def _intact(self, digest: str) -> bool:
-        """Say whether an artifact is there whose bytes, read again, still have their digest."""
+        """Return whether the artifact exists and its bytes, read again, still have this digest."""
         there = self.find(digest)
         try:
             return there is not None and digest_of(there.path) == digest
@@ -165,7 +165,7 @@ class Store:
             return False
 
     def _discard(self, path: Path) -> None:
-        """Take an artifact's name away in one step, then its files."""
+        """Remove an artifact's name in one step, then its files."""
         if os.path.lexists(path):
             away = Path(tempfile.mkdtemp(dir=self._stages))
             path.rename(away / path.name)
@@ -175,7 +175,7 @@ class Store:
 def digest_of(directory: Path) -> str:
     """Read an adapter's files again and return its digest (SHA-256 over config bytes, then weights bytes), as hex.
 
-    For any thread. Raises OSError.
+    Any thread may call this. Raises OSError.
     """
     sha = hashlib.sha256()
     for name in (CONFIG, WEIGHTS):

@@ -10,7 +10,7 @@ from kits.hub import REPO, adapter, fails, opened, serves, sight
 from kits.hub_server import Exchange, HubServer
 
 from hotswapd.loaders.errors import SourceDown, Unavailable
-from hotswapd.loaders.hub.errors import Asked, named_wait, trouble_of
+from hotswapd.loaders.hub.errors import CallContext, named_wait, trouble_of
 from hotswapd.loaders.store.store import Store
 
 Act = Callable[[Exchange], None]
@@ -265,7 +265,7 @@ def test_a_wait_is_read_as_it_is_written_and_is_never_endless(headers: dict[str,
 
 
 def test_a_refused_token_names_the_file_it_came_from() -> None:
-    asked = Asked("https://hub.example", REPO, "main", "/run/token", by_commit=False)
+    asked = CallContext("https://hub.example", REPO, "main", "/run/token", by_commit=False)
     trouble = trouble_of(401, {}, asked)
     assert trouble.code == "hub_unauthorized"
     assert "/run/token" in trouble.sentence

@@ -67,14 +67,14 @@ def test_what_settles_while_the_scan_is_under_way_is_looked_at_again_at_once(
     write_folder(root / "run")
     source.scan()
     clock.now += 1.9
-    look = source._look
+    look = source._walk
 
     def slow(fd: int) -> tuple[Sighting, ...]:
         sightings = look(fd)
         clock.now += 1.0
         return sightings
 
-    monkeypatch.setattr(source, "_look", slow)
+    monkeypatch.setattr(source, "_walk", slow)
     scan = source.scan()
     assert scan.sightings[0].waiting is not None
     assert scan.again_in < 0.1

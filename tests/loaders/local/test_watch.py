@@ -105,7 +105,7 @@ def test_a_root_that_was_lost_is_watched_at_once_when_it_is_back(
     tree: TreeWatch, tmp_path: Path, starter: Starter
 ) -> None:
     tree.ensure(tmp_path.stat())
-    tree.lose()
+    tree.root_lost()
     assert starter.made[0].stopped == 1
     assert tree.ensure(tmp_path.stat())
 

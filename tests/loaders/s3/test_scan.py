@@ -132,7 +132,7 @@ def test_a_hundred_thousand_keys_are_listed_to_the_end(place: Place, proxy: S3Pr
 def test_a_page_is_asked_for_when_the_one_before_has_been_looked_through(place: Place, proxy: S3Proxy) -> None:
     """So that one page is in memory at a time, and of the others only what may be an adapter."""
     proxy.fault("GET .*list-type", page_of_a_hundred_thousand)
-    with opened(place) as source, source._looking.talking():
+    with opened(place) as source, source._scanning.talking():
         keys = source._seen.listing("runs/")
         for _ in range(1000):
             next(keys)

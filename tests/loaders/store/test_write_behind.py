@@ -11,7 +11,7 @@ import pytest
 
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.files import CONFIG, WEIGHTS
-from hotswapd.loaders.store import behind
+from hotswapd.loaders.store import write_behind
 from hotswapd.loaders.store.store import Store
 
 CHUNKS = [bytes([number]) * 1000 for number in range(40)]
@@ -20,8 +20,8 @@ CHUNKS = [bytes([number]) * 1000 for number in range(40)]
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let some kilobytes be what gigabytes are otherwise."""
-    monkeypatch.setattr(behind, "_WORTH_IT", 2500)
-    monkeypatch.setattr(behind, "_BATCH", 4000)
+    monkeypatch.setattr(write_behind, "_WORTH_IT", 2500)
+    monkeypatch.setattr(write_behind, "_BATCH", 4000)
 
 
 def _helpers() -> list[str]:
@@ -83,5 +83,5 @@ def test_a_copy_that_is_broken_off_leaves_no_thread(tmp_path: Path) -> None:
 
 def test_a_small_file_starts_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most adapters of a test, and every configuration."""
-    monkeypatch.setattr(behind, "ThreadPoolExecutor", None)
+    monkeypatch.setattr(write_behind, "ThreadPoolExecutor", None)
     _copy(Store(tmp_path, reserve_bytes=0), iter(CHUNKS[:2]))
