@@ -34,6 +34,6 @@ def test_a_manifest_that_is_none_is_told(spoil: Callable[[bytes], bytes]) -> Non
     raw = dump_digests({CONFIG: Listed("ab" * 32, 8), WEIGHTS: Listed("cd" * 32, 0)})
     assert spoil(raw) != raw
     with pytest.raises(
-        ValueError, match=r"^hotswapd_manifest.json (is no JSON|is larger|does not list|is of a version)"
+        ValueError, match=r"^hotswapd_manifest.json (is not JSON|is larger|does not list|has an unknown version)"
     ):
         load_digests(spoil(raw))

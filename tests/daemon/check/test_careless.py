@@ -115,8 +115,8 @@ def a_pipe_for_a_manifest(run: Path) -> None:
     ("spoil", "words"),
     [
         (unlisted, f"{WEIGHTS} is not what {MANIFEST} lists"),
-        (half_a_manifest, f"{MANIFEST} is no JSON"),
-        (a_pipe_for_a_manifest, f"{MANIFEST} is no JSON"),
+        (half_a_manifest, f"{MANIFEST} is not JSON"),
+        (a_pipe_for_a_manifest, f"{MANIFEST} is not JSON"),
     ],
 )
 def test_an_adapter_that_its_own_manifest_does_not_list_would_be_waited_for_and_check_says_so(

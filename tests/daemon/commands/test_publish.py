@@ -78,7 +78,7 @@ def test_a_bucket_that_cannot_be_is_a_matter_of_usage_with_and_without_a_configu
     for more in ((), ("--config", str(place / "daemon.toml"))):
         assert publish(place, "good", f"s3://{bucket}/team/run", *more) == 2
         said = capsys.readouterr().err
-        assert "names no bucket" in said
+        assert "does not name a bucket" in said
         assert said.count("\n") == 1
 
 

@@ -52,7 +52,7 @@ def test_a_failure_is_logged_and_the_training_goes_on(tmp_path: Path, caplog: py
     caplog.set_level(logging.ERROR)
     PublishCallback(f"{tmp_path}/to/run").on_save(*saved(tmp_path, 5))
     assert "checkpoint-5 was not published" in caplog.text
-    assert "checkpoint-5 is no directory on this machine" in caplog.text
+    assert "checkpoint-5 is not a directory on this machine" in caplog.text
 
 
 def test_a_place_that_can_never_be_published_to_is_told_before_the_training() -> None:

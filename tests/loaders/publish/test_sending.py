@@ -190,8 +190,8 @@ def a_directory(trained: Path) -> None:
         (half_weights, "incomplete", "its header announces"),
         (half_config, "incomplete", "does not parse as JSON"),
         (only_a_pickle, "incomplete", "save it as safetensors"),
-        (a_pipe, "not_regular", "no regular file"),
-        (a_directory, "not_regular", "no regular file"),
+        (a_pipe, "not_regular", "not a regular file"),
+        (a_directory, "not_regular", "not a regular file"),
     ],
 )
 def test_what_is_no_whole_adapter_is_not_sent(

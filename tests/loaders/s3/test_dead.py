@@ -77,7 +77,7 @@ def test_a_bucket_that_drips_is_given_up(place: Place, proxy: S3Proxy) -> None:
 
 def test_a_look_that_goes_on_and_on_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hotswapd.loaders.s3.source._LONGEST_SCAN", -1.0)
-    with opened(place) as source, pytest.raises(SourceDown, match="to see it all"):
+    with opened(place) as source, pytest.raises(SourceDown, match="to list everything"):
         source.scan()
 
 

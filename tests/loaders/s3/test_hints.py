@@ -153,7 +153,7 @@ def test_a_queue_that_fails_is_said_and_costs_nothing_but_time(
             queue.place.adapter()
             await_true(lambda: words in source.scan().remark)
             assert sights(source) == {"a": ""}
-            assert "only polling finds what is new" in source.scan().remark
+            assert "only polling finds new adapters" in source.scan().remark
             proxy.mend()
             await_true(lambda: source.scan().remark == "")
     said = [record.message for record in caplog.records if record.levelno >= logging.WARNING]

@@ -95,8 +95,8 @@ def test_many_adapters_are_looked_into_a_few_at_a_time_and_the_next_look_comes_s
 def test_a_key_that_is_no_plain_path_is_shown_and_never_fetched(place: Place, directory: str) -> None:
     key = Keyed(directory, {CONFIG: Object("e", 1, 1.0), WEIGHTS: Object("e", 1, 1.0)})
     with opened(place) as source:
-        look = source._looks.see(key, 0.0)
-        waiting = source._looks.waiting(key, look, 1000.0)
+        look = source._settling.observe(key, 0.0)
+        waiting = source._settling.waiting(key, look, 1000.0)
     assert waiting is not None
     assert waiting.code == "bad_name"
 
@@ -147,7 +147,7 @@ def test_more_adapters_than_fit_are_said(monkeypatch: pytest.MonkeyPatch, place:
         place.adapter(name)
     with pytest.raises(TooMany):
         adapters([(f"{name}/{CONFIG}", Object("e", 1, 1.0)) for name in "abc"], "")
-    with opened(place) as source, pytest.raises(SourceDown, match="a narrower prefix is needed"):
+    with opened(place) as source, pytest.raises(SourceDown, match="needs a narrower prefix"):
         source.scan()
 
 
