@@ -53,7 +53,7 @@ def test_reading_an_address_imports_no_client() -> None:
     assert done.stdout.strip() == "set()"
 
 
-def test_a_local_source_imports_no_cloud_client_and_no_tensor_library(tmp_path: Path) -> None:
+def test_a_local_source_imports_no_heavy_library(tmp_path: Path) -> None:
     program = (
         "import sys; from hotswapd.loaders.local.source import LocalSource; LocalSource('', sys.argv[1]).scan();"
         "print({'torch', 'peft', 'boto3', 'botocore', 'huggingface_hub'} & set(sys.modules))"

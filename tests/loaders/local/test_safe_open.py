@@ -128,7 +128,7 @@ def test_nothing_leads_upwards(root: int, tmp_path: Path, parts: list[str]) -> N
     assert isinstance(fails(lambda: open_below(root, parts)), Refused)
 
 
-def test_a_directory_that_everybody_can_write_is_refused(root: int, tmp_path: Path) -> None:
+def test_a_world_writable_directory_is_refused(root: int, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a").chmod(0o777)
     assert fails(lambda: open_below(root, ["a"])).code == "world_writable"
@@ -162,9 +162,7 @@ def test_the_fingerprint_sees_a_change_that_mtime_hides(tmp_path: Path) -> None:
     assert fingerprint([before]) != fingerprint([after])
 
 
-def test_a_fifo_swapped_in_before_the_open_does_not_block(
-    root: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fifo_swapped_in_does_not_block(root: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a regular file when it is examined, and a FIFO without a writer when it is opened."""
     path = tmp_path / NAME
     path.write_bytes(b"x")

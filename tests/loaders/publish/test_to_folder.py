@@ -24,7 +24,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def ignore(size: int) -> None:
-    """Be told of progress."""
+    """Take progress, and do nothing."""
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> None:
@@ -44,9 +44,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> None:
     monkeypatch.setattr(os, "rename", record_rename)
 
 
-def test_a_file_is_on_disk_before_its_name_and_its_name_on_return(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bytes_are_synced_before_the_name(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The size at the sync shows that no byte was left in a buffer of this process."""
     calls: list[str] = []
     recorded(monkeypatch, calls)

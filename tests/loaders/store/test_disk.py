@@ -38,7 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return seen
 
 
-def test_bytes_are_synced_before_the_rename_and_the_name_after(tmp_path: Path, calls: list[tuple[str, str]]) -> None:
+def test_bytes_are_synced_before_the_rename(tmp_path: Path, calls: list[tuple[str, str]]) -> None:
     write_durably(tmp_path / "file", b"data", on_written=lambda: calls.append(("step", "")))
     assert calls == [
         ("write", "file.new"),
