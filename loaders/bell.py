@@ -9,16 +9,16 @@ class Bell:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._hinted = self._woken = self._closed = False
+        self._rung = self._woken = self._closed = False
 
-    def hint(self) -> None:
-        """Say that something may have changed; never raises, never blocks for long."""
+    def ring(self) -> None:
+        """Report that something may have changed; never raises, never blocks for long."""
         with self._changed:
-            self._hinted = True
+            self._rung = True
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """End a wait at once, or the next one when none is under way."""
+        """End a wait at once, or the next one if none is under way."""
         with self._changed:
             self._woken = True
             self._changed.notify_all()
@@ -30,15 +30,15 @@ class Bell:
             self._changed.notify_all()
 
     def wait(self, seconds: float, gap: float = 0.0) -> bool:
-        """Sleep `seconds`, or until `gap` seconds after a hint, or until `wake`; say whether it was rung.
+        """Sleep `seconds`, or until `gap` seconds after a ring, or until `wake`; return whether it was cut short.
 
         The gap gathers the many events of one copy into one scan.
         """
         with self._changed:
             until = time.monotonic() + max(seconds, 0.0)
-            rung = self._changed.wait_for(lambda: self._hinted or self._woken or self._closed, max(seconds, 0.0))
-            if rung:
+            early = self._changed.wait_for(lambda: self._rung or self._woken or self._closed, max(seconds, 0.0))
+            if early:
                 rest = min(gap, until - time.monotonic())
                 self._changed.wait_for(lambda: self._woken or self._closed, max(rest, 0.0))
-            self._hinted = self._woken = False
-            return rung
+            self._rung = self._woken = False
+            return early

@@ -1,4 +1,4 @@
-"""``hotswapd_manifest.json``: which bytes an adapter's two files must have, said by whoever published it.
+"""``hotswapd_manifest.json``: the bytes that an adapter's two files must have, by whoever published it.
 
 ``{"version": 1, "files": {"adapter_config.json": {"sha256": ..., "size": ...}, "adapter_model.safetensors": {...}}}``
 """
@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from .codes import WaitingCode
 from .errors import Unavailable
 from .files import CONFIG, MANIFEST, WEIGHTS
 from .source import Waiting
@@ -34,38 +35,38 @@ def dump_digests(files: Mapping[str, Listed]) -> bytes:
 def load_digests(raw: bytes) -> dict[str, Listed]:
     """Read the manifest's entries for the two files; others are ignored. Raises ValueError with half a sentence."""
     if len(raw) > MAX_MANIFEST_BYTES:
-        raise ValueError(f"{MANIFEST} is larger than the {MAX_MANIFEST_BYTES} bytes that are read of it")
+        raise ValueError(f"{MANIFEST} is larger than {MAX_MANIFEST_BYTES} bytes, the most that is read")
     try:
         whole = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{MANIFEST} is no JSON") from error
+        raise ValueError(f"{MANIFEST} is not JSON") from error
     try:
         if whole["version"] != 1:
-            raise ValueError(f"{MANIFEST} is of a version that is not known; only 1 is")
+            raise ValueError(f"{MANIFEST} has an unknown version; only 1 is known")
         return {name: _listed(whole["files"][name]) for name in (CONFIG, WEIGHTS)}
     except (KeyError, TypeError) as error:
         raise ValueError(f"{MANIFEST} does not list {CONFIG} and {WEIGHTS} with their sha256 and size") from error
 
 
 def unlike_listed(read: Callable[[], Mapping[str, Listed]], sizes: Mapping[str, int]) -> Waiting | None:
-    """Say why the files are not those that the manifest lists, as far as their sizes in bytes tell, or return None.
+    """Return why the files cannot be those that the manifest lists, judged by their sizes in bytes, or None.
 
-    `read` reads the manifest; its ValueError becomes ``manifest_unreadable``, all else passes through.
+    `read` reads the manifest; its ValueError becomes ``manifest_unreadable``; other errors pass through.
     """
     try:
         listed = read()
     except ValueError as error:
-        return Waiting("manifest_unreadable", f"{error}: publish the adapter again, or delete the manifest")
+        return Waiting(WaitingCode.MANIFEST_UNREADABLE, f"{error}: publish the adapter again, or delete the manifest")
     for name, wanted in listed.items():
         if sizes[name] != wanted.size:
-            return Waiting("digest_mismatch", _mismatch_sentence(_unlike(name)))
+            return Waiting(WaitingCode.DIGEST_MISMATCH, _mismatch_sentence(_unlike(name)))
     return None
 
 
 def listed_bytes(chunks: Iterable[bytes], name: str, listed: Listed | None) -> Iterator[bytes]:
-    """Pass a file's bytes on; raise Unavailable ``digest_mismatch`` at their end unless they are what is listed.
+    """Yield a file's bytes; raise Unavailable ``digest_mismatch`` after the last one unless they are as `listed`.
 
-    Nothing is compared where `listed` is None.
+    Nothing is compared if `listed` is None.
     """
     digest, size = hashlib.sha256(), 0
     for chunk in chunks:
@@ -77,8 +78,8 @@ def listed_bytes(chunks: Iterable[bytes], name: str, listed: Listed | None) -> I
 
 
 def mismatch(why: str) -> Unavailable:
-    """Return the error for files that are not those that the manifest lists; `why` is half a sentence."""
-    return Unavailable("digest_mismatch", _mismatch_sentence(why))
+    """Return the error for files other than the manifest lists; `why` is half a sentence."""
+    return Unavailable(WaitingCode.DIGEST_MISMATCH, _mismatch_sentence(why))
 
 
 def _unlike(name: str) -> str:

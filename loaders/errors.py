@@ -1,22 +1,24 @@
-"""What can go wrong between a source and the store, split by who has to act next."""
+"""What can go wrong between a source and the store, by who has to act next."""
+
+from hotswapd.codes import Code
 
 
 class LoadError(Exception):
-    """Base of the four leaves below; never raised itself. `code` is stable, the text is one sentence."""
+    """Base of the four classes below; never raised itself. `code` is stable, the text is one sentence."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: Code, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
 
 
 class Unavailable(LoadError):
-    """This adapter cannot be fetched now and may be later: the state is WAITING with `code` as reason.
+    """This adapter cannot be fetched now and may be later: the state is WAITING with `code` as its reason.
 
-    `retry_after` is in seconds, where the source named a wait.
+    `retry_after` is in seconds, if the source named a wait.
     """
 
-    def __init__(self, code: str, sentence: str, retry_after: float | None = None) -> None:
+    def __init__(self, code: Code, sentence: str, retry_after: float | None = None) -> None:
         super().__init__(code, sentence)
         self.retry_after = retry_after
 
@@ -32,6 +34,6 @@ class Refused(LoadError):
 class SourceDown(LoadError):
     """The whole source cannot be scanned: `ok: false` in its status; nothing else is touched."""
 
-    def __init__(self, code: str, sentence: str, retry_after: float | None = None) -> None:
+    def __init__(self, code: Code, sentence: str, retry_after: float | None = None) -> None:
         super().__init__(code, sentence)
         self.retry_after = retry_after

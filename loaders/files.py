@@ -1,33 +1,23 @@
-"""TODO loaders/files.py."""
+"""The names of an adapter's files, and of directories that cannot be adapters yet."""
 
 import re
 from typing import Literal
 
-MANIFEST = "hotswapd_manifest.json"
-
-
-MAX_CONFIG_BYTES = 256 << 10
-
-
 CONFIG: Literal["adapter_config.json"] = "adapter_config.json"
-
-
 WEIGHTS: Literal["adapter_model.safetensors"] = "adapter_model.safetensors"
-
-
+MANIFEST = "hotswapd_manifest.json"
+PICKLE = "adapter_model.bin"
 FileName = Literal["adapter_config.json", "adapter_model.safetensors"]
 
-
+# No config that PEFT writes is nearly as large.
+MAX_CONFIG_BYTES = 256 << 10
+# Directories below a source's own in which adapters are looked for.
 MAX_DEPTH = 4
 
-
-PICKLE = "adapter_model.bin"
-
-
 # What copying tools and editors leave while they work, and what a mounted ConfigMap keeps for itself.
-_PASSING = re.compile(r"\..*|.*\.(tmp|part).*|.*\.incomplete|.*~|.*\.[0-9a-f]{8}|lost\+found", re.DOTALL)
+_TEMPORARY = re.compile(r"\..*|.*\.(tmp|part).*|.*\.incomplete|.*~|.*\.[0-9a-f]{8}|lost\+found", re.DOTALL)
 
 
-def passing(name: str) -> bool:
-    """Say whether a directory name is hidden or temporary."""
-    return _PASSING.fullmatch(name) is not None
+def is_temporary(name: str) -> bool:
+    """Return whether a directory of this name is hidden or temporary, so that no adapter is looked for in it."""
+    return _TEMPORARY.fullmatch(name) is not None

@@ -1,8 +1,11 @@
 """What every source offers the daemon, and the values that pass between them."""
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hotswapd.codes import Code
 
 from .store.artifact import Artifact
 from .uri import AdapterURI
@@ -10,14 +13,14 @@ from .uri import AdapterURI
 if TYPE_CHECKING:
     from .store.store import Store
 
-__all__ = ["Artifact", "Scan", "Sighting", "Source", "Waiting"]
+__all__ = ["Artifact", "Remote", "Scan", "Sighting", "Source", "Waiting"]
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why a sighting cannot be fetched yet: a stable code and a sentence that says what to do."""
+    """Why a sighting cannot be fetched yet: a stable code, and a sentence that says what to do."""
 
-    code: str
+    code: Code
     sentence: str
 
 
@@ -27,7 +30,7 @@ class Sighting:
 
     `revision` is an opaque string that changes whenever the content may have changed. `stamp` is the source's
     own clock in seconds since the epoch (latest ctime of both files, LastModified, commit date); it orders
-    the adapters found in one scan. `waiting` is None when the adapter is complete and settled.
+    the adapters found in one scan. `waiting` is None once the adapter is complete and settled.
     """
 
     uri: AdapterURI
@@ -38,9 +41,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """All that exists in the source now (level-triggered), and in how many seconds to look again.
+    """Everything that exists in the source now (level-triggered), and in how many seconds to scan again.
 
-    `remark` is a sentence about what makes the source slower or poorer, but not down.
+    `remark` is a sentence about a source that is degraded but not down.
     """
 
     sightings: tuple[Sighting, ...]
@@ -51,6 +54,8 @@ class Scan:
 class Source(Protocol):
     """A place that is watched.
 
+    The parameters of a kind's class are the keys of its ``[[source]]`` table; those that are keyword-only are not.
+
     `scan` and `wait` are called on the source's own thread, `fetch` on its fetcher's thread, `close` on any
     thread. `fetch` stops soon after `stop` is set.
     """
@@ -59,15 +64,15 @@ class Source(Protocol):
     name: str
 
     def scan(self) -> Scan:
-        """Look at everything once. Raises SourceDown when that is not possible."""
+        """List everything once. Raises SourceDown if that is not possible."""
         ...
 
     def fetch(self, sighting: Sighting, store: "Store", stop: threading.Event) -> Artifact:
-        """Copy what the sighting saw into the store. Raises Unavailable, Gone or Refused."""
+        """Copy what was sighted into the store. Raises Unavailable, Gone or Refused."""
         ...
 
     def wait(self, seconds: float) -> None:
-        """Return after `seconds`, or sooner when an event says that something changed, or after `wake`."""
+        """Return after `seconds`, or sooner if an event reports a change, or after `wake`."""
         ...
 
     def wake(self) -> None:
@@ -75,9 +80,21 @@ class Source(Protocol):
         ...
 
     def contains(self, uri: AdapterURI) -> bool:
-        """Say whether the address lies inside this source, without touching it."""
+        """Return whether the address lies inside this source, without touching it."""
         ...
 
     def close(self) -> None:
         """Release watchers, connections and threads. Safe to call twice."""
+        ...
+
+
+class Remote(Source, Protocol):
+    """A source whose adapters are not on this machine."""
+
+    @classmethod
+    def alone(cls, uri: AdapterURI, configured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the keys of a table that is only the adapter at `uri`.
+
+        The first of the `configured` tables of this kind that `uri` lies in lends its other keys.
+        """
         ...

@@ -1,16 +1,18 @@
-"""AdapterURI: the address of an adapter. What lies there can change; a Revision says what was seen."""
+"""AdapterURI: the address of an adapter. What lies there can change; a revision identifies what was seen."""
 
 import os
 import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-SCHEMES = ("file", "s3", "hf")
+from .kinds import SCHEMES
+
+_STARTS = " or ".join((", ".join(f"{scheme}://" for scheme in SCHEMES[:-1]), f"{SCHEMES[-1]}://"))
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def is_bucket(name: str) -> bool:
-    """Say whether a bucket of S3's may be called that."""
+    """Return whether S3 allows this name for a bucket."""
     return _BUCKET.fullmatch(name) is not None
 
 
@@ -31,7 +33,7 @@ class AdapterURI:
             return cls.of_path(text)
         parts = urlsplit(text, allow_fragments=False)
         if parts.scheme not in SCHEMES:
-            raise ValueError(f"{text!r} is no adapter address: it must start with file://, s3:// or hf://")
+            raise ValueError(f"{text!r} is not an address of an adapter: it must start with {_STARTS}")
         location = unquote(f"{parts.netloc}{parts.path}")
         if parts.scheme == "file":
             if parts.netloc:
@@ -61,5 +63,5 @@ class AdapterURI:
         return cls("file", plain)
 
     def __str__(self) -> str:
-        """Print the URI; parse() of it gives the same value back."""
+        """Return the URI; parse() of it gives the same value back."""
         return f"{self.scheme}://{quote(self.location, safe='/@+=:,')}"

@@ -7,15 +7,15 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-# How often a watched exchange looks at its stops, in seconds.
-_GLANCE = 0.1
+# How often a watched exchange polls its stops, in seconds.
+_POLL_SECONDS = 0.1
 
 
 class Wire:
-    """The sockets of one exchange. It is cut when a stop is set, or when no progress came for too long.
+    """The sockets of one exchange. They are cut when a stop is set, or after too long without progress.
 
-    Entered and left on the thread that talks. The transport must tell of every connection that it uses: to
-    `hold`, or to `trace`, which goes into a request's extensions.
+    Entered and left on the thread that waits for the server. The transport must report every connection that it
+    uses: to `hold`, or to `trace`, which goes into a request's extensions.
     """
 
     def __init__(self, stops: tuple[threading.Event, ...], patience: float) -> None:
@@ -30,19 +30,19 @@ class Wire:
         self._watcher = threading.Thread(target=self._watch, name="wire", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start to watch."""
+        """Start watching."""
         self._watcher.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop to watch; no thread is left."""
+        """Stop watching; no thread is left."""
         self._done.set()
         self._watcher.join()
 
     def progress(self) -> None:
-        """Say that the server has brought something: patience begins anew."""
+        """Note that the server sent something: patience starts again."""
         self._until = time.monotonic() + self._patience
 
     def trace(self, event: str, detail: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ class Wire:
             self.hold(detail["return_value"].get_extra_info("socket"))
 
     def hold(self, opened: socket.socket) -> None:
-        """Note a socket that is used from now on; one that is noted already is not noted twice."""
+        """Note a socket that is used from now on; it may be noted again."""
         with self._lock:
             if opened not in self._sockets:
                 self._sockets.append(opened)
@@ -59,7 +59,7 @@ class Wire:
                 _shut(opened)
 
     def _watch(self) -> None:
-        while not self._done.wait(_GLANCE):
+        while not self._done.wait(_POLL_SECONDS):
             if any(stop.is_set() for stop in self._stops):
                 return self._cut("stopping")
             if time.monotonic() > self._until:

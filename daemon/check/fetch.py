@@ -1,7 +1,6 @@
-"""Bring the adapter that ``hotswapd check`` was given an address of onto this machine, as the daemon would."""
+"""Fetch the adapter whose address ``hotswapd check`` was given, as the daemon would."""
 
 import os
-import re
 import tempfile
 import threading
 import time
@@ -9,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from hotswapd.daemon.config.settings import HubTable, S3Table, SourceTable
-from hotswapd.loaders import open_source
+from hotswapd.daemon.config.settings import SourceTable
+from hotswapd.loaders import open_source, table_alone
 from hotswapd.loaders.errors import LoadError, Refused
 from hotswapd.loaders.source import Sighting, Source
 from hotswapd.loaders.store.store import Store
@@ -21,6 +20,7 @@ from hotswapd.swap.errors import Misfit, Rejected
 
 # A source may want a second look before it calls an adapter settled (seconds).
 _LOOK_AGAIN, _SETTLE_LIMIT = 1.0, 10.0
+_TABLE: TypeAdapter[SourceTable] = TypeAdapter(SourceTable)
 
 
 class Unreadable(Exception):
@@ -29,10 +29,10 @@ class Unreadable(Exception):
 
 @contextmanager
 def located(text: str, sources: Sequence[SourceTable], max_bytes: int) -> Iterator[Path]:
-    """Give the directory that a path or an address means; a fetched copy goes when the context ends.
+    """Yield the directory that a path or an address means; a fetched copy is removed when the context ends.
 
     `sources` are the configured ones, for their regions, endpoints and tokens. Raises Unreadable, or Rejected when
-    the source says that this can never be taken.
+    the source reports that this can never be taken.
     """
     uri = _parse(text)
     if uri.scheme == "file":
@@ -42,25 +42,20 @@ def located(text: str, sources: Sequence[SourceTable], max_bytes: int) -> Iterat
         yield _fetch(uri, _table(uri, sources), Path(root), max_bytes)
 
 
-def table_for(uri: AdapterURI, sources: Sequence[SourceTable]) -> S3Table | HubTable:
-    """Make a source that is this one adapter, with the settings of the configured source that it lies in, if any."""
-    if uri.scheme == "s3":
-        inside = [t for t in sources if isinstance(t, S3Table) and f"{uri}/".startswith(t.uri)]
-        address: dict[str, str] = {"kind": "s3", "uri": f"{uri}/", "name": str(uri), "queue_url": ""}
-        return S3Table(**{**(inside[0].model_dump() if inside else {}), **address})
-    repo, at, rest = _repository(uri)
-    same = [t for t in sources if isinstance(t, HubTable) and t.repo == repo]
-    revision, subfolder = _revision(rest, [t.revision for t in same]) if at else ("main", rest)
-    address = {"kind": "hub", "repo": repo, "revision": revision, "subfolder": subfolder, "name": str(uri)}
-    return HubTable(**{**(same[0].model_dump() if same else {}), **address})
+def table_for(uri: AdapterURI, sources: Sequence[SourceTable]) -> SourceTable:
+    """Make the table of a source that is only this adapter, with the settings of the configured source it lies in.
+
+    Raises ValidationError for an address that no table could have.
+    """
+    return _TABLE.validate_python(table_alone(uri, [table.model_dump() for table in sources]))
 
 
-def _table(uri: AdapterURI, sources: Sequence[SourceTable]) -> S3Table | HubTable:
+def _table(uri: AdapterURI, sources: Sequence[SourceTable]) -> SourceTable:
     try:
         return table_for(uri, sources)
     except ValidationError as error:
         raise Unreadable(
-            f"{uri} is no address of an adapter: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+            f"{uri} is not an address of an adapter: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
         ) from None
 
 
@@ -73,25 +68,8 @@ def _parse(text: str) -> AdapterURI:
 
 def _directory(path: Path) -> Path:
     if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises on odd names
-        raise Unreadable(f"{path} is no directory that can be read")
+        raise Unreadable(f"{path} is not a directory that can be read")
     return path
-
-
-def _repository(uri: AdapterURI) -> tuple[str, bool, str]:
-    """Split an address on a Hub: its repository, whether a revision is named, and what follows."""
-    organisation, _, rest = uri.location.partition("/")
-    found = re.match(r"([^/@]*)(@|/|\Z)", rest)
-    assert found is not None
-    return f"{organisation}/{found[1]}", found[2] == "@", rest[found.end() :]
-
-
-def _revision(rest: str, configured: Sequence[str]) -> tuple[str, str]:
-    """Split a revision from a subfolder; a configured revision may have slashes in it."""
-    for revision in sorted(configured, key=len, reverse=True):
-        if f"{rest}/".startswith(f"{revision}/"):
-            return revision, rest[len(revision) + 1 :]
-    revision, _, subfolder = rest.partition("/")
-    return revision, subfolder
 
 
 def _fetch(uri: AdapterURI, table: SourceTable, root: Path, max_bytes: int) -> Path:
@@ -99,7 +77,7 @@ def _fetch(uri: AdapterURI, table: SourceTable, root: Path, max_bytes: int) -> P
         with closing(open_source(table, max_bytes)) as source:
             return source.fetch(_sighting(source, uri), Store(root), threading.Event()).path
     except Refused as error:
-        wanted, remedy = "an adapter that can be fetched", "mend it at its source"
+        wanted, remedy = "an adapter that can be fetched", "fix it at its source"
         raise Rejected([Misfit(error.code, str(uri), wanted, error.sentence, remedy)]) from None
     except LoadError as error:
         raise Unreadable(error.sentence) from None

@@ -20,7 +20,7 @@ from hotswapd.daemon.terminal.complaint import complain
 from hotswapd.daemon.terminal.misfits import misfit_table
 from hotswapd.daemon.terminal.words import name_of, show
 from hotswapd.loaders.errors import Refused, Unavailable
-from hotswapd.loaders.files import passing
+from hotswapd.loaders.files import is_temporary
 from hotswapd.loaders.publish import Published, destination
 from hotswapd.loaders.publish import publish as send
 from hotswapd.loaders.uri import AdapterURI
@@ -125,5 +125,5 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
 def _say(done: Published) -> None:
     what = ", ".join(done.sent) if done.sent else "it was already there, nothing"
     sys.stdout.write(f"published {done.uri}: {what} sent, the adapter has {done.size} bytes\n")
-    if passing(name_of(done.uri)):
+    if is_temporary(name_of(done.uri)):
         sys.stderr.write("hotswapd: its name is hidden or temporary, so a daemon takes it once it is renamed\n")

@@ -1,7 +1,7 @@
-"""The few calls that a Hub source makes: which commit is it, what is in it, give me that file.
+"""The few calls that a Hub source makes: resolve a commit, list its files, download one.
 
-They go through the client library's own session, but not through its downloads: those sleep and retry in the
-calling thread for minutes, answer from a cache when the Hub is away, and check sizes only.
+They use the client library's session but not its downloads: those sleep and retry in the calling thread for
+minutes, answer from a cache while the Hub is unreachable, and check only sizes.
 """
 
 import hashlib
@@ -20,23 +20,24 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import build_hf_headers, get_session  # type: ignore[attr-defined]
 
+from hotswapd.loaders.codes import HubCode, WaitingCode
 from hotswapd.loaders.store.store import READ_BYTES
 from hotswapd.loaders.wire import Wire
 
-from .errors import Asked, HubTrouble, trouble_of
+from .errors import CallContext, HubTrouble, trouble_of
 
-# The library stands on httpx in its versions 1.x and on httpx2 in 2.x: both have this base of all their errors.
+# The library uses httpx in its versions 1.x and httpx2 in 2.x: all errors of either have this base.
 _TRANSPORT_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
 _TOKEN = re.compile(rb"[!-~]{1,4096}\Z")
 _REPO_IN_PATH = re.compile(r"/(?:api/resolve-cache/models/)?([^/]+/[^/]+)/(?:resolve/)?")
 _MAX_JSON = 8 << 20
-# What reading JSON of any shape may raise: a number may be infinite, and text may stand where a map should.
+# What reading JSON of any shape may raise: a number may be infinite, and there may be text instead of a map.
 _ODD = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 class Answer(Protocol):
-    """What is used of a response of either transport library."""
+    """The part of a response that is used, whichever transport library made it."""
 
     status_code: int
     headers: Any
@@ -48,9 +49,9 @@ class Answer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file at one commit: its size in bytes, its git blob id, and its SHA-256 when it is kept in LFS or Xet.
+    """One file at one commit: its size in bytes, its git blob id, and its SHA-256 if it is in LFS or Xet.
 
-    `date` is that of the last commit which touched it, in seconds since the epoch, None if not told.
+    `date` is that of the last commit that touched it, in seconds since the epoch, or None if unknown.
     """
 
     path: str
@@ -60,7 +61,7 @@ class Entry:
     date: float | None
 
     def same_content(self, other: "Entry | None") -> bool:
-        """Say whether both are the same bytes."""
+        """Return whether both are the same bytes."""
         return other is not None and (self.size, self.blob, self.sha256) == (other.size, other.blob, other.sha256)
 
 
@@ -77,7 +78,7 @@ class HubClient:
     """Calls for one repository. May be used on several threads; each call raises HubTrouble."""
 
     def __init__(self, repo: str, endpoint: str, token_file: str, patience: Patience) -> None:
-        """Touch nothing yet. An empty `endpoint` is the library's; without `token_file` no token is ever sent."""
+        """Touch nothing yet. An empty `endpoint` means the library's; without `token_file` no token is sent."""
         self.repo = repo
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         self.token_file = token_file
@@ -85,32 +86,32 @@ class HubClient:
         self._closed = threading.Event()
 
     def close(self) -> None:
-        """End every call that is under way, and each later one."""
+        """End every call that is under way, and every later one."""
         self._closed.set()
 
     def commit_of(self, revision: str, path: str) -> str:
         """Resolve a branch, tag or commit to a commit with one HEAD for `path`, which need not exist there."""
         url = f"{self.endpoint}/{self.repo}/resolve/{quote(revision, safe='')}/{quote(path)}"
-        asked = self._asked(revision)
+        context = self._context(revision)
         for _ in range(2):
-            with self._exchange("HEAD", url, asked) as (answer, _wire):
+            with self._exchange("HEAD", url, context) as (answer, _wire):
                 commit = answer.headers.get("X-Repo-Commit", "")
                 absent = answer.headers.get("X-Error-Code") == "EntryNotFound"
                 if not absent:
-                    _require_good(answer, asked)
+                    _require_good(answer, context)
                 if _COMMIT.match(commit):
                     return str(commit)
                 url = self._next_hop(url, answer)
-        raise HubTrouble("hub_bad_answer", f"{self.endpoint} redirects in a circle: check endpoint and repo")
+        raise HubTrouble(HubCode.BAD_ANSWER, f"{self.endpoint} redirects in a circle: check endpoint and repo")
 
     def entries(self, commit: str, paths: Sequence[str]) -> dict[str, Entry]:
-        """Look up `paths` at a commit; those that are not files there are left out."""
+        """Return the `paths` that are files at a commit."""
         url = f"{self.endpoint}/api/models/{self.repo}/paths-info/{commit}"
         found = self._json("POST", url, commit, data={"paths": list(paths), "expand": True})
         try:
             entries = [_entry(raw) for raw in found if raw["type"] == "file"]
         except _ODD as error:
-            raise self._bad_answer(f"its list of files is not understood ({type(error).__name__})") from error
+            raise self._bad_answer(f"its list of files cannot be parsed ({type(error).__name__})") from error
         return {entry.path: entry for entry in entries if entry.path in paths}
 
     def date_of(self, commit: str) -> float:
@@ -120,19 +121,19 @@ class HubClient:
         try:
             return _seconds(found["lastModified"])
         except _ODD as error:
-            raise self._bad_answer("it names no date for a commit") from error
+            raise self._bad_answer("it does not date a commit") from error
 
     def download(self, commit: str, entry: Entry, stop: threading.Event) -> Generator[bytes, None, None]:
-        """Yield a file's bytes at a commit, and raise ``digest_mismatch`` at the end unless they are the ones named.
+        """Yield a file's bytes at a commit; raise ``digest_mismatch`` after the last one unless they have its digest.
 
-        Ends with ``stopping`` soon after `stop` is set. Close the iterator when it is not used up.
+        Raises ``stopping`` soon after `stop` is set. Close the iterator if it is not exhausted.
         """
         url = f"{self.endpoint}/{self.repo}/resolve/{commit}/{quote(entry.path)}"
-        asked = self._asked(commit, by_commit=True)
+        context = self._context(commit, by_commit=True)
         digest = hashlib.sha256() if entry.sha256 else _git_blob(entry.size)
         left = entry.size
-        with self._exchange("GET", url, asked, stop, follow_redirects=True) as (answer, wire):
-            _require_good(answer, asked)
+        with self._exchange("GET", url, context, stop, follow_redirects=True) as (answer, wire):
+            _require_good(answer, context)
             for chunk in answer.iter_raw(READ_BYTES):
                 wire.progress()
                 left -= len(chunk)
@@ -141,15 +142,18 @@ class HubClient:
                 digest.update(chunk)
                 yield chunk
         if left or digest.hexdigest() != (entry.sha256 or entry.blob):
-            raise HubTrouble("digest_mismatch", f"{entry.path} did not arrive as commit {commit} names it; tried again")
+            raise HubTrouble(
+                WaitingCode.DIGEST_MISMATCH,
+                f"{entry.path} did not arrive with the digest that commit {commit} names; it is tried again",
+            )
 
     @contextmanager
     def _exchange(
-        self, method: str, url: str, asked: Asked, stop: threading.Event | None = None, **more: Any
+        self, method: str, url: str, context: CallContext, stop: threading.Event | None = None, **more: Any
     ) -> Iterator[tuple[Answer, Wire]]:
-        """Send one request and give its answer before its body is read; never retries, never sleeps."""
+        """Send one request and yield its answer before its body is read; never retries, never sleeps."""
         headers = build_hf_headers(token=self._token() or False, library_name="hotswapd")
-        # Bytes as they are stored; and a connection that is opened here, so that it can be cut.
+        # The bytes as they are stored, over a connection that is opened here, so that it can be cut.
         headers |= {"Accept-Encoding": "identity", "Connection": "close"}
         times = self._patience
         stops = (self._closed, stop) if stop else (self._closed,)
@@ -169,37 +173,37 @@ class HubClient:
             raise self._broken(error, wire) from None
 
     def _json(self, method: str, url: str, commit: str, **more: Any) -> Any:
-        asked = self._asked(commit, by_commit=True)
+        context = self._context(commit, by_commit=True)
         body = bytearray()
-        with self._exchange(method, url, asked, **more) as (answer, _wire):
-            _require_good(answer, asked)
+        with self._exchange(method, url, context, **more) as (answer, _wire):
+            _require_good(answer, context)
             for chunk in answer.iter_raw(READ_BYTES):
                 body += chunk
                 if len(body) > _MAX_JSON:
-                    raise self._bad_answer("its answer has no end")
+                    raise self._bad_answer("its answer does not end")
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
             raise self._bad_answer("its answer is not JSON") from error
 
     def _next_hop(self, url: str, answer: Answer) -> str:
-        """Follow a redirect on the same server; another repository there means that ours was renamed."""
+        """Follow a redirect on the same server; if it leads to another repository, ours was renamed."""
         try:
             target = urljoin(url, str(answer.headers.get("Location", "")))
         except ValueError as error:
-            raise self._bad_answer("it redirects to what is no address") from error
+            raise self._bad_answer("it redirects to a malformed address") from error
         place, base = urlsplit(target), urlsplit(self.endpoint)
         if target == url or (place.scheme, place.netloc) != (base.scheme, base.netloc):
-            raise self._bad_answer("it names no commit")
+            raise self._bad_answer("it does not name a commit")
         found = _REPO_IN_PATH.match(place.path.removeprefix(base.path))
         if found and found[1] != self.repo:
             raise HubTrouble(
-                "hub_renamed", f"{self.repo} is now called {found[1]}: write repo = {json.dumps(found[1])}"
+                HubCode.RENAMED, f"{self.repo} is now called {found[1]}: write repo = {json.dumps(found[1])}"
             )
         return target
 
     def _token(self) -> str | None:
-        """Read the token anew, so that a renewed one is used at once. No sentence ever shows it."""
+        """Read the token for each call, so that a renewed one is used at once. No sentence ever shows it."""
         if not self.token_file:
             return None
         try:
@@ -207,44 +211,50 @@ class HubClient:
                 token = file.read(8192).strip()
         except OSError as error:
             raise HubTrouble(
-                "token_unreadable", f"token_file {self.token_file} cannot be read: {error.strerror}"
+                HubCode.TOKEN_UNREADABLE, f"token_file {self.token_file} cannot be read: {error.strerror}"
             ) from error
         if not _TOKEN.match(token):
-            raise HubTrouble("token_malformed", f"token_file {self.token_file} must hold one token and nothing else")
+            raise HubTrouble(
+                HubCode.TOKEN_MALFORMED, f"token_file {self.token_file} must hold one token and nothing else"
+            )
         return token.decode()
 
-    def _asked(self, revision: str, by_commit: bool = False) -> Asked:
-        return Asked(self.endpoint, self.repo, revision, self.token_file, by_commit or bool(_COMMIT.match(revision)))
+    def _context(self, revision: str, by_commit: bool = False) -> CallContext:
+        return CallContext(
+            self.endpoint, self.repo, revision, self.token_file, by_commit or bool(_COMMIT.match(revision))
+        )
 
     def _broken(self, error: Exception, wire: Wire) -> HubTrouble:
         if wire.cut_by == "stopping":
             return _stopping()
         if isinstance(error, OfflineModeIsEnabled):
-            return HubTrouble("hub_offline", "HF_HUB_OFFLINE is set, so no Hub is asked: unset it or remove the source")
+            return HubTrouble(
+                HubCode.OFFLINE, "HF_HUB_OFFLINE is set, so no Hub is called: unset it or remove the source"
+            )
         if wire.cut_by == "too_slow":
             why = f"nothing useful came for {self._patience.whole:g} s"
         else:
             why = f"{type(error).__name__}: {error}".rstrip(": ")
         return HubTrouble(
-            "hub_unreachable", f"{self.endpoint} cannot be reached ({why}); check network, proxy and endpoint"
+            HubCode.UNREACHABLE, f"{self.endpoint} cannot be reached ({why}); check network, proxy and endpoint"
         )
 
     def _bad_answer(self, why: str) -> HubTrouble:
-        return HubTrouble("hub_bad_answer", f"{self.endpoint} does not answer as a Hub, {why}: check endpoint")
+        return HubTrouble(HubCode.BAD_ANSWER, f"{self.endpoint} does not answer like a Hub, {why}: check endpoint")
 
 
-def _require_good(answer: Answer, asked: Asked) -> None:
+def _require_good(answer: Answer, context: CallContext) -> None:
     # The library's own check reads the body of an error without a limit, and stumbles over unusual ones.
     if answer.status_code >= 400:
-        raise trouble_of(answer.status_code, answer.headers, asked)
+        raise trouble_of(answer.status_code, answer.headers, context)
 
 
 def _stopping() -> HubTrouble:
-    return HubTrouble("stopping", "the daemon is stopping; it is fetched after the next start")
+    return HubTrouble(WaitingCode.STOPPING, "the daemon is stopping; it is fetched after the next start")
 
 
 def _git_blob(size: int) -> Any:
-    """Begin the hash by which git names a file."""
+    """Start the hash by which git names a file."""
     return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
 
 

@@ -7,33 +7,40 @@ from email.utils import parsedate_to_datetime
 
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
-# A wait that a server names is obeyed, but no server may silence a source for longer than this (seconds).
+from hotswapd.codes import Code
+from hotswapd.loaders.codes import GoneCode, HubCode
+
+# A wait that a server names is kept, but no server may silence a source for longer than this (seconds).
 _LONGEST_WAIT = 3600.0
 
-_SENTENCES = {
-    "hub_unauthorized": "{endpoint} does not accept the token in {token_file}: it is mistyped, expired or revoked",
-    "hub_forbidden": "{endpoint} forbids reading {repo} {token}: use a token with read access to this repository",
-    "hub_gated": "{repo} is gated and stays closed {token}: accept its terms on its page, with the token's account",
-    "hub_not_found": (
-        "{endpoint} shows no repository {repo} {token}; it cannot be told whether it is misspelled, renamed, deleted, "
-        "private or gated: check repo and token_file"
+_SENTENCES: dict[Code, str] = {
+    HubCode.UNAUTHORIZED: "{endpoint} does not accept the token in {token_file}: it is mistyped, expired or revoked",
+    HubCode.FORBIDDEN: "{endpoint} forbids reading {repo} {token}: use a token with read access to this repository",
+    HubCode.GATED: "{repo} is gated and stays closed {token}: accept its terms on its page, with the token's account",
+    HubCode.NOT_FOUND: (
+        "{endpoint} shows no repository {repo} {token}; it may be misspelled, renamed, deleted, private or gated: "
+        "check repo and token_file"
     ),
-    "hub_revision_not_found": "{repo} has no branch, tag or commit {asked!r}: check revision",
-    "revision_gone": "commit {asked} of {repo} answers 404: its history was rewritten; what is there now is looked for",
-    "hub_entry_not_found": "commit {asked} of {repo} no longer holds the file",
-    "rate_limited": "{endpoint} answers 429, too many requests: it is asked again later; a token_file raises the limit",
-    "hub_server_error": "{endpoint} answers {status}, an error of its own: it is asked again later",
-    "hub_bad_answer": "{endpoint} answers {status} where a Hub would not: check endpoint and repo",
+    HubCode.REVISION_NOT_FOUND: "{repo} has no branch, tag or commit {asked!r}: check revision",
+    GoneCode.REVISION_GONE: (
+        "commit {asked} of {repo} answers 404: its history was rewritten; the next scan finds what replaced it"
+    ),
+    HubCode.ENTRY_NOT_FOUND: "commit {asked} of {repo} no longer holds the file",
+    HubCode.RATE_LIMITED: (
+        "{endpoint} answers 429, too many requests: the next try is later; a token_file raises the limit"
+    ),
+    HubCode.SERVER_ERROR: "{endpoint} answers {status}, an error of its own: the next try is later",
+    HubCode.BAD_ANSWER: "{endpoint} answers {status} where a Hub would not: check endpoint and repo",
 }
 
 
 class HubTrouble(Exception):
     """One call to the Hub failed. The source decides whether that means SourceDown or Unavailable.
 
-    `retry_after` is in seconds, where the server named a wait.
+    `retry_after` is in seconds, if the server named a wait.
     """
 
-    def __init__(self, code: str, sentence: str, retry_after: float | None = None) -> None:
+    def __init__(self, code: Code, sentence: str, retry_after: float | None = None) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
@@ -41,8 +48,8 @@ class HubTrouble(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked, for the sentence: the server, the repository, its revision, and where the token came from."""
+class CallContext:
+    """What a sentence names: the server, the repository, its revision, and where the token came from."""
 
     endpoint: str
     repo: str
@@ -51,41 +58,41 @@ class Asked:
     by_commit: bool
 
 
-def trouble_of(status: int, headers: Mapping[str, str], asked: Asked) -> HubTrouble:
-    """Tell from an answer's status and headers what is wrong; its body is never read.
+def trouble_of(status: int, headers: Mapping[str, str], context: CallContext) -> HubTrouble:
+    """Return what an answer's status and headers mean; its body is never read.
 
-    `headers` is looked up without regard to case, as the client library's mappings do.
+    `headers` ignores case, as the client library's mappings do.
     """
-    code = _code(status, headers.get("X-Error-Code", ""), asked)
+    code = _code(status, headers.get("X-Error-Code", ""), context)
     sentence = _SENTENCES[code].format(
-        endpoint=asked.endpoint,
-        repo=asked.repo,
-        asked=asked.revision,
+        endpoint=context.endpoint,
+        repo=context.repo,
+        asked=context.revision,
         status=status,
-        token_file=asked.token_file,
-        token=f"with the token in {asked.token_file}" if asked.token_file else "without a token",
+        token_file=context.token_file,
+        token=f"with the token in {context.token_file}" if context.token_file else "without a token",
     )
-    waits = code in {"rate_limited", "hub_server_error"}
+    waits = code in {HubCode.RATE_LIMITED, HubCode.SERVER_ERROR}
     return HubTrouble(code, sentence, named_wait(headers) if waits else None)
 
 
-def _code(status: int, named: str, asked: Asked) -> str:
+def _code(status: int, named: str, context: CallContext) -> Code:
     if status == 429:
-        return "rate_limited"
+        return HubCode.RATE_LIMITED
     if status >= 500:
-        return "hub_server_error"
+        return HubCode.SERVER_ERROR
     if named == "GatedRepo":
-        return "hub_gated"
+        return HubCode.GATED
     if named == "RevisionNotFound":
-        return "revision_gone" if asked.by_commit else "hub_revision_not_found"
+        return GoneCode.REVISION_GONE if context.by_commit else HubCode.REVISION_NOT_FOUND
     if named == "EntryNotFound":
-        return "hub_entry_not_found"
+        return HubCode.ENTRY_NOT_FOUND
     if named == "RepoNotFound":
-        return "hub_not_found"
-    # Without a token the Hub answers 401 also for what does not exist; with one, only when it refuses the token.
-    if status == 401 and asked.token_file:
-        return "hub_unauthorized"
-    return {401: "hub_not_found", 403: "hub_forbidden", 404: "hub_not_found"}.get(status, "hub_bad_answer")
+        return HubCode.NOT_FOUND
+    # Without a token the Hub also answers 401 for what does not exist; with one, only if it refuses the token.
+    if status == 401 and context.token_file:
+        return HubCode.UNAUTHORIZED
+    return {401: HubCode.NOT_FOUND, 403: HubCode.FORBIDDEN, 404: HubCode.NOT_FOUND}.get(status, HubCode.BAD_ANSWER)
 
 
 def named_wait(headers: Mapping[str, str]) -> float | None:

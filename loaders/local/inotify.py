@@ -1,4 +1,4 @@
-"""One running inotify observer, made with watchdog, that notices what watchdog itself passes over."""
+"""One running inotify observer, made with watchdog, that also reports what watchdog itself ignores."""
 
 import errno
 import logging
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 _JOIN_SECONDS = 5.0
 # A directory that appears while another is being added is registered twice, which is harmless.
 warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
-# The events that a writer causes; reading, which the scan itself does, is not among them.
-_TELLING: list[type[events.FileSystemEvent]] = [
+# The events that a writer causes. Reading is not among them: the scan itself reads.
+_EVENTS: list[type[events.FileSystemEvent]] = [
     events.FileCreatedEvent,
     events.FileMovedEvent,
     events.FileModifiedEvent,
@@ -34,7 +34,7 @@ _TELLING: list[type[events.FileSystemEvent]] = [
 
 
 class _Descriptor(InotifyFD):
-    """An inotify descriptor that tells of lost events and of watches that were not granted."""
+    """An inotify descriptor that reports lost events and watches that were not granted."""
 
     def __init__(self, bell: Bell) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _Descriptor(InotifyFD):
 
     def handle_event(self, event: InotifyEvent) -> None:
         if event.is_queue_overflow:
-            self._bell.hint()
+            self._bell.ring()
         super().handle_event(event)
 
     def add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
@@ -53,33 +53,33 @@ class _Descriptor(InotifyFD):
             if error.errno == errno.ENOSPC and not self.limited:
                 self.limited = True
                 log.warning(
-                    "no inotify watch was left for %s: raise fs.inotify.max_user_watches; until then scans see it",
+                    "no inotify watch was left for %s: raise fs.inotify.max_user_watches; until then only scans see it",
                     os.fsdecode(path),
                 )
             raise
 
 
 class _Ringer(events.FileSystemEventHandler):
-    """Rings for every event; anything that could raise here would end watchdog's thread."""
+    """Rings for every event; an exception here would end watchdog's thread."""
 
     def __init__(self, bell: Bell) -> None:
         self._bell = bell
 
     def dispatch(self, event: events.FileSystemEvent) -> None:
-        self._bell.hint()
+        self._bell.ring()
 
 
 class Observer:
     """A started observer with its own inotify descriptor. Every method may be called on any thread."""
 
     def __init__(self, path: str, bell: Bell) -> None:
-        """Watch `path` and all below it from now on. Raises OSError."""
+        """Watch `path` and everything below it from now on. Raises OSError."""
         self._fd = _Descriptor(bell)
         self._observer = BaseObserver(InotifyEmitter, inotify_fd=self._fd)
         try:
             self._fd.start()
             self._observer.start()
-            self._observer.schedule(_Ringer(bell), path, recursive=True, event_filter=_TELLING)
+            self._observer.schedule(_Ringer(bell), path, recursive=True, event_filter=_EVENTS)
         except BaseException:
             self.stop()
             raise
@@ -90,7 +90,7 @@ class Observer:
         return self._fd.limited
 
     def alive(self) -> bool:
-        """Say whether every thread that an event passes through is alive."""
+        """Return whether every thread that an event passes through is alive."""
         threads = [self._observer, self._fd, *self._observer.emitters]
         return len(threads) > 2 and all(thread.is_alive() for thread in threads)
 

@@ -1,4 +1,4 @@
-"""The configured directory itself: there, readable, and not everybody's to write."""
+"""The configured directory itself: it exists, is readable, and not everybody may write to it."""
 
 import errno
 import os
@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hotswapd.loaders.codes import RootCode
 from hotswapd.loaders.errors import SourceDown
 
 from .safe_open import closing, writable_by_all
@@ -13,7 +14,7 @@ from .safe_open import closing, writable_by_all
 
 @contextmanager
 def opened_root(path: str) -> Iterator[int]:
-    """Open the directory at `path`; links on the way there are the operator's own and are followed.
+    """Open the directory at `path`; links on the way to it are the operator's own and are followed.
 
     Raises SourceDown: ``root_missing``, ``root_not_directory``, ``root_unreadable``, ``root_world_writable``.
     """
@@ -25,18 +26,18 @@ def opened_root(path: str) -> Iterator[int]:
         facts = os.fstat(fd)
         if writable_by_all(facts):
             raise SourceDown(
-                "root_world_writable",
+                RootCode.ROOT_WORLD_WRITABLE,
                 f"{path} can be written by everybody (mode {stat.S_IMODE(facts.st_mode):04o}): run chmod o-w on it",
             )
         yield fd
 
 
 def root_down(path: str, error: OSError) -> SourceDown:
-    """Say what is wrong with the configured directory, and what to do."""
+    """Return what is wrong with the configured directory, and what to do."""
     if error.errno == errno.ENOENT:
-        return SourceDown("root_missing", f"{path} does not exist: make it, or mount it")
+        return SourceDown(RootCode.ROOT_MISSING, f"{path} does not exist: make it, or mount it")
     if error.errno == errno.ENOTDIR:
-        return SourceDown("root_not_directory", f"{path} is not a directory: name one in the configuration")
+        return SourceDown(RootCode.ROOT_NOT_DIRECTORY, f"{path} is not a directory: name one in the configuration")
     return SourceDown(
-        "root_unreadable", f"{path} cannot be read by uid {os.geteuid()}: {error.strerror}; mend its permissions"
+        RootCode.ROOT_UNREADABLE, f"{path} cannot be read by uid {os.geteuid()}: {error.strerror}; fix its permissions"
     )

@@ -1,7 +1,7 @@
-"""Open files below a directory that others can write to, without being led elsewhere or held up.
+"""Open files below a directory that others can write to, without being led elsewhere or blocked.
 
-Every component below the root is opened relative to its parent and never through a link; a file is looked at
-before it is opened, so that a FIFO or a device is never opened at all, and looked at again afterwards.
+Every component below the root is opened relative to its parent and never through a link. A file is examined
+before it is opened, so that a FIFO or a device is never opened at all, and again afterwards.
 """
 
 import contextlib
@@ -11,11 +11,12 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 
+from hotswapd.loaders.codes import FileCode, GoneCode, WaitingCode
 from hotswapd.loaders.errors import Gone, Refused, Unavailable
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-# Small files may be stored without blocks of their own, so only large ones can be called sparse.
+# A file system may store small files without blocks of their own, so only large files can be called sparse.
 _SPARSE_FROM = 1 << 20
 _SPARSE_SHARE = 8
 
@@ -23,7 +24,7 @@ _SPARSE_SHARE = 8
 def fingerprint(stats: Iterable[os.stat_result | None]) -> str:
     """Return 32 hex characters that change whenever one of the files may have changed.
 
-    ctime is part of it because mtime can be set at will, and copying tools do.
+    ctime is part of it because copying tools set mtime.
     """
     facts = [s and (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in stats]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
@@ -44,12 +45,12 @@ def open_child(name: str, parent: int) -> int:
 
 
 def open_below(root: int, parts: Sequence[str]) -> int:
-    """Open the directory `parts` below `root`; the result is the caller's to close.
+    """Open the directory `parts` below `root`; the caller closes the result.
 
     Raises Gone, Refused (``symlink``, ``not_regular``, ``world_writable``) or Unavailable (``permission``).
     """
     if not {"", ".", ".."}.isdisjoint(parts):
-        raise Refused("not_regular", f"{'/'.join(parts)} is no plain path: name the directory itself")
+        raise Refused(FileCode.NOT_REGULAR, f"{'/'.join(parts)} is not a plain path: name the directory itself")
     here = os.dup(root)
     try:
         for part in parts:
@@ -65,7 +66,7 @@ def open_below(root: int, parts: Sequence[str]) -> int:
 
 
 def open_file(name: str, parent: int, cap: int) -> int:
-    """Open a regular file in the directory `parent`; the result is the caller's to close.
+    """Open a regular file in the directory `parent`; the caller closes the result.
 
     Raises Gone, Refused (``symlink``, ``not_regular``, ``hard_link``, ``world_writable``, ``too_large``,
     ``sparse``) or Unavailable (``permission``, ``read_failed``).
@@ -85,30 +86,30 @@ def open_file(name: str, parent: int, cap: int) -> int:
 
 
 def check_file(name: str, facts: os.stat_result, cap: int) -> None:
-    """Raise Refused unless this is a plain file that nobody else can change behind our back."""
+    """Raise Refused unless this is a plain file that only its owner and group can change."""
     mode = facts.st_mode
     if stat.S_ISLNK(mode):
-        raise Refused("symlink", f"{name} is a symbolic link and links are not followed: copy the file itself")
+        raise Refused(FileCode.SYMLINK, f"{name} is a symbolic link and links are not followed: copy the file itself")
     if not stat.S_ISREG(mode):
-        raise Refused("not_regular", f"{name} is {_kind(mode)}, not a regular file: copy the file itself")
+        raise Refused(FileCode.NOT_REGULAR, f"{name} is {_kind(mode)}, not a regular file: copy the file itself")
     if facts.st_nlink > 1:
         raise Refused(
-            "hard_link",
+            FileCode.HARD_LINK,
             f"{name} has {facts.st_nlink} names and can be written under another one: copy the file, do not link it",
         )
     if writable_by_all(facts):
-        raise Refused("world_writable", f"{name} can be written by everybody: run chmod o-w on it")
+        raise Refused(FileCode.WORLD_WRITABLE, f"{name} can be written by everybody: run chmod o-w on it")
     if facts.st_size > cap:
-        raise Refused("too_large", f"{name} has {facts.st_size} bytes and {cap} are allowed")
+        raise Refused(FileCode.TOO_LARGE, f"{name} has {facts.st_size} bytes and {cap} are allowed")
 
 
 def writable_by_all(facts: os.stat_result) -> bool:
-    """Say whether every user can write it, or replace what lies in it (a sticky directory forbids that)."""
+    """Return whether every user can write to it, or replace its entries (which a sticky directory forbids)."""
     return bool(facts.st_mode & stat.S_IWOTH) and not facts.st_mode & stat.S_ISVTX
 
 
 def permission_sentence(name: str, facts: os.stat_result) -> str:
-    """Say why `name` cannot be read, and what to do."""
+    """Return why `name` cannot be read, and what to do."""
     me = os.geteuid()
     wanted = "rx" if stat.S_ISDIR(facts.st_mode) else "r"
     return (
@@ -119,30 +120,32 @@ def permission_sentence(name: str, facts: os.stat_result) -> str:
 
 @contextlib.contextmanager
 def _explained(name: str, parent: int) -> Iterator[None]:
-    """Turn an OSError on `name` into the error that says who must act."""
+    """Turn an OSError on `name` into the error that names who must act."""
     try:
         yield
     except FileNotFoundError as error:
-        raise Gone("gone", f"{name} was deleted before it could be read") from error
+        raise Gone(GoneCode.GONE, f"{name} was deleted before it could be read") from error
     except OSError as error:
-        facts = _look(name, parent)
+        facts = _lstat(name, parent)
         if error.errno in (errno.ELOOP, errno.ENOTDIR) and facts is not None:
             _refuse_kind(name, facts, error)
         if error.errno in (errno.EACCES, errno.EPERM) and facts is not None:
-            raise Unavailable("permission", permission_sentence(name, facts)) from error
-        raise Unavailable("read_failed", f"{name} cannot be read: {error.strerror}; it is tried again") from error
+            raise Unavailable(WaitingCode.PERMISSION, permission_sentence(name, facts)) from error
+        raise Unavailable(
+            WaitingCode.READ_FAILED, f"{name} cannot be read: {error.strerror}; it is tried again"
+        ) from error
 
 
 def _refuse_kind(name: str, facts: os.stat_result, cause: OSError) -> None:
     if stat.S_ISLNK(facts.st_mode):
         raise Refused(
-            "symlink", f"{name} is a symbolic link and links are not followed: copy the directory itself"
+            FileCode.SYMLINK, f"{name} is a symbolic link and links are not followed: copy the directory itself"
         ) from cause
     if not stat.S_ISDIR(facts.st_mode):
-        raise Refused("not_regular", f"{name} is {_kind(facts.st_mode)}, not a directory") from cause
+        raise Refused(FileCode.NOT_REGULAR, f"{name} is {_kind(facts.st_mode)}, not a directory") from cause
 
 
-def _look(name: str, parent: int) -> os.stat_result | None:
+def _lstat(name: str, parent: int) -> os.stat_result | None:
     try:
         return os.stat(name, dir_fd=parent, follow_symlinks=False)
     except OSError:
@@ -163,23 +166,23 @@ def _kind(mode: int) -> str:
 
 def _check_directory(name: str, facts: os.stat_result) -> None:
     if writable_by_all(facts):
-        raise Refused("world_writable", f"directory {name} can be written by everybody: run chmod o-w on it")
+        raise Refused(FileCode.WORLD_WRITABLE, f"directory {name} can be written by everybody: run chmod o-w on it")
 
 
 def _check_written(name: str, fd: int, facts: os.stat_result) -> None:
     """Refuse a large file of which less than an eighth was ever written.
 
-    The block count alone lies for some seconds on file systems that allocate late, so the holes are asked for.
+    On file systems that allocate late the block count alone is wrong for some seconds, so the holes are measured.
     """
     enough = facts.st_size // _SPARSE_SHARE
     if facts.st_size < _SPARSE_FROM or facts.st_blocks * 512 >= enough:
         return
     if _written(fd, enough) < enough:
-        raise Refused("sparse", f"{name} is mostly holes that were never written: copy it anew")
+        raise Refused(FileCode.SPARSE, f"{name} is mostly holes that were never written: copy it again")
 
 
 def _written(fd: int, enough: int) -> int:
-    """Count the bytes that are no hole, up to about `enough`."""
+    """Count the bytes outside holes, up to about `enough`."""
     total = end = 0
     while total < enough:
         try:

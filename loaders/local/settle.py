@@ -4,11 +4,12 @@ import os
 import sys
 from dataclasses import dataclass, field
 
+from hotswapd.loaders.codes import WaitingCode
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, load_digests, unlike_listed
 from hotswapd.loaders.errors import LoadError, Refused
-from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, PICKLE, WEIGHTS
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, WEIGHTS
 from hotswapd.loaders.source import Waiting
-from hotswapd.loaders.whole import config_missing, weights_missing
+from hotswapd.loaders.whole import config_missing, files_missing, weights_missing
 
 from .safe_open import closing, fingerprint, open_file, permission_sentence
 from .walk import Found
@@ -16,7 +17,7 @@ from .walk import Found
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one scan says of one adapter; `since` is when it was first seen as it is now."""
+    """What one scan concluded about one adapter; `since` is when it was first seen as it is now."""
 
     revision: str
     stamp: float
@@ -28,7 +29,7 @@ class Verdict:
 class Settling:
     """What is remembered between two scans. Used by the source's thread only.
 
-    An adapter has settled when we saw it unchanged for `settle` seconds. The age of its files says nothing:
+    An adapter has settled when we saw it unchanged for `settle` seconds. The age of its files proves nothing, because
     copying tools set old times.
     """
 
@@ -39,7 +40,7 @@ class Settling:
     _next: dict[tuple[str, ...], Verdict] = field(default_factory=dict)
 
     def judge(self, found: Found, now: float) -> Verdict:
-        """Compare with the last scan; `now` is seconds on one clock. The directory of `found` must be open."""
+        """Compare with the previous scan; `now` is seconds on one clock. The directory of `found` must be open."""
         revision = fingerprint(found.facts())
         before = self._seen.get(found.parts)
         same = before is not None and before.revision == revision
@@ -49,47 +50,35 @@ class Settling:
         self._next[found.parts] = verdict
         return verdict
 
-    def turn(self) -> None:
-        """End a scan: what it did not judge is forgotten."""
+    def end_scan(self) -> None:
+        """Forget what this scan did not judge."""
         self._seen, self._next = self._next, {}
 
     def forget(self) -> None:
-        """Forget everything, as after a root that was away."""
+        """Forget everything, because the root was missing."""
         self._seen, self._next = {}, {}
 
     def soonest(self, now: float) -> float | None:
         """Return in how many seconds the next adapter will have settled (0: during the scan), or None."""
-        settling = (v.since for v in self._seen.values() if v.waiting and v.waiting.code == "settling")
+        settling = (v.since for v in self._seen.values() if v.waiting and v.waiting.code is WaitingCode.SETTLING)
         first = min(settling, default=None)
         return None if first is None else max(first + self.settle - now, 0.0)
 
     def _waiting(self, found: Found, age: float, whole: bool) -> Waiting | None:
-        """Say why it cannot be fetched yet. What can never be taken is let through: `fetch` refuses it."""
+        """Return why it cannot be fetched yet. What can never be taken passes: `fetch` refuses it."""
         if found.denied is not None:
-            return Waiting("permission", permission_sentence("the directory", found.denied))
-        lacking = self._lacking(found)
+            return Waiting(WaitingCode.PERMISSION, permission_sentence("the directory", found.denied))
+        lacking = None if found.link is not None else files_missing(found.names, self.marker)
         if lacking is not None:
             return lacking
         if age < self.settle:
-            return Waiting("settling", f"it must be seen unchanged for {self.settle:g} s; {age:.1f} s so far")
+            return Waiting(WaitingCode.SETTLING, f"it must be seen unchanged for {self.settle:g} s; {age:.1f} s so far")
         if found.link is not None or whole:
             return None
         return self._examine(found)
 
-    def _lacking(self, found: Found) -> Waiting | None:
-        if found.link is not None:
-            return None
-        if found.config is None or found.weights is None:
-            missing = CONFIG if found.config is None else WEIGHTS
-            pickled = found.weights is None and PICKLE in found.names
-            why = f"; {PICKLE} is never loaded: save it as safetensors" if pickled else ""
-            return Waiting("incomplete", f"{missing} is not there yet{why}")
-        if self.marker and self.marker not in found.names:
-            return Waiting("marker_missing", f"{self.marker} is not there yet: the writer must make it last")
-        return None
-
     def _examine(self, found: Found) -> Waiting | None:
-        """Open the files and see whether they are whole, and of the sizes that a manifest lists."""
+        """Open the files and check that they are whole and have the sizes that a manifest lists."""
         try:
             for name, cap, missing in (
                 (CONFIG, MAX_CONFIG_BYTES, config_missing),
@@ -98,14 +87,14 @@ class Settling:
                 with closing(open_file(name, found.fd, cap)) as fd:
                     lack = missing(fd, os.fstat(fd).st_size)
                 if lack is not None:
-                    return Waiting("incomplete", f"{name} {lack}")
+                    return Waiting(WaitingCode.INCOMPLETE, f"{name} {lack}")
             return _unlike_listed(found)
         except Refused:
             return None
         except LoadError as error:
             return Waiting(error.code, error.sentence)
         except OSError as error:
-            return Waiting("read_failed", f"it cannot be read: {error.strerror}; it is tried again")
+            return Waiting(WaitingCode.READ_FAILED, f"it cannot be read: {error.strerror}; it is tried again")
 
 
 def _unlike_listed(found: Found) -> Waiting | None:

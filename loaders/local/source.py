@@ -1,4 +1,4 @@
-"""A local folder as a source: what a scan finds there, when it has settled, and how it gets into the store."""
+"""A local folder as a source: what a scan finds in it, when that has settled, and how it gets into the store."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from hotswapd.loaders.bell import Bell
+from hotswapd.loaders.codes import GoneCode, WaitingCode
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, listed_bytes, load_digests, mismatch
 from hotswapd.loaders.errors import Gone, SourceDown, Unavailable
 from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, WEIGHTS, FileName
@@ -22,7 +23,7 @@ from .settle import Settling
 from .walk import Found, walk
 from .watch import TreeWatch
 
-# Where events cannot be counted on, a scan may not wait for the full interval.
+# If events are not reliable, a scan may not wait for the full interval.
 _POLL_SECONDS = 5.0
 _SHORTEST = 0.05
 # A scan may take at most a fifth of the time, however many events there are.
@@ -44,6 +45,7 @@ class LocalSource:
         settle: float = 2.0,
         rescan: float = 15.0,
         marker: str = "",
+        *,
         max_bytes: int = 4 << 30,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -60,13 +62,13 @@ class LocalSource:
         self._watch = TreeWatch(self.path, self._bell, clock)
 
     def scan(self) -> Scan:
-        """Look at every adapter once. Raises SourceDown with a ``root_`` code when the path cannot be read."""
+        """Judge every adapter once. Raises SourceDown with a ``root_`` code if the path cannot be read."""
         begun = time.monotonic()
         try:
             with opened_root(self.path) as root:
-                # Watched before the walk, so that nothing falls between the two.
+                # Watched before the walk, so that no change is missed between the two.
                 watched = self._watch.ensure(os.fstat(root))
-                sightings = self._look(root)
+                sightings = self._walk(root)
         except OSError as error:
             raise self._down(root_down(self.path, error)) from error
         except SourceDown as down:
@@ -95,7 +97,7 @@ class LocalSource:
                 return stage.commit()
 
     def wait(self, seconds: float) -> None:
-        """Sleep `seconds`; sooner, but with a rest in between, when something changed; at once after `wake`."""
+        """Sleep `seconds`, or until some time after a change, or until `wake`."""
         self._bell.wait(seconds, self._gap)
 
     def wake(self) -> None:
@@ -103,7 +105,7 @@ class LocalSource:
         self._bell.wake()
 
     def contains(self, uri: AdapterURI) -> bool:
-        """Say whether the address is the path or lies below it."""
+        """Return whether the address is the path or lies below it."""
         plain = os.path.normpath(uri.location)
         return uri.scheme == "file" and (plain == self.path or plain.startswith(self._prefix()))
 
@@ -112,10 +114,10 @@ class LocalSource:
         self._bell.close()
         self._watch.close()
 
-    def _look(self, root: int) -> tuple[Sighting, ...]:
+    def _walk(self, root: int) -> tuple[Sighting, ...]:
         now = self._clock()
         sightings = tuple(self._sight(found, now) for found in walk(root, self._marker))
-        self._settling.turn()
+        self._settling.end_scan()
         return sightings
 
     def _sight(self, found: Found, now: float) -> Sighting:
@@ -124,15 +126,15 @@ class LocalSource:
         return Sighting(self._uri(found.parts), verdict.revision, verdict.stamp, waiting)
 
     def _again_in(self, watched: bool) -> float:
-        """Seconds until something may have settled, or until events might have been missed for too long."""
+        """Return the seconds until something may have settled, at most the interval between scans."""
         longest = self._rescan if watched else min(self._rescan, _POLL_SECONDS)
         soonest = self._settling.soonest(self._clock())
         return longest if soonest is None else max(min(longest, soonest), _SHORTEST)
 
     def _down(self, down: SourceDown) -> SourceDown:
-        """Start afresh when the root is back, and ask for that soon: a missing root gives no events."""
+        """Forget everything about this root, and scan again soon: a missing root sends no events."""
         self._settling.forget()
-        self._watch.lose()
+        self._watch.root_lost()
         down.retry_after = min(self._rescan, _POLL_SECONDS)
         return down
 
@@ -140,15 +142,15 @@ class LocalSource:
         return self.path.rstrip("/") + "/"
 
     def _uri(self, parts: tuple[str, ...]) -> AdapterURI:
-        # A name that is no text could not be logged or stored; it is shown escaped and never fetched.
+        # A name that is not valid text could not be logged or stored: it is shown escaped and never fetched.
         shown = [part.encode("utf-8", "backslashreplace").decode() for part in parts]
         return AdapterURI.of_path(self._prefix() + "/".join(shown))
 
     @contextmanager
     def _opened(self, uri: AdapterURI) -> Iterator[tuple[int, dict[str, int]]]:
-        """Open the adapter's directory, both its files, and a manifest if there is one."""
+        """Open the adapter's directory, both its files, and its manifest if it has one."""
         if not self.contains(uri):
-            raise Gone("gone", f"{uri} does not lie below {self.path}")
+            raise Gone(GoneCode.GONE, f"{uri} does not lie below {self.path}")
         parts = [part for part in os.path.normpath(uri.location)[len(self.path) :].split("/") if part]
         with ExitStack() as open_now:
             try:
@@ -159,7 +161,7 @@ class LocalSource:
             files: dict[str, int] = {}
             for name, cap in self._caps.items():
                 files[name] = open_now.enter_context(closing(open_file(name, directory, cap)))
-            with suppress(Gone):  # there need be none
+            with suppress(Gone):  # it is optional
                 files[MANIFEST] = open_now.enter_context(closing(open_file(MANIFEST, directory, sys.maxsize)))
             yield directory, files
 
@@ -172,29 +174,31 @@ def _manifest(manifest: int, stop: threading.Event) -> dict[str, Listed]:
 
 
 def _chunks(fd: int, size: int, stop: threading.Event) -> Iterator[bytes]:
-    """Read what the file had when it was opened, and not a byte that was added since."""
+    """Read the bytes that the file had when it was opened, and none that were added since."""
     done = 0
     while done < size:
         if stop.is_set():
-            raise Unavailable("stopping", "the daemon is stopping; it is fetched after the next start")
+            raise Unavailable(WaitingCode.STOPPING, "the daemon is stopping; it is fetched after the next start")
         try:
             chunk = os.pread(fd, min(READ_BYTES, size - done), done)
         except OSError as error:
-            raise Unavailable("read_failed", f"reading failed: {error.strerror}; it is tried again") from error
+            raise Unavailable(
+                WaitingCode.READ_FAILED, f"reading failed: {error.strerror}; it is tried again"
+            ) from error
         if not chunk:
-            return  # it was cut meanwhile, which the comparison afterwards tells
+            return  # it became shorter meanwhile: the comparison afterwards reports that
         done += len(chunk)
         yield chunk
 
 
 def _changed(uri: AdapterURI) -> Unavailable:
-    return Unavailable("changed", f"{uri} was written to after it was sighted; it must settle anew")
+    return Unavailable(WaitingCode.CHANGED, f"{uri} was written to after it was sighted; it must settle again")
 
 
 def _gone_or_changed(uri: AdapterURI, directory: int) -> Gone | Unavailable:
     for name in (CONFIG, WEIGHTS):
         if not os.access(name, os.F_OK, dir_fd=directory, follow_symlinks=False):
-            return Gone("gone", f"{uri} was deleted while it was copied")
+            return Gone(GoneCode.GONE, f"{uri} was deleted while it was copied")
     return _changed(uri)
 
 
@@ -202,5 +206,5 @@ def _unnamable(parts: tuple[str, ...]) -> Waiting | None:
     try:
         "".join(parts).encode()
     except UnicodeEncodeError:
-        return Waiting("bad_name", "its name is not valid UTF-8: rename it")
+        return Waiting(WaitingCode.BAD_NAME, "its name is not valid UTF-8: rename it")
     return None

@@ -1,11 +1,11 @@
-"""Find the adapter directories below a root that others write to, at the price of a few calls each."""
+"""Find the adapter directories below a root that others write to, with a few system calls for each."""
 
 import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_DEPTH, PICKLE, WEIGHTS, passing
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_DEPTH, PICKLE, WEIGHTS, is_temporary
 
 from .safe_open import closing, open_child
 
@@ -14,11 +14,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A directory that is an adapter or on its way to be one.
+    """A directory that is an adapter, or is becoming one.
 
-    `parts` are its names below the root, `fd` is the open directory, good until the walk goes on. `config`,
-    `weights` and `manifest` are lstat results, None where the file is missing. `denied` is set, and `fd` is -1, where
-    the directory cannot be read; `link` where `parts` ends in a link that leads to an adapter.
+    `parts` are its names below the root, `fd` is the open directory, valid until the walk goes on. `config`,
+    `weights` and `manifest` are lstat results, None if the file is missing. `denied` is set, and `fd` is -1, if the
+    directory cannot be read; `link` if `parts` ends in a link that leads to an adapter. `names` are those of its
+    files that matter.
     """
 
     parts: tuple[str, ...]
@@ -31,20 +32,20 @@ class Found:
     link: os.stat_result | None = None
 
     def facts(self) -> tuple[os.stat_result | None, ...]:
-        """Return what its revision is made of; at least one is not None."""
+        """Return what its revision is computed from; at least one is not None."""
         alone = self.denied or self.link
         if alone:
             return (alone,)
         return (self.config, self.weights, self.manifest) if self.manifest else (self.config, self.weights)
 
     def stamp(self) -> float:
-        """Say when the adapter itself came: the latest ctime of its files but the manifest, in seconds."""
+        """Return when the adapter itself arrived: the latest ctime of its files except the manifest, in seconds."""
         return max(f.st_ctime_ns for f in (self.denied, self.link, self.config, self.weights) if f) / 1e9
 
 
 @dataclass(slots=True)
 class _Listing:
-    """One directory's names that matter."""
+    """The names in one directory that matter."""
 
     ours: set[str] = field(default_factory=set)
     below: list[str] = field(default_factory=list)
@@ -52,9 +53,9 @@ class _Listing:
 
 
 def walk(root: int, marker: str = "") -> Iterator[Found]:
-    """Yield what is found in the open directory `root` and up to four levels below it.
+    """Yield the adapters in the open directory `root` and up to four levels below it.
 
-    What vanishes meanwhile is left out. Raises OSError when `root` itself cannot be listed.
+    Entries that vanish meanwhile are left out. Raises OSError if `root` itself cannot be listed.
     """
     ours = frozenset((CONFIG, WEIGHTS, MANIFEST, PICKLE, marker))
     yield from _visit(root, (), _list(root, ours), ours)
@@ -82,7 +83,9 @@ def _adapter(fd: int, parts: tuple[str, ...], names: frozenset[str]) -> Found | 
         return None
     if config is None and weights is None:
         return None
-    return Found(parts, fd, config, weights, manifest, names)
+    there = {CONFIG: config, WEIGHTS: weights, MANIFEST: manifest}
+    gone = {name for name, facts in there.items() if facts is None}
+    return Found(parts, fd, config, weights, manifest, names - gone)
 
 
 def _list(fd: int, ours: frozenset[str]) -> _Listing:
@@ -91,7 +94,7 @@ def _list(fd: int, ours: frozenset[str]) -> _Listing:
         for entry in entries:
             if entry.name in ours:
                 found.ours.add(entry.name)
-            elif not passing(entry.name):
+            elif not is_temporary(entry.name):
                 if entry.is_dir(follow_symlinks=False):
                     found.below.append(entry.name)
                 elif entry.is_symlink():
@@ -120,7 +123,7 @@ def _descend(name: str, parent: int, parts: tuple[str, ...], ours: frozenset[str
 
 
 def _link(name: str, parent: int, parts: tuple[str, ...]) -> Iterator[Found]:
-    """Report a link that leads to an adapter: it is never followed to read, but it deserves an answer."""
+    """Report a link that leads to an adapter: it is never followed, but its owner gets an answer."""
     try:
         os.stat(f"{name}/{CONFIG}", dir_fd=parent)
         link = os.stat(name, dir_fd=parent, follow_symlinks=False)

@@ -1,22 +1,26 @@
-"""TODO loaders/publish/callback.py."""
+"""Publish from a training run: a callback for ``transformers.Trainer``."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotswapd.loaders.errors import LoadError
 
+from .sending import Check, destination, publish
+
 if TYPE_CHECKING:
     from hotswapd.loaders.s3.session import S3Access
-from .sending import Check, destination, log, publish
+
+log = logging.getLogger(__name__)
 
 
 class PublishCallback:
     """Publishes each checkpoint that a ``transformers.Trainer`` saves: ``callbacks=[PublishCallback(dest)]``.
 
     `dest` is that of `publish`, and ``{step}`` in it becomes the step's number; without it, each checkpoint
-    replaces the one before. The training waits for the upload; an upload that fails is logged and ends
-    nothing; what `check` raises passes through.
-    Making one imports transformers, importing this module does not.
+    replaces the previous one. Training waits for the upload. A failed upload is logged and does not end the
+    training; what `check` raises passes through. Making a callback imports transformers, importing this module does
+    not.
     """
 
     def __new__(cls, *_: Any, **__: Any) -> "PublishCallback":
@@ -42,6 +46,6 @@ class PublishCallback:
         try:
             done = publish(directory, dest, check=self._check, access=self._access)
         except LoadError as error:
-            log.error("%s was not published to %s: %s", directory, dest, error.sentence)
+            log.error("%s was not published to %s: %s", directory, dest, error.sentence)  # noqa: TRY400 - it says all
         else:
             log.info("%s was published to %s", directory, done.uri)

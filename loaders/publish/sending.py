@@ -1,10 +1,9 @@
-"""Publish an adapter from where it was trained: to a folder or a bucket that some daemon watches.
+"""Send an adapter in an order in which a watching daemon never sees half of it.
 
-The weights come first, then the manifest with the digests, and the config last: without a config nothing there
-is an adapter yet. No state in between shows the config of one adapter beside the weights of another.
+The weights come first, then the manifest with the digests, and the config last: without a config the place does not
+hold an adapter yet. No state in between shows the config of one adapter beside the weights of another.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ from .snapshot import Snapshot, snapshot
 if TYPE_CHECKING:
     from hotswapd.loaders.s3.session import S3Access
 
-log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 Check = Callable[[Path], object]
 
@@ -28,21 +26,21 @@ class Place(Protocol):
     """Where an adapter is published to; each method raises Unavailable."""
 
     def listed(self, name: str) -> Listed | None:
-        """Say what a file there is, None when there is none."""
+        """Return the digest and size of a file in this place, or None if it does not exist."""
         ...
 
     def remove(self, name: str) -> None:
-        """Take a file away."""
+        """Delete a file."""
         ...
 
     def put(self, source: Path, listed: Listed, sent: Callable[[int], None]) -> None:
-        """Bring a file under its own name in one step; `sent` is called with the bytes of each piece."""
+        """Put a file under its own name in one step; `sent` is called with the size of each piece."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Where it is, the names of the files that had to be sent, and the size of both adapter files in bytes."""
+    """Where it is, the names of the files that were sent, and the size of both adapter files in bytes."""
 
     uri: AdapterURI
     sent: tuple[str, ...]
@@ -59,12 +57,12 @@ def publish(
 ) -> Published:
     """Publish the adapter in `directory` to ``s3://bucket/prefix/name`` or to an absolute local path.
 
-    `check` is given a private copy and raises to refuse it; only then is anything written. `progress` is called
-    with the bytes just sent and the bytes to send, on any thread. What is there already is not sent again, so an
-    interrupted call is mended by a second one.
+    `check` is called with a private copy before anything is written, and raises to refuse it. `progress` is called
+    with the bytes just sent and the bytes to send, on any thread. Files that are already in place are not sent again,
+    so a second call completes one that was interrupted.
 
-    Raises ValueError for a `dest` that is neither, Refused when there is no whole adapter in `directory`,
-    Unavailable when it or the destination cannot be reached, and what `check` raises.
+    Raises ValueError for a `dest` that is neither, Refused if `directory` does not hold a whole adapter,
+    Unavailable if it or the destination cannot be reached, and what `check` raises.
     """
     uri = destination(dest)
     with snapshot(Path(directory)) as copy:
@@ -75,19 +73,18 @@ def publish(
 
 
 def destination(dest: str) -> AdapterURI:
-    """Read where to publish to. Raises ValueError, with a sentence, for what `publish` would not take."""
+    """Parse where to publish to. Raises ValueError, with a sentence, for what `publish` would not take."""
     uri = AdapterURI.parse(dest)
     if uri.location.encode(errors="replace").decode() != uri.location:
-        raise ValueError(
-            f"{dest!r} is not valid UTF-8, and a daemon would not take it from there: give it another name"
-        )
+        raise ValueError(f"{dest!r} is not valid UTF-8, so a daemon would not take it: use another name")
     if uri.scheme == "hf":
         raise ValueError(f"{dest!r}: push to a Hub with its own client; publish takes s3://bucket/prefix or a folder")
     if uri.scheme == "s3" and any(part in {"", ".", ".."} for part in uri.location.split("/")):
         raise ValueError(f"{dest!r} must be s3://bucket/prefix/name, without empty parts or dots")
     if uri.scheme == "s3" and not is_bucket(uri.location.partition("/")[0]):
         raise ValueError(
-            f"{dest!r} names no bucket: 3 to 63 of a-z, 0-9, dot and hyphen, not beginning or ending with the last two"
+            f"{dest!r} does not name a bucket: 3 to 63 of a-z, 0-9, dot and hyphen, "
+            "not beginning or ending with the last two"
         )
     return uri
 

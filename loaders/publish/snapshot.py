@@ -1,4 +1,4 @@
-"""A private copy of an adapter's directory, so that what is checked, what is hashed and what is sent are one thing."""
+"""A private copy of an adapter's directory, so that the same bytes are checked, hashed and sent."""
 
 import errno
 import hashlib
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hotswapd.loaders.codes import FileCode, WaitingCode
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, dump_digests, listed_bytes, load_digests, mismatch
 from hotswapd.loaders.errors import Refused, Unavailable
 from hotswapd.loaders.files import CONFIG, MANIFEST, PICKLE, WEIGHTS
@@ -20,7 +21,7 @@ from hotswapd.loaders.whole import config_missing, weights_missing
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A directory with both files and their manifest, and what each of the three is."""
+    """A directory with both files and their manifest, and the digest and size of all three."""
 
     path: Path
     files: dict[str, Listed]
@@ -28,7 +29,7 @@ class Snapshot:
 
 @contextmanager
 def snapshot(directory: Path) -> Iterator[Snapshot]:
-    """Copy the adapter in `directory` to a temporary one, which goes when the context ends.
+    """Copy the adapter in `directory` to a temporary one, which is removed when the context ends.
 
     Raises Refused ``incomplete``, ``not_regular`` or ``changed``, Unavailable ``read_failed`` or ``disk_full``.
     """
@@ -45,9 +46,9 @@ def snapshot(directory: Path) -> Iterator[Snapshot]:
 
 
 def require_listed(directory: Path) -> None:
-    """Read an adapter's two files against the manifest beside them; without one nothing is read.
+    """Compare an adapter's two files with the manifest beside them; without a manifest nothing is read.
 
-    Raises Unavailable ``digest_mismatch``, which is what a source says of such a directory, or OSError.
+    Raises Unavailable ``digest_mismatch``, as a source does for such a directory, or OSError.
     """
     try:
         with open(directory / MANIFEST, "rb", opener=_open_at_once) as file:
@@ -66,7 +67,7 @@ def _gather(directory: Path, path: Path) -> dict[str, Listed]:
     before = _facts(directory)
     files: dict[str, Listed] = {name: _copy(directory / name, path / name) for name in (CONFIG, WEIGHTS)}
     if _facts(directory) != before:
-        raise Refused("changed", f"{directory} was written to while it was read: publish it when it is finished")
+        raise Refused(FileCode.CHANGED, f"{directory} was written to while it was read: publish it when it is finished")
     _require_whole(path, directory)
     manifest = dump_digests(files)
     (path / MANIFEST).write_bytes(manifest)
@@ -84,7 +85,7 @@ def _copy(source: Path, target: Path) -> Listed:
     sha256, size = hashlib.sha256(), 0
     with open(source, "rb", opener=_open_at_once) as reading, target.open("wb") as writing:
         if not stat.S_ISREG(os.fstat(reading.fileno()).st_mode):
-            raise Refused("not_regular", f"{source} is no regular file")
+            raise Refused(FileCode.NOT_REGULAR, f"{source} is not a regular file")
         while chunk := reading.read(READ_BYTES):
             sha256.update(chunk)
             size += len(chunk)
@@ -93,7 +94,7 @@ def _copy(source: Path, target: Path) -> Listed:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would be waited for
+    return os.open(path, flags | os.O_NONBLOCK)  # opening a pipe would wait for a writer
 
 
 def _require_whole(path: Path, shown: Path) -> None:
@@ -101,23 +102,23 @@ def _require_whole(path: Path, shown: Path) -> None:
         with (path / name).open("rb") as file:
             lacks = missing(file.fileno(), os.fstat(file.fileno()).st_size)
         if lacks is not None:
-            raise Refused("incomplete", f"{shown / name} {lacks}")
+            raise Refused(FileCode.INCOMPLETE, f"{shown / name} {lacks}")
 
 
 def _meaning(directory: Path, error: OSError) -> Refused | Unavailable:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return Refused("incomplete", _lacking(directory))
+        return Refused(FileCode.INCOMPLETE, _lacking(directory))
     if isinstance(error, IsADirectoryError):
-        return Refused("not_regular", f"{error.filename} is a directory, and no regular file")
+        return Refused(FileCode.NOT_REGULAR, f"{error.filename} is a directory, not a regular file")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _no_room(error)
-    return Unavailable("read_failed", f"{directory} cannot be copied: {error.strerror}")
+    return Unavailable(WaitingCode.READ_FAILED, f"{directory} cannot be copied: {error.strerror}")
 
 
 def _lacking(directory: Path) -> str:
-    """Say why it holds no adapter, and where there is one if it was aimed too high."""
+    """Return why it is not an adapter, and which directories in it are."""
     if not directory.is_dir():
-        return f"{directory} is no directory on this machine"
+        return f"{directory} is not a directory on this machine"
     why = f"; {PICKLE} is never loaded: save it as safetensors" if (directory / PICKLE).exists() else ""
     below = adapters_in(directory)
     if below and not why:
@@ -126,7 +127,7 @@ def _lacking(directory: Path) -> str:
 
 
 def adapters_in(directory: Path) -> str:
-    """Say which directories in this one are adapters, as half a sentence; empty when none is."""
+    """Return, as half a sentence, which directories in this one are adapters; empty if none is."""
     below = [config.parent for config in directory.glob(f"*/{CONFIG}")]
     if len(below) > 1:
         return f"{len(below)} directories in it do"
@@ -135,4 +136,4 @@ def adapters_in(directory: Path) -> str:
 
 def _no_room(error: OSError) -> Unavailable:
     sentence = f"there is no room for a temporary copy ({error.strerror}): free some, or set TMPDIR to another place"
-    return Unavailable("disk_full", sentence)
+    return Unavailable(WaitingCode.DISK_FULL, sentence)

@@ -2,13 +2,14 @@
 
 import contextlib
 import hashlib
-import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hotswapd.loaders.codes import PublishCode
 from hotswapd.loaders.digests import Listed
 from hotswapd.loaders.errors import Unavailable
+from hotswapd.loaders.store.disk import replace_durably
 from hotswapd.loaders.store.store import READ_BYTES
 from hotswapd.loaders.store.syncing import fsync_directory
 
@@ -20,7 +21,7 @@ class LocalPlace:
         self._directory = directory
 
     def listed(self, name: str) -> Listed | None:
-        """Say what a file there is, None when there is none. Raises Unavailable."""
+        """Return the digest and size of a file in it, or None if it does not exist. Raises Unavailable."""
         with self._errors():
             try:
                 with (self._directory / name).open("rb") as file:
@@ -30,27 +31,18 @@ class LocalPlace:
                 return None
 
     def remove(self, name: str) -> None:
-        """Take a file away, durably. Raises Unavailable."""
+        """Delete a file, durably. Raises Unavailable."""
         with self._errors():
             (self._directory / name).unlink(missing_ok=True)
             fsync_directory(self._directory)
 
     def put(self, source: Path, listed: Listed, sent: Callable[[int], None]) -> None:
-        """Bring a file under its own name in one step, after all its bytes are on disk. Raises Unavailable."""
+        """Put a file under its own name in one step, once all its bytes are on disk. Raises Unavailable."""
+        # Hidden, and not the name of an adapter's file, so that no watcher takes it for one.
+        fresh = self._directory / f".hotswapd-{secrets.token_hex(8)}.tmp"
         with self._errors():
             self._directory.mkdir(parents=True, exist_ok=True)
-            # Its name is hidden and no adapter file's, so that no watcher takes it for one.
-            fd, fresh = tempfile.mkstemp(prefix=".hotswapd-", suffix=".tmp", dir=self._directory)
-            try:
-                with os.fdopen(fd, "wb") as writing:
-                    _copy(source, writing.write, sent)
-                    writing.flush()
-                    os.fchmod(fd, 0o644)
-                    os.fsync(fd)
-                Path(fresh).rename(self._directory / source.name)
-            finally:
-                Path(fresh).unlink(missing_ok=True)
-            fsync_directory(self._directory)
+            replace_durably(self._directory / source.name, fresh, _chunks(source, sent), mode=0o644)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -58,12 +50,13 @@ class LocalPlace:
             yield
         except OSError as error:
             raise Unavailable(
-                "publish_failed", f"{self._directory} cannot be written: {error.strerror}; publish again when it can"
+                PublishCode.PUBLISH_FAILED,
+                f"{self._directory} cannot be written: {error.strerror}; publish again when it can",
             ) from error
 
 
-def _copy(source: Path, write: Callable[[bytes], object], sent: Callable[[int], None]) -> None:
+def _chunks(source: Path, sent: Callable[[int], None]) -> Iterator[bytes]:
     with source.open("rb") as reading:
         while chunk := reading.read(READ_BYTES):
-            write(chunk)
+            yield chunk
             sent(len(chunk))

@@ -1,4 +1,4 @@
-"""Calls to a bucket or a queue: each ends in an answer or in a sentence, and none outlives its stop."""
+"""Calls to a bucket or a queue: each ends with an answer or a sentence, and none outlives its stop."""
 
 import math
 import threading
@@ -11,22 +11,31 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
+from hotswapd.loaders.codes import BucketCode, WaitingCode
 from hotswapd.loaders.wire import Wire
 
-from .errors import EXPIRED, Asked, S3Trouble, trouble_of
-from .session import Patience, S3Access, make_client, tell_sockets
+from .errors import CallContext, S3Trouble, trouble_of
+from .session import Patience, S3Access, make_client, report_sockets
 
 T = TypeVar("T")
 _ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError, ValueError)
-# After these the session is made anew before the next call: it may find other credentials.
-_RENEW = frozenset({EXPIRED, "bad_credentials", "no_credentials", "access_denied", "misconfigured"})
-_AT_ONCE = frozenset({EXPIRED, "bad_credentials", "no_credentials"})
+# After these the next call gets a new session, which may find other credentials.
+_RENEW = frozenset(
+    {
+        BucketCode.EXPIRED,
+        BucketCode.BAD_CREDENTIALS,
+        BucketCode.NO_CREDENTIALS,
+        BucketCode.ACCESS_DENIED,
+        BucketCode.MISCONFIGURED,
+    }
+)
+_AT_ONCE = frozenset({BucketCode.EXPIRED, BucketCode.BAD_CREDENTIALS, BucketCode.NO_CREDENTIALS})
 
 
 class Calls:
-    """A client that is made when it is first used, and again when its credentials no longer do. For one thread.
+    """A client that is made when it is first used, and again when its credentials no longer work. For one thread.
 
-    Every call lies within `talking`.
+    Every call is made within `talking`.
     """
 
     def __init__(
@@ -34,11 +43,11 @@ class Calls:
         service: Literal["s3", "sqs"],
         access: S3Access,
         patience: Patience,
-        asked: Asked,
+        context: CallContext,
         closed: threading.Event,
     ) -> None:
-        """Touch nothing yet. `closed` ends every call that is under way, and each later one."""
-        self.asked = asked
+        """Touch nothing yet. `closed` ends every call that is under way, and every later one."""
+        self.context = context
         self._service = service
         self._access = access
         self._patience = patience
@@ -49,13 +58,13 @@ class Calls:
 
     @contextmanager
     def talking(self, *stops: threading.Event, limit: float = math.inf) -> Iterator[None]:
-        """Watch over the calls of a block: they end soon after a stop, or when nothing comes for too long.
+        """Supervise the calls of a block: they end soon after a stop, or after too long a silence.
 
-        No call is made when the block has lasted for `limit` seconds. Raises S3Trouble when a stop is set already.
+        No call is made once the block has lasted for `limit` seconds. Raises S3Trouble if a stop is already set.
         """
         stops = (self._closed, *stops)
         if any(stop.is_set() for stop in stops):
-            raise self.asked.trouble("stopping")
+            raise self.context.trouble(WaitingCode.STOPPING)
         self._until, self._limit = time.monotonic() + limit, limit
         with Wire(stops, self._patience.whole) as wire:
             self._wire = wire
@@ -65,18 +74,18 @@ class Calls:
                 self._wire = None
 
     def call(self, do: Callable[[Any], T]) -> T:
-        """Give `do` the client, and once more one with other credentials when these have expired. Raises S3Trouble."""
+        """Return `do(client)`; if the credentials have expired, try again with a new client. Raises S3Trouble."""
         try:
             return self._once(do)
         except S3Trouble as trouble:
-            if trouble.kind in _RENEW:
+            if trouble.code in _RENEW:
                 self._client = None
-            if trouble.kind not in _AT_ONCE and not (trouble.bare and trouble.kind in _RENEW):
+            if trouble.code not in _AT_ONCE and not (trouble.bare and trouble.code in _RENEW):
                 raise
         try:
             return self._once(do)
         except S3Trouble as trouble:
-            if trouble.kind in _RENEW:
+            if trouble.code in _RENEW:
                 self._client = None
             raise
 
@@ -88,23 +97,25 @@ class Calls:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn what goes wrong within into S3Trouble, and note that something came when nothing does."""
+        """Turn errors into S3Trouble; without one, note that the server sent something."""
         wire = self._wire
-        assert wire is not None, "every call lies within talking()"
+        assert wire is not None, "every call is made within talking()"
         self._raise_if_cut()
         if time.monotonic() > self._until:
-            raise self.asked.trouble("unreachable", f"it took longer than {self._limit:g} s to see it all")
+            raise self.context.trouble(
+                BucketCode.UNREACHABLE, f"it took longer than {self._limit:g} s to list everything"
+            )
         try:
             yield
         except _ERRORS as error:
             self._raise_if_cut()
-            raise trouble_of(error, self.asked) from error
+            raise trouble_of(error, self.context) from error
         wire.progress()
 
     def _open(self) -> Any:
         client = make_client(self._service, self._access, self._patience)
-        tell_sockets(client, self._hold)
-        # Before the library's own: a call that was cut is not made again.
+        report_sockets(client, self._hold)
+        # Before the library's own handler: a call that was cut is not tried again.
         client.meta.events.register_first("needs-retry", self._raise_if_cut)
         return client
 
@@ -117,5 +128,5 @@ class Calls:
         if wire is None or wire.cut_by is None:
             return
         if wire.cut_by == "stopping":
-            raise self.asked.trouble("stopping")
-        raise self.asked.trouble("unreachable", f"nothing useful came for {self._patience.whole:g} s")
+            raise self.context.trouble(WaitingCode.STOPPING)
+        raise self.context.trouble(BucketCode.UNREACHABLE, f"nothing useful came for {self._patience.whole:g} s")

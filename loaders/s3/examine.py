@@ -1,7 +1,9 @@
-"""Look into an adapter's objects without fetching them: whether they themselves say that they are whole."""
+"""Examine an adapter's objects without fetching them: they themselves show whether they are whole."""
 
 from collections.abc import Callable
 
+from hotswapd.codes import Code
+from hotswapd.loaders.codes import BucketCode, WaitingCode
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, load_digests, unlike_listed
 from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, WEIGHTS
 from hotswapd.loaders.source import Waiting
@@ -13,14 +15,19 @@ from .objects import Bucket, Object
 
 # The header of a usual adapter fits into this, so that one call brings it.
 _FIRST_BYTES = 64 << 10
-# What is wrong with one object only; all else is the trouble of the whole source.
-_ITS_OWN = {"access_denied": "permission", "archived": "archived", "refused": "s3_refused", "damaged": "s3_damaged"}
+# What concerns only one object; any other failure concerns the whole source.
+_ITS_OWN: dict[Code, Code] = {
+    BucketCode.ACCESS_DENIED: WaitingCode.PERMISSION,
+    BucketCode.ARCHIVED: WaitingCode.ARCHIVED,
+    BucketCode.REFUSED: BucketCode.REFUSED,
+    BucketCode.DAMAGED: BucketCode.DAMAGED,
+}
 
 
 def examine(bucket: Bucket, directory: str, keyed: Keyed, max_bytes: int) -> Waiting | None:
-    """Say what the objects of a settled adapter lack, or return None. Raises S3Trouble.
+    """Return what the objects of a settled adapter lack, or None. Raises S3Trouble.
 
-    `directory` is what its keys begin with. What is whole but too large is let through: the fetch refuses it.
+    `directory` is what its keys begin with. What is whole but too large passes: the fetch refuses it.
     """
     assert keyed.config is not None
     assert keyed.weights is not None
@@ -28,15 +35,15 @@ def examine(bucket: Bucket, directory: str, keyed: Keyed, max_bytes: int) -> Wai
         lacking = _config(bucket, directory, keyed.config) or _weights(bucket, directory, keyed.weights, max_bytes)
         return lacking or _listed(bucket, directory, keyed)
     except S3Trouble as trouble:
-        if trouble.kind in {"changed", "not_found"}:
-            return Waiting("settling", "it was written to while it was looked into; it must settle anew")
-        if trouble.kind in _ITS_OWN:
-            return Waiting(_ITS_OWN[trouble.kind], trouble.sentence)
+        if trouble.code in {BucketCode.CHANGED, BucketCode.NOT_FOUND}:
+            return Waiting(WaitingCode.SETTLING, "it was written to while it was examined; it must settle again")
+        if trouble.code in _ITS_OWN:
+            return Waiting(_ITS_OWN[trouble.code], trouble.sentence)
         raise
 
 
 def read_manifest(bucket: Bucket, directory: str, manifest: Object | None) -> dict[str, Listed]:
-    """Read which bytes the two files must have; nothing where there is no manifest. Raises S3Trouble or ValueError."""
+    """Read what the two files must be; empty without a manifest. Raises S3Trouble or ValueError."""
     if manifest is None:
         return {}
     wanted = min(manifest.size, MAX_MANIFEST_BYTES + 1)
@@ -58,7 +65,7 @@ def _weights(bucket: Bucket, directory: str, weights: Object, max_bytes: int) ->
 
 
 def _reader(bucket: Bucket, key: str, weights: Object) -> Callable[[int, int], bytes]:
-    """Read the object's beginning once, and more of it only where that was not enough."""
+    """Return a function that reads the object's beginning once, and more of it only if that was not enough."""
     begun: list[bytes] = []
 
     def read(length: int, offset: int) -> bytes:
@@ -77,4 +84,4 @@ def _listed(bucket: Bucket, directory: str, keyed: Keyed) -> Waiting | None:
 
 
 def _incomplete(name: str, lacking: str | None) -> Waiting | None:
-    return None if lacking is None else Waiting("incomplete", f"{name} {lacking}")
+    return None if lacking is None else Waiting(WaitingCode.INCOMPLETE, f"{name} {lacking}")

@@ -1,7 +1,8 @@
-"""Bring a pair of objects into the store as it was at one moment, or not at all."""
+"""Copy a pair of objects into the store as it was at one moment, or not at all."""
 
 from contextlib import closing
 
+from hotswapd.loaders.codes import FileCode, GoneCode, WaitingCode
 from hotswapd.loaders.digests import Listed, listed_bytes, mismatch
 from hotswapd.loaders.errors import Gone, Refused, Unavailable
 from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, WEIGHTS, FileName
@@ -17,9 +18,8 @@ from .settle import facts_of, revision_of
 def copy_pair(bucket: Bucket, directory: str, sighting: Sighting, store: Store, max_bytes: int) -> Artifact:
     """Copy what was sighted; `directory` is what its keys begin with.
 
-    Both objects are pinned by their ETags, looked at before and after, and what is there before, during and after must
-    be the same. Raises S3Trouble, Gone, Refused (``too_large``) or Unavailable (``changed``, ``digest_mismatch``,
-    and those of the store).
+    Both objects are pinned by their ETags, and must be the same before, during and after the copy. Raises
+    S3Trouble, Gone, Refused (``too_large``) or Unavailable (``changed``, ``digest_mismatch``, and the store's codes).
     """
     before = _heads(bucket, directory, sighting.uri)
     if revision_of(facts_of(before)) != sighting.revision:
@@ -27,7 +27,7 @@ def copy_pair(bucket: Bucket, directory: str, sighting: Sighting, store: Store, 
     caps: dict[FileName, int] = {CONFIG: MAX_CONFIG_BYTES, WEIGHTS: max_bytes}
     for name, cap in caps.items():
         if before[name].size > cap:
-            raise Refused("too_large", f"{name} has {before[name].size} bytes and {cap} are allowed")
+            raise Refused(FileCode.TOO_LARGE, f"{name} has {before[name].size} bytes and {cap} are allowed")
     store.require_free(before[CONFIG].size + before[WEIGHTS].size)
     listed = _manifest(bucket, directory, before)
     with store.stage() as stage:
@@ -40,14 +40,14 @@ def copy_pair(bucket: Bucket, directory: str, sighting: Sighting, store: Store, 
 
 
 def _heads(bucket: Bucket, directory: str, uri: AdapterURI) -> dict[str, Object]:
-    """Say what the objects are now; a manifest need not be there. Raises Gone when one of the pair is not."""
+    """Return what the objects are now; the manifest is optional. Raises Gone if one of the pair is missing."""
     found: dict[str, Object] = {}
     for name in (CONFIG, WEIGHTS, MANIFEST):
         there = bucket.head(f"{directory}{name}", sure=name == MANIFEST)
         if there is not None:
             found[name] = there
         elif name != MANIFEST:
-            raise Gone("gone", f"{uri} was deleted before it was copied: {name} is not there any more")
+            raise Gone(GoneCode.GONE, f"{uri} was deleted before it was copied: {name} no longer exists")
     return found
 
 
@@ -59,4 +59,4 @@ def _manifest(bucket: Bucket, directory: str, objects: dict[str, Object]) -> dic
 
 
 def _changed(uri: AdapterURI) -> Unavailable:
-    return Unavailable("changed", f"{uri} was written to after it was sighted; it must settle anew")
+    return Unavailable(WaitingCode.CHANGED, f"{uri} was written to after it was sighted; it must settle again")

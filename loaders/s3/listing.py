@@ -1,13 +1,13 @@
-"""Which adapters a listing of keys shows. No name on this machine is ever made from a key."""
+"""Which adapters a listing of keys shows. A key never becomes the name of a file on this machine."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_DEPTH, PICKLE, WEIGHTS, passing
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_DEPTH, PICKLE, WEIGHTS, is_temporary
 
 from .objects import Object
 
-# A listing is read page by page; what is kept of it is about 2 kB for each adapter.
+# A listing is read page by page; about 2 kB of it are kept for each adapter.
 MAX_ADAPTERS = 200_000
 
 
@@ -27,22 +27,22 @@ class Keyed:
 
     @property
     def config(self) -> Object | None:
-        """The config, None while it is not there."""
+        """The config, or None if it is missing."""
         return self.objects.get(CONFIG)
 
     @property
     def weights(self) -> Object | None:
-        """The weights, None while they are not there."""
+        """The weights, or None if they are missing."""
         return self.objects.get(WEIGHTS)
 
     @property
     def stamp(self) -> float:
-        """When the later of both files came, by the server's clock, in seconds since the epoch."""
+        """When the later of both files arrived, by the server's clock, in seconds since the epoch."""
         return max(there.modified for there in (self.config, self.weights) if there is not None)
 
     @property
     def odd(self) -> bool:
-        """Say whether the directory's name is no plain path, so that its address would not be its own."""
+        """Whether the directory's name is not a plain path, so that its address would be another directory's."""
         return self.below != "" and not {"", ".", ".."}.isdisjoint(self.below.split("/"))
 
 
@@ -54,7 +54,7 @@ def adapters(keys: Iterable[tuple[str, Object]], prefix: str, marker: str = "") 
         below, slash, name = key[len(prefix) :].rpartition("/")
         if name not in ours or not _within(below, bool(slash)):
             continue
-        # "/x" and "x" are two keys, and their directories "" and the prefix itself are two as well.
+        # "/x" and "x" are different keys, so their directories "" and the prefix itself differ, too.
         directory = below if below or not slash else "/"
         found.setdefault(directory, Keyed(directory)).objects[name] = there
         if len(found) > MAX_ADAPTERS:
@@ -64,4 +64,4 @@ def adapters(keys: Iterable[tuple[str, Object]], prefix: str, marker: str = "") 
 
 def _within(below: str, nested: bool) -> bool:
     parts = below.split("/") if nested else []
-    return len(parts) <= MAX_DEPTH and not any(passing(part) and part not in {".", ".."} for part in parts)
+    return len(parts) <= MAX_DEPTH and not any(is_temporary(part) and part not in {".", ".."} for part in parts)

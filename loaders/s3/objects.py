@@ -1,4 +1,4 @@
-"""The few things that are asked of a bucket: what is below a prefix, what an object is now, and its bytes."""
+"""The few calls that a source makes to a bucket: list a prefix, describe an object, read its bytes."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hotswapd.loaders.codes import BucketCode
 from hotswapd.loaders.store.store import READ_BYTES
 
 from .calls import Calls
 from .errors import S3Trouble
 
-# More keys than anybody means to have below one prefix; a listing must have an end, whatever the server says.
+# More keys than anybody puts below one prefix on purpose; a listing must end, whatever the server says.
 _MAX_PAGES = 2000
 _PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """What an object was at one moment. `modified` is in seconds since the epoch, `version` is "" where not told.
+    """What an object was at one moment. `modified` is in seconds since the epoch, `version` is "" if unknown.
 
-    The ETag tells one content from another, and is never taken for a digest of it.
+    The ETag distinguishes contents; it is never taken for a digest.
     """
 
     etag: str
@@ -30,12 +31,12 @@ class Object:
 
     @property
     def facts(self) -> tuple[str, int, int]:
-        """Return what changes when it is written. A listing may know the time finer than the object's own answer."""
+        """Return what changes when it is written, in whole seconds: a listing may be more precise than a HEAD."""
         return (self.etag, self.size, int(self.modified))
 
 
 class Bucket:
-    """One bucket, by way of `calls`, on one thread and within their `talking`. Each method raises S3Trouble."""
+    """One bucket, through `calls`, on one thread and within their `talking`. Each method raises S3Trouble."""
 
     def __init__(self, name: str, calls: Calls) -> None:
         self.name = name
@@ -53,22 +54,22 @@ class Bucket:
             if not more:
                 return
             if token.get("ContinuationToken") == more:
-                raise self._calls.asked.trouble("bad_answer", "its listing goes in a circle")
+                raise self._calls.context.trouble(BucketCode.BAD_ANSWER, "its listing goes in a circle")
             token = {"ContinuationToken": more}
-        raise self._calls.asked.trouble("bad_answer", f"its listing has more than {_MAX_PAGES * _PAGE} keys")
+        raise self._calls.context.trouble(BucketCode.BAD_ANSWER, f"its listing has more than {_MAX_PAGES * _PAGE} keys")
 
     def head(self, key: str, *, sure: bool = False) -> Object | None:
-        """Say what the object is now, None when there is none. `sure` says that the bucket is known to be there."""
+        """Return what the object is now, or None if there is none. `sure` means that the bucket is known to exist."""
         try:
             found = self._calls.call(lambda s3: s3.head_object(Bucket=self.name, Key=key))
         except S3Trouble as trouble:
-            if trouble.kind == "not_found" and (sure or not self._has(key)):
+            if trouble.code is BucketCode.NOT_FOUND and (sure or not self._has(key)):
                 return None
             raise
         return self._of_answer(found)
 
     def start(self, key: str, pinned: Object, length: int, offset: int = 0) -> bytes:
-        """Read up to `length` bytes from `offset` of the object as it was `pinned`; `changed` when it is not any more.
+        """Read up to `length` bytes from `offset`; raise `changed` if the object is no longer as it was `pinned`.
 
         `length` must be within the object.
         """
@@ -77,7 +78,7 @@ class Bucket:
         body = answer["Body"]
         try:
             if offset and answer["ResponseMetadata"]["HTTPStatusCode"] != 206:
-                raise self._calls.asked.trouble("bad_answer", "it does not know how to send a part of an object")
+                raise self._calls.context.trouble(BucketCode.BAD_ANSWER, "it does not send parts of objects")
             with self._calls.explained():
                 read: bytes = body.read(length)
         finally:
@@ -85,7 +86,7 @@ class Bucket:
         return read
 
     def stream(self, key: str, pinned: Object) -> Generator[bytes, None, None]:
-        """Yield the bytes of the object as it was `pinned`; `changed` when it is not any more. Close it when done."""
+        """Yield the object's bytes; raise `changed` if it is no longer as it was `pinned`. Close the iterator."""
         left = pinned.size
         body = self._get(key, pinned)["Body"]
         try:
@@ -99,27 +100,27 @@ class Bucket:
         finally:
             body.close()
         if left:
-            raise self._calls.asked.trouble("damaged", f"{key} did not have its {pinned.size} bytes")
+            raise self._calls.context.trouble(BucketCode.DAMAGED, f"{key} did not have its {pinned.size} bytes")
 
     def _page(self, **asked: Any) -> Any:
         page = self._calls.call(lambda s3: s3.list_objects_v2(Bucket=self.name, **asked))
         if not isinstance(page.get("IsTruncated"), bool):
-            # Any well-formed page would else be taken for an empty bucket.
-            raise self._calls.asked.trouble("bad_answer", "its listing is none")
+            # Otherwise any well-formed page would pass for an empty bucket.
+            raise self._calls.context.trouble(BucketCode.BAD_ANSWER, "it did not send a listing")
         return page
 
     def _has(self, key: str) -> bool:
-        """Ask again in another way: a HEAD does not tell a missing key from a missing bucket."""
+        """Check by a listing, because a HEAD does not distinguish a missing key from a missing bucket."""
         return any(entry.get("Key") == key for entry in self._page(Prefix=key, MaxKeys=1).get("Contents", []))
 
     def _get(self, key: str, pinned: Object, **more: str) -> Any:
         asked = {"Bucket": self.name, "Key": key, "IfMatch": f'"{pinned.etag}"', **more}
         answer = self._calls.call(lambda s3: s3.get_object(**asked))
         given = self._of_answer(answer)
-        # Some servers do not know If-Match and send whatever is there.
+        # Some servers ignore If-Match and send the present object.
         if given.etag != pinned.etag or (pinned.version and given.version != pinned.version):
             answer["Body"].close()
-            raise self._calls.asked.trouble("changed")
+            raise self._calls.context.trouble(BucketCode.CHANGED)
         return answer
 
     def _of_answer(self, answer: Any) -> Object:
@@ -130,11 +131,11 @@ class Bucket:
 
     @contextmanager
     def _understood(self) -> Iterator[None]:
-        """Turn a lack in an answer into S3Trouble."""
+        """Turn what an answer lacks into S3Trouble."""
         try:
             yield
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._calls.asked.trouble("bad_answer", f"{error} is missing or odd") from error
+            raise self._calls.context.trouble(BucketCode.BAD_ANSWER, f"{error} is missing or odd") from error
 
 
 def _of_listing(entry: Any) -> Object:

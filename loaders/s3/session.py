@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class S3Access:
-    """How a bucket is reached; what is empty is left to the environment, and the owner is then not checked."""
+    """How a bucket is reached; the environment decides what is empty, and an empty owner is not checked."""
 
     region: str = ""
     endpoint_url: str = ""
@@ -27,7 +27,7 @@ class S3Access:
 class Patience:
     """Seconds to wait: for a connection, for the next byte, and for a whole small answer or the next MiB.
 
-    `attempts` is how often a call is made in all, with the client library's short and random pauses in between.
+    `attempts` is the number of tries in all, with the client library's short random pauses in between.
     """
 
     connect: float = 5.0
@@ -37,9 +37,9 @@ class Patience:
 
 
 def make_client(service: Literal["s3", "sqs"], access: S3Access, patience: Patience) -> Any:
-    """Make a client for one thread, in a new session: what the environment and its files say now holds for it.
+    """Make a client for one thread, in a new session, which reads the environment and its files as they are now.
 
-    Raises botocore's errors and ValueError where the settings do not make one.
+    Raises botocore's errors, and ValueError for settings that cannot be used.
     """
     session = boto3.session.Session()
     client: Any = session.client(
@@ -49,14 +49,14 @@ def make_client(service: Literal["s3", "sqs"], access: S3Access, patience: Patie
         config=_config(access, patience),
     )
     if service == "s3" and access.expected_bucket_owner:
-        _always_say_the_owner(client, access.expected_bucket_owner)
+        _always_send_owner(client, access.expected_bucket_owner)
     return client
 
 
 def _config(access: S3Access, patience: Patience) -> Config:
     host = urlsplit(access.endpoint_url).hostname or ""
     amazon = not host or host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-    # Many a server that is not Amazon's knows neither the checksums that are sent by default nor buckets as host names.
+    # Many servers other than Amazon's know neither the checksums that are sent by default nor buckets as host names.
     checksums: Literal["when_supported", "when_required"] = "when_supported" if amazon else "when_required"
     return Config(
         connect_timeout=patience.connect,
@@ -70,8 +70,8 @@ def _config(access: S3Access, patience: Patience) -> Config:
     )
 
 
-def _always_say_the_owner(client: Any, owner: str) -> None:
-    """Send the owner with every call, also with those that the library makes by itself when it looks for a region."""
+def _always_send_owner(client: Any, owner: str) -> None:
+    """Send the owner with every call, including those that the library itself makes to find a region."""
 
     def add(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
         knows = model.input_shape is not None and "ExpectedBucketOwner" in model.input_shape.members
@@ -80,44 +80,44 @@ def _always_say_the_owner(client: Any, owner: str) -> None:
     client.meta.events.register("provide-client-params.s3", add)
 
 
-def tell_sockets(client: Any, hold: Callable[[socket.socket], None]) -> None:
-    """Let `hold` hear of each socket before the client waits on it, so that a wait can be ended from outside.
+def report_sockets(client: Any, on_socket: Callable[[socket.socket], None]) -> None:
+    """Call `on_socket` with each socket before the client waits on it, so that a wait can be ended from outside.
 
-    The library offers no such thing, so its transport is extended. Where a later version is built otherwise, that is
+    The library has no hook for that, so its transport is extended. If a later version is built differently, that is
     logged, and a wait ends by its time-out.
     """
     try:
         transport = client._endpoint.http_session
         pools = transport._pool_classes_by_scheme
         # The manager and each proxy's manager look up this one mapping.
-        pools.update(_telling_pools(hold))
+        pools.update(_reporting_pools(on_socket))
     except AttributeError as error:
         log.warning("this version of botocore does not show its sockets (%s): a stop may wait for a time-out", error)
 
 
-def _telling_pools(hold: Callable[[socket.socket], None]) -> dict[str, type]:
-    class Telling:
-        """Tells of its socket when it has connected, and again when it is used once more."""
+def _reporting_pools(on_socket: Callable[[socket.socket], None]) -> dict[str, type]:
+    class Reporting:
+        """Reports its socket when it has connected, and again each time it is reused."""
 
         sock: Any
 
         def connect(self) -> None:
             super().connect()  # type: ignore[misc]
-            self._tell()
+            self._report()
 
         def request(self, *args: Any, **kwargs: Any) -> None:
-            self._tell()
+            self._report()
             super().request(*args, **kwargs)  # type: ignore[misc]
 
-        def _tell(self) -> None:
-            plain = getattr(self.sock, "socket", self.sock)  # TLS within TLS wraps it in something that is no socket
+        def _report(self) -> None:
+            plain = getattr(self.sock, "socket", self.sock)  # TLS within TLS wraps it in something that is not a socket
             if isinstance(plain, socket.socket):
-                hold(plain)
+                on_socket(plain)
 
-    class Plain(Telling, AWSHTTPConnection):  # type: ignore[misc]
+    class Plain(Reporting, AWSHTTPConnection):  # type: ignore[misc]
         pass
 
-    class Secure(Telling, AWSHTTPSConnection):  # type: ignore[misc]
+    class Secure(Reporting, AWSHTTPSConnection):  # type: ignore[misc]
         pass
 
     class PlainPool(AWSHTTPConnectionPool):

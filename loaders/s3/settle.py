@@ -3,27 +3,29 @@
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from hotswapd.loaders.files import CONFIG, MANIFEST, PICKLE, WEIGHTS
+from hotswapd.loaders.codes import WaitingCode
+from hotswapd.loaders.files import CONFIG, MANIFEST, WEIGHTS
 from hotswapd.loaders.source import Waiting
+from hotswapd.loaders.whole import files_missing
 
 from .listing import Keyed
 from .objects import Object
 
 Facts = tuple[tuple[str, int, int] | None, ...]
 _FILES = (CONFIG, WEIGHTS)
-# How long a pair of which only one file was replaced is kept waiting for the other, in seconds: the weights may take
-# minutes to come after a new config, but nobody takes minutes for a config after new weights.
+# How long a pair of which only one file was replaced waits for the other, in seconds: weights may arrive minutes after
+# a new config, but a config never takes minutes after new weights.
 _LONELY = {CONFIG: 600.0, WEIGHTS: 30.0}
-_FINAL = frozenset({"incomplete", "digest_mismatch", "manifest_unreadable"})
+_FINAL = frozenset({WaitingCode.INCOMPLETE, WaitingCode.DIGEST_MISMATCH, WaitingCode.MANIFEST_UNREADABLE})
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What is remembered of one adapter between two looks.
+class Observed:
+    """What is remembered about one adapter between two scans.
 
     `since` is when it was first seen as it is now. `lonely` names the one file that was replaced while the other
-    stayed. `lack` is what was wrong when the files themselves were looked into; `examined` says that this need not be
-    done again.
+    stayed. `lack` is what was wrong when the files themselves were examined; `examined` means that they need not be
+    examined again.
     """
 
     facts: Facts
@@ -34,103 +36,95 @@ class Look:
     lack: Waiting | None = None
 
 
-class Looks:
+class Settling:
     """What is remembered between two scans. Used by the source's thread only.
 
-    Two looks at least `gap` seconds apart must show the same objects. The age that the server names says nothing: a
-    large upload has the time at which it was begun.
+    Two scans at least `gap` seconds apart must show the same objects. The age that the server names proves nothing: a
+    large upload has the time at which it began.
     """
 
     def __init__(self, gap: float, marker: str) -> None:
         self.gap = gap
         self._marker = marker
-        self._seen: dict[str, Look] = {}
-        self._next: dict[str, Look] = {}
+        self._seen: dict[str, Observed] = {}
+        self._next: dict[str, Observed] = {}
 
-    def see(self, keyed: Keyed, now: float) -> Look:
-        """Compare with the last look; `now` is seconds on one clock."""
+    def observe(self, keyed: Keyed, now: float) -> Observed:
+        """Compare with the previous scan; `now` is seconds on one clock."""
         facts = facts_of(keyed.objects)
         before = self._seen.get(keyed.below)
         marked = self._marker in keyed.objects
         if before is None or before.facts != facts:
-            look = Look(facts, now, marked, _lonely(before, facts, marked))
+            seen = Observed(facts, now, marked, _lonely(before, facts, marked))
         elif before.marked != marked:
-            # The marker says that the writer has finished: then nobody is waited for.
-            look = replace(before, marked=marked, lonely="" if marked else before.lonely)
+            # The marker means that the writer has finished: no other file is still on its way.
+            seen = replace(before, marked=marked, lonely="" if marked else before.lonely)
         else:
-            look = before
-        self._next[keyed.below] = look
-        return look
+            seen = before
+        self._next[keyed.below] = seen
+        return seen
 
-    def waiting(self, keyed: Keyed, look: Look, now: float) -> Waiting | None:
-        """Say why it cannot be fetched yet, as far as the listing tells."""
+    def waiting(self, keyed: Keyed, seen: Observed, now: float) -> Waiting | None:
+        """Return why it cannot be fetched yet, as far as the listing shows."""
         if keyed.odd:
-            return Waiting("bad_name", "its key has an empty part, . or .. in it: publish it under a plain name")
-        lacking = self._lacking(keyed)
+            return Waiting(
+                WaitingCode.BAD_NAME, "its key has an empty part, . or .. in it: publish it under a plain name"
+            )
+        lacking = files_missing(keyed.objects, self._marker)
         if lacking is not None:
             return lacking
-        age = now - look.since
+        age = now - seen.since
         if age < self.gap:
-            return Waiting("settling", f"it must be seen unchanged for {self.gap:g} s; {age:.1f} s so far")
-        if look.lonely and age < self._patience(look):
-            return _half(look.lonely, self._patience(look) - age)
+            return Waiting(WaitingCode.SETTLING, f"it must be seen unchanged for {self.gap:g} s; {age:.1f} s so far")
+        if seen.lonely and age < self._patience(seen):
+            return _half(seen.lonely, self._patience(seen) - age)
         return None
 
-    def now(self, keyed: Keyed) -> Look:
-        """Return what this scan knows of it."""
+    def now(self, keyed: Keyed) -> Observed:
+        """Return what this scan knows about it."""
         return self._next[keyed.below]
 
     def remember(self, keyed: Keyed, lack: Waiting | None) -> None:
-        """Keep what the files themselves said. What they lack holds for as long as they stay as they are.
+        """Keep what the files themselves showed. What they lack stays true while they stay as they are.
 
-        Whether they may be read does not: that is asked again.
+        Whether they may be read can change, so that is tried again.
         """
         examined = lack is None or lack.code in _FINAL
         self._next[keyed.below] = replace(self._next[keyed.below], examined=examined, lack=lack)
 
-    def turn(self) -> None:
-        """End a scan: what it did not see is forgotten."""
+    def end_scan(self) -> None:
+        """Forget what this scan did not see."""
         self._seen, self._next = self._next, {}
 
     def soonest(self, now: float) -> float | None:
         """Return in how many seconds the next adapter will have settled, or None."""
-        left = [self._left(look, now) for look in self._seen.values() if None not in look.facts[:2]]
+        left = [self._left(seen, now) for seen in self._seen.values() if None not in seen.facts[:2]]
         return min((seconds for seconds in left if seconds > 0), default=None)
 
-    def _left(self, look: Look, now: float) -> float:
-        """Return in how many seconds time alone will let it through, 0 when it already has."""
-        age = now - look.since
+    def _left(self, seen: Observed, now: float) -> float:
+        """Return in how many seconds it will have settled if it stays as it is, 0 if it has."""
+        age = now - seen.since
         if age < self.gap:
             return self.gap - age
-        return max(self._patience(look) - age, 0.0) if look.lonely else 0.0
+        return max(self._patience(seen) - age, 0.0) if seen.lonely else 0.0
 
-    def _patience(self, look: Look) -> float:
+    def _patience(self, seen: Observed) -> float:
         # A manifest says which bytes belong together, so nothing has to be guessed from times.
-        return 0.0 if look.facts[2] is not None else _LONELY[look.lonely]
-
-    def _lacking(self, keyed: Keyed) -> Waiting | None:
-        if keyed.config is None or keyed.weights is None:
-            missing = CONFIG if keyed.config is None else WEIGHTS
-            pickled = keyed.weights is None and PICKLE in keyed.objects
-            why = f"; {PICKLE} is never loaded: save it as safetensors" if pickled else ""
-            return Waiting("incomplete", f"{missing} is not there yet{why}")
-        if self._marker and self._marker not in keyed.objects:
-            return Waiting("marker_missing", f"{self._marker} is not there yet: the writer must make it last")
-        return None
+        return 0.0 if seen.facts[2] is not None else _LONELY[seen.lonely]
 
 
 def facts_of(objects: dict[str, Object]) -> Facts:
-    """Return what changes when an adapter is written to: of config, weights and manifest, None where one is missing."""
+    """Return what changes when an adapter is written to: config, weights and manifest, None for a missing one."""
     return tuple(objects[name].facts if name in objects else None for name in (*_FILES, MANIFEST))
 
 
 def revision_of(facts: Facts) -> str:
-    """Return 32 hex characters that change whenever one of the objects was written."""
+    """Return 32 hex characters that change whenever one of the objects is written."""
     return sha256(repr(facts).encode()).hexdigest()[:32]
 
 
-def _lonely(before: Look | None, facts: Facts, marked: bool) -> str:
-    """Name the file that was replaced while the other one stayed: its partner may still be on its way."""
+def _lonely(before: Observed | None, facts: Facts, marked: bool) -> str:
+    """Return the file that was replaced while the other one stayed, or "": its partner may still be on its way."""
     if before is None or (marked and not before.marked):
         return ""
     changed = [name for name, old, new in zip(_FILES, before.facts, facts, strict=False) if old != new]
@@ -144,7 +138,7 @@ def _lonely(before: Look | None, facts: Facts, marked: bool) -> str:
 def _half(replaced: str, left: float) -> Waiting:
     other = WEIGHTS if replaced == CONFIG else CONFIG
     return Waiting(
-        "half_replaced",
-        f"{replaced} is new and {other} is still the old one: if both belong together, they are taken in {left:.0f} s; "
-        "`hotswapd publish` says at once what belongs together",
+        WaitingCode.HALF_REPLACED,
+        f"{replaced} is new and {other} is still the old one: if they belong together, they are taken in {left:.0f} s; "
+        "`hotswapd publish` records at once what belongs together",
     )

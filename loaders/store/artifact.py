@@ -1,4 +1,4 @@
-"""What lies in the store under a digest."""
+"""What the store keeps under a digest."""
 
 from dataclasses import dataclass
 from pathlib import Path

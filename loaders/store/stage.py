@@ -1,4 +1,4 @@
-"""TODO loaders/store/stage.py."""
+"""One copy under way into the store, before it is an artifact."""
 
 import hashlib
 import os
@@ -6,19 +6,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from hotswapd.loaders.codes import FileCode
 from hotswapd.loaders.errors import Refused
 from hotswapd.loaders.files import CONFIG, WEIGHTS, FileName
 
 from .artifact import Artifact
-from .behind import Behind
 from .disk import store_errors, write_all
+from .write_behind import WriteBehind
 
 
 class Home(Protocol):
-    """The store, as a copy under way sees it."""
+    """The store, as a stage sees it."""
 
     def step(self, name: str) -> None:
-        """Tell of a step after which a process may die."""
+        """Report a step after which the process may die."""
         ...
 
     def require_free(self, size: int) -> None:
@@ -45,16 +46,16 @@ class Stage:
     def write(self, name: FileName, chunks: Iterable[bytes], cap: int) -> int:
         """Copy `chunks` into the file, sync it and return its size in bytes.
 
-        Raises Refused ``too_large`` above `cap` bytes, Unavailable ``disk_full`` when less than the reserve
-        would be left free, ``store_failed`` on any other trouble with the store, ValueError out of order.
-        What the iteration of `chunks` raises passes through.
+        Raises Refused ``too_large`` above `cap` bytes, Unavailable ``disk_full`` if less than the reserve would be
+        left free, ``store_failed`` if the store fails otherwise, ValueError out of order. Errors from the iteration
+        of `chunks` pass through.
         """
         if name != (CONFIG, WEIGHTS, None)[len(self._sizes)]:
             raise ValueError(f"write {CONFIG}, then {WEIGHTS}, each once; not {name} now")
         with store_errors():
             fd = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            with Behind(fd, self._sha) as behind:
+            with WriteBehind(fd, self._sha) as behind:
                 size = self._copy(fd, name, chunks, cap, behind)
             self._store.step("copied")
             with store_errors():
@@ -64,12 +65,12 @@ class Stage:
         self._sizes[name] = size
         return size
 
-    def _copy(self, fd: int, name: str, chunks: Iterable[bytes], cap: int, behind: Behind) -> int:
+    def _copy(self, fd: int, name: str, chunks: Iterable[bytes], cap: int, behind: WriteBehind) -> int:
         size = 0
         for chunk in chunks:
             size += len(chunk)
             if size > cap:
-                raise Refused("too_large", f"{name} is larger than the {cap} bytes that are allowed")
+                raise Refused(FileCode.TOO_LARGE, f"{name} is larger than the {cap} bytes that are allowed")
             self._store.require_free(len(chunk))
             with store_errors():
                 write_all(fd, chunk)
@@ -79,9 +80,9 @@ class Stage:
         return size
 
     def commit(self) -> Artifact:
-        """Make the copy an artifact, or give back the one with this digest that is there already.
+        """Make the copy an artifact, or return the existing one with this digest.
 
-        Raises Unavailable as `write` does, ValueError when a file is missing.
+        Raises Unavailable as `write` does, ValueError if a file is missing.
         """
         if len(self._sizes) != 2:
             raise ValueError(f"commit needs both {CONFIG} and {WEIGHTS}")

@@ -1,13 +1,12 @@
 """The store: private, digest-named copies of adapters, and the pointer to the one that is live.
 
-``artifacts/<digest>/`` holds what was committed and is never changed; ``stages/`` holds copies under way;
+``artifacts/<digest>/`` holds what was committed and never changes; ``stages/`` holds copies under way;
 ``current.json`` says what to serve after a restart. A copy becomes an artifact by one rename, after its files
-and its directory have been synced, so what has a name here is whole, also after a power cut.
+and its directory were synced, so every artifact is whole, even after a power cut.
 """
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
 import re
@@ -22,7 +21,8 @@ from typing import Any
 from hotswapd.loaders.files import CONFIG, WEIGHTS
 
 from .artifact import Artifact
-from .disk import disk_full, remove, store_errors, write_all
+from .disk import disk_full, remove, store_errors
+from .pointer import Pointer
 from .stage import Stage
 from .syncing import fsync_directory
 
@@ -42,7 +42,7 @@ class Store:
 
         `on_step` is called after each step at which a process may die: copied, synced, adopted, pointing, collecting.
 
-        Raises OSError when the directories cannot be made private.
+        Raises OSError if the directories cannot be made private.
         """
         self.root = root
         self.reserve_bytes = reserve_bytes
@@ -53,6 +53,7 @@ class Store:
         self._in_use: set[Path] = set()
         self._young: set[str] = set()
         self._held: list[str] = []
+        self._pointer = Pointer(root, lambda: on_step("pointing"))
         for directory in (self._artifacts, self._stages):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if directory.stat().st_mode & 0o777 != 0o700:  # a disk that became read-only can still be read
@@ -63,7 +64,7 @@ class Store:
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Stage]:
-        """Give a private directory (mode 0700) that is removed at the end unless it was committed."""
+        """Yield a private directory (mode 0700), which is removed at the end unless it was committed."""
         with self._lock, store_errors():
             path = Path(tempfile.mkdtemp(dir=self._stages))
             self._in_use.add(path)
@@ -111,7 +112,7 @@ class Store:
 
     @contextlib.contextmanager
     def hold(self, digest: str) -> Iterator[Artifact | None]:
-        """Give the artifact with this digest, or None, and keep `collect` from it: it is about to be needed again."""
+        """Yield the artifact with this digest, or None; until the end `collect` spares it, since it is needed again."""
         with self._lock:
             self._held.append(digest)
             artifact = self.find(digest)
@@ -125,8 +126,8 @@ class Store:
     def collect(self, keep: Collection[str]) -> list[str]:
         """Remove the artifacts whose digests are not in `keep`; return the digests removed. Raises Unavailable.
 
-        An artifact committed, or held, since the last call is spared once: that it is needed may not have
-        reached the ledger when `keep` was read from there.
+        An artifact committed or held since the last call is spared once: when `keep` was read from the ledger, the
+        ledger may not have known yet that it is needed.
         """
         with self._lock, store_errors():
             spared, self._young = {*keep, *self._held, *self._young}, set()
@@ -139,7 +140,7 @@ class Store:
         return sorted(path.name for path in doomed)
 
     def wipe_stages(self) -> None:
-        """Remove what copies of an earlier process left behind; this one's stay. Raises Unavailable."""
+        """Remove the stages of earlier processes, but not those of this one. Raises Unavailable."""
         with self._lock, store_errors():
             for path in self._stages.iterdir():
                 if path not in self._in_use:
@@ -147,35 +148,15 @@ class Store:
 
     def point(self, record: dict[str, Any]) -> None:
         """Write `record` to ``current.json``, durably and in one step. Raises Unavailable."""
-        fresh = self.root / "current.json.new"
         with self._lock, store_errors():
-            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                write_all(fd, json.dumps(record, sort_keys=True).encode())
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            self.step("pointing")
-            fresh.rename(self.root / "current.json")
-            fsync_directory(self.root)
+            self._pointer.write(record)
 
     def pointer(self) -> dict[str, Any] | None:
-        """Return the record last pointed at; None when there is none or its file is damaged (logged)."""
-        path = self.root / "current.json"
-        try:
-            record = json.loads(path.read_bytes())
-            if isinstance(record, dict):
-                return record
-            error: Exception = ValueError("it holds no JSON object")
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, RecursionError) as caught:
-            error = caught
-        log.error("%s cannot be read and is not believed: %s", path, error)
-        return None
+        """Return the record last pointed at, or None if there is none or its file is damaged (logged)."""
+        return self._pointer.read()
 
     def _intact(self, digest: str) -> bool:
-        """Say whether an artifact is there whose bytes, read again, still have their digest."""
+        """Return whether the artifact exists and its bytes, read again, still have this digest."""
         there = self.find(digest)
         try:
             return there is not None and digest_of(there.path) == digest
@@ -184,7 +165,7 @@ class Store:
             return False
 
     def _discard(self, path: Path) -> None:
-        """Take an artifact's name away in one step, then its files."""
+        """Remove an artifact's name in one step, then its files."""
         if os.path.lexists(path):
             away = Path(tempfile.mkdtemp(dir=self._stages))
             path.rename(away / path.name)
@@ -194,7 +175,7 @@ class Store:
 def digest_of(directory: Path) -> str:
     """Read an adapter's files again and return its digest (SHA-256 over config bytes, then weights bytes), as hex.
 
-    For any thread. Raises OSError.
+    Any thread may call this. Raises OSError.
     """
     sha = hashlib.sha256()
     for name in (CONFIG, WEIGHTS):

@@ -1,4 +1,4 @@
-"""Making names outlast a power cut: whatever was written, its name is durable only once its directory is synced."""
+"""Make names outlast a power cut: the name of a file is durable only once its directory is synced."""
 
 import os
 from pathlib import Path

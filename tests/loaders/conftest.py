@@ -1,4 +1,4 @@
-"""Servers and stores that several tests of the sources begin with."""
+"""Servers and stores that several tests of the sources share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,27 +13,27 @@ from hotswapd.loaders.store.store import Store
 
 @pytest.fixture
 def hub() -> Iterator[HubServer]:
-    """Give a Hub of one's own, without a repository."""
+    """Yield a Hub without a repository."""
     with HubServer() as hub:
         yield hub
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Give an empty store without a reserve."""
+    """Return an empty store without a reserve."""
     return Store(tmp_path / "store", reserve_bytes=0)
 
 
 @pytest.fixture(scope="session")
 def seaweed_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a real S3 server that all tests share; each has a bucket of its own."""
+    """Yield the address of a real S3 server that all tests share; each has a bucket of its own."""
     with s3_kit.seaweed(tmp_path_factory.mktemp("seaweed")) as url:
         yield url
 
 
 @pytest.fixture
 def place(seaweed_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[s3_kit.Place]:
-    """Give an empty bucket on the real server, and the credentials for it."""
+    """Yield an empty bucket on the real server, and the credentials for it."""
     s3_kit.set_credentials(monkeypatch, tmp_path)
     place = s3_kit.new_place(seaweed_url)
     yield place
@@ -42,7 +42,7 @@ def place(seaweed_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 @pytest.fixture
 def proxy(place: s3_kit.Place) -> Iterator[S3Proxy]:
-    """Give a proxy before the real server; sources that are opened on `place` go through it."""
+    """Yield a proxy in front of the real server; sources that are opened on `place` go through it."""
     with S3Proxy(place.url) as proxy:
         place.url = proxy.url
         yield proxy

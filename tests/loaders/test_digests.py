@@ -1,4 +1,4 @@
-"""The manifest beside a published adapter is read as it was written, and anything else is told."""
+"""The manifest beside a published adapter is read as it was written, and anything else is refused."""
 
 from collections.abc import Callable
 
@@ -30,10 +30,10 @@ def test_the_manifest_comes_back_as_it_went() -> None:
         lambda raw: raw.replace(b'"size": 8', b'"size": "8"'),
     ],
 )
-def test_a_manifest_that_is_none_is_told(spoil: Callable[[bytes], bytes]) -> None:
+def test_a_malformed_manifest_is_refused(spoil: Callable[[bytes], bytes]) -> None:
     raw = dump_digests({CONFIG: Listed("ab" * 32, 8), WEIGHTS: Listed("cd" * 32, 0)})
     assert spoil(raw) != raw
     with pytest.raises(
-        ValueError, match=r"^hotswapd_manifest.json (is no JSON|is larger|does not list|is of a version)"
+        ValueError, match=r"^hotswapd_manifest.json (is not JSON|is larger|does not list|has an unknown version)"
     ):
         load_digests(spoil(raw))

@@ -3,12 +3,15 @@
 import inspect
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 
-from hotswapd.loaders import KINDS, open_source
+from hotswapd.daemon.config.sources import HubTable, LocalTable, S3Table
+from hotswapd.loaders import KINDS, keys_of, open_source
 from hotswapd.loaders.local.source import LocalSource
 
 
@@ -22,19 +25,35 @@ def test_a_local_table_becomes_a_local_source(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(ValueError, match="'ftp' is no kind of source: write local, s3, hub"):
+    with pytest.raises(ValueError, match="'ftp' is not a kind of source: write local, s3, hub"):
         open_source(SimpleNamespace(kind="ftp"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_takes_its_tables_keys(kind: str) -> None:
-    module, name, keys = KINDS[kind]
-    found = pytest.importorskip(f"hotswapd.loaders.{module}", reason="this kind of source is not built yet")
-    parameters = list(inspect.signature(getattr(found, name)).parameters)
-    assert parameters[: len(keys) + 1] == [*keys, "max_bytes"]
+def test_a_kind_takes_the_keys_of_its_table(kind: str) -> None:
+    tables = {get_args(table.model_fields["kind"].annotation)[0]: table for table in (LocalTable, S3Table, HubTable)}
+    assert {*keys_of(kind), "kind"} == set(tables[kind].model_fields)
 
 
-def test_a_local_source_imports_no_cloud_client_and_no_tensor_library(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_names_the_class_of_its_kind(kind: str) -> None:
+    row = KINDS[kind]
+    source_class = getattr(import_module(row.module), row.class_name)
+    assert source_class.kind == kind
+    parameters = inspect.signature(source_class).parameters
+    assert parameters["max_bytes"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_reading_an_address_imports_no_client() -> None:
+    program = (
+        "import sys; from hotswapd.loaders.uri import AdapterURI; AdapterURI.parse('hf://org/a');"
+        "print({'boto3', 'huggingface_hub', 'watchdog'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_local_source_imports_no_heavy_library(tmp_path: Path) -> None:
     program = (
         "import sys; from hotswapd.loaders.local.source import LocalSource; LocalSource('', sys.argv[1]).scan();"
         "print({'torch', 'peft', 'boto3', 'botocore', 'huggingface_hub'} & set(sys.modules))"

@@ -1,4 +1,4 @@
-"""A file that is still being written is told from one that is whole but wrong."""
+"""A file that is still being written is distinguished from one that is whole but wrong."""
 
 import os
 import struct
@@ -14,11 +14,12 @@ from kits.folders import weights
 from hotswapd.loaders.files import MAX_CONFIG_BYTES
 from hotswapd.loaders.whole import config_missing, weights_missing
 
+Ask = Callable[[Callable[[int, int], str | None], bytes], str | None]
 WHOLE = weights(b"\1" * 64)
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> Callable[[Callable[[int, int], str | None], bytes], str | None]:
+def ask(tmp_path: Path) -> Ask:
     def ask(question: Callable[[int, int], str | None], content: bytes) -> str | None:
         file = tmp_path / "file"
         file.write_bytes(content)
@@ -32,16 +33,16 @@ def ask(tmp_path: Path) -> Callable[[Callable[[int, int], str | None], bytes], s
 
 
 @pytest.mark.parametrize("length", range(len(WHOLE)))
-def test_every_shorter_weights_file_is_unfinished(ask, length: int) -> None:
+def test_every_shorter_weights_file_is_unfinished(ask: Ask, length: int) -> None:
     assert ask(weights_missing, WHOLE[:length]) is not None
 
 
-def test_a_whole_weights_file_is_whole(ask) -> None:
+def test_a_whole_weights_file_is_whole(ask: Ask) -> None:
     assert ask(weights_missing, WHOLE) is None
 
 
 @pytest.mark.parametrize("written", [0, 5, 8, 20, 40])
-def test_a_preallocated_weights_file_is_unfinished_until_its_header_is_there(ask, written: int) -> None:
+def test_preallocated_weights_are_unfinished(ask: Ask, written: int) -> None:
     assert ask(weights_missing, WHOLE[:written] + bytes(len(WHOLE) - written)) is not None
 
 
@@ -53,14 +54,14 @@ def test_a_preallocated_weights_file_is_unfinished_until_its_header_is_there(ask
         struct.pack("<Q", 4) + b"no J",
         struct.pack("<Q", 2) + b"{}",
     ],
-    ids=["longer", "absurd header length", "no JSON", "no tensors"],
+    ids=["longer", "absurd header length", "not JSON", "no tensors"],
 )
-def test_weights_that_waiting_will_not_mend_are_let_through(ask, content: bytes) -> None:
+def test_wrong_but_whole_weights_pass(ask: Ask, content: bytes) -> None:
     assert ask(weights_missing, content) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"r": 8', b'{"r": "\xff"}', b"\0" * 20])
-def test_a_config_that_does_not_parse_is_unfinished(ask, content: bytes) -> None:
+def test_a_config_that_does_not_parse_is_unfinished(ask: Ask, content: bytes) -> None:
     assert "does not parse as JSON yet" in (ask(config_missing, content) or "")
 
 
@@ -69,7 +70,7 @@ def test_a_config_that_does_not_parse_is_unfinished(ask, content: bytes) -> None
     [b'{"r": 8}', b"[" * 100_000, b"1" * 5000, b"{" * (MAX_CONFIG_BYTES + 1)],
     ids=["good", "deep", "long number", "too large"],
 )
-def test_a_config_that_waiting_will_not_mend_is_let_through(ask, content: bytes) -> None:
+def test_a_wrong_but_whole_config_passes(ask: Ask, content: bytes) -> None:
     assert ask(config_missing, content) is None
 
 
@@ -84,7 +85,7 @@ def test_no_bytes_make_the_checks_fail(content: bytes) -> None:
 
 
 @given(st.binary(max_size=300), st.integers(0, 300))
-def test_a_header_that_lies_about_its_length_is_read_within_the_file(content: bytes, length: int) -> None:
+def test_a_lying_header_is_read_within_the_file(content: bytes, length: int) -> None:
     with tempfile.TemporaryFile() as file:
         file.write(struct.pack("<Q", length) + content)
         file.flush()

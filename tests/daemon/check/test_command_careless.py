@@ -51,16 +51,16 @@ def tree(place: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("typed", "code", "words"),
     [
-        ("nowhere", 4, "is no directory"),
+        ("nowhere", 4, "is not a directory"),
         ("", 4, "'' is empty: a variable may not be set"),
         ("~/run", 4, "a ~ that the shell did not expand"),
-        ("run.zip", 4, "run.zip is no directory"),
-        (f"run/{WEIGHTS}", 4, f"{WEIGHTS} is no directory"),
-        ("loop", 4, "loop is no directory"),
-        ("pipe", 4, "pipe is no directory"),
-        ("x" * 300, 4, "is no directory"),
-        ("no\x1b[31mwhere", 4, "no\ufffd[31mwhere is no directory"),
-        ("org/adapter", 4, "org/adapter is no directory"),
+        ("run.zip", 4, "run.zip is not a directory"),
+        (f"run/{WEIGHTS}", 4, f"{WEIGHTS} is not a directory"),
+        ("loop", 4, "loop is not a directory"),
+        ("pipe", 4, "pipe is not a directory"),
+        ("x" * 300, 4, "is not a directory"),
+        ("no\x1b[31mwhere", 4, "no\ufffd[31mwhere is not a directory"),
+        ("org/adapter", 4, "org/adapter is not a directory"),
         ("s3:/bucket/run", 4, "lacks slashes: an address starts with s3://"),
         ("S3:bucket/run", 4, "lacks slashes: an address starts with s3://"),
         ("http://host/run", 4, "must start with file://, s3:// or hf://"),
@@ -115,8 +115,8 @@ def a_pipe_for_a_manifest(run: Path) -> None:
     ("spoil", "words"),
     [
         (unlisted, f"{WEIGHTS} is not what {MANIFEST} lists"),
-        (half_a_manifest, f"{MANIFEST} is no JSON"),
-        (a_pipe_for_a_manifest, f"{MANIFEST} is no JSON"),
+        (half_a_manifest, f"{MANIFEST} is not JSON"),
+        (a_pipe_for_a_manifest, f"{MANIFEST} is not JSON"),
     ],
 )
 def test_check_says_that_files_unlike_their_manifest_wait(
@@ -141,11 +141,11 @@ def test_any_name_of_an_adapter_is_checked(place: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("typed", "code", "words"),
     [
-        ("nowhere", 3, "nowhere is no directory on this machine"),
-        ("s3://bucket/run", 3, "is no directory on this machine"),
-        ("run.zip", 3, "run.zip is no directory on this machine"),
-        (f"run/{WEIGHTS}", 3, "is no directory on this machine"),
-        ("pipe", 3, "pipe is no directory on this machine"),
+        ("nowhere", 3, "nowhere is not a directory on this machine"),
+        ("s3://bucket/run", 3, "is not a directory on this machine"),
+        ("run.zip", 3, "run.zip is not a directory on this machine"),
+        (f"run/{WEIGHTS}", 3, "is not a directory on this machine"),
+        ("pipe", 3, "pipe is not a directory on this machine"),
         ("loop", 4, "Too many levels of symbolic links"),
         ("looped", 4, "Too many levels of symbolic links"),
         ("x" * 300, 4, "File name too long"),

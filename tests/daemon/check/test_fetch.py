@@ -1,33 +1,42 @@
-"""The source of an address that is checked: its own, with the settings of a configured one."""
-
-from typing import Any
+"""Which source ``hotswapd check`` makes for an address, and what it says of one that no source could have."""
 
 import pytest
 
 from hotswapd.daemon.check.fetch import table_for
+from hotswapd.daemon.cli import main
 from hotswapd.daemon.config.settings import HubTable, S3Table
 from hotswapd.loaders import open_source
 from hotswapd.loaders.uri import AdapterURI
 
+RUNS = S3Table(kind="s3", uri="s3://bucket/runs/", endpoint_url="http://minio:9000", queue_url="http://q", marker="_OK")
 
-def test_an_address_has_its_sources_settings() -> None:
-    """Endpoint, marker, token: those of the configured source that it lies in."""
-    configured = (
-        S3Table(
-            kind="s3", uri="s3://bucket/runs/", endpoint_url="http://minio:9000", queue_url="http://q", marker="_OK"
-        ),
-        HubTable(kind="hub", repo="org/a", revision="v2", token_file="/run/token"),
+
+def table(uri: str, *configured: S3Table | HubTable) -> S3Table | HubTable:
+    found = table_for(AdapterURI.parse(uri), configured)
+    assert isinstance(found, (S3Table, HubTable))
+    assert found.name == uri
+    return found
+
+
+def test_a_configured_prefix_lends_its_settings_but_its_queue() -> None:
+    found = table("s3://bucket/runs/7", RUNS, HubTable(kind="hub", repo="org/a"))
+    assert isinstance(found, S3Table)
+    assert (found.uri, found.endpoint_url, found.marker) == ("s3://bucket/runs/7/", "http://minio:9000", "_OK")
+    assert found.queue_url == ""
+
+
+def test_a_prefix_beside_lends_nothing() -> None:
+    assert table("s3://bucket/other/7", RUNS) == S3Table(
+        kind="s3", uri="s3://bucket/other/7/", name="s3://bucket/other/7"
     )
-    inside: Any = table_for(AdapterURI.parse("s3://bucket/runs/7"), configured)
-    assert (inside.uri, inside.endpoint_url, inside.marker) == ("s3://bucket/runs/7/", "http://minio:9000", "_OK")
-    assert inside.queue_url == ""
-    outside: Any = table_for(AdapterURI.parse("s3://bucket/other/7"), configured)
-    assert outside.endpoint_url == ""
-    hub: Any = table_for(AdapterURI.parse("hf://org/a@v2/checkpoints/9"), configured)
-    assert (hub.repo, hub.subfolder, hub.revision, hub.token_file) == ("org/a", "checkpoints/9", "v2", "/run/token")
-    other = table_for(AdapterURI.parse("hf://org/b"), configured)
-    assert isinstance(other, HubTable)
-    assert other.revision == "main"
+
+
+def test_a_configured_repository_lends_its_token() -> None:
+    found = table("hf://org/a@v2/checkpoints/9", RUNS, HubTable(kind="hub", repo="org/a", token_file="/run/token"))
+    assert isinstance(found, HubTable)
+    assert (found.repo, found.subfolder, found.revision) == ("org/a", "checkpoints/9", "v2")
+    assert found.token_file == "/run/token"
+    assert table("hf://org/b", found) == HubTable(kind="hub", repo="org/b", name="hf://org/b")
 
 
 @pytest.mark.parametrize(
@@ -41,10 +50,16 @@ def test_an_address_has_its_sources_settings() -> None:
         ("hf://org/a@refs/pr/1/x", "refs/pr/1", "x"),
     ],
 )
-def test_the_source_of_a_hub_address_has_that_address(uri: str, revision: str, subfolder: str) -> None:
-    configured = (HubTable(kind="hub", repo="org/a", revision="refs/pr/1"),)
-    table: Any = table_for(AdapterURI.parse(uri), configured)
-    assert (table.repo, table.revision, table.subfolder) == ("org/a", revision, subfolder)
-    source = open_source(table)
+def test_the_source_of_a_hub_address_contains_it(uri: str, revision: str, subfolder: str) -> None:
+    found = table(uri, HubTable(kind="hub", repo="org/a", revision="refs/pr/1"))
+    assert isinstance(found, HubTable)
+    assert (found.repo, found.revision, found.subfolder) == ("org/a", revision, subfolder)
+    source = open_source(found)
     assert source.contains(AdapterURI.parse(uri))
     source.close()
+
+
+@pytest.mark.parametrize("uri", ["s3://B/x", "hf://only-one-part", "hf://org/a b"])
+def test_a_malformed_address_is_exit_4(capsys: pytest.CaptureFixture[str], uri: str) -> None:
+    assert main(["check", uri]) == 4
+    assert "is not an address of an adapter: must be" in capsys.readouterr().err

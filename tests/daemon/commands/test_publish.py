@@ -90,7 +90,7 @@ def test_an_impossible_bucket_is_wrong_usage(place: Path, bucket: str, capsys: p
     for more in ((), ("--config", str(place / "daemon.toml"))):
         assert publish(place, "good", f"s3://{bucket}/team/run", *more) == 2
         said = capsys.readouterr().err
-        assert "names no bucket" in said
+        assert "does not name a bucket" in said
         assert said.count("\n") == 1
 
 

@@ -51,7 +51,7 @@ def no_thread_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def full() -> Iterator[str]:
-    """Give the address of a port whose queue is full: what knocks there gets no answer at all."""
+    """Yield the address of a port whose queue is full: a connection to it gets no answer at all."""
     with ExitStack() as sockets:
         listener = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1))
         for _ in range(4):
@@ -63,7 +63,7 @@ def full() -> Iterator[str]:
 
 @pytest.fixture
 def deaf() -> Iterator[str]:
-    """Give the address of a port whose connections are made by the kernel and never accepted."""
+    """Yield the address of a port whose connections are made by the kernel and never accepted."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -140,7 +140,7 @@ def test_a_hub_that_drips_is_given_up(hub: HubServer) -> None:
 
 @pytest.mark.parametrize("act", [Exchange.say_nothing, half_a_body])
 @pytest.mark.parametrize("where", ["api GET", "cdn GET"])
-def test_a_silence_in_a_fetch_costs_the_timeout_and_leaves_nothing(
+def test_a_silent_fetch_costs_the_timeout(
     hub: HubServer, store: Store, where: str, act: Callable[[Exchange], None]
 ) -> None:
     hub.commit(REPO, adapter())
@@ -155,7 +155,7 @@ def test_a_silence_in_a_fetch_costs_the_timeout_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("end", ["close", "stop"])
-def test_a_silent_fetch_ends_with_close_or_stop_and_leaves_nothing(hub: HubServer, store: Store, end: str) -> None:
+def test_close_or_stop_ends_a_silent_fetch(hub: HubServer, store: Store, end: str) -> None:
     hub.commit(REPO, adapter())
     stop = threading.Event()
     with opened(hub, patience=ENDLESS) as source:
@@ -181,7 +181,7 @@ def test_a_closed_source_asks_nothing_more(hub: HubServer) -> None:
     assert (raised.value.code, seen) == ("stopping", [])
 
 
-def test_a_refused_connection_and_an_unknown_name_are_unreachable() -> None:
+def test_refused_connections_and_unknown_names_are_unreachable() -> None:
     for endpoint in ("http://127.0.0.1:9", "http://no-such-host.invalid"):
         with pytest.raises(SourceDown) as raised:
             HubSource("", REPO, endpoint=endpoint, patience=BRIEF).scan()

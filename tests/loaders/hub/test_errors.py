@@ -10,7 +10,7 @@ from kits.hub import REPO, adapter, fails, opened, serves, sight
 from kits.hub_server import Exchange, HubServer
 
 from hotswapd.loaders.errors import SourceDown, Unavailable
-from hotswapd.loaders.hub.errors import Asked, named_wait, trouble_of
+from hotswapd.loaders.hub.errors import CallContext, named_wait, trouble_of
 from hotswapd.loaders.store.store import Store
 
 Act = Callable[[Exchange], None]
@@ -58,17 +58,17 @@ FAULTS: list[tuple[Act, str, str]] = [
     (refusing(502), "hub_server_error", "answers 502"),
     (refusing(503), "hub_server_error", "answers 503"),
     (refusing(504), "hub_server_error", "answers 504"),
-    (lambda exchange: exchange.send(200, b"hello"), "hub_bad_answer", "names no commit"),
-    (lambda exchange: exchange.send(200, b"", {"X-Repo-Commit": "main"}), "hub_bad_answer", "names no commit"),
-    (redirecting("https://login.example/"), "hub_bad_answer", "names no commit"),
-    (redirecting("http://[nowhere"), "hub_bad_answer", "what is no address"),
+    (lambda exchange: exchange.send(200, b"hello"), "hub_bad_answer", "does not name a commit"),
+    (lambda exchange: exchange.send(200, b"", {"X-Repo-Commit": "main"}), "hub_bad_answer", "does not name a commit"),
+    (redirecting("https://login.example/"), "hub_bad_answer", "does not name a commit"),
+    (redirecting("http://[nowhere"), "hub_bad_answer", "a malformed address"),
     (hanging_up, "hub_unreachable", "check network, proxy and endpoint"),
     (garbage, "hub_unreachable", "check network, proxy and endpoint"),
 ]
 
 
 @pytest.mark.parametrize(("act", "code", "words"), FAULTS, ids=[f"{n}-{row[1]}" for n, row in enumerate(FAULTS)])
-def test_each_failure_of_a_look_is_told_by_name_and_passes(
+def test_each_failure_of_a_scan_has_a_code_and_passes(
     hub: HubServer, store: Store, act: Act, code: str, words: str
 ) -> None:
     hub.commit(REPO, adapter(b"old!"))
@@ -115,7 +115,7 @@ def test_an_outage_is_never_no_change(hub: HubServer) -> None:
         (listing(b'{"type": "file", "path": "x", "size": 1, "oid": "", "lastCommit": {"date": 3}}'), "hub_bad_answer"),
     ],
 )
-def test_a_list_of_files_that_fails_is_the_sources_trouble(hub: HubServer, store: Store, act: Act, code: str) -> None:
+def test_a_failed_list_of_files_is_source_down(hub: HubServer, store: Store, act: Act, code: str) -> None:
     hub.commit(REPO, adapter())
     hub.fault("POST .*/paths-info/", act, times=1)
     with opened(hub) as source:
@@ -139,7 +139,7 @@ def test_a_list_of_files_that_fails_is_the_sources_trouble(hub: HubServer, store
     ],
 )
 @pytest.mark.parametrize("where", ["api GET", "cdn GET"])
-def test_each_failure_of_a_fetch_is_waited_out_and_leaves_nothing(
+def test_each_failure_of_a_fetch_waits_and_leaves_nothing(
     hub: HubServer, store: Store, where: str, act: Act, code: str
 ) -> None:
     hub.commit(REPO, adapter())
@@ -152,7 +152,7 @@ def test_each_failure_of_a_fetch_is_waited_out_and_leaves_nothing(
         serves(source, store, b"\1\2\3\4")
 
 
-def test_a_private_repository_without_a_token_is_not_told_from_a_missing_one(hub: HubServer) -> None:
+def test_a_private_repository_looks_missing_without_a_token(hub: HubServer) -> None:
     hub.commit(REPO, adapter())
     hub.repos[REPO].private = True
     with opened(hub) as source, pytest.raises(SourceDown) as raised:
@@ -160,7 +160,7 @@ def test_a_private_repository_without_a_token_is_not_told_from_a_missing_one(hub
     assert raised.value.code == "hub_not_found"
 
 
-def test_a_repository_that_was_made_gated_is_named_so(hub: HubServer, store: Store) -> None:
+def test_a_repository_that_became_gated_is_down(hub: HubServer, store: Store) -> None:
     hub.commit(REPO, adapter())
     with opened(hub) as source:
         sighting = sight(source)
@@ -180,7 +180,7 @@ def test_a_renamed_repository_is_named_by_its_new_name(hub: HubServer) -> None:
     assert 'write repo = "org/renamed"' in raised.value.sentence
 
 
-def test_a_branch_that_points_to_a_dead_commit_is_gone_until_it_moves(hub: HubServer, store: Store) -> None:
+def test_a_branch_at_a_dead_commit_is_gone_until_it_moves(hub: HubServer, store: Store) -> None:
     commit = hub.commit(REPO, adapter())
     dead = "d" * 40
     hub.fault("api HEAD", lambda exchange: exchange.send(200, headers={"X-Repo-Commit": dead}), times=1)
@@ -210,9 +210,7 @@ def test_a_pinned_commit_that_was_rewritten_away_is_gone(hub: HubServer) -> None
         (429, {"Retry-After": "999999"}, 3600.0),
     ],
 )
-def test_nothing_is_asked_until_the_wait_that_the_hub_names_is_over(
-    hub: HubServer, status: int, headers: dict[str, str], wait: float
-) -> None:
+def test_the_wait_that_the_hub_names_is_kept(hub: HubServer, status: int, headers: dict[str, str], wait: float) -> None:
     hub.commit(REPO, adapter())
     clock = Clock()
     with opened(hub, clock=clock) as source:
@@ -229,7 +227,7 @@ def test_nothing_is_asked_until_the_wait_that_the_hub_names_is_over(
         sight(source)
 
 
-def test_a_limit_met_by_the_fetch_is_respected_by_the_next_look_too(hub: HubServer, store: Store) -> None:
+def test_a_scan_keeps_the_wait_named_to_a_fetch(hub: HubServer, store: Store) -> None:
     hub.commit(REPO, adapter())
     with opened(hub, clock=Clock()) as source:
         sighting = sight(source)
@@ -259,20 +257,20 @@ def test_a_limit_met_by_the_fetch_is_respected_by_the_next_look_too(hub: HubServ
         ({"RateLimit": f'"api";r=0;t={"9" * 400}'}, 3600.0),
     ],
 )
-def test_a_wait_is_read_as_it_is_written_and_is_never_endless(headers: dict[str, str], wait: float | None) -> None:
+def test_named_waits_are_parsed_and_bounded(headers: dict[str, str], wait: float | None) -> None:
     lower = {name.lower(): value for name, value in headers.items()}
     assert named_wait({**headers, **lower}) == wait
 
 
 def test_a_refused_token_names_the_file_it_came_from() -> None:
-    asked = Asked("https://hub.example", REPO, "main", "/run/token", by_commit=False)
+    asked = CallContext("https://hub.example", REPO, "main", "/run/token", by_commit=False)
     trouble = trouble_of(401, {}, asked)
     assert trouble.code == "hub_unauthorized"
     assert "/run/token" in trouble.sentence
     assert trouble_of(401, {"X-Error-Code": "RepoNotFound"}, asked).code == "hub_not_found"
 
 
-def test_offline_mode_is_said_and_not_taken_for_an_outage(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_mode_is_not_an_outage(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.commit(REPO, adapter())
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with opened(hub) as source, pytest.raises(SourceDown) as raised:

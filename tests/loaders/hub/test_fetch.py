@@ -33,9 +33,7 @@ def test_a_fetched_adapter_is_the_commits_byte_for_byte(hub: HubServer, source: 
     assert left_over(store) == [artifact.digest]
 
 
-def test_what_was_sighted_is_fetched_after_the_branch_has_moved_on(
-    hub: HubServer, source: HubSource, store: Store
-) -> None:
+def test_a_sighted_commit_is_fetched_after_the_branch_moved(hub: HubServer, source: HubSource, store: Store) -> None:
     commit = hub.commit(REPO, adapter(b"old!"))
     sighting = sight(source)
     hub.commit(REPO, adapter(b"new!"))
@@ -45,9 +43,7 @@ def test_what_was_sighted_is_fetched_after_the_branch_has_moved_on(
     assert all(commit in request.path for request in seen)
 
 
-def test_an_older_sighting_is_fetched_by_its_own_commit_after_a_newer_scan(
-    hub: HubServer, source: HubSource, store: Store
-) -> None:
+def test_an_older_sighting_is_fetched_by_its_own_commit(hub: HubServer, source: HubSource, store: Store) -> None:
     hub.commit(REPO, adapter(b"old!"))
     sighting = sight(source)
     hub.commit(REPO, adapter(b"new!"))
@@ -108,7 +104,7 @@ def hang_up(exchange: Exchange) -> None:
         (hang_up, "hub_unreachable"),
     ],
 )
-def test_damaged_weights_are_not_taken_and_come_the_next_time(
+def test_damaged_weights_are_fetched_again(
     hub: HubServer, source: HubSource, store: Store, act: Callable[[Exchange], None], code: str
 ) -> None:
     hub.commit(REPO, adapter())
@@ -131,7 +127,7 @@ def test_a_damaged_config_is_told_by_its_git_hash(hub: HubServer, source: HubSou
 @pytest.mark.parametrize(
     "files", [adapter(b"\1" * (1 << 20)), adapter(config=b" " * (256 << 10) + b"{}")], ids=["weights", "config"]
 )
-def test_what_is_too_large_is_refused_before_a_byte_of_it_is_asked_for(
+def test_a_large_file_is_refused_before_its_download(
     hub: HubServer, source: HubSource, store: Store, files: dict[str, bytes | None]
 ) -> None:
     hub.commit(REPO, files)
@@ -179,9 +175,7 @@ def test_a_force_push_makes_what_was_sighted_gone(hub: HubServer, source: HubSou
     serves(source, store, b"new!")
 
 
-def test_a_commit_that_is_missing_while_the_branch_still_names_it_is_tried_again(
-    hub: HubServer, source: HubSource, store: Store
-) -> None:
+def test_a_missing_commit_of_the_branch_is_tried_again(hub: HubServer, source: HubSource, store: Store) -> None:
     """The Hub does so for a while after a force-push and during its own repairs."""
     hub.commit(REPO, adapter())
     sighting = sight(source)
@@ -192,9 +186,7 @@ def test_a_commit_that_is_missing_while_the_branch_still_names_it_is_tried_again
     serves(source, store, b"\1\2\3\4")
 
 
-def test_the_same_holds_for_a_later_commit_with_the_same_content(
-    hub: HubServer, source: HubSource, store: Store
-) -> None:
+def test_a_missing_later_commit_is_tried_again(hub: HubServer, source: HubSource, store: Store) -> None:
     hub.commit(REPO, adapter())
     sight(source)
     hub.commit(REPO, {"README.md": b"words"})
@@ -203,7 +195,7 @@ def test_the_same_holds_for_a_later_commit_with_the_same_content(
     assert isinstance(fails(source, sighting, store), Unavailable)
 
 
-def test_an_address_that_is_not_the_sources_is_gone(source: HubSource, store: Store) -> None:
+def test_a_foreign_address_is_gone(source: HubSource, store: Store) -> None:
     error = fails(source, Sighting(AdapterURI("hf", "org/other"), "a" * 40, 0.0), store)
     assert isinstance(error, Gone)
 
@@ -219,7 +211,12 @@ def test_stopping_ends_a_copy_that_is_under_way(hub: HubServer, source: HubSourc
     hub.commit(REPO, adapter())
     sighting, stop = sight(source), threading.Event()
     hub.fault("cdn GET", Exchange.say_nothing)
-    threading.Thread(target=lambda: (hub.arrived.wait(30), stop.set()), daemon=True).start()
+
+    def stop_on_arrival() -> None:
+        hub.arrived.wait(30)
+        stop.set()
+
+    threading.Thread(target=stop_on_arrival, daemon=True).start()
     error = fails(source, sighting, store, stop)
     assert isinstance(error, Unavailable)
     assert error.code == "stopping"

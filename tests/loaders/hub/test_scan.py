@@ -27,7 +27,7 @@ def test_the_sighting_names_the_branchs_commit_and_its_date(hub: HubServer, sour
     assert scan.again_in == 7.0
 
 
-def test_a_look_that_finds_nothing_new_is_one_head(hub: HubServer, source: HubSource) -> None:
+def test_an_unchanged_branch_costs_one_head(hub: HubServer, source: HubSource) -> None:
     hub.commit(REPO, adapter())
     first = source.scan()
     with hub.counting() as seen:
@@ -52,9 +52,7 @@ def test_a_commit_that_leaves_both_files_alone_changes_nothing(hub: HubServer, s
     assert source.scan() == first
 
 
-def test_a_force_push_of_the_same_files_changes_nothing_and_is_fetched_from_where_it_is(
-    hub: HubServer, source: HubSource, store: Store
-) -> None:
+def test_a_force_push_of_the_same_files_changes_nothing(hub: HubServer, source: HubSource, store: Store) -> None:
     hub.commit(REPO, adapter())
     first = source.scan()
     hub.force_push(REPO, adapter())
@@ -69,13 +67,13 @@ def test_a_changed_config_alone_is_a_new_revision(hub: HubServer, source: HubSou
     assert sight(source).revision != old.revision
 
 
-def test_the_stamp_is_the_commits_where_the_files_dates_are_not_told(hub: HubServer, source: HubSource) -> None:
+def test_without_dates_of_files_the_commits_date_counts(hub: HubServer, source: HubSource) -> None:
     hub.tells_dates = False
     hub.commit(REPO, adapter())
     assert sight(source).stamp == 1795464060.0
 
 
-def test_a_stamp_is_that_of_the_commit_that_brought_the_files(hub: HubServer, source: HubSource) -> None:
+def test_the_stamp_is_the_date_of_the_files(hub: HubServer, source: HubSource) -> None:
     """So that a source that starts late does not take a fresh model card for a fresh adapter."""
     hub.commit(REPO, adapter())
     hub.commit(REPO, {"README.md": b"words"})
@@ -94,7 +92,7 @@ def test_half_an_adapter_is_waited_for_by_name(hub: HubServer, source: HubSource
     assert sight(source).waiting is None
 
 
-def test_a_pickle_is_never_loaded_and_the_sentence_says_so(hub: HubServer, source: HubSource) -> None:
+def test_a_pickle_waits_and_is_named(hub: HubServer, source: HubSource) -> None:
     hub.commit(REPO, {CONFIG: b"{}", "adapter_model.bin": b"\x80\x04"})
     (sighting,) = source.scan().sightings
     assert sighting.waiting is not None
@@ -135,7 +133,7 @@ def test_subfolders_of_one_repository_are_sources_of_their_own(hub: HubServer, s
         assert [source.scan() for source in (root, right)] == before
 
 
-def test_a_branch_a_tag_a_commit_and_a_pull_request_are_watched_side_by_side(hub: HubServer, store: Store) -> None:
+def test_every_kind_of_revision_is_watched(hub: HubServer, store: Store) -> None:
     pinned = hub.commit(REPO, adapter(b"main"))
     hub.repos[REPO].refs["v1.0"] = pinned
     hub.commit(REPO, adapter(b"next"))

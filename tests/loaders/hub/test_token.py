@@ -25,7 +25,7 @@ def token_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def private(hub: HubServer) -> HubServer:
-    """Give a Hub with one private repository, which the token opens."""
+    """Yield a Hub with one private repository, which the token opens."""
     hub.token = SECRET
     hub.commit(REPO, adapter())
     hub.repos[REPO].private = True
@@ -50,24 +50,20 @@ def test_a_private_and_gated_repository_opens_with_the_token(
 
 
 def let_in(exchange: Exchange) -> None:
-    """Serve a gated repository to whoever shows the token, as the Hub does once its terms are accepted."""
+    """Serve a gated repository with the token only, as the Hub does once its terms are accepted."""
     repo = exchange.server.hub.repos[REPO]
     repo.gated = exchange.headers.get("Authorization") != f"Bearer {SECRET}"
     exchange.answer()
 
 
-def test_the_token_goes_to_the_hub_with_each_request_and_nowhere_else(
-    private: HubServer, token_file: Path, store: Store
-) -> None:
+def test_the_token_goes_only_to_the_hub(private: HubServer, token_file: Path, store: Store) -> None:
     with opened(private, token_file=str(token_file)) as source, private.counting() as seen:
         serves(source, store, b"\1\2\3\4")
     by_server = {name: {request.authorization for request in seen if request.server == name} for name in ("api", "cdn")}
     assert by_server == {"api": {f"Bearer {SECRET}"}, "cdn": {None}}
 
 
-def test_without_a_token_file_no_token_is_sent_even_if_the_machine_has_one(
-    hub: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_machines_own_token_is_never_sent(hub: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "login").write_text(SECRET)
     monkeypatch.setenv("HF_TOKEN", SECRET)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "login"))
@@ -90,16 +86,14 @@ def test_a_renewed_token_is_used_at_once(private: HubServer, token_file: Path) -
     "content",
     [b"", b"\n", f"{SECRET} {SECRET}".encode(), f"{SECRET}\nX-Other: {SECRET}".encode(), SECRET.encode() + b"\xff"],
 )
-def test_a_file_that_holds_no_token_is_named_and_nothing_is_asked(
-    private: HubServer, token_file: Path, content: bytes
-) -> None:
+def test_a_malformed_token_file_makes_no_call(private: HubServer, token_file: Path, content: bytes) -> None:
     token_file.write_bytes(content)
     with opened(private, token_file=str(token_file)) as source, private.counting() as seen, down("token_malformed"):
         source.scan()
     assert seen == []
 
 
-def test_a_token_file_that_is_away_is_named_and_waited_for(private: HubServer, token_file: Path) -> None:
+def test_a_missing_token_file_is_tried_again(private: HubServer, token_file: Path) -> None:
     away = token_file.rename(token_file.with_name("away"))
     with opened(private, token_file=str(token_file)) as source:
         with down("token_unreadable"):
@@ -133,7 +127,7 @@ def test_the_token_is_in_no_log_line_and_no_exception(
     assert SECRET not in "".join([*shown, caplog.text])
 
 
-def test_what_the_hub_says_in_an_error_is_not_repeated(private: HubServer, token_file: Path) -> None:
+def test_the_body_of_an_error_is_not_quoted(private: HubServer, token_file: Path) -> None:
     private.fault(".", lambda exchange: exchange.refuse(403, "", {"X-Error-Message": f"{SECRET} may not"}))
     with opened(private, token_file=str(token_file)) as source, down("hub_forbidden"):
         source.scan()

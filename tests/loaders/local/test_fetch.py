@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def source(root: Path):
+def source(root: Path) -> Iterator[LocalSource]:
     source = LocalSource("", root, settle=0.0, max_bytes=1 << 20, clock=Clock())
     yield source
     source.close()
@@ -122,7 +122,7 @@ def test_a_change_during_the_copy_is_noticed(
     assert error.code == "changed"
 
 
-def test_the_configs_change_during_the_copy_is_noticed_too(
+def test_a_changed_config_during_the_copy_is_noticed(
     source: LocalSource, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_folder(root / "run", b"\7" * 400)
@@ -154,7 +154,7 @@ def test_stopping_ends_the_copy(source: LocalSource, root: Path, store: Store, m
     assert fails(source, sighting, store, stop).code == "stopping"
 
 
-def test_a_read_error_is_the_sources_and_is_tried_again(
+def test_a_read_error_of_the_source_is_tried_again(
     source: LocalSource, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_folder(root / "run", b"\7" * 400)

@@ -55,7 +55,7 @@ def settled(source: LocalSource, clock: Clock) -> Sighting:
 
 
 def waits(source: LocalSource, clock: Clock) -> Waiting:
-    """Say why what is there is still waited for when it has long settled."""
+    """Return why an adapter that settled long ago still waits."""
     waiting = settled(source, clock).waiting
     assert waiting is not None
     return waiting
@@ -92,7 +92,7 @@ def test_what_was_published_is_taken(
 @pytest.mark.parametrize(
     "order", [(MANIFEST, WEIGHTS, CONFIG), (WEIGHTS, MANIFEST, CONFIG), (MANIFEST, CONFIG, WEIGHTS)]
 )
-def test_a_copy_that_is_slow_to_arrive_waits_for_all_that_the_manifest_lists(
+def test_a_slow_copy_waits_for_the_listed_files(
     source: LocalSource, run: Path, clock: Clock, published: Path, store: Store, order: tuple[str, ...]
 ) -> None:
     """Each file grows in two steps, and each step stays for longer than the settle time."""
@@ -114,7 +114,7 @@ def test_a_copy_that_is_slow_to_arrive_waits_for_all_that_the_manifest_lists(
 def test_a_file_of_another_size_than_listed_waits(
     source: LocalSource, run: Path, clock: Clock, published: Path, store: Store, name: str
 ) -> None:
-    """A preallocated or a finished file of another run looks whole; only the manifest knows that it is not."""
+    """A preallocated or a finished file of another run looks whole; only the manifest shows that it is not."""
     shutil.copytree(published, run)
     (run / name).write_bytes({CONFIG: b'{"r": 16}', WEIGHTS: weights(b"another")}[name])
     waiting = waits(source, clock)
@@ -146,7 +146,7 @@ def test_without_a_manifest_nothing_is_compared(
     serves(source, clock, store, b"evil")
 
 
-def test_new_weights_under_an_old_config_are_taken_with_the_manifest_that_lists_them(
+def test_listed_new_weights_under_an_old_config_are_fetched(
     source: LocalSource, run: Path, clock: Clock, published: Path, store: Store
 ) -> None:
     """That is what a second `publish` to the same folder does, seen at each of its steps."""
@@ -171,7 +171,7 @@ def test_a_manifest_that_comes_or_goes_is_a_change(source: LocalSource, run: Pat
 
 
 def test_the_manifest_does_not_date_the_adapter(source: LocalSource, run: Path, clock: Clock) -> None:
-    """Else an old adapter would overtake a newer one because somebody made its manifest anew."""
+    """Otherwise an old adapter would overtake a newer one because its manifest was written again."""
     write_folder(run)
     before = settled(source, clock)
     while (run / CONFIG).stat().st_ctime_ns >= _touched(run / MANIFEST):
@@ -202,7 +202,7 @@ def of_tomorrow(manifest: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [empty, half, endless, of_tomorrow])
-def test_a_manifest_that_cannot_be_read_waits_and_says_so_in_a_short_sentence(
+def test_an_unreadable_manifest_waits(
     source: LocalSource, run: Path, clock: Clock, published: Path, store: Store, spoil: Callable[[Path], None]
 ) -> None:
     shutil.copytree(published, run)
@@ -251,7 +251,7 @@ def open_to_all(manifest: Path) -> None:
         (open_to_all, "world_writable"),
     ],
 )
-def test_a_manifest_that_others_could_change_is_refused_like_the_files(
+def test_a_manifest_that_others_can_change_is_refused(
     source: LocalSource,
     run: Path,
     clock: Clock,

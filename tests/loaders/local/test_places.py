@@ -44,7 +44,7 @@ def root() -> Iterator[Path]:
 
 
 @pytest.fixture
-def source(root: Path):
+def source(root: Path) -> Iterator[LocalSource]:
     source = LocalSource("", root, settle=0.0, clock=Clock())
     yield source
     source.close()
@@ -56,7 +56,7 @@ def waiting(source: LocalSource) -> Waiting | None:
 
 
 @needs_root
-def test_a_file_of_mode_0600_waits_and_says_what_to_run(source: LocalSource, root: Path) -> None:
+def test_an_unreadable_file_waits_with_a_remedy(source: LocalSource, root: Path) -> None:
     write_folder(root / "run")
     (root / "run" / WEIGHTS).chmod(0o600)
     with another_user():
@@ -73,7 +73,7 @@ def test_a_file_of_mode_0600_waits_and_says_what_to_run(source: LocalSource, roo
 
 @needs_root
 @pytest.mark.parametrize("mode", [0o700, 0o744, 0o711])
-def test_a_directory_that_cannot_be_read_or_entered_waits_likewise(source: LocalSource, root: Path, mode: int) -> None:
+def test_an_unreadable_directory_waits_with_a_remedy(source: LocalSource, root: Path, mode: int) -> None:
     write_folder(root / "run").chmod(mode)
     with another_user():
         reason = waiting(source)
@@ -115,7 +115,7 @@ def mounted(root: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(root)], capture_output=True, check=False)
 
 
-def test_an_unmounted_root_is_noticed_and_what_is_mounted_later_is_watched(source: LocalSource, mounted: Path) -> None:
+def test_an_unmounted_root_is_watched_when_it_is_back(source: LocalSource, mounted: Path) -> None:
     write_folder(mounted / "run")
     assert waiting(source) is None
     subprocess.run(["umount", "-l", str(mounted)], check=True)
@@ -126,9 +126,7 @@ def test_an_unmounted_root_is_noticed_and_what_is_mounted_later_is_watched(sourc
     assert waiting(source) is None
 
 
-def test_a_root_that_cannot_be_watched_is_scanned_every_five_seconds(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unwatchable_root_is_scanned_every_five_seconds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "is_remote", lambda device: True)
     source = LocalSource("", root, rescan=15.0, clock=Clock())
     assert source.scan().again_in == 5.0

@@ -68,7 +68,7 @@ class Stepwise(LocalPlace):
 
 
 @pytest.mark.parametrize("interrupted_after", range(1, 5))
-def test_two_that_publish_to_one_folder_at_once_bring_nobody_a_mixture(
+def test_two_publishers_never_mix_a_pair(
     source: LocalSource,
     run: Path,
     clock: Clock,

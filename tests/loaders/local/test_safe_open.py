@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from kits.costs import held_open
 
 from hotswapd.loaders.errors import Gone, LoadError, Refused
+from hotswapd.loaders.local import safe_open
 from hotswapd.loaders.local.safe_open import closing, fingerprint, open_below, open_file
 
 NAME = "adapter_model.safetensors"
@@ -126,7 +128,7 @@ def test_nothing_leads_upwards(root: int, tmp_path: Path, parts: list[str]) -> N
     assert isinstance(fails(lambda: open_below(root, parts)), Refused)
 
 
-def test_a_directory_that_everybody_can_write_is_refused(root: int, tmp_path: Path) -> None:
+def test_a_world_writable_directory_is_refused(root: int, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a").chmod(0o777)
     assert fails(lambda: open_below(root, ["a"])).code == "world_writable"
@@ -158,3 +160,26 @@ def test_the_fingerprint_sees_a_change_that_mtime_hides(tmp_path: Path) -> None:
         after = file.stat()
     assert (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     assert fingerprint([before]) != fingerprint([after])
+
+
+def test_a_fifo_swapped_in_does_not_block(root: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a regular file when it is examined, and a FIFO without a writer when it is opened."""
+    path = tmp_path / NAME
+    path.write_bytes(b"x")
+    check = safe_open.check_file
+
+    def swap_after_check(name: str, facts: os.stat_result, cap: int) -> None:
+        check(name, facts, cap)
+        path.unlink()
+        os.mkfifo(path)
+
+    errors: list[LoadError] = []
+    monkeypatch.setattr(safe_open, "check_file", swap_after_check)
+    opener = threading.Thread(target=lambda: errors.append(fails(lambda: open_file(NAME, root, MIB))), daemon=True)
+    opener.start()
+    opener.join(10)
+    blocked = opener.is_alive()
+    if blocked:
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # lets it go on
+    assert not blocked
+    assert [error.code for error in errors] == ["not_regular"]

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def source(tmp_path: Path, clock: Clock):
+def source(tmp_path: Path, clock: Clock) -> Iterator[LocalSource]:
     (tmp_path / "root").mkdir()
     source = LocalSource("", tmp_path / "root", settle=2.0, rescan=15.0, clock=clock)
     yield source
@@ -42,13 +43,13 @@ def settled(source: LocalSource, clock: Clock) -> dict[str, Sighting]:
     return {Path(s.uri.location).name: s for s in source.scan().sightings}
 
 
-def test_an_empty_folder_is_fine_and_waits_for_the_next_full_scan(source: LocalSource) -> None:
+def test_an_empty_folder_is_up(source: LocalSource) -> None:
     scan = source.scan()
     assert scan.sightings == ()
     assert scan.again_in == 15.0
 
 
-def test_an_adapter_that_was_there_before_waits_out_its_settle(source: LocalSource, root: Path, clock: Clock) -> None:
+def test_an_adapter_from_before_the_start_settles_too(source: LocalSource, root: Path, clock: Clock) -> None:
     write_folder(root / "run-7")
     first = source.scan()
     assert first.sightings[0].waiting is not None
@@ -61,20 +62,20 @@ def test_an_adapter_that_was_there_before_waits_out_its_settle(source: LocalSour
     assert str(second.sightings[0].uri) == f"file://{root}/run-7"
 
 
-def test_what_settles_while_the_scan_is_under_way_is_looked_at_again_at_once(
+def test_settling_during_a_scan_causes_another(
     root: Path, source: LocalSource, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_folder(root / "run")
     source.scan()
     clock.now += 1.9
-    look = source._look
+    look = source._walk
 
     def slow(fd: int) -> tuple[Sighting, ...]:
         sightings = look(fd)
         clock.now += 1.0
         return sightings
 
-    monkeypatch.setattr(source, "_look", slow)
+    monkeypatch.setattr(source, "_walk", slow)
     scan = source.scan()
     assert scan.sightings[0].waiting is not None
     assert scan.again_in < 0.1
@@ -139,9 +140,7 @@ def test_pickled_weights_are_named_as_the_reason(source: LocalSource, root: Path
 
 
 @pytest.mark.parametrize("cut", [0, 7, 40, len(weights()) - 1])
-def test_cut_weights_wait_and_are_taken_when_they_have_grown(
-    source: LocalSource, root: Path, clock: Clock, cut: int
-) -> None:
+def test_cut_weights_wait_until_they_are_whole(source: LocalSource, root: Path, clock: Clock, cut: int) -> None:
     write_folder(root / "run")
     (root / "run" / WEIGHTS).write_bytes(weights()[:cut])
     waiting = settled(source, clock)["run"].waiting
@@ -191,9 +190,7 @@ def test_an_unfinished_adapter_hides_no_other(source: LocalSource, root: Path, c
     assert now["newer"].waiting is not None
 
 
-def test_a_deleted_adapter_is_no_longer_listed_and_settles_anew_when_it_is_back(
-    source: LocalSource, root: Path, clock: Clock
-) -> None:
+def test_a_deleted_adapter_settles_again_when_it_is_back(source: LocalSource, root: Path, clock: Clock) -> None:
     write_folder(root / "run")
     settled(source, clock)
     (root / "run").rename(root / ".run")
@@ -202,7 +199,7 @@ def test_a_deleted_adapter_is_no_longer_listed_and_settles_anew_when_it_is_back(
     assert codes(source) == {"run": "settling"}
 
 
-def test_a_name_that_is_no_text_is_shown_escaped_and_never_taken(source: LocalSource, root: Path, clock: Clock) -> None:
+def test_a_name_that_is_not_text_waits(source: LocalSource, root: Path, clock: Clock) -> None:
     write_folder(root / os.fsdecode(b"run-\xff"))
     sighting = settled(source, clock)["run-\\udcff"]
     assert sighting.waiting is not None
@@ -210,7 +207,7 @@ def test_a_name_that_is_no_text_is_shown_escaped_and_never_taken(source: LocalSo
     assert str(sighting.uri).endswith("run-%5Cudcff")
 
 
-def test_a_scan_of_five_thousand_adapters_costs_a_few_calls_each(source: LocalSource, root: Path, clock: Clock) -> None:
+def test_a_large_scan_costs_a_few_calls_for_each_adapter(source: LocalSource, root: Path, clock: Clock) -> None:
     for n in range(5000):
         write_folder(root / f"group-{n % 50}" / f"run-{n}")
     for waiting in ("settling", None):
@@ -233,7 +230,7 @@ def test_contains_is_about_the_address_only(tmp_path: Path) -> None:
     assert not source.contains(AdapterURI("file", f"{tmp_path}/not-there/../other"))
 
 
-def test_a_missing_root_is_down_and_back_again_when_it_is_made(source: LocalSource, root: Path) -> None:
+def test_a_missing_root_is_down_until_it_is_made(source: LocalSource, root: Path) -> None:
     root.rmdir()
     with pytest.raises(SourceDown) as down:
         source.scan()
@@ -251,7 +248,7 @@ def test_a_root_that_is_a_file_is_down(source: LocalSource, root: Path) -> None:
     assert down.value.code == "root_not_directory"
 
 
-def test_a_root_that_everybody_can_write_is_down_unless_it_is_sticky(source: LocalSource, root: Path) -> None:
+def test_a_world_writable_root_is_down_unless_sticky(source: LocalSource, root: Path) -> None:
     root.chmod(0o777)
     with pytest.raises(SourceDown) as down:
         source.scan()
@@ -261,7 +258,7 @@ def test_a_root_that_everybody_can_write_is_down_unless_it_is_sticky(source: Loc
     assert source.scan().sightings == ()
 
 
-def test_a_root_that_is_a_link_is_followed_and_named_as_configured(tmp_path: Path, clock: Clock) -> None:
+def test_a_root_that_is_a_link_is_followed(tmp_path: Path, clock: Clock) -> None:
     write_folder(tmp_path / "real" / "run")
     (tmp_path / "way").symlink_to("real")
     source = LocalSource("", tmp_path / "way", clock=clock)

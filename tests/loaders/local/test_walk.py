@@ -16,7 +16,7 @@ def found(root: Path) -> dict[str, Found]:
         return {"/".join(f.parts): f for f in walk(fd)}
 
 
-def test_adapters_are_found_four_levels_deep_and_the_root_may_be_one(tmp_path: Path) -> None:
+def test_adapters_are_found_four_levels_deep(tmp_path: Path) -> None:
     for below in ("", "a", "a/b", "a/b/c", "a/b/c/d", "a/b/c/d/e"):
         write_folder(tmp_path / below)
     assert sorted(found(tmp_path)) == ["", "a", "a/b", "a/b/c", "a/b/c/d"]
@@ -38,7 +38,7 @@ def test_adapters_are_found_four_levels_deep_and_the_root_may_be_one(tmp_path: P
         "lost+found",
     ],
 )
-def test_hidden_and_temporary_names_are_passed_over(tmp_path: Path, name: str) -> None:
+def test_hidden_and_temporary_names_are_skipped(tmp_path: Path, name: str) -> None:
     write_folder(tmp_path / name)
     assert found(tmp_path) == {}
 
@@ -68,7 +68,7 @@ def test_a_linked_directory_is_named_but_not_entered(tmp_path: Path) -> None:
     assert there["latest"].config is None
 
 
-def test_a_fifo_in_place_of_a_directory_does_not_hold_it_up(tmp_path: Path) -> None:
+def test_a_fifo_instead_of_a_directory_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     write_folder(tmp_path / "run")
     assert list(found(tmp_path)) == ["run"]

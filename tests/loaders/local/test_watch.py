@@ -1,4 +1,4 @@
-"""A watch that dies, or cannot be had, is built anew, and until then the scans come sooner."""
+"""A watch that dies or cannot be started is started again; until then scans are more frequent."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from hotswapd.loaders.local.watch import TreeWatch, is_remote
 
 
 class Fake:
-    """An observer that does as it is told."""
+    """An observer under the control of a test."""
 
     def __init__(self) -> None:
         self.limited = False
@@ -72,9 +72,7 @@ def test_a_dead_observer_is_replaced(tree: TreeWatch, tmp_path: Path, clock: Clo
     assert len(starter.made) == 2
 
 
-def test_another_directory_at_the_path_is_watched_anew_at_once(
-    tree: TreeWatch, tmp_path: Path, starter: Starter
-) -> None:
+def test_a_replaced_root_is_watched_again_at_once(tree: TreeWatch, tmp_path: Path, starter: Starter) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     tree.ensure((tmp_path / "a").stat())
@@ -82,7 +80,7 @@ def test_another_directory_at_the_path_is_watched_anew_at_once(
     assert [fake.stopped for fake in starter.made] == [1, 0]
 
 
-def test_failing_starts_are_spaced_out_up_to_half_a_minute(
+def test_failing_starts_back_off_to_half_a_minute(
     tree: TreeWatch, tmp_path: Path, clock: Clock, starter: Starter
 ) -> None:
     starter.error = OSError(24, "inotify instance limit reached")
@@ -101,25 +99,21 @@ def test_a_system_without_inotify_is_scanned_only(tree: TreeWatch, tmp_path: Pat
     assert not tree.ensure(tmp_path.stat())
 
 
-def test_a_root_that_was_lost_is_watched_at_once_when_it_is_back(
-    tree: TreeWatch, tmp_path: Path, starter: Starter
-) -> None:
+def test_a_lost_root_is_watched_again_at_once(tree: TreeWatch, tmp_path: Path, starter: Starter) -> None:
     tree.ensure(tmp_path.stat())
-    tree.lose()
+    tree.root_lost()
     assert starter.made[0].stopped == 1
     assert tree.ensure(tmp_path.stat())
 
 
-def test_events_are_not_counted_on_when_a_watch_was_not_granted(
-    tree: TreeWatch, tmp_path: Path, starter: Starter
-) -> None:
+def test_a_limited_watch_is_not_reliable(tree: TreeWatch, tmp_path: Path, starter: Starter) -> None:
     assert tree.ensure(tmp_path.stat())
     starter.made[0].limited = True
     assert not tree.ensure(tmp_path.stat())
     assert starter.made[0].stopped == 0
 
 
-def test_more_watches_are_asked_for_after_five_minutes(
+def test_a_limited_watch_is_retried_after_five_minutes(
     tree: TreeWatch, tmp_path: Path, clock: Clock, starter: Starter
 ) -> None:
     tree.ensure(tmp_path.stat())
@@ -154,7 +148,7 @@ def test_nothing_starts_after_close(tree: TreeWatch, tmp_path: Path, starter: St
         *((kind, False) for kind in ("ext4", "xfs", "tmpfs", "overlay", "fuseblk")),
     ],
 )
-def test_remote_file_systems_are_told_by_their_type(tmp_path: Path, kind: str, remote: bool) -> None:
+def test_remote_file_systems_are_known_by_type(tmp_path: Path, kind: str, remote: bool) -> None:
     table = tmp_path / "mountinfo"
     table.write_text(
         "21 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n"

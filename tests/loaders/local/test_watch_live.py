@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning"
 
 
 @pytest.fixture
-def source(tmp_path: Path):
+def source(tmp_path: Path) -> Iterator[LocalSource]:
     (tmp_path / "root").mkdir()
     source = LocalSource("", tmp_path / "root", settle=0.0, rescan=15.0, clock=Clock())
     yield source
@@ -130,7 +130,7 @@ def held() -> tuple[int, int]:
     return threading.active_count(), len(os.listdir("/proc/self/fd"))
 
 
-def test_a_root_that_cannot_be_watched_leaves_no_thread_and_no_descriptor(tmp_path: Path) -> None:
+def test_a_failed_watch_leaves_nothing_open(tmp_path: Path) -> None:
     before = held()
     with pytest.raises(OSError, match="No such file"):
         Observer(str(tmp_path / "missing"), Bell())
@@ -149,7 +149,7 @@ def test_close_leaves_no_thread_and_no_descriptor(tmp_path: Path) -> None:
 LIMITED = """
 import os, sys
 from hotswapd.loaders.bell import Bell
-from hotswapd.loaders.inotify import Observer
+from hotswapd.loaders.local.inotify import Observer
 observer = Observer(sys.argv[1], Bell())
 print(observer.limited, observer.alive())
 observer.stop()
@@ -170,7 +170,7 @@ def test_a_watch_limit_that_is_hit_is_noticed(tmp_path: Path) -> None:
     assert "max_user_watches" in done.stderr
 
 
-def test_no_adapter_is_lost_while_many_are_written_in_every_way(tmp_path: Path) -> None:
+def test_no_adapter_is_lost_among_many_writers(tmp_path: Path) -> None:
     """Full scans are an hour apart here, so only events and settling can have found them."""
     root = tmp_path / "root"
     root.mkdir()

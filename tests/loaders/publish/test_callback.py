@@ -25,7 +25,7 @@ def test_it_is_a_trainer_callback() -> None:
     assert isinstance(made, PublishCallback)
 
 
-def test_each_checkpoint_goes_to_its_own_place_where_the_step_is_asked_for(tmp_path: Path) -> None:
+def test_a_step_in_the_destination_separates_checkpoints(tmp_path: Path) -> None:
     callback = PublishCallback(f"{tmp_path}/to/run-{{step}}")
     for step in (5, 10):
         write_folder(tmp_path / f"checkpoint-{step}", b"%4d" % step)
@@ -52,10 +52,10 @@ def test_a_failure_is_logged_and_the_training_goes_on(tmp_path: Path, caplog: py
     caplog.set_level(logging.ERROR)
     PublishCallback(f"{tmp_path}/to/run").on_save(*saved(tmp_path, 5))
     assert "checkpoint-5 was not published" in caplog.text
-    assert "checkpoint-5 is no directory on this machine" in caplog.text
+    assert "checkpoint-5 is not a directory on this machine" in caplog.text
 
 
-def test_a_place_that_can_never_be_published_to_is_told_before_the_training() -> None:
+def test_a_bad_destination_is_refused_before_training() -> None:
     with pytest.raises(ValueError, match="must start with"):
         PublishCallback("run-{step}")
 

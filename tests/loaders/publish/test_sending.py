@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from kits.folders import CONFIG, WEIGHTS, weights, write_folder
 
+from hotswapd.loaders.codes import FileCode, PublishCode
 from hotswapd.loaders.digests import Listed, load_digests
 from hotswapd.loaders.errors import LoadError, Refused, Unavailable
 from hotswapd.loaders.files import MANIFEST
@@ -91,7 +92,7 @@ class Interrupted(LocalPlace):
 
     def _spend(self) -> None:
         if self.left == 0:
-            raise Unavailable("publish_failed", "the disk is gone")
+            raise Unavailable(PublishCode.PUBLISH_FAILED, "the disk is gone")
         self.left -= 1
 
     def _note(self) -> None:
@@ -111,7 +112,7 @@ class Interrupted(LocalPlace):
 
 @pytest.mark.parametrize("before", [None, OLD, (b"old!", NEW[1]), (NEW[0], OLD[1])])
 @pytest.mark.parametrize("changes", range(5))
-def test_whenever_it_is_interrupted_no_pair_is_mixed_and_a_second_call_mends_it(
+def test_no_interruption_mixes_a_pair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: tuple[bytes, bytes] | None, changes: int
 ) -> None:
     trained, dest = write_folder(tmp_path / "trained", *NEW), tmp_path / "dest"
@@ -136,15 +137,15 @@ def test_whenever_it_is_interrupted_no_pair_is_mixed_and_a_second_call_mends_it(
 def test_what_the_check_refuses_is_not_sent(trained: Path, dest: Path) -> None:
     def refuse(copy: Path) -> None:
         assert there(copy)[WEIGHTS] == weights()
-        raise Refused("bad_rank", "the rank is too high")
+        raise Refused(FileCode.TOO_LARGE, "the weights are too large")
 
-    with pytest.raises(Refused, match="the rank is too high"):
+    with pytest.raises(Refused, match="the weights are too large"):
         publish(trained, str(dest), check=refuse)
     assert not dest.exists()
 
 
 def test_what_was_checked_is_what_is_sent(trained: Path, dest: Path) -> None:
-    """Whatever the training writes meanwhile: the check looks at a private copy, and that copy is sent."""
+    """Training may go on writing: the check gets a private copy, and that copy is sent."""
     publish(trained, str(dest), check=lambda _: write_folder(trained, b"later"))
     assert there(dest)[WEIGHTS] == weights()
 
@@ -190,11 +191,11 @@ def a_directory(trained: Path) -> None:
         (half_weights, "incomplete", "its header announces"),
         (half_config, "incomplete", "does not parse as JSON"),
         (only_a_pickle, "incomplete", "save it as safetensors"),
-        (a_pipe, "not_regular", "no regular file"),
-        (a_directory, "not_regular", "no regular file"),
+        (a_pipe, "not_regular", "not a regular file"),
+        (a_directory, "not_regular", "not a regular file"),
     ],
 )
-def test_what_is_no_whole_adapter_is_not_sent(
+def test_half_an_adapter_is_not_sent(
     trained: Path, dest: Path, spoil: Callable[[Path], None], code: str, words: str
 ) -> None:
     spoil(trained)
@@ -208,7 +209,7 @@ def test_what_is_no_whole_adapter_is_not_sent(
 @pytest.mark.parametrize(
     "dest", ["hf://org/repo", "ftp://x/y", "relative/path", "s3://", "s3://bucket//x", "s3://b/../x"]
 )
-def test_a_destination_that_is_none_is_refused_with_a_sentence(trained: Path, dest: str) -> None:
+def test_a_malformed_destination_is_refused(trained: Path, dest: str) -> None:
     with pytest.raises(ValueError, match=r"publish takes|must start with|without empty parts|must be s3"):
         publish(trained, dest)
 
@@ -222,7 +223,7 @@ def test_a_destination_that_cannot_be_written_is_named(trained: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("where", ["TemporaryDirectory", "dump_digests"])
-def test_a_full_temporary_directory_is_told_and_nothing_is_left_there(
+def test_a_full_temporary_directory_is_left_empty(
     trained: Path, dest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def full(*_: object, **__: object) -> None:
@@ -258,12 +259,12 @@ def test_a_pair_that_changes_while_it_is_read_is_not_sent(
     assert not dest.exists()
 
 
-def test_published_files_can_be_read_by_others_and_written_by_none(trained: Path, dest: Path) -> None:
+def test_others_may_read_published_files_but_not_write(trained: Path, dest: Path) -> None:
     publish(trained, str(dest))
     assert {path.stat().st_mode & 0o777 for path in dest.iterdir()} == {0o644}
 
 
-def test_importing_it_and_publishing_to_a_folder_imports_nothing_heavy(trained: Path, dest: Path) -> None:
+def test_publishing_to_a_folder_imports_nothing_heavy(trained: Path, dest: Path) -> None:
     program = (
         "import sys; from hotswapd.loaders.publish import PublishCallback, publish; publish(*sys.argv[1:]);"
         "print({'torch', 'peft', 'transformers', 'boto3', 'huggingface_hub'} & set(sys.modules))"

@@ -52,7 +52,7 @@ def access(server: str) -> S3Access:
 
 @pytest.fixture
 def s3(server: str) -> Iterator[Any]:
-    """Give a client of one's own to the server, with an empty versioned bucket."""
+    """Yield a separate client of the server, with an empty versioned bucket."""
     client = boto3.client("s3", region_name="us-east-1", endpoint_url=server)
     client.create_bucket(Bucket="models")
     client.put_bucket_versioning(Bucket="models", VersioningConfiguration={"Status": "Enabled"})
@@ -105,7 +105,7 @@ def test_a_missing_config_is_all_that_a_second_call_sends(s3: Any, trained: Path
     assert publish(trained, DEST, access=access).sent == (CONFIG,)
 
 
-def test_an_old_config_is_taken_away_before_new_weights_come(
+def test_an_old_config_is_removed_before_new_weights(
     s3: Any, trained: Path, access: S3Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(trained, DEST, access=access)
@@ -122,13 +122,13 @@ def test_an_old_config_is_taken_away_before_new_weights_come(
     assert there(s3)[f"team/run-7/{CONFIG}"] == b'{"r": 4}'
 
 
-def test_what_others_put_there_is_not_believed_to_be_the_same(s3: Any, trained: Path, access: S3Access) -> None:
+def test_objects_of_other_writers_are_sent_again(s3: Any, trained: Path, access: S3Access) -> None:
     s3.put_object(Bucket="models", Key=f"team/run-7/{WEIGHTS}", Body=b"x" * len(weights()))
     assert publish(trained, DEST, access=access).sent == (WEIGHTS, MANIFEST, CONFIG)
     assert there(s3)[f"team/run-7/{WEIGHTS}"] == weights()
 
 
-def test_large_weights_go_in_parts_and_the_progress_adds_up(s3: Any, tmp_path: Path, access: S3Access) -> None:
+def test_large_weights_are_sent_in_parts(s3: Any, tmp_path: Path, access: S3Access) -> None:
     trained, calls = write_folder(tmp_path / "large", b"\7" * (20 << 20)), []
     done = publish(trained, DEST, access=access, progress=lambda size, total: calls.append((size, total)))
     assert s3.head_object(Bucket="models", Key=f"team/run-7/{WEIGHTS}")["ETag"].endswith('-2"')
@@ -157,9 +157,7 @@ def test_a_server_that_is_away_is_named(trained: Path, monkeypatch: pytest.Monke
     assert "127.0.0.1:9" in raised.value.sentence
 
 
-def test_without_credentials_the_sentence_says_how_to_give_them(
-    trained: Path, access: S3Access, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_credentials_are_explained(trained: Path, access: S3Access, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(Unavailable) as raised:
@@ -190,7 +188,7 @@ def test_a_refusal_is_told_with_what_to_do(access: S3Access, code: str, status: 
 
 
 def test_the_bucket_owner_goes_with_every_call(access: S3Access) -> None:
-    """The stand-in does not check it, so the requests themselves are looked at."""
+    """The stand-in does not check it, so the test inspects the requests."""
     place = S3Place(AdapterURI.parse(DEST), access)
     asked = {"Bucket": "models", "Key": f"team/run-7/{CONFIG}", "ExpectedBucketOwner": "123456789012"}
     with Stubber(place._client) as stub:
@@ -200,20 +198,22 @@ def test_the_bucket_owner_goes_with_every_call(access: S3Access) -> None:
         place.remove(CONFIG)
 
 
-def test_a_server_that_is_not_amazons_is_asked_for_the_bucket_by_path_as_the_source_asks_it() -> None:
+def test_other_servers_are_called_by_path() -> None:
     """Such a server's name has no name below it for each bucket."""
     place = S3Place(AdapterURI.parse(DEST), S3Access("us-east-1", "http://storage.example:9000"))
     asked = place._client.generate_presigned_url("head_object", Params={"Bucket": "models", "Key": "run"})
     assert asked.startswith("http://storage.example:9000/models/run?")
 
 
-def test_an_object_that_a_second_writer_replaced_at_once_is_told(access: S3Access, trained: Path, s3: Any) -> None:
-    def overwrite(_: int) -> None:
-        s3.put_object(Bucket="models", Key=f"team/run-7/{CONFIG}", Body=b"other")
-
+def test_a_second_writer_is_noticed(access: S3Access, trained: Path, s3: Any) -> None:
     place = S3Place(AdapterURI.parse(DEST), access)
     head = place._client.head_object
-    place._client.head_object = lambda **at: (overwrite(0), head(**at))[1]
+
+    def overwrite_first(**at: str) -> Any:
+        s3.put_object(Bucket="models", Key=f"team/run-7/{CONFIG}", Body=b"other")
+        return head(**at)
+
+    place._client.head_object = overwrite_first
     content = (trained / CONFIG).read_bytes()
     with pytest.raises(Unavailable) as raised:
         place.put(trained / CONFIG, Listed(hashlib.sha256(content).hexdigest(), len(content)), lambda _: None)

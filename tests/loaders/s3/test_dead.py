@@ -49,12 +49,12 @@ def no_thread_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def deaf() -> Iterator[str]:
-    """Give the address of a port whose connections are made by the kernel and never accepted."""
+    """Yield the address of a port whose connections are made by the kernel and never accepted."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_a_look_at_a_silent_bucket_costs_the_time_out_and_the_next_one_sees(place: Place, proxy: S3Proxy) -> None:
+def test_a_silent_bucket_costs_one_scan_its_timeout(place: Place, proxy: S3Proxy) -> None:
     place.adapter()
     proxy.fault("GET", Exchange.say_nothing)
     with opened(place, patience=BRIEF) as source:
@@ -75,14 +75,14 @@ def test_a_bucket_that_drips_is_given_up(place: Place, proxy: S3Proxy) -> None:
     assert "nothing useful came for 6 s" in raised.value.sentence
 
 
-def test_a_look_that_goes_on_and_on_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_scan_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hotswapd.loaders.s3.source._LONGEST_SCAN", -1.0)
-    with opened(place) as source, pytest.raises(SourceDown, match="to see it all"):
+    with opened(place) as source, pytest.raises(SourceDown, match="to list everything"):
         source.scan()
 
 
 @pytest.mark.parametrize("act", [Exchange.say_nothing, dripping])
-def test_closing_ends_a_look_at_once(place: Place, proxy: S3Proxy, act: Callable[[Exchange], None]) -> None:
+def test_closing_ends_a_scan_at_once(place: Place, proxy: S3Proxy, act: Callable[[Exchange], None]) -> None:
     proxy.fault("GET", act)
     with opened(place, patience=ENDLESS) as source:
         attempt = Attempt(source.scan)
@@ -91,14 +91,14 @@ def test_closing_ends_a_look_at_once(place: Place, proxy: S3Proxy, act: Callable
         assert attempt.ended().code == "stopping"
 
 
-def test_closing_ends_a_look_at_a_port_that_nobody_serves(place: Place, deaf: str) -> None:
+def test_closing_ends_a_scan_of_a_port_that_nobody_serves(place: Place, deaf: str) -> None:
     with opened(place, endpoint_url=deaf, patience=ENDLESS) as source:
         attempt = Attempt(source.scan)
         source.close()
         assert attempt.ended().code == "stopping"
 
 
-def test_a_closed_source_asks_nothing_more(place: Place, proxy: S3Proxy) -> None:
+def test_a_closed_source_makes_no_call(place: Place, proxy: S3Proxy) -> None:
     with opened(place) as source:
         source.close()
         source.close()
@@ -110,7 +110,7 @@ def test_a_closed_source_asks_nothing_more(place: Place, proxy: S3Proxy) -> None
 @pytest.mark.parametrize(
     ("where", "act"), [(f"GET .*{WEIGHTS}", stalling), (f"HEAD .*{CONFIG}", Exchange.say_nothing)], ids=["GET", "HEAD"]
 )
-def test_a_silence_in_a_fetch_costs_the_time_out_and_leaves_nothing(
+def test_a_silent_fetch_costs_the_timeout(
     place: Place, proxy: S3Proxy, store: Store, where: str, act: Callable[[Exchange], None]
 ) -> None:
     place.adapter(payload=b"\7" * 5000)
@@ -125,9 +125,7 @@ def test_a_silence_in_a_fetch_costs_the_time_out_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("end", ["close", "stop"])
-def test_a_silent_fetch_ends_with_close_or_stop_and_leaves_nothing(
-    place: Place, proxy: S3Proxy, store: Store, end: str
-) -> None:
+def test_close_or_stop_ends_a_silent_fetch(place: Place, proxy: S3Proxy, store: Store, end: str) -> None:
     place.adapter(payload=b"\7" * 5000)
     stop = threading.Event()
     with opened(place, patience=ENDLESS) as source:
@@ -158,7 +156,7 @@ def test_a_stop_ends_a_long_copy_between_two_pieces(place: Place, store: Store) 
     assert len(asked) < 8
 
 
-def test_a_refused_connection_and_an_unknown_name_are_unreachable(place: Place) -> None:
+def test_refused_connections_and_unknown_names_are_unreachable(place: Place) -> None:
     for endpoint in ("http://127.0.0.1:9", "http://no-such-host.invalid"):
         with opened(place, endpoint_url=endpoint) as source, pytest.raises(SourceDown) as raised:
             source.scan()

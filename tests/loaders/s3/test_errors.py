@@ -32,8 +32,8 @@ FAULTS: list[tuple[Act, str, str]] = [
     (refusing(403, "SignatureDoesNotMatch"), "s3_bad_credentials", "check both keys"),
     (refusing(403, "RequestTimeTooSkewed"), "s3_clock_skew", "set the clock"),
     (refusing(503, "SlowDown"), "s3_slow_down", "asks to slow down (SlowDown)"),
-    (refusing(429, "TooManyRequests"), "s3_slow_down", "asked again later"),
-    (refusing(503, "ServiceUnavailable"), "s3_slow_down", "asked again later"),
+    (refusing(429, "TooManyRequests"), "s3_slow_down", "the next try is later"),
+    (refusing(503, "ServiceUnavailable"), "s3_slow_down", "the next try is later"),
     (refusing(500, "InternalError"), "s3_server_error", "InternalError"),
     (refusing(502, "WhoKnows"), "s3_server_error", "WhoKnows"),
     (answering(502, b"<html>bad gateway</html>"), "s3_server_error", "502"),
@@ -41,10 +41,10 @@ FAULTS: list[tuple[Act, str, str]] = [
     (refusing(400, "AuthorizationHeaderMalformed"), "s3_wrong_region", "another region"),
     (refusing(400, "InvalidRequest", "a rule\nof theirs"), "s3_refused", "InvalidRequest (a rule of theirs)"),
     (refusing(501, "NotImplemented"), "s3_server_error", "NotImplemented"),
-    (answering(200, b"<html><body>sign in</bo"), "s3_server_error", "what nobody can read"),
+    (answering(200, b"<html><body>sign in</bo"), "s3_server_error", "something unreadable"),
     (answering(200, b"\0\1 no xml"), "s3_server_error", "check endpoint_url"),
     (answering(403, b"\0\1 no xml"), "s3_access_denied", "does not let these credentials"),
-    (answering(200, b"<html><body>sign in</body></html>"), "s3_bad_answer", "its listing is none"),
+    (answering(200, b"<html><body>sign in</body></html>"), "s3_bad_answer", "did not send a listing"),
     (answering(200, CIRCLE), "s3_bad_answer", "goes in a circle"),
     (
         answering(200, PAGE % b"<IsTruncated>false</IsTruncated><Contents><Key>runs/a</Key></Contents>"),
@@ -57,7 +57,7 @@ FAULTS: list[tuple[Act, str, str]] = [
 
 
 @pytest.mark.parametrize(("act", "code", "words"), FAULTS, ids=[f"{n}-{row[1]}" for n, row in enumerate(FAULTS)])
-def test_each_failure_of_a_look_is_told_by_name_and_passes(
+def test_each_failure_of_a_scan_has_a_code_and_passes(
     place: Place, proxy: S3Proxy, act: Act, code: str, words: str
 ) -> None:
     place.adapter()
@@ -85,7 +85,7 @@ FETCH_FAULTS: list[tuple[Act, str]] = [
 
 @pytest.mark.parametrize("where", [f"HEAD .*{CONFIG}", f"GET .*{WEIGHTS}"])
 @pytest.mark.parametrize(("act", "code"), FETCH_FAULTS, ids=[f"{n}-{row[1]}" for n, row in enumerate(FETCH_FAULTS)])
-def test_each_failure_of_a_fetch_is_waited_out_and_leaves_nothing(
+def test_each_failure_of_a_fetch_waits_and_leaves_nothing(
     place: Place, proxy: S3Proxy, store: Store, where: str, act: Act, code: str
 ) -> None:
     place.adapter()
@@ -99,7 +99,7 @@ def test_each_failure_of_a_fetch_is_waited_out_and_leaves_nothing(
         serves(source, store, b"\1\2\3\4")
 
 
-def test_a_passing_fault_is_tried_again_within_the_call(place: Place, proxy: S3Proxy) -> None:
+def test_a_transient_fault_is_retried_within_the_call(place: Place, proxy: S3Proxy) -> None:
     place.adapter()
     proxy.fault("GET .*list-type", refusing(503, "SlowDown"), times=1)
     with opened(place, patience=Patience(attempts=3)) as source:
@@ -122,7 +122,7 @@ def test_a_wait_that_the_server_names_is_passed_on(place: Place, proxy: S3Proxy)
         (412, "PreconditionFailed", "settling"),
     ],
 )
-def test_what_is_wrong_with_one_adapter_stops_no_other_and_is_asked_again(
+def test_a_failure_of_one_adapter_stops_no_other(
     place: Place, proxy: S3Proxy, status: int, code: str, ours: str
 ) -> None:
     place.adapter("bad")
@@ -142,7 +142,7 @@ def test_a_wrong_secret_is_told_by_a_real_server(place: Place, monkeypatch: pyte
     assert "wrong" not in raised.value.sentence
 
 
-def test_a_bucket_that_is_not_there_is_told_by_a_real_server_and_taken_when_it_comes(place: Place) -> None:
+def test_a_missing_bucket_is_down_until_it_is_made(place: Place) -> None:
     with opened(place, uri="s3://not-there-yet/runs/") as source:
         with pytest.raises(SourceDown) as raised:
             source.scan()
@@ -151,7 +151,7 @@ def test_a_bucket_that_is_not_there_is_told_by_a_real_server_and_taken_when_it_c
         assert sights(source) == {}
 
 
-def test_without_credentials_the_sentence_says_how_to_give_them(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_explained(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with opened(place) as source:
@@ -164,9 +164,7 @@ def test_without_credentials_the_sentence_says_how_to_give_them(place: Place, mo
         assert sights(source) == {}
 
 
-def test_a_configuration_of_the_client_that_does_not_work_is_told(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_client_configuration_is_down(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "missing")
     with opened(place) as source:
         with pytest.raises(SourceDown) as raised:
@@ -192,7 +190,7 @@ def rotate(file: Path, key: str) -> None:
         refusing(400, "TokenRefreshRequired"),
     ],
 )
-def test_expired_credentials_are_read_anew_within_the_same_call(
+def test_expired_credentials_are_read_again_within_the_call(
     place: Place,
     proxy: S3Proxy,
     store: Store,
@@ -224,9 +222,7 @@ def test_expired_credentials_are_read_anew_within_the_same_call(
     assert len(sessions) == (2 if where == "look" else 3)
 
 
-def test_credentials_that_stay_expired_are_told_and_new_ones_are_used_at_the_next_look(
-    place: Place, proxy: S3Proxy
-) -> None:
+def test_renewed_credentials_are_used_at_the_next_scan(place: Place, proxy: S3Proxy) -> None:
     place.adapter()
     with opened(place) as source:
         proxy.fault(".", refusing(400, "ExpiredToken"))
@@ -238,7 +234,7 @@ def test_credentials_that_stay_expired_are_told_and_new_ones_are_used_at_the_nex
 
 
 def test_the_bucket_owner_goes_with_every_call(place: Place, proxy: S3Proxy, store: Store) -> None:
-    """Also with those that the client library makes by itself, when it looks for a bucket's region."""
+    """Even calls that the client library itself makes to find a bucket's region."""
     place.adapter()
     with opened(place, expected_bucket_owner=OWNER) as source:
         proxy.fault(f"HEAD .*{CONFIG}", refusing(301, "PermanentRedirect"), times=1)
@@ -263,9 +259,7 @@ def test_without_an_owner_none_is_sent(place: Place, proxy: S3Proxy) -> None:
         ("http://minio:9000", "when_required", "path"),
     ],
 )
-def test_every_time_limit_retry_and_checksum_is_set_and_not_left_to_the_library(
-    place: Place, endpoint: str, checksums: str, style: str
-) -> None:
+def test_no_limit_is_left_to_the_library(place: Place, endpoint: str, checksums: str, style: str) -> None:
     patience = Patience(connect=1.0, read=2.0, attempts=4)
     config = make_client("s3", S3Access("eu-west-1", endpoint), patience).meta.config
     assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (1.0, 2.0, 8)

@@ -36,7 +36,7 @@ def test_a_fetched_adapter_is_the_buckets_byte_for_byte(place: Place, source: S3
     assert left_over(store) == [artifact.digest]
 
 
-def test_an_upload_in_parts_has_a_digest_of_ours_and_not_its_etag(place: Place, store: Store) -> None:
+def test_the_digest_of_a_multipart_upload_is_not_its_etag(place: Place, store: Store) -> None:
     body = weights(b"\7" * (6 << 20))
     place.put(f"a/{CONFIG}", b'{"r": 8}')
     at = {"Bucket": place.bucket, "Key": f"runs/a/{WEIGHTS}"}
@@ -48,7 +48,7 @@ def test_an_upload_in_parts_has_a_digest_of_ours_and_not_its_etag(place: Place, 
         assert source.fetch(sight(source), store, GO).digest == hashlib.sha256(b'{"r": 8}' + body).hexdigest()
 
 
-def test_an_adapter_at_the_prefix_itself_and_one_with_an_odd_name_are_fetched(place: Place, store: Store) -> None:
+def test_the_prefix_itself_and_odd_names_are_fetched(place: Place, store: Store) -> None:
     place.adapter("a b+c%2F?#é=&")
     with opened(place) as source:
         seen = sight(source)
@@ -58,7 +58,7 @@ def test_an_adapter_at_the_prefix_itself_and_one_with_an_odd_name_are_fetched(pl
         serves(source, store, b"\1\2\3\4")
 
 
-def test_every_read_is_pinned_to_what_was_looked_at_before(place: Place, proxy: S3Proxy, source: S3Source) -> None:
+def test_every_read_is_pinned_to_the_first_head(place: Place, proxy: S3Proxy, source: S3Source) -> None:
     place.adapter()
     sight(source)
     reads = [seen for seen in proxy.seen if seen.line.startswith("GET") and "list-type" not in seen.line]
@@ -78,7 +78,7 @@ def overwriting(place: Place, name: str, content: bytes) -> Callable[[Exchange],
 
 @pytest.mark.parametrize("written", [CONFIG, WEIGHTS])
 @pytest.mark.parametrize("at", [f"HEAD .*{CONFIG}", f"HEAD .*{WEIGHTS}", f"GET .*{CONFIG}", f"GET .*{WEIGHTS}"])
-def test_a_pair_that_changes_while_it_is_read_is_not_taken_and_settles_anew(
+def test_a_pair_that_changes_while_it_is_read_settles_again(
     place: Place, proxy: S3Proxy, source: S3Source, store: Store, at: str, written: str
 ) -> None:
     place.adapter()
@@ -93,7 +93,7 @@ def test_a_pair_that_changes_while_it_is_read_is_not_taken_and_settles_anew(
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
-def test_a_write_after_the_last_byte_is_seen_by_the_look_afterwards(
+def test_a_write_after_the_last_byte_is_noticed(
     place: Place, proxy: S3Proxy, source: S3Source, store: Store, name: str
 ) -> None:
     place.adapter()
@@ -113,9 +113,7 @@ def versioned(place: Place) -> Place:
     return place
 
 
-def test_in_a_bucket_with_versions_the_newest_is_taken_and_a_delete_marker_is_a_deletion(
-    versioned: Place, source: S3Source, store: Store
-) -> None:
+def test_a_versioned_bucket_gives_its_newest(versioned: Place, source: S3Source, store: Store) -> None:
     versioned.adapter(payload=b"old!")
     versioned.adapter(payload=b"new!", config=b'{"r": 4}')
     serves(source, store, b"new!")
@@ -124,17 +122,17 @@ def test_in_a_bucket_with_versions_the_newest_is_taken_and_a_delete_marker_is_a_
     assert isinstance(fails(source, sighting, store), Gone)
 
 
-def test_another_version_with_the_same_bytes_in_mid_read_is_a_change(
+def test_another_version_of_the_same_bytes_is_a_change(
     versioned: Place, proxy: S3Proxy, source: S3Source, store: Store
 ) -> None:
-    """The ETag is the same then, and only the VersionId tells that a writer is at work."""
+    """The ETag is the same then, and only the VersionId shows that a writer is at work."""
     versioned.adapter()
     sighting = sight(source)
     proxy.fault(f"GET .*{CONFIG}", overwriting(versioned, WEIGHTS, weights()), times=1)
     assert fails(source, sighting, store).code == "changed"
 
 
-def test_a_server_that_knows_no_conditions_is_caught_by_its_own_etag(
+def test_a_server_without_if_match_is_checked_by_etag(
     place: Place, proxy: S3Proxy, source: S3Source, store: Store
 ) -> None:
     place.adapter()
@@ -150,7 +148,7 @@ def test_a_server_that_knows_no_conditions_is_caught_by_its_own_etag(
     [(cutting, "s3_damaged"), (shortening, "s3_damaged"), (hanging_up, "s3_unreachable")],
 )
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
-def test_a_body_that_ends_too_soon_is_not_taken_and_comes_the_next_time(
+def test_a_short_body_is_fetched_again(
     place: Place,
     proxy: S3Proxy,
     source: S3Source,
@@ -172,15 +170,13 @@ def publish_to(place: Place, folder: Path, name: str = "a") -> None:
     publish(folder, f"{place.uri}{name}", access=S3Access("us-east-1", place.url))
 
 
-def test_what_was_published_is_taken_when_it_is_what_the_manifest_lists(
-    place: Place, source: S3Source, store: Store, tmp_path: Path
-) -> None:
+def test_files_as_the_manifest_lists_are_fetched(place: Place, source: S3Source, store: Store, tmp_path: Path) -> None:
     publish_to(place, write_folder(tmp_path / "trained", b"good"))
     serves(source, store, b"good")
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
-def test_files_that_the_manifest_does_not_list_are_not_taken_though_their_size_is_right(
+def test_files_unlike_the_manifest_are_not_fetched(
     place: Place, source: S3Source, store: Store, tmp_path: Path, name: str
 ) -> None:
     publish_to(place, write_folder(tmp_path / "trained", b"good"))
@@ -205,7 +201,7 @@ def test_a_manifest_that_came_after_the_sighting_is_a_change(place: Place, sourc
 @pytest.mark.parametrize(
     ("payload", "config"), [(b"\1" * (1 << 20), b"{}"), (b"\1", b" " * (256 << 10) + b"{}")], ids=["weights", "config"]
 )
-def test_what_is_too_large_is_refused_before_a_byte_of_it_is_asked_for(
+def test_a_large_file_is_refused_before_its_download(
     place: Place, proxy: S3Proxy, source: S3Source, store: Store, payload: bytes, config: bytes
 ) -> None:
     place.adapter(payload=payload, config=config)
@@ -245,9 +241,7 @@ def test_a_disk_that_fills_up_during_the_copy_is_left_empty(
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
-def test_what_was_deleted_before_it_was_fetched_is_gone(
-    place: Place, source: S3Source, store: Store, name: str
-) -> None:
+def test_a_deleted_adapter_is_gone(place: Place, source: S3Source, store: Store, name: str) -> None:
     place.adapter()
     sighting = sight(source)
     place.remove(f"a/{name}")
@@ -257,7 +251,7 @@ def test_what_was_deleted_before_it_was_fetched_is_gone(
 
 
 def test_a_bucket_that_vanished_is_no_deletion(place: Place, source: S3Source, store: Store) -> None:
-    """The answer to a HEAD is the same in both cases; the second question tells them apart."""
+    """The answer to a HEAD is the same in both cases; the second request distinguishes them."""
     place.adapter()
     sighting = sight(source)
     place.remove(f"a/{CONFIG}")
@@ -268,7 +262,7 @@ def test_a_bucket_that_vanished_is_no_deletion(place: Place, source: S3Source, s
     assert error.code == "s3_no_such_bucket"
 
 
-def test_an_address_that_is_not_the_sources_is_gone(source: S3Source, store: Store) -> None:
+def test_a_foreign_address_is_gone(source: S3Source, store: Store) -> None:
     assert isinstance(fails(source, Sighting(AdapterURI("s3", "other/runs/a"), "a" * 32, 0.0), store), Gone)
 
 
@@ -276,7 +270,12 @@ def test_stopping_ends_a_copy_that_is_under_way(place: Place, proxy: S3Proxy, so
     place.adapter()
     sighting, stop = sight(source), threading.Event()
     proxy.fault(f"GET .*{WEIGHTS}", Exchange.say_nothing)
-    threading.Thread(target=lambda: (proxy.arrived.wait(30), stop.set()), daemon=True).start()
+
+    def stop_on_arrival() -> None:
+        proxy.arrived.wait(30)
+        stop.set()
+
+    threading.Thread(target=stop_on_arrival, daemon=True).start()
     error = fails(source, sighting, store, stop)
     assert isinstance(error, Unavailable)
     assert error.code == "stopping"

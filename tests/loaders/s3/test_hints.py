@@ -1,4 +1,4 @@
-"""A bucket's events make a source look at once; whatever is wrong with them, it goes on by polling."""
+"""A bucket's events make a source scan at once; if they fail, it goes on polling."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ LONG = 600.0
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a server whose buckets send events to queues."""
+    """Yield the address of a server whose buckets send events to queues."""
     with ministack(tmp_path_factory.mktemp("ministack")) as url:
         yield url
 
@@ -39,19 +39,19 @@ class Waiter:
         self._thread.start()
 
     def woke(self, seconds: float = SOON) -> bool:
-        """Say whether it woke within the seconds."""
+        """Return whether it woke within the seconds."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
 
 def listening(source: S3Source, queue: Queue) -> None:
-    """Look once, which starts to listen, and let the events of the set-up pass."""
+    """Scan once, which starts the listener, and let the events of the set-up pass."""
     source.scan()
     await_true(lambda: queue.left() == 0)
     source.wait(0.0)
 
 
-def test_an_upload_ends_the_wait_at_once_and_its_message_is_deleted(queue: Queue) -> None:
+def test_an_upload_ends_the_wait(queue: Queue) -> None:
     with opened(queue.place, queue_url=queue.url) as source:
         listening(source, queue)
         waiter = Waiter(source)
@@ -61,7 +61,7 @@ def test_an_upload_ends_the_wait_at_once_and_its_message_is_deleted(queue: Queue
         await_true(lambda: queue.left() == 0)
 
 
-def test_from_the_last_byte_to_settled_takes_two_looks_and_not_a_poll(queue: Queue) -> None:
+def test_settling_after_a_hint_takes_two_scans(queue: Queue) -> None:
     with opened(queue.place, queue_url=queue.url, gap=1.0, poll=LONG) as source:
         listening(source, queue)
         queue.place.adapter()
@@ -87,7 +87,7 @@ NOISE = [
 ]
 
 
-def test_what_nobody_understands_is_deleted_and_wakes_nobody(queue: Queue) -> None:
+def test_malformed_messages_are_deleted_and_ignored(queue: Queue) -> None:
     elsewhere = f"other/{CONFIG}", "runs/a/optimizer.pt", f"runs-2/{WEIGHTS}"
     with opened(queue.place, queue_url=queue.url) as source:
         listening(source, queue)
@@ -119,7 +119,7 @@ def test_what_nobody_understands_is_deleted_and_wakes_nobody(queue: Queue) -> No
         ),
     ],
 )
-def test_events_are_read_in_each_of_the_three_ways_in_which_they_come(body: Any, named: list[tuple[str, str]]) -> None:
+def test_three_formats_of_events_are_parsed(body: Any, named: list[tuple[str, str]]) -> None:
     assert list(objects_named(json.dumps(body))) == named
 
 
@@ -143,7 +143,7 @@ FAULTS: list[tuple[Callable[[Exchange], None], str]] = [
 
 
 @pytest.mark.parametrize(("act", "words"), FAULTS, ids=[words for _, words in FAULTS])
-def test_a_queue_that_fails_is_said_and_costs_nothing_but_time(
+def test_a_failing_queue_only_costs_time(
     queue: Queue, caplog: pytest.LogCaptureFixture, act: Callable[[Exchange], None], words: str
 ) -> None:
     with S3Proxy(queue.place.url) as proxy:
@@ -153,7 +153,7 @@ def test_a_queue_that_fails_is_said_and_costs_nothing_but_time(
             queue.place.adapter()
             await_true(lambda: words in source.scan().remark)
             assert sights(source) == {"a": ""}
-            assert "only polling finds what is new" in source.scan().remark
+            assert "only polling finds new adapters" in source.scan().remark
             proxy.mend()
             await_true(lambda: source.scan().remark == "")
     said = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
@@ -161,7 +161,7 @@ def test_a_queue_that_fails_is_said_and_costs_nothing_but_time(
     assert "answers again" in caplog.text
 
 
-def test_closing_ends_a_silent_queue_at_once_and_leaves_no_thread(queue: Queue) -> None:
+def test_closing_ends_a_silent_queue(queue: Queue) -> None:
     with S3Proxy(queue.place.url) as proxy:
         proxy.fault("POST", Exchange.say_nothing)
         with opened(queue.place, queue_url=proxy.url + "/000000000000/q") as source:

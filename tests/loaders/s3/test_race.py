@@ -69,7 +69,7 @@ def nothing(name: str, mark: int) -> Iterator[None]:
 def race(
     place: Place, source: S3Source, store: Store, names: tuple[str, ...], before: Callable[..., Any], pause: float
 ) -> None:
-    """Let two writers upload while the source looks and fetches, then one alone, until that one has been fetched."""
+    """Let two writers upload while the source scans and fetches, then one alone until its adapter has been fetched."""
     writers = [Writer(place, place.url, number, names, before, pause) for number in range(2)]
     for writer in writers:
         writer.start()
@@ -84,7 +84,7 @@ def race(
 
 
 def take(source: S3Source, store: Store) -> None:
-    """Look once, and fetch what has settled; what changes meanwhile is left for the next time."""
+    """Scan once, and fetch what has settled; what changes meanwhile is left for the next scan."""
     for sighting in source.scan().sightings:
         if sighting.waiting is None:
             try:
@@ -97,7 +97,7 @@ def stages_of(store: Store) -> list[str]:
     return [path.name for path in (store.root / "stages").iterdir()]
 
 
-def test_with_manifests_no_artifact_mixes_two_of_200_racing_uploads(place: Place, store: Store) -> None:
+def test_manifests_keep_racing_uploads_apart(place: Place, store: Store) -> None:
     with opened(place) as source:
         race(place, source, store, (CONFIG, WEIGHTS, MANIFEST), nothing, 0.05)
     found = marks_in(store)
@@ -106,16 +106,14 @@ def test_with_manifests_no_artifact_mixes_two_of_200_racing_uploads(place: Place
     assert stages_of(store) == []
 
 
-def test_without_manifests_a_race_never_settles_and_what_follows_it_is_taken(place: Place, store: Store) -> None:
+def test_a_race_without_manifests_never_settles(place: Place, store: Store) -> None:
     with opened(place, gap=2.0) as source:
         race(place, source, store, (CONFIG, WEIGHTS), nothing, 0.02)
     assert marks_in(store) == [(UPLOADS, UPLOADS)]
     assert len(left_over(store)) == 1
 
 
-def test_a_pair_that_is_read_in_the_middle_of_a_race_lay_in_the_bucket_at_one_moment(
-    place: Place, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pair_read_in_a_race_is_of_one_moment(place: Place, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any waiting, so that reads and writes meet: then only the conditions on each read keep it true."""
     monkeypatch.setattr("hotswapd.loaders.s3.settle._LONELY", dict.fromkeys((CONFIG, WEIGHTS), 0.0))
     lock, now, moments = threading.Lock(), {CONFIG: -1, WEIGHTS: -1}, set()

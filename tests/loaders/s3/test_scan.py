@@ -16,14 +16,14 @@ from hotswapd.loaders.s3.source import S3Source
 from hotswapd.loaders.uri import AdapterURI
 
 
-def test_adapters_lie_at_any_depth_up_to_four_and_the_prefix_may_be_one(place: Place) -> None:
+def test_adapters_are_found_four_levels_deep(place: Place) -> None:
     for name in ("", "a", "a/b", "a/b/c", "a/b/c/d", "a/b/c/d/e"):
         place.adapter(name)
     with opened(place) as source:
         assert sights(source) == {"": "", "a": "", "a/b": "", "a/b/c": "", "a/b/c/d": ""}
 
 
-def test_other_keys_prefixes_and_temporary_names_are_no_adapters(place: Place) -> None:
+def test_other_keys_are_not_adapters(place: Place) -> None:
     for name in (".hidden", "run.tmp", "run.incomplete", "a/.b"):
         place.adapter(name)
     place.put("readme.md", b"words")
@@ -39,7 +39,7 @@ def test_a_whole_bucket_can_be_watched(place: Place) -> None:
         assert sights(source) == {"runs/a": ""}
 
 
-def test_a_sighting_says_when_the_later_file_came_and_its_revision_changes_with_every_write(place: Place) -> None:
+def test_every_write_changes_stamp_or_revision(place: Place) -> None:
     place.adapter()
     head = place.client.head_object(Bucket=place.bucket, Key=f"runs/a/{CONFIG}")
     with opened(place) as source:
@@ -51,7 +51,7 @@ def test_a_sighting_says_when_the_later_file_came_and_its_revision_changes_with_
         assert sight(source).revision != first.revision
 
 
-def test_what_the_files_say_is_asked_once_for_each_version(place: Place, proxy: S3Proxy) -> None:
+def test_each_version_is_examined_once(place: Place, proxy: S3Proxy) -> None:
     place.adapter("good")
     place.adapter("cut")
     place.put(f"cut/{WEIGHTS}", weights()[:-1])
@@ -63,7 +63,7 @@ def test_what_the_files_say_is_asked_once_for_each_version(place: Place, proxy: 
         assert [seen.line.partition("?")[0] for seen in proxy.seen[asked:]] == [f"GET /{place.bucket}"]
 
 
-def test_the_files_are_not_downloaded_to_be_looked_into(place: Place, proxy: S3Proxy) -> None:
+def test_examining_does_not_download_the_files(place: Place, proxy: S3Proxy) -> None:
     place.adapter(payload=b"\7" * (1 << 20))
     sizes: list[int] = []
 
@@ -78,9 +78,7 @@ def test_the_files_are_not_downloaded_to_be_looked_into(place: Place, proxy: S3P
     assert sizes == [64 << 10]
 
 
-def test_many_adapters_are_looked_into_a_few_at_a_time_and_the_next_look_comes_soon(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_adapters_are_examined_a_few_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hotswapd.loaders.s3.source._AT_ONCE", 3)
     for number in range(5):
         place.adapter(f"run-{number}")
@@ -92,11 +90,11 @@ def test_many_adapters_are_looked_into_a_few_at_a_time_and_the_next_look_comes_s
 
 
 @pytest.mark.parametrize("directory", ["a//b", "a/", "a/../b", "./a", ".."])
-def test_a_key_that_is_no_plain_path_is_shown_and_never_fetched(place: Place, directory: str) -> None:
+def test_a_key_that_is_not_a_plain_path_waits(place: Place, directory: str) -> None:
     key = Keyed(directory, {CONFIG: Object("e", 1, 1.0), WEIGHTS: Object("e", 1, 1.0)})
     with opened(place) as source:
-        look = source._looks.see(key, 0.0)
-        waiting = source._looks.waiting(key, look, 1000.0)
+        look = source._settling.observe(key, 0.0)
+        waiting = source._settling.waiting(key, look, 1000.0)
     assert waiting is not None
     assert waiting.code == "bad_name"
 
@@ -129,10 +127,10 @@ def test_a_hundred_thousand_keys_are_listed_to_the_end(place: Place, proxy: S3Pr
     assert len(proxy.seen) == 100
 
 
-def test_a_page_is_asked_for_when_the_one_before_has_been_looked_through(place: Place, proxy: S3Proxy) -> None:
+def test_pages_are_requested_one_at_a_time(place: Place, proxy: S3Proxy) -> None:
     """So that one page is in memory at a time, and of the others only what may be an adapter."""
     proxy.fault("GET .*list-type", page_of_a_hundred_thousand)
-    with opened(place) as source, source._looking.talking():
+    with opened(place) as source, source._scanning.talking():
         keys = source._seen.listing("runs/")
         for _ in range(1000):
             next(keys)
@@ -141,13 +139,13 @@ def test_a_page_is_asked_for_when_the_one_before_has_been_looked_through(place: 
         assert len(proxy.seen) == 2
 
 
-def test_more_adapters_than_fit_are_said(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+def test_too_many_adapters_are_source_down(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
     monkeypatch.setattr("hotswapd.loaders.s3.listing.MAX_ADAPTERS", 2)
     for name in "abc":
         place.adapter(name)
     with pytest.raises(TooMany):
         adapters([(f"{name}/{CONFIG}", Object("e", 1, 1.0)) for name in "abc"], "")
-    with opened(place) as source, pytest.raises(SourceDown, match="a narrower prefix is needed"):
+    with opened(place) as source, pytest.raises(SourceDown, match="needs a narrower prefix"):
         source.scan()
 
 
@@ -197,7 +195,7 @@ def test_deleting_gives_no_sighting_and_nothing_else(place: Place) -> None:
         assert sights(source) == {}
 
 
-def test_the_revision_is_opaque_text_that_a_ledger_can_keep(place: Place) -> None:
+def test_the_revision_is_short_plain_text(place: Place) -> None:
     place.adapter()
     with opened(place) as source:
         revision = sight(source).revision

@@ -21,7 +21,7 @@ def reason(source: S3Source) -> str:
     return sighting.waiting.sentence
 
 
-def test_a_pair_settles_at_the_second_look_and_only_when_the_gap_has_passed(place: Place) -> None:
+def test_a_pair_settles_at_a_second_scan_after_the_gap(place: Place) -> None:
     place.adapter()
     clock = Clock()
     with opened(place, clock=clock, gap=1.0) as source:
@@ -32,7 +32,7 @@ def test_a_pair_settles_at_the_second_look_and_only_when_the_gap_has_passed(plac
         assert sights(source) == {"a": ""}
 
 
-def test_the_second_look_comes_soon_and_the_next_one_after_a_poll(place: Place) -> None:
+def test_the_second_scan_comes_soon(place: Place) -> None:
     place.adapter()
     clock = Clock()
     with opened(place, clock=clock, gap=1.0, poll=30.0) as source:
@@ -54,7 +54,7 @@ def test_a_pair_that_changes_settles_anew(place: Place) -> None:
 
 
 @pytest.mark.parametrize("first", [CONFIG, WEIGHTS])
-def test_one_file_without_the_other_is_incomplete_whichever_comes_first(place: Place, first: str) -> None:
+def test_one_file_without_the_other_is_incomplete(place: Place, first: str) -> None:
     content = {CONFIG: b'{"r": 8}', WEIGHTS: weights()}
     place.put(f"a/{first}", content[first])
     (second,) = content.keys() - {first}
@@ -82,9 +82,7 @@ def test_an_upload_in_parts_is_not_seen_before_it_is_complete(place: Place) -> N
 
 
 @pytest.mark.parametrize(("replaced", "patience"), [(CONFIG, 600.0), (WEIGHTS, 30.0)])
-def test_a_new_file_beside_an_old_one_is_kept_waiting_for_its_partner(
-    place: Place, replaced: str, patience: float
-) -> None:
+def test_a_file_replaced_alone_waits_for_its_partner(place: Place, replaced: str, patience: float) -> None:
     """A slow job writes over an adapter one file at a time; in between, old and new lie side by side for long."""
     place.adapter()
     content = {CONFIG: b'{"r": 4}', WEIGHTS: weights(b"new!")}
@@ -107,7 +105,7 @@ def test_a_new_file_beside_an_old_one_is_kept_waiting_for_its_partner(
         assert sights(source) == {"a": ""}
 
 
-def test_a_file_that_was_replaced_alone_is_taken_in_the_end(place: Place) -> None:
+def test_a_file_replaced_alone_is_fetched_in_the_end(place: Place) -> None:
     place.adapter()
     clock = Clock()
     with opened(place, clock=clock, gap=1.0) as source:
@@ -118,7 +116,7 @@ def test_a_file_that_was_replaced_alone_is_taken_in_the_end(place: Place) -> Non
         assert sights(source) == {"a": ""}
 
 
-def test_a_marker_is_waited_for_and_ends_every_other_wait(place: Place) -> None:
+def test_a_marker_ends_every_other_wait(place: Place) -> None:
     place.adapter()
     clock = Clock()
     with opened(place, marker="_SUCCESS", clock=clock, gap=1.0) as source:
@@ -148,7 +146,7 @@ TRUNCATED = weights(b"\7" * 100)[:-1]
         (struct.pack("<Q", 70_000) + b'{"x": {"data_offsets": [0, 9]}}'.ljust(70_000) + b"\1" * 8, "announces 70017"),
     ],
 )
-def test_weights_that_are_shorter_than_their_header_says_are_incomplete(place: Place, body: bytes, said: str) -> None:
+def test_weights_shorter_than_their_header_are_incomplete(place: Place, body: bytes, said: str) -> None:
     place.put(f"a/{WEIGHTS}", body)
     place.put(f"a/{CONFIG}", b'{"r": 8}')
     with opened(place) as source:
@@ -192,7 +190,7 @@ def test_a_manifest_that_cannot_be_read_is_said(place: Place) -> None:
         assert sights(source) == {"a": "manifest_unreadable"}
 
 
-def test_a_manifest_says_at_once_what_belongs_together(place: Place) -> None:
+def test_a_manifest_ends_the_wait_for_a_partner(place: Place) -> None:
     """Publishing new weights under an old config sends only what changed."""
     place.adapter()
     place.put(f"a/{MANIFEST}", manifest(b'{"r": 8}', weights()))

@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from kits.folders import CONFIG, WEIGHTS
 
+from hotswapd.loaders.files import CONFIG, WEIGHTS
 from hotswapd.loaders.store.store import Store
 
 # Dies, without any clean-up, at the n-th write, sync or rename.
 DYING = """
 import os, sys
 from pathlib import Path
-from hotswapd.loaders.store import Store
+from hotswapd.loaders.store.store import Store
 
 left = int(sys.argv[2])
 
@@ -48,7 +48,7 @@ def commit_and_point(root: Path, dies_at: int) -> int:
 
 
 @pytest.mark.parametrize("dies_at", range(1, STEPS + 1))
-def test_a_death_at_any_step_leaves_whole_artifacts_and_a_true_pointer(tmp_path: Path, dies_at: int) -> None:
+def test_a_death_at_any_step_leaves_a_sound_store(tmp_path: Path, dies_at: int) -> None:
     with (store := Store(tmp_path, reserve_bytes=0)).stage() as stage:
         stage.write(CONFIG, [b"{}"], 100)
         stage.write(WEIGHTS, [b"old"], 100)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kits.folders import CONFIG, WEIGHTS
 
 from hotswapd.loaders.errors import Refused, Unavailable
+from hotswapd.loaders.files import CONFIG, WEIGHTS
 from hotswapd.loaders.store.artifact import Artifact
 from hotswapd.loaders.store.store import Store
 
@@ -35,7 +35,7 @@ def stages(store: Store) -> list[str]:
     return os.listdir(store.root / "stages")
 
 
-def test_an_artifact_is_named_by_the_digest_of_config_then_weights(store: Store) -> None:
+def test_an_artifact_is_named_by_its_digest(store: Store) -> None:
     artifact = put(store, b'{"r": 8}', b"weights")
     assert artifact.digest == hashlib.sha256(b'{"r": 8}' + b"weights").hexdigest()
     assert artifact.path == store.root / "artifacts" / artifact.digest
@@ -68,14 +68,14 @@ def test_the_files_are_written_once_and_config_first(store: Store) -> None:
             stage.write(CONFIG, [b"{}"], CAP)
 
 
-def test_what_exceeds_the_cap_is_refused_and_leaves_nothing(store: Store) -> None:
+def test_a_file_above_the_cap_is_refused(store: Store) -> None:
     with store.stage() as stage, pytest.raises(Refused) as refused:
         stage.write(CONFIG, [b"x" * 60, b"x" * 60], 100)
     assert refused.value.code == "too_large"
     assert stages(store) == []
 
 
-def test_the_sources_own_error_passes_through_and_leaves_nothing(store: Store) -> None:
+def test_an_error_of_the_source_passes_through(store: Store) -> None:
     def broken() -> Iterator[bytes]:
         yield b"{"
         raise OSError(errno.EIO, "the source broke")
@@ -86,9 +86,7 @@ def test_the_sources_own_error_passes_through_and_leaves_nothing(store: Store) -
     assert store.collect([]) == []
 
 
-def test_files_and_directories_are_synced_in_the_order_that_survives_a_power_cut(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_order_of_syncs_survives_a_power_cut(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[str, str]] = []
     sync, rename = os.fsync, os.rename
 
@@ -119,7 +117,7 @@ def test_files_and_directories_are_synced_in_the_order_that_survives_a_power_cut
     ]
 
 
-def test_the_same_content_again_gives_the_artifact_that_is_there(store: Store) -> None:
+def test_the_same_content_is_the_same_artifact(store: Store) -> None:
     first = put(store)
     inode = (first.path / WEIGHTS).stat().st_ino
     assert put(store) == first
@@ -135,7 +133,7 @@ def test_a_damaged_artifact_is_replaced_by_a_fresh_copy(store: Store) -> None:
     assert stages(store) == []
 
 
-def test_two_threads_with_the_same_content_get_one_artifact(store: Store) -> None:
+def test_two_threads_with_one_content_get_one_artifact(store: Store) -> None:
     ready, got = threading.Barrier(2), []
 
     def commit() -> None:
@@ -174,7 +172,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_full_disk_is_waited_for_and_leaves_nothing_behind(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_waits_and_leaves_nothing(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(small_disk / "store", reserve_bytes=0)
     kept = put(store)
     monkeypatch.setattr(Store, "require_free", lambda self, size: None)  # somebody else fills it meanwhile
@@ -188,7 +186,7 @@ def test_a_full_disk_is_waited_for_and_leaves_nothing_behind(small_disk: Path, m
     assert put(store, weights=b"more") != kept
 
 
-def test_a_failing_store_is_told_from_a_failing_source(store: Store) -> None:
+def test_a_failing_store_is_not_the_sources_failure(store: Store) -> None:
     with store.stage() as stage:
         stage.path.rmdir()
         with pytest.raises(Unavailable) as failed:
@@ -196,7 +194,7 @@ def test_a_failing_store_is_told_from_a_failing_source(store: Store) -> None:
     assert failed.value.code == "store_failed"
 
 
-def test_collect_removes_what_is_not_kept_and_spares_what_is_new_once(store: Store) -> None:
+def test_collect_spares_a_new_artifact_once(store: Store) -> None:
     old, kept = put(store, weights=b"old"), put(store, weights=b"kept")
     assert store.collect([kept.digest]) == []
     fresh = put(store, weights=b"fresh")
@@ -208,7 +206,7 @@ def test_collect_removes_what_is_not_kept_and_spares_what_is_new_once(store: Sto
     assert stages(store) == []
 
 
-def test_collect_spares_what_is_held_and_once_more_what_was(store: Store) -> None:
+def test_collect_spares_a_held_artifact(store: Store) -> None:
     """That it is needed again may reach the ledger after what is to be kept was read there."""
     old = put(store, weights=b"old")
     store.collect([])
@@ -219,7 +217,7 @@ def test_collect_spares_what_is_held_and_once_more_what_was(store: Store) -> Non
     assert store.collect([]) == [old.digest]
 
 
-def test_collect_and_wipe_leave_copies_under_way_alone(store: Store) -> None:
+def test_collect_and_wipe_spare_copies_under_way(store: Store) -> None:
     (store.root / "stages" / "left-behind").mkdir()
     (store.root / "stages" / "left-behind" / CONFIG).write_bytes(b"{}")
     with store.stage() as stage:
@@ -245,31 +243,10 @@ def test_find_does_not_take_half_an_artifact(store: Store) -> None:
     assert put(store) == artifact
 
 
-def test_the_pointer_is_the_record_last_written(store: Store) -> None:
-    assert store.pointer() is None
-    store.point({"generation": 1})
-    store.point({"generation": 2, "digest": "ab"})
-    assert Store(store.root).pointer() == {"generation": 2, "digest": "ab"}
-
-
-def test_a_pointer_that_cannot_be_written_leaves_the_old_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.point({"generation": 1})
-
-    def full(fd: int, data: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(Unavailable) as failed:
-        store.point({"generation": 2})
-    monkeypatch.undo()
-    assert failed.value.code == "disk_full"
-    assert store.pointer() == {"generation": 1}
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b"\xff\xfe\x00"])
-def test_a_damaged_pointer_is_not_believed_and_said_so(
-    store: Store, damage: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    (store.root / "current.json").write_bytes(damage)
-    assert store.pointer() is None
-    assert "is not believed" in caplog.text
+def test_an_existing_store_becomes_private(tmp_path: Path) -> None:
+    """The directories of a store that others could read become private when it is opened."""
+    for name in ("artifacts", "stages"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name).chmod(0o755)
+    Store(tmp_path)
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("artifacts", "stages")} == {0o700}

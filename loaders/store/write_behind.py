@@ -1,4 +1,4 @@
-"""What is done behind a copy: hashing what was written, and bringing it to the disk, while more of it is read."""
+"""Write-behind for a copy: what was written is hashed and synced while more of it is read."""
 
 import hashlib
 import os
@@ -7,16 +7,16 @@ from types import TracebackType
 from typing import Self
 
 _WORTH_IT = 8 << 20
-"""Bytes of a file from which threads are started; most files are smaller, and are hashed at once."""
+"""Bytes of a file from which threads are started; most files are smaller and are hashed at once."""
 _BATCH = 64 << 20
-"""Bytes that are brought to the disk together."""
+"""Bytes that are synced together."""
 
 
-class Behind:
+class WriteBehind:
     """Two threads for one file: one hashes, one syncs. Entered and used on the thread that writes; none is left after.
 
-    Hashing two gigabytes takes as long as writing them, and so does waiting for the disk: one after the other they
-    were most of the time between a drop and its swap.
+    Hashing two gigabytes takes as long as writing them, and so does syncing them: one after the other they took most
+    of the time between a drop and its swap.
     """
 
     def __init__(self, fd: int, sha: "hashlib._Hash") -> None:
@@ -33,12 +33,12 @@ class Behind:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait until nobody uses the descriptor any more."""
+        """Wait until no thread uses the descriptor."""
         if self._pool is not None:
             self._pool.shutdown()
 
     def wrote(self, chunk: bytes) -> None:
-        """Hash a chunk that was written, and sync now and then. Raises OSError when an earlier sync failed."""
+        """Hash a chunk that was written, and sync now and then. Raises OSError if an earlier sync failed."""
         self._written += len(chunk)
         self._unsynced += len(chunk)
         if self._written <= _WORTH_IT:
@@ -53,7 +53,7 @@ class Behind:
             self._syncing, self._unsynced = self._pool.submit(os.fdatasync, self._fd), 0
 
     def finish(self) -> None:
-        """Wait for the last of both. Raises OSError when a sync failed: the kernel says it once only."""
+        """Wait for the last hash and sync. Raises OSError if a sync failed: the kernel reports that only once."""
         _wait(self._hashing)
         _wait(self._syncing)
 

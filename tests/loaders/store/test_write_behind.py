@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from hotswapd.loaders.codes import WaitingCode
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.files import CONFIG, WEIGHTS
-from hotswapd.loaders.store import behind
+from hotswapd.loaders.store import write_behind
 from hotswapd.loaders.store.store import Store
 
 CHUNKS = [bytes([number]) * 1000 for number in range(40)]
@@ -20,8 +21,8 @@ CHUNKS = [bytes([number]) * 1000 for number in range(40)]
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let some kilobytes be what gigabytes are otherwise."""
-    monkeypatch.setattr(behind, "_WORTH_IT", 2500)
-    monkeypatch.setattr(behind, "_BATCH", 4000)
+    monkeypatch.setattr(write_behind, "_WORTH_IT", 2500)
+    monkeypatch.setattr(write_behind, "_BATCH", 4000)
 
 
 def _helpers() -> list[str]:
@@ -38,7 +39,12 @@ def _copy(store: Store, chunks: Iterator[bytes]) -> str:
 def test_the_digest_is_that_of_the_bytes_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was hashed at once and whatever behind; and it was synced while there was more to come."""
     sync, synced = os.fdatasync, []
-    monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(os.fstat(fd).st_size) or sync(fd))
+
+    def record(fd: int) -> None:
+        synced.append(os.fstat(fd).st_size)
+        sync(fd)
+
+    monkeypatch.setattr(os, "fdatasync", record)
     store = Store(tmp_path, reserve_bytes=0)
     digest = _copy(store, iter(CHUNKS))
     assert digest == hashlib.sha256(b"{}" + b"".join(CHUNKS)).hexdigest()
@@ -50,10 +56,10 @@ def test_the_digest_is_that_of_the_bytes_in_their_order(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(("number", "reason"), [(errno.EIO, "store_failed"), (errno.ENOSPC, "disk_full")])
-def test_what_the_disk_could_not_keep_is_no_artifact(
+def test_a_failed_sync_makes_no_artifact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
 ) -> None:
-    """The kernel tells of a failed write once: to the sync behind, and the last one says that all is well."""
+    """The kernel reports a failed write once, to the sync in the background; the last sync succeeds."""
 
     def fail(_: int) -> None:
         raise OSError(number, os.strerror(number))
@@ -74,7 +80,7 @@ def test_a_copy_that_is_broken_off_leaves_no_thread(tmp_path: Path) -> None:
     def broken() -> Iterator[bytes]:
         yield from CHUNKS[:20]
         assert _helpers()
-        raise Unavailable("stopping", "the daemon is stopping")
+        raise Unavailable(WaitingCode.STOPPING, "the daemon is stopping")
 
     with pytest.raises(Unavailable, match="stopping"):
         _copy(Store(tmp_path, reserve_bytes=0), broken())
@@ -83,5 +89,5 @@ def test_a_copy_that_is_broken_off_leaves_no_thread(tmp_path: Path) -> None:
 
 def test_a_small_file_starts_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most adapters of a test, and every configuration."""
-    monkeypatch.setattr(behind, "ThreadPoolExecutor", None)
+    monkeypatch.setattr(write_behind, "ThreadPoolExecutor", None)
     _copy(Store(tmp_path, reserve_bytes=0), iter(CHUNKS[:2]))
