@@ -29,3 +29,22 @@ class Ask:
     generation: int | Candidate | None = None
     key: str = ""
     tag: str = ""
+
+
+def check(ask: Ask, vocabulary: int, context: int) -> None:
+    """Refuse what would kill the lane's thread, and with it every request in the lane. Raises BadAsk.
+
+    `vocabulary` is the number of tokens there are, `context` how many prompt and answer may have together.
+    """
+    if not ask.prompt:
+        raise BadAsk("empty_prompt", "prompt", "the prompt is empty: send at least one token")
+    if not all(0 <= token < vocabulary for token in ask.prompt):
+        raise BadAsk("bad_token", "prompt", f"a token id is outside the vocabulary of {vocabulary}")
+    if ask.max_tokens < 1:
+        raise BadAsk("bad_max_tokens", "max_tokens", "max_tokens must be at least 1")
+    if len(ask.prompt) + ask.max_tokens > context:
+        sentence = (
+            f"the prompt has {len(ask.prompt)} tokens and max_tokens is {ask.max_tokens}; "
+            f"together at most {context} fit"
+        )
+        raise BadAsk("context_length_exceeded", "prompt", sentence)

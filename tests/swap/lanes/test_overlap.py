@@ -95,14 +95,14 @@ def recorded():
         one.swap(0)
         for index in range(1, ROUNDS + 1):
             one.await_room()
-            one.resident.alternation = Alternation()
+            one.resident.writer.alternation = Alternation()
             old = [one.ask((*SHORT_ASK, n), tokens=100) for n in range(4)]
             assert old[0][1].begun.wait(LONG)
             one.swap(index % 4)
             new = [one.ask((*SHORT_ASK, n), tokens=60) for n in range(4)]
             for _, heard in (*old, *new):
                 heard.wait()
-            rounds.append(one.resident.alternation)
+            rounds.append(one.resident.writer.alternation)
         yield one, rounds
 
 
@@ -124,6 +124,6 @@ def test_two_busy_generations_alternate_step_by_step(recorded):
     """Nearly each step of the shorter answers found the other generation's image, and one that is alone copies none."""
     one, rounds = recorded
     assert max(counts.turns for counts in rounds) > 60
-    copies = one.resident.copies
+    copies = one.resident.writer.copies
     one.ask(SHORT_ASK, tokens=50)[1].wait()
-    assert one.resident.copies <= copies + 1
+    assert one.resident.writer.copies <= copies + 1
