@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .codes import AskCode
 from .errors import ResidentLost, StartError
 from .lanes.asks import Ask, BadAsk, check
 from .lanes.completion import Completion, Listener
@@ -101,18 +102,18 @@ class Engine:
     def encode(self, text: str) -> tuple[int, ...]:
         """Turn a prompt into token ids. Raises BadAsk where the base has no tokenizer."""
         if self.resident.tokenizer is None:
-            raise BadAsk("no_tokenizer", "prompt", "this base has no tokenizer: send the prompt as token ids")
+            raise BadAsk(AskCode.NO_TOKENIZER, "prompt", "this base has no tokenizer: send the prompt as token ids")
         return tuple(self.resident.tokenizer.encode(text))
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> tuple[int, ...]:
         """Turn a conversation into token ids with the tokenizer's own template. Raises BadAsk."""
         tokenizer = self.resident.tokenizer
         if tokenizer is None or not getattr(tokenizer, "chat_template", None):
-            raise BadAsk("no_chat_template", "messages", "this base has no chat template: use /v1/completions")
+            raise BadAsk(AskCode.NO_CHAT_TEMPLATE, "messages", "this base has no chat template: use /v1/completions")
         try:
             text = tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
         except Exception as error:  # a template is a program of the model's: it may raise anything
-            raise BadAsk("bad_messages", "messages", f"the chat template refuses them: {error}") from error
+            raise BadAsk(AskCode.BAD_MESSAGES, "messages", f"the chat template refuses them: {error}") from error
         return tuple(tokenizer.encode(text, add_special_tokens=False))
 
     def usual_sampling(self) -> Sampling:

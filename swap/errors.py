@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from .codes import DeviceCode
+
 Failure = Literal["sticky", "memory", "other"]
 """What an error near the device means, see `failures.classify`: restart the process, ask for less, or neither."""
 
@@ -71,7 +73,7 @@ class RolledBack(SwapError):
 class ResidentLost(SwapError):
     """Nobody knows what the device memory holds: write the ledger, answer 503, exit with status 70."""
 
-    code = "resident_lost"
+    code = DeviceCode.RESIDENT_LOST
 
 
 class StartError(Exception):

@@ -13,6 +13,7 @@ import torch
 from hotswapd.swap.adapter.admission import Placement, Plan
 from hotswapd.swap.adapter.header import TensorSpec
 from hotswapd.swap.adapter.manifest import open_regular
+from hotswapd.swap.codes import HeaderCode, TensorCode
 from hotswapd.swap.errors import Misfit, Rejected
 
 from .cells import Cells, all_finite, cells_of
@@ -141,7 +142,7 @@ class _Filler:
             return []
         got = _NOT_A_NUMBER if _NOT_A_NUMBER in wrong else wrong.pop()
         remedy = "look at the training run: its loss has probably diverged"
-        return [Misfit("non_finite", spec.name, f"finite values in {place.dtype}", got, remedy)]
+        return [Misfit(TensorCode.NON_FINITE, spec.name, f"finite values in {place.dtype}", got, remedy)]
 
     def _bring(self, spec: TensorSpec, place: Place, target: Cells, top: int, bottom: int) -> str:
         """Fill rows `top` to `bottom`, and say what is wrong with them."""
@@ -179,4 +180,4 @@ class _Filler:
 
 
 def _cut_short(spec: TensorSpec) -> Misfit:
-    return Misfit("weights_cut_short", spec.name, "all its bytes", "the end of the file", "save the adapter again")
+    return Misfit(HeaderCode.CUT_SHORT, spec.name, "all its bytes", "the end of the file", "save the adapter again")

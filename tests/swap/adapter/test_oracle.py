@@ -154,7 +154,8 @@ TARGETS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("fields", TARGETS, ids=str)
 def test_expects_what_peft_would_target(oracle: MetaOracle, fields: dict[str, Any]) -> None:
     """Plain names, exclusions and layer numbers choose the modules that PEFT itself would choose."""
-    read = LoraFields(**{name: tuple(value) for name, value in fields.items()})
+    named: dict[str, Any] = {name: tuple(value) for name, value in fields.items()}
+    read = LoraFields(**named)
     assert oracle.expected(read) == frozenset(_peft(**fields))
 
 

@@ -48,7 +48,7 @@ class PoolMachine(RuleBasedStateMachine):
     def hold(self, image: Image | None) -> None:
         if image is None:
             return
-        findable = image in self.held or self.pool.kept(image.generation) is image
+        findable = image in self.held or self.pool.kept(image.number) is image
         if findable:
             self.pool.hold(image)
             self.held.append(image)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from kits.adapters import logits
+from kits.lanes import adapter, bench
 from kits.residents import opened
 from kits.trained_home import GOOD, good, trained  # noqa: F401 - a fixture
 from kits.training import CONTEXT, overflowing, tokens
 
 from hotswapd.swap.errors import RolledBack
-from hotswapd.swap.gates.spec import Dataset, Example, Limits, Outcome, Spec, Verdict
+from hotswapd.swap.gates.spec import Dataset, Example, Limits, Outcome, Progress, Spec, Verdict
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.gates.verifier import Verifier
 from hotswapd.swap.resident.resident import Resident
@@ -26,7 +27,9 @@ def resident(trained: Path) -> Iterator[Resident]:  # noqa: F811
 
 @pytest.fixture
 def attempt(resident: Resident, trained: Path) -> Try:  # noqa: F811
-    def attempt(adapter: str | Path, spec: Spec | None = None, before: tuple[float, ...] = ()) -> tuple[str, list]:
+    def attempt(
+        adapter: str | Path, spec: Spec | None = None, before: tuple[float, ...] = ()
+    ) -> tuple[str, list[Verdict]]:
         verdicts: list[Verdict] = []
         verifier = Verifier(resident, spec or Spec(), Surroundings(), context=CONTEXT, ends=())
         image = resident.stage(resident.admit(trained / adapter), str(adapter))
@@ -58,6 +61,29 @@ def test_no_good_adapter_is_refused_by_the_defaults(attempt: Try, trained: Path,
     norms, probe = (verdict.numbers for verdict in verdicts)
     assert norms["update_ratio"] < 1.0
     assert probe["same_token"] < 0.6
+
+
+def test_a_candidate_whose_time_is_up_has_a_verdict() -> None:
+    """The gate that it was in is in the record, with the turns that it took, before the error leaves."""
+    now = [0.0]
+
+    def tell(progress: Progress) -> None:
+        if progress.gate == "dataset" and progress.done > 0:
+            now[0] = 1e6
+
+    verdicts: list[Verdict] = []
+    around = Surroundings(tell=tell, clock=lambda: now[0])
+    dataset = Dataset(tuple(Example(tuple(range(1, 101))) for _ in range(4)), 1e9)
+    with bench() as made:
+        spec = Spec(Limits(max_loss=0, max_update_ratio=0), dataset=dataset)
+        verifier = Verifier(made.resident, spec, around, context=448, ends=())
+        image = made.resident.stage(made.resident.admit(adapter(1)))
+        with pytest.raises(RolledBack) as caught:
+            verifier.run(image, verdicts.append)
+    assert (verdicts[-1].gate, verdicts[-1].outcome) == ("dataset", Outcome.FAILED)
+    assert verdicts[-1].code == caught.value.code == "verify_timeout"
+    assert verdicts[-1].sentence == caught.value.sentence
+    assert verdicts[-1].numbers["turns"] > 0
 
 
 def test_no_good_adapter_outgrows_those_before_it(attempt: Try, trained: Path) -> None:  # noqa: F811

@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from hotswapd.swap.errors import BaseUnusable, RolledBack
 from hotswapd.swap.resident.resident import Resident
-from hotswapd.swap.resident.sanity import LARGEST_GROWTH, LARGEST_LOGIT, ProbeNumbers, judge, probe_prompts, run_probe
+from hotswapd.swap.resident.sanity import ProbeNumbers, judge, probe_prompts, run_probe
+from hotswapd.swap.resident.texts import LARGEST_GROWTH, LARGEST_LOGIT
 
 BASE = [ProbeNumbers(1.0, 4.0), ProbeNumbers(1.0, 5.0)]
 
