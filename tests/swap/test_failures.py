@@ -49,7 +49,7 @@ def test_a_device_that_fails_for_good_is_told_by_its_words(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", PASSING)
-def test_other_failures_are_none_of_the_devices(text: str) -> None:
+def test_other_failures_are_not_the_devices(text: str) -> None:
     """A shortage of memory passes, and an error of the model is the model's."""
     assert not is_sticky(RuntimeError(text))
     assert not is_sticky(torch.cuda.OutOfMemoryError("CUDA error: out of memory"))

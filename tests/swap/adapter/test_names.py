@@ -58,7 +58,7 @@ def test_a_name_that_peft_would_not_write_is_refused(
         ("model.layers.self_attn.k_proj.lora_A.weight", "layers.0.self_attn.k_proj"),
     ],
 )
-def test_the_slot_that_is_suggested_has_the_names_own_numbers_where_there_is_such_a_one(
+def test_the_suggested_slot_has_the_names_own_numbers(
     llama: Served, name: str, meant: str
 ) -> None:
     (misfit,) = pair_up({name: TensorSpec(name, "F32", (4, 8), 0, 128)}, llama.oracle.slots, llama.oracle)[1]
@@ -103,7 +103,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize(("name", "code"), FOREIGN.items())
-def test_a_tensor_that_belongs_elsewhere_is_named_for_what_it_is(
+def test_a_foreign_tensor_is_named_for_what_it_is(
     llama: Served, spoil: Callable[..., Path], name: str, code: str
 ) -> None:
     """One foreign tensor in a good file is one misfit, at its place, of its kind."""
@@ -132,7 +132,7 @@ def test_two_spellings_of_one_tensor_are_refused(llama: Served, spoil: Callable[
     ],
     ids=str,
 )
-def test_tensors_that_the_configuration_does_not_target_are_refused(
+def test_untargeted_tensors_are_refused(
     llama: Served, spoil: Callable[..., Path], changes: dict[str, Any]
 ) -> None:
     """PEFT drops such tensors without a word, so what they would mean is nobody's meaning."""
@@ -141,7 +141,7 @@ def test_tensors_that_the_configuration_does_not_target_are_refused(
     assert llama.codes(adapter) == ["untargeted_tensors"]
 
 
-def test_an_exclusion_that_is_a_pattern_hides_no_tensor_that_is_not_targeted(
+def test_an_excluding_pattern_hides_no_untargeted_tensor(
     llama: Served, spoil: Callable[..., Path]
 ) -> None:
     """What it excludes is not known, so less may be there than is targeted, but not more."""

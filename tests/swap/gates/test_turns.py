@@ -58,7 +58,7 @@ def turns(clock: Clock, *, busy: bool = True, **limits: Any) -> GateTurns:
     return GateTurns(Still(), Limits(**limits), around)
 
 
-def test_while_requests_run_a_gate_holds_the_model_for_its_share_of_the_time() -> None:
+def test_a_gate_keeps_to_its_share_while_requests_run() -> None:
     """After each turn it rests so long that it held the model for no more than max_share of all the time."""
     clock = Clock()
     gate = turns(clock, max_share=0.15)
@@ -70,7 +70,7 @@ def test_while_requests_run_a_gate_holds_the_model_for_its_share_of_the_time() -
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
-def test_in_no_window_of_waiting_requests_a_gate_holds_the_model_for_more_than_its_share(
+def test_a_gate_keeps_to_its_share_in_every_window(
     seed: int, share: float
 ) -> None:
     """From one turn's begin to any later one's, whatever each took, and with giving the arena back counted too."""
@@ -92,7 +92,7 @@ def test_in_no_window_of_waiting_requests_a_gate_holds_the_model_for_more_than_i
         assert sum(seconds for _, seconds in held[first:last]) <= share * window * (1 + 1e-9)
 
 
-def test_a_request_that_comes_during_a_turn_has_the_rest_after_it() -> None:
+def test_a_request_that_comes_during_a_turn_is_rested_for() -> None:
     """Whether somebody waits is looked at when the turn ends, not when it begins."""
     clock = Clock()
     waiting: list[int] = []
@@ -126,7 +126,7 @@ def test_alone_it_does_not_rest() -> None:
     assert clock.now == pytest.approx(gate.held) == pytest.approx(0.5)
 
 
-def test_a_candidate_whose_time_is_up_is_refused_with_how_far_it_came() -> None:
+def test_a_candidate_out_of_time_is_refused_with_its_progress() -> None:
     """The next turn after the limit is not taken; the sentence has the gate, the tokens and the key to change."""
     clock = Clock()
     gate = turns(clock, timeout=1.0)
@@ -152,7 +152,7 @@ def _candidate(made: Bench) -> Image:
     return made.resident.stage(made.resident.admit(adapter(1)), "1" * 64)
 
 
-def test_no_turn_is_longer_than_it_may_be_and_progress_is_told(made: Bench) -> None:
+def test_no_turn_is_too_long_and_progress_is_told(made: Bench) -> None:
     """A gate of 2,000 tokens and its comparison take turns of at most turn_tokens, and end where they said."""
     told: list[Progress] = []
     sizes: list[int] = []

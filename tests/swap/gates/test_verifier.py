@@ -63,7 +63,7 @@ def test_no_good_adapter_is_refused_by_the_defaults(attempt: Try, trained: Path,
     assert probe["same_token"] < 0.6
 
 
-def test_a_candidate_whose_time_is_up_has_a_verdict() -> None:
+def test_a_candidate_out_of_time_has_a_verdict() -> None:
     """The gate that it was in is in the record, with the turns that it took, before the error leaves."""
     now = [0.0]
 
@@ -111,7 +111,7 @@ def test_the_defaults_catch_what_is_bad_by_itself(attempt: Try, name: str) -> No
 
 
 @pytest.mark.parametrize("name", NEED_A_DATASET)
-def test_what_looks_sane_is_caught_by_what_the_operator_knows(
+def test_what_looks_sane_is_caught_by_a_dataset(
     attempt: Try,
     resident: Resident,
     trained: Path,  # noqa: F811
@@ -152,7 +152,7 @@ def test_the_norm_is_held_against_those_that_were_live(attempt: Try) -> None:
     assert "update_growth" not in attempt("scaled-by-30", Spec(limits), before=(usual, usual))[1][0].numbers
 
 
-def test_an_overflow_that_only_some_prompts_cause_shows_in_the_norm(trained: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_an_overflow_of_few_prompts_shows_in_the_norm(trained: Path, tmp_path: Path) -> None:  # noqa: F811
     """In bfloat16 it takes an absurd weight to overflow, so the norms see it although most texts do not meet it."""
     bad = overflowing(trained / "base", trained / "pirate", tmp_path / "bad")
     verdicts: list[Verdict] = []

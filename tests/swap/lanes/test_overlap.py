@@ -37,7 +37,7 @@ def seven() -> Iterator[Bench]:
         yield one
 
 
-def test_a_long_answer_in_flight_during_five_swaps_is_right_and_holds_nobody_up(seven: Bench) -> None:
+def test_a_long_answer_during_five_swaps_blocks_nobody(seven: Bench) -> None:
     """With seven lanes, requests to each newer generation end before it does, and all answers are right."""
     images, long = prepared(seven), Held()
     try:
@@ -78,7 +78,7 @@ def first_tokens(one: Bench, images: list[Image]) -> float:
     return statistics.median(seconds)
 
 
-def test_the_first_token_is_not_late_while_an_older_generation_answers(seven: Bench) -> None:
+def test_the_first_token_is_not_late_beside_an_older_generation(seven: Bench) -> None:
     """Its median stays within three times that of a time without a swap; the best of a few rounds counts."""
     ratios = [math.inf]
     while min(ratios) > 3 and len(ratios) <= ROUNDS:
@@ -107,7 +107,7 @@ def recorded() -> Iterator[tuple[Bench, list[Alternation]]]:
         yield one, rounds
 
 
-def test_turns_and_copies_cost_under_five_percent_of_the_overlap(recorded: tuple[Bench, list[Alternation]]) -> None:
+def test_alternating_costs_under_five_percent(recorded: tuple[Bench, list[Alternation]]) -> None:
     """Of the time in which two generations are busy less than a twentieth goes into alternating; the best time counts.
 
     The model is so small that a step takes three milliseconds, and the machine may be busy with something else.

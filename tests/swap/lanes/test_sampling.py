@@ -105,7 +105,7 @@ def test_non_finite_logits_are_noted_and_do_no_harm() -> None:
     assert one.take_non_finite() is False
 
 
-def test_the_loop_accepts_every_argument_that_a_request_may_have() -> None:
+def test_the_loop_accepts_every_argument_of_a_request() -> None:
     """transformers checks the names and types of per-request arguments against the processor's own."""
     processors = lane_processors(sampler())
     processors.check_kwargs(Sampling(temperature=0.5, top_p=0.5, top_k=5, seed=1 << 63).arguments(VOCABULARY))

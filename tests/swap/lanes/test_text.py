@@ -55,7 +55,7 @@ def test_without_a_tokenizer_there_is_no_text() -> None:
     assert TextStream(None).feed([1, 2, 3], last=True) == ""
 
 
-def test_a_character_that_the_end_cuts_through_is_shown_as_the_tokenizer_shows_it() -> None:
+def test_a_character_cut_by_the_end_is_shown_as_replaced() -> None:
     """An answer that ends in the middle of a character has the replacement character, streamed or not."""
     tokens = byte_tokenizer().encode("a日")[:2]
     stream = TextStream(byte_tokenizer())

@@ -25,7 +25,7 @@ def one() -> Iterator[Bench]:
         yield made
 
 
-def test_a_lane_that_ends_leaves_the_attention_of_the_others_alone(one: Bench) -> None:
+def test_a_lane_that_ends_leaves_the_others_attention_alone(one: Bench) -> None:
     """The loop's own stop would set the model's attention back, under the feet of the other lanes."""
     before = one.resident.model.config._attn_implementation
     idle = next(seat for seat in one.lanes._seats if seat is not one.lanes._current)

@@ -77,7 +77,7 @@ def test_sane_numbers_pass_and_are_told() -> None:
     assert told == {"probe_finite": 1.0, "probe_largest_logit": 500.0, "probe_base_largest_logit": 5.0}
 
 
-def test_a_base_with_large_logits_may_have_adapters_with_large_ones() -> None:
+def test_large_logits_are_allowed_where_the_base_has_them() -> None:
     """The fixed limit is for growth; a base that is itself above it is no reason to refuse what is no larger."""
     base = [ProbeNumbers(1.0, 2 * LARGEST_LOGIT)]
     assert judge([ProbeNumbers(1.0, 2 * LARGEST_LOGIT)], base)["probe_finite"] == 1.0

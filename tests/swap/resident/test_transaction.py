@@ -130,7 +130,7 @@ def test_a_failure_at_any_tensor_changes_nothing(
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory"), MemoryError()], ids=repr)
-def test_running_out_of_memory_while_staging_keeps_the_old_one(
+def test_out_of_memory_while_staging_keeps_the_old_one(
     resident: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     """The device may be used as before: the candidate's image is free again."""
@@ -162,7 +162,7 @@ def _copies(resident: Resident) -> int:
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_a_copy_to_the_candidate_that_fails_half_way_is_taken_back(
+def test_a_copy_that_fails_half_way_is_taken_back(
     resident: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before each probe and at the commit, half the arena is the candidate's when the copy fails."""
@@ -183,7 +183,7 @@ def test_a_copy_to_the_candidate_that_fails_half_way_is_taken_back(
 @pytest.mark.parametrize(
     "error", [RuntimeError("no lane"), OSError(errno.ENOSPC, "full"), KeyboardInterrupt()], ids=repr
 )
-def test_a_place_that_cannot_be_had_is_the_end_of_the_candidate(
+def test_a_seat_that_raises_ends_the_candidate(
     resident: Resident, candidate: Path, error: BaseException
 ) -> None:
     """The seat, which is where the daemon writes ledger and pointer, comes last and may still say no."""
@@ -228,7 +228,7 @@ def test_a_copy_that_fails_and_cannot_be_taken_back_is_a_loss(
     assert failing.calls == good + 2
 
 
-def test_a_seat_that_says_no_and_a_copy_back_that_fails_are_a_loss(
+def test_a_refused_seat_and_a_failed_copy_back_are_a_loss(
     own: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The candidate is in the arena and has no place."""
