@@ -7,7 +7,7 @@ from hotswapd.swap.arena.image import Image
 from hotswapd.swap.codes import GateCode
 
 from .gate import Attempt, Gate
-from .reading import look_at, perplexity, write
+from .reading import perplexity, read_text, write
 from .spec import Golden, Outcome, Progress, Verdict
 from .turns import GateTurns
 
@@ -51,7 +51,7 @@ def _wrong_text(golden: Golden, text: str) -> str:
 
 
 def _given_answer(turns: GateTurns, image: Image, golden: Golden) -> tuple[dict[str, float], str]:
-    seen = look_at(turns, image, (*golden.prompt, *golden.answer))
+    seen = read_text(turns, image, (*golden.prompt, *golden.answer))
     losses = seen.losses[len(golden.prompt) - 1 :]
     numbers = {
         "perplexity": perplexity(math.fsum(losses), len(losses)),

@@ -11,7 +11,7 @@ from hotswapd.swap.codes import GateCode
 from hotswapd.swap.resident.texts import LONG, SHORT, spread
 
 from .gate import Attempt, Gate, Ground
-from .reading import Seen, look_at
+from .reading import Seen, read_text
 from .spec import Limits, Outcome, Progress, Verdict
 from .turns import GateTurns
 
@@ -81,7 +81,7 @@ class Reading:
 def read_texts(turns: GateTurns, image: Image, texts: Sequence[tuple[int, ...]]) -> Reading:
     """Read all probe texts with a candidate."""
     turns.at(Progress("probe", 0, sum(map(len, texts))))
-    return _sum_up([look_at(turns, image, text) for text in texts])
+    return _sum_up([read_text(turns, image, text) for text in texts])
 
 
 def _sum_up(seen: Sequence[Seen]) -> Reading:

@@ -51,7 +51,7 @@ def losses(logits: torch.Tensor, following: torch.Tensor) -> list[float]:
     return found
 
 
-def look_at(turns: GateTurns, image: Image, tokens: Sequence[int]) -> Seen:
+def read_text(turns: GateTurns, image: Image, tokens: Sequence[int]) -> Seen:
     """Read a text with a candidate, piece by piece."""
     seen, cache = Seen(), turns.cache()
     for start, end in turns.pieces(len(tokens)):
@@ -71,7 +71,7 @@ def score(turns: GateTurns, image: Image, examples: Sequence[Example]) -> tuple[
     total, count = 0.0, 0
     for batch in _batches(examples, turns.tokens):
         if len(batch) == 1:
-            found = look_at(turns, image, batch[0].tokens).losses[batch[0].given - 1 :]
+            found = read_text(turns, image, batch[0].tokens).losses[batch[0].given - 1 :]
         else:
             found = turns.run(image, partial(_score_batch, batch=batch))
             turns.advance(sum(len(one.tokens) for one in batch))

@@ -92,5 +92,5 @@ class Progress:
     total: int = 0
 
 
-Hear = Callable[[Verdict], None]
-Tell = Callable[[Progress], None]
+OnVerdict = Callable[[Verdict], None]
+OnProgress = Callable[[Progress], None]

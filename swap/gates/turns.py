@@ -13,7 +13,7 @@ from hotswapd.swap.codes import GateCode
 from hotswapd.swap.errors import Interrupted, RolledBack
 from hotswapd.swap.failures import Contained
 
-from .spec import Limits, Progress, Tell
+from .spec import Limits, OnProgress, Progress
 
 __all__ = ["GateTurns", "Interrupted", "Surroundings", "Visitor", "forward"]
 
@@ -36,22 +36,22 @@ class Visitor(Protocol):
 class Surroundings:
     """What is around a gate. `busy` tells whether requests are being answered, `rest` waits for so many seconds.
 
-    `between` is called between two turns, and may raise Interrupted; `tell` hears of progress.
+    `between` is called between two turns, and may raise Interrupted; `on_progress` is told how far it is.
     """
 
     busy: Callable[[], bool] = lambda: False
     rest: Callable[[float], None] = time.sleep
     between: Callable[[], None] = lambda: None
-    tell: Tell = lambda _: None
+    on_progress: OnProgress = lambda _: None
     clock: Callable[[], float] = time.monotonic
 
 
 class GateTurns:
     """One candidate's turns. For the worker's thread.
 
-    While requests are being answered it rests after each turn for as long as it takes to have held the model for no
-    more than a share of the time: so serving keeps at least the rest of it. A short gate takes turns like another
-    lane's requests; one that may be long gets `max_share`.
+    While requests are being answered it rests after each turn, long enough to hold the model for no more than a share
+    of the time: serving keeps the rest. A short gate takes turns like another lane's requests; one that may be long
+    gets `max_share`.
     """
 
     def __init__(self, resident: Visitor, limits: Limits, around: Surroundings) -> None:
@@ -70,7 +70,7 @@ class GateTurns:
     def at(self, progress: Progress) -> None:
         """Report how far a gate is."""
         self.progress = progress
-        self._around.tell(progress)
+        self._around.on_progress(progress)
 
     def advance(self, tokens: int) -> None:
         """Report that so many more tokens are done."""

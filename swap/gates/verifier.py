@@ -12,7 +12,7 @@ from .gate import Attempt, Gate, Ground
 from .golden import GoldenGate
 from .norms import NormsGate
 from .probe import ProbeGate
-from .spec import Hear, Outcome, Progress, Spec, Verdict
+from .spec import OnVerdict, Outcome, Progress, Spec, Verdict
 from .turns import GateTurns, Surroundings
 
 GATES: tuple[type[Gate], ...] = (NormsGate, ProbeGate, GoldenGate, DatasetGate)
@@ -41,8 +41,8 @@ class Verifier:
         prepared = [gate.prepare() for gate in self._gates]
         return any(prepared)
 
-    def run(self, image: Image, hear: Hear, before: Sequence[float] = ()) -> None:
-        """Try one candidate; `hear` gets each verdict, also the one that fails. The arena is as before either way.
+    def run(self, image: Image, on_verdict: OnVerdict, before: Sequence[float] = ()) -> None:
+        """Try one candidate; `on_verdict` gets each verdict, even one that fails. The arena is as before either way.
 
         `before` are the update norms of generations that were live. Raises RolledBack at the first gate that fails,
         Interrupted when it was told to stop, and ResidentLost.
@@ -51,10 +51,10 @@ class Verifier:
         try:
             for gate in self._gates:
                 for verdict in gate.verdicts(Attempt(image, turns, before)):
-                    _pass(verdict, hear)
+                    _pass(verdict, on_verdict)
         except RolledBack as error:
             if error.code == GateCode.VERIFY_TIMEOUT:
-                hear(Verdict(turns.progress.gate, Outcome.FAILED, error.code, error.sentence, turns.numbers()))
+                on_verdict(Verdict(turns.progress.gate, Outcome.FAILED, error.code, error.sentence, turns.numbers()))
             raise
         finally:
             turns.at(Progress(""))
@@ -63,7 +63,7 @@ class Verifier:
         return GateTurns(self._resident, self._spec.limits, self._around)
 
 
-def _pass(verdict: Verdict, hear: Hear) -> None:
-    hear(verdict)
+def _pass(verdict: Verdict, on_verdict: OnVerdict) -> None:
+    on_verdict(verdict)
     if verdict.outcome == Outcome.FAILED:
         raise RolledBack(verdict.code, verdict.sentence)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,15 +113,19 @@ class Resident:
         """Count compilations from now on as recompilations."""
         self._warm_at = self.compilations.count
 
+    def accept_bases(self, names: tuple[str, ...]) -> None:
+        """Admit adapters that name one of these as their base, from now on; ``*`` is any."""
+        self.contract = replace(self.contract, base_models=names)
+
     def admit(self, directory: Path) -> Plan:
-        """Check an artifact's description against the contract. Raises Rejected or OSError; touches nothing."""
+        """Check what an artifact declares against the contract. Raises Rejected or OSError; touches nothing."""
         return admit(read_manifest(directory), self.contract, self.oracle)
 
     def stage(self, plan: Plan, digest: str = "", pace: Pace | None = None) -> Image:
         """Lay the adapter out on the device, in a free image that the caller holds. Raises Rejected, NoImage, OSError.
 
-        On a CPU it is laid out where it stays; else it goes through pinned memory, and this returns after the copy has
-        arrived: nothing else would order it before the first turn's read. `pace` is told of each slot, see `Pace`.
+        On a CPU it is laid out where it stays; otherwise it goes through pinned memory, and this returns after the copy
+        has arrived: nothing else would order it before the first turn's read. `pace` is told of each slot, see `Pace`.
         """
         image = self.pool.take(digest)
         try:

@@ -97,9 +97,7 @@ def _names(path: Path, count: int) -> None:
     (path / WEIGHTS).write_bytes(struct.pack("<Q", len(header)) + header)
 
 
-def test_the_work_grows_linearly_and_the_sentence_not_at_all(
-    llama: Served, spoil: Callable[..., Path]
-) -> None:
+def test_the_work_grows_linearly_and_the_sentence_not_at_all(llama: Served, spoil: Callable[..., Path]) -> None:
     """As many tensors as a header of the largest size can name, each a stranger, beside a quarter of them."""
     spent, said = [], []
     for count in (4_250, 17_000):

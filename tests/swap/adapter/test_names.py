@@ -58,9 +58,7 @@ def test_a_name_that_peft_would_not_write_is_refused(
         ("model.layers.self_attn.k_proj.lora_A.weight", "layers.0.self_attn.k_proj"),
     ],
 )
-def test_the_suggested_slot_has_the_names_own_numbers(
-    llama: Served, name: str, meant: str
-) -> None:
+def test_the_suggested_slot_has_the_names_own_numbers(llama: Served, name: str, meant: str) -> None:
     (misfit,) = pair_up({name: TensorSpec(name, "F32", (4, 8), 0, 128)}, llama.oracle.slots, llama.oracle)[1]
     side = "B" if "lora_B" in name else "A"
     assert f"the nearest slot is base_model.model.model.{meant}.lora_{side}.weight;" in misfit.remedy
@@ -132,18 +130,14 @@ def test_two_spellings_of_one_tensor_are_refused(llama: Served, spoil: Callable[
     ],
     ids=str,
 )
-def test_untargeted_tensors_are_refused(
-    llama: Served, spoil: Callable[..., Path], changes: dict[str, Any]
-) -> None:
+def test_untargeted_tensors_are_refused(llama: Served, spoil: Callable[..., Path], changes: dict[str, Any]) -> None:
     """PEFT drops such tensors without a word, so what they would mean is nobody's meaning."""
     adapter = spoil(edit_config(**changes))
     assert 0 < sum(isinstance(module, LoraLayer) for module in oracle_model(llama.base, adapter).modules()) < 4
     assert llama.codes(adapter) == ["untargeted_tensors"]
 
 
-def test_an_excluding_pattern_hides_no_untargeted_tensor(
-    llama: Served, spoil: Callable[..., Path]
-) -> None:
+def test_an_excluding_pattern_hides_no_untargeted_tensor(llama: Served, spoil: Callable[..., Path]) -> None:
     """What it excludes is not known, so less may be there than is targeted, but not more."""
     less = edit_tensors(lambda tensors: {name: tensor for name, tensor in tensors.items() if "q_proj" in name})
     assert len(llama.admit(spoil(edit_config(exclude_modules=".*v_proj"), less)).placements) == 2

@@ -11,7 +11,7 @@ from kits.adapters import greedy, logits, oracle_model
 from kits.lanes import Bench, adapter, bench, home
 
 from hotswapd.swap.arena.image import Image
-from hotswapd.swap.gates.reading import look_at, perplexity, score, write
+from hotswapd.swap.gates.reading import perplexity, read_text, score, write
 from hotswapd.swap.gates.spec import Example, Limits
 from hotswapd.swap.gates.turns import GateTurns, Surroundings
 
@@ -49,7 +49,7 @@ def reference_losses(tokens: tuple[int, ...]) -> list[float]:
 def test_losses_are_those_of_peft_however_long_a_turn_is(made: Bench, size: int) -> None:
     """Cut into pieces of 7 tokens or read at once, every token's loss is the reference's."""
     with candidate(made) as image:
-        seen = look_at(turns(made, turn_tokens=size), image, TEXT)
+        seen = read_text(turns(made, turn_tokens=size), image, TEXT)
     assert seen.losses == pytest.approx(reference_losses(TEXT), abs=1e-3)
     assert len(seen.picks) == len(TEXT)
 

@@ -70,9 +70,7 @@ def test_a_gate_keeps_to_its_share_while_requests_run() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
-def test_a_gate_keeps_to_its_share_in_every_window(
-    seed: int, share: float
-) -> None:
+def test_a_gate_keeps_to_its_share_in_every_window(seed: int, share: float) -> None:
     """From one turn's begin to any later one's, whatever each took, and with giving the arena back counted too."""
     chance, clock = random.Random(seed), Clock()
     held: list[tuple[float, float]] = []
@@ -159,7 +157,7 @@ def test_no_turn_is_too_long_and_progress_is_told(made: Bench) -> None:
     model, image = made.resident.model, _candidate(made)
     hook = model.register_forward_pre_hook(lambda *given: sizes.append(given[2]["input_ids"].numel()), with_kwargs=True)
     try:
-        around = Surroundings(tell=told.append)
+        around = Surroundings(on_progress=told.append)
         Verifier(made.resident, _spec(20, turn_tokens=256), around, context=448, ends=()).run(image, lambda _: None)
     finally:
         hook.remove()

@@ -72,7 +72,7 @@ def test_a_candidate_out_of_time_has_a_verdict() -> None:
             now[0] = 1e6
 
     verdicts: list[Verdict] = []
-    around = Surroundings(tell=tell, clock=lambda: now[0])
+    around = Surroundings(on_progress=tell, clock=lambda: now[0])
     dataset = Dataset(tuple(Example(tuple(range(1, 101))) for _ in range(4)), 1e9)
     with bench() as made:
         spec = Spec(Limits(max_loss=0, max_update_ratio=0), dataset=dataset)

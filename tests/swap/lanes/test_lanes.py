@@ -150,7 +150,7 @@ def test_a_cancelled_request_is_heard_of_once(one: Bench) -> None:
     """Canary and watch learn of what was cancelled: its generation, its tokens so far, and no second end."""
     one.swap(0)
     heard: list[Ended] = []
-    one.lanes.hear_end = heard.append
+    one.lanes.on_request_end = heard.append
     ticket, listener = one.ask(SHORT, tokens=400)
     assert listener.begun.wait(LONG)
     one.lanes.cancel(ticket)

@@ -37,7 +37,7 @@ class Late(Listener):
 @pytest.fixture
 def ends(one: Bench) -> list[Ended]:
     heard: list[Ended] = []
-    one.lanes.hear_end = heard.append
+    one.lanes.on_request_end = heard.append
     return heard
 
 

@@ -183,9 +183,7 @@ def test_a_copy_that_fails_half_way_is_taken_back(
 @pytest.mark.parametrize(
     "error", [RuntimeError("no lane"), OSError(errno.ENOSPC, "full"), KeyboardInterrupt()], ids=repr
 )
-def test_a_seat_that_raises_ends_the_candidate(
-    resident: Resident, candidate: Path, error: BaseException
-) -> None:
+def test_a_seat_that_raises_ends_the_candidate(resident: Resident, candidate: Path, error: BaseException) -> None:
     """The seat, which is where the daemon writes ledger and pointer, comes last and may still say no."""
     seen: list[int | None] = []
 
