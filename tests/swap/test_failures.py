@@ -97,7 +97,7 @@ def test_what_a_function_encloses_is_let_go_too() -> None:
 
         inner()
 
-    with pytest.raises(ValueError) as caught, Contained():  # noqa: PT011 - the shape is no text
+    with pytest.raises(ValueError) as caught, Contained():  # noqa: PT011 - the shape is not a text
         outer()
     assert caught.value is not None
     assert seen[0]() is None
@@ -111,7 +111,7 @@ def test_a_verdict_carries_no_lines() -> None:
 
 
 def test_an_error_in_a_circle_of_causes_is_let_go() -> None:
-    """An error may be its own context by a detour; that is no reason to hang."""
+    """An error may indirectly be its own context; this must not hang."""
     one, other = ValueError("one"), ValueError("other")
     one.__context__, other.__context__ = other, one
     let_go(one)

@@ -117,13 +117,13 @@ def test_expects_what_peft_would_target(oracle: MetaOracle, fields: dict[str, An
 
 
 def test_expects_nothing_that_peft_would_not_find(oracle: MetaOracle) -> None:
-    """Names and layers of another model choose nothing, and that is no error here."""
+    """Names and layers of another model choose nothing, and that is not an error here."""
     assert oracle.expected(LoraFields(target_modules=("c_attn",))) == frozenset()
     assert oracle.expected(LoraFields(target_modules=("q_proj",), layers_to_transform=(7,))) == frozenset()
 
 
 def test_a_pattern_says_nothing_about_completeness(oracle: MetaOracle) -> None:
-    """Where only a regular expression says it, there is no expectation; what one excludes is not asked."""
+    """A regular expression for the targets gives no expectation; one for exclusions is not evaluated."""
     assert oracle.expected(LoraFields(target_modules=None)) is None
     named = LoraFields(target_modules=("q_proj",))
     assert oracle.expected(replace(named, exclude_modules=None)) == oracle.expected(named)

@@ -1,4 +1,4 @@
-"""What PEFT was asked once is remembered, and only that."""
+"""PEFT is asked the same question once."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from hotswapd.swap.adapter.oracle import MetaOracle
 
 
 def test_the_same_question_is_put_to_peft_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adapters that differ in their values only cost one injection; whoever gets the answer may change it."""
+    """Adapters that differ only in their values cost one injection; a caller may change the answer that it gets."""
     oracle = MetaOracle(AutoConfig.from_pretrained(tiny("llama", tmp_path / "base")))
     names = [slot.module for slot in oracle.slots]
     asked: list[LoraConfig] = []

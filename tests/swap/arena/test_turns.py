@@ -80,7 +80,7 @@ def test_only_one_holds_it() -> None:
 
 
 def test_an_error_passes_the_turn_on() -> None:
-    """Who leaves by an exception leaves all the same."""
+    """Leaving by an exception is leaving too."""
     lock = FairLock()
     with pytest.raises(ZeroDivisionError), lock:
         raise ZeroDivisionError

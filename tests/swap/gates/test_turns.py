@@ -116,7 +116,7 @@ def test_a_short_gate_takes_turns_like_a_lane() -> None:
 
 
 def test_alone_it_does_not_rest() -> None:
-    """With nobody to wait for it takes one turn after the other."""
+    """Without requests it takes one turn after another."""
     clock = Clock()
     gate = turns(clock, busy=False)
     for _ in range(5):

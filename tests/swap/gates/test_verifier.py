@@ -167,7 +167,7 @@ def test_an_overflow_of_few_prompts_shows_in_the_norm(trained: Path, tmp_path: P
 
 
 def test_every_limit_can_be_turned_off(attempt: Try) -> None:
-    """With every limit at 0 an adapter that answers one token passes, and its numbers are there all the same."""
+    """With every limit at 0 an adapter that answers one token passes, and its numbers are still reported."""
     limits = Limits(max_logit=0, max_logit_growth=0, max_same_token=0, max_loss=0, max_update_ratio=0)
     code, verdicts = attempt("one-token", Spec(limits))
     assert code == ""

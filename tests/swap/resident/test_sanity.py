@@ -78,7 +78,7 @@ def test_sane_numbers_pass_and_are_told() -> None:
 
 
 def test_large_logits_are_allowed_where_the_base_has_them() -> None:
-    """The fixed limit is for growth; a base that is itself above it is no reason to refuse what is no larger."""
+    """Where the base itself is above the fixed limit, a candidate that is not larger is not refused."""
     base = [ProbeNumbers(1.0, 2 * LARGEST_LOGIT)]
     assert judge([ProbeNumbers(1.0, 2 * LARGEST_LOGIT)], base)["probe_finite"] == 1.0
     with pytest.raises(RolledBack):

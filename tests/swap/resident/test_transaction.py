@@ -208,7 +208,7 @@ def own(llama: Served, tmp_path: Path) -> Iterator[Resident]:
 def test_what_cannot_be_put_back_after_a_probe_is_a_loss(
     own: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, good: int
 ) -> None:
-    """The arena then holds a candidate that nobody verified, so nobody may answer with it."""
+    """The arena then holds a candidate that was not verified, so nothing may answer with it."""
     assert good < _copies(own)
     monkeypatch.setattr(own.writer, "_copy", Failing(own.writer._copy, RuntimeError("the copy failed"), good))
     error = _fails(own, candidate, ResidentLost)
