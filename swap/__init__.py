@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .adapter.contract import Contract, Slot
+    from .engine import Engine
     from .errors import Misfit, Rejected, ResidentLost, RolledBack
+    from .gates.verifier import Verifier
+    from .lanes.asks import Ask
     from .lanes.lanes import LaneRequest, Lanes
+    from .lanes.sizes import EngineSpec
     from .resident.base import ResidentSpec
     from .resident.resident import Resident
 
 _HOME = {
+    "Ask": "lanes.asks",
     "Contract": "adapter.contract",
+    "Engine": "engine",
+    "EngineSpec": "lanes.sizes",
     "LaneRequest": "lanes.lanes",
     "Lanes": "lanes.lanes",
     "Misfit": "errors",
@@ -24,10 +31,14 @@ _HOME = {
     "ResidentSpec": "resident.base",
     "RolledBack": "errors",
     "Slot": "adapter.contract",
+    "Verifier": "gates.verifier",
 }
 
 __all__ = [
+    "Ask",
     "Contract",
+    "Engine",
+    "EngineSpec",
     "LaneRequest",
     "Lanes",
     "Misfit",
@@ -37,6 +48,7 @@ __all__ = [
     "ResidentSpec",
     "RolledBack",
     "Slot",
+    "Verifier",
 ]
 
 

@@ -1,14 +1,14 @@
-"""The engine: a resident with its lanes, warm, and the checks that keep a request from killing a lane."""
+"""The engine: a resident with its lanes, warm, that answers requests."""
 
 import secrets
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from .codes import AskCode
 from .errors import ResidentLost, StartError
-from .lanes.asks import Ask, BadAsk
+from .lanes.asks import Ask, BadAsk, check
+from .lanes.completion import Completion, Listener
 from .lanes.ended import Ended
 from .lanes.lane import LaneSpec
 from .lanes.lanes import LaneRequest, Lanes, Progress, Ticket
@@ -21,18 +21,6 @@ from .resident.resident import Resident
 
 COMPILED = frozenset({"cuda"})
 """Devices on which ``auto`` compiles. On CPUs eager is faster for one request and for eight, and starts at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A whole answer, all of it from one generation. `finish_reason` is ``stop`` or ``length``."""
-
-    text: str
-    token_ids: tuple[int, ...]
-    finish_reason: str
-    generation: int
-    digest: str
-    prompt_tokens: int
 
 
 class Engine:
@@ -75,7 +63,7 @@ class Engine:
     def open(self, report: Report = lambda _: None) -> None:
         """Start the lanes, answer with the base, and warm up until nothing more compiles. Raises StartError.
 
-        Where nobody asked for a compiled model, one that cannot be compiled is served as it is.
+        With ``auto`` a model that cannot be compiled is served uncompiled.
         """
         try:
             self._open(report)
@@ -104,34 +92,34 @@ class Engine:
         report(f"warm after {time.monotonic() - began:.1f} s and {self.resident.compilations.count} compilations")
 
     def busy(self) -> bool:
-        """Say whether requests are being answered."""
+        """Tell whether requests are being answered."""
         return any(one.active or one.waiting for one in self.lanes.status())
 
     def close(self, seconds: float = 5.0) -> None:
-        """Let requests end for at most `seconds`, then stop the lanes."""
+        """Give requests at most `seconds` to end, then stop the lanes."""
         self.lanes.stop(seconds)
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Turn a prompt into token ids. Raises BadAsk where the base has no tokenizer."""
         if self.resident.tokenizer is None:
-            raise BadAsk("no_tokenizer", "prompt", "this base has no tokenizer: send the prompt as token ids")
+            raise BadAsk(AskCode.NO_TOKENIZER, "prompt", "this base has no tokenizer: send the prompt as token ids")
         return tuple(self.resident.tokenizer.encode(text))
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> tuple[int, ...]:
         """Turn a conversation into token ids with the tokenizer's own template. Raises BadAsk."""
         tokenizer = self.resident.tokenizer
         if tokenizer is None or not getattr(tokenizer, "chat_template", None):
-            raise BadAsk("no_chat_template", "messages", "this base has no chat template: use /v1/completions")
+            raise BadAsk(AskCode.NO_CHAT_TEMPLATE, "messages", "this base has no chat template: use /v1/completions")
         try:
             text = tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
         except Exception as error:  # a template is a program of the model's: it may raise anything
-            raise BadAsk("bad_messages", "messages", f"the chat template refuses them: {error}") from error
+            raise BadAsk(AskCode.BAD_MESSAGES, "messages", f"the chat template refuses them: {error}") from error
         return tuple(tokenizer.encode(text, add_special_tokens=False))
 
     def usual_sampling(self) -> Sampling:
-        """Say how a request that is silent about it draws: as the model's generation configuration says.
+        """Return how a request samples that does not say: as the model's generation configuration does.
 
-        Without a seed of its own each request gets a fresh one.
+        The seed is a fresh one for each call.
         """
         config = getattr(self.resident.model, "generation_config", None)
         seed = secrets.randbits(63)
@@ -145,13 +133,13 @@ class Engine:
 
         Raises BadAsk, LanesFull, NoGeneration or ResidentLost.
         """
-        self._check(ask)
+        check(ask, self._vocabulary, self.context)
         request = LaneRequest(ask.prompt, ask.max_tokens, self.ends, ask.sampling, ask.tag)
         return self.lanes.submit(request, hear, ask.generation)
 
     def complete(self, ask: Ask, timeout: float | None = None) -> Completion:
-        """Answer a request whole, waiting for it. Raises what `submit` raises, RuntimeError when its lane failed it."""
-        listener = _Listener(TextStream(self.resident.tokenizer, ask.stop))
+        """Wait for a whole answer. Raises what `submit` does, TimeoutError, or RuntimeError when its lane failed it."""
+        listener = Listener(TextStream(self.resident.tokenizer, ask.stop))
         ticket = self.submit(ask, listener)
         if not listener.done.wait(timeout):
             self.lanes.cancel(ticket)
@@ -169,46 +157,9 @@ class Engine:
             prompt_tokens=len(ask.prompt),
         )
 
-    def _check(self, ask: Ask) -> None:
-        """Refuse what would kill the lane's thread, and with it everything in the lane."""
-        if not ask.prompt:
-            raise BadAsk("empty_prompt", "prompt", "the prompt is empty: send at least one token")
-        if not all(0 <= token < self._vocabulary for token in ask.prompt):
-            raise BadAsk("bad_token", "prompt", f"a token id is outside the vocabulary of {self._vocabulary}")
-        if ask.max_tokens < 1:
-            raise BadAsk("bad_max_tokens", "max_tokens", "max_tokens must be at least 1")
-        if len(ask.prompt) + ask.max_tokens > self.context:
-            sentence = (
-                f"the prompt has {len(ask.prompt)} tokens and max_tokens is {ask.max_tokens}; "
-                f"together at most {self.context} fit"
-            )
-            raise BadAsk("context_length_exceeded", "prompt", sentence)
-
-
-class _Listener:
-    """Gathers an answer; called on a lane's thread, read by the thread that waits for `done`."""
-
-    def __init__(self, stream: TextStream) -> None:
-        self.stream = stream
-        self.done = threading.Event()
-        self.text = ""
-        self.token_ids: tuple[int, ...] = ()
-        self.finish = ""
-        self.error = ""
-
-    def __call__(self, progress: Progress) -> None:
-        if self.done.is_set():
-            return
-        self.token_ids = progress.token_ids
-        self.text += self.stream.feed(progress.token_ids, last=progress.finish is not None)
-        if progress.finish is not None or self.stream.stopped:
-            self.finish = "stop" if self.stream.stopped else str(progress.finish)
-            self.error = progress.error or ""
-            self.done.set()
-
 
 def _ends(model: Any) -> tuple[int, ...]:
-    """Name the tokens that end an answer: the generation configuration's, else the model's."""
+    """Return the tokens that end an answer: the generation configuration's, else the model's."""
     for source in (getattr(model, "generation_config", None), model.config.get_text_config()):
         ends = getattr(source, "eos_token_id", None)
         if ends is not None:

@@ -1,8 +1,10 @@
-"""What can go wrong with a swap, split by what it means for the resident model."""
+"""What can go wrong with a swap, split by what it means for the resident model. No torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from .codes import DeviceCode
 
 Failure = Literal["sticky", "memory", "other"]
 """What an error near the device means, see `failures.classify`: restart the process, ask for less, or neither."""
@@ -22,7 +24,7 @@ class Misfit:
     remedy: str
 
     def __str__(self) -> str:
-        """Say it in one sentence."""
+        """Return one sentence."""
         return f"{self.place}: wanted {self.wanted}, got {self.got}; {self.remedy}"
 
 
@@ -31,9 +33,9 @@ class SwapError(Exception):
 
 
 class Rejected(SwapError):
-    """The artifact is bad; the resident was not touched. Carries every misfit, not the first.
+    """The artifact is bad; the resident was not touched. Carries every misfit, not only the first.
 
-    `found` is how many there are where that is more than `misfits` lists.
+    `found` is how many there are, which may be more than `misfits` lists.
     """
 
     def __init__(self, misfits: Sequence[Misfit], found: int = 0) -> None:
@@ -42,7 +44,7 @@ class Rejected(SwapError):
         super().__init__("; ".join(str(m) for m in self.misfits[:3]))
 
     def summary(self, longest: int = 2000) -> str:
-        """Say as many misfits as fit into `longest` characters, the first in any case, and how many more there are."""
+        """Return as many misfits as fit into `longest` characters, at least the first, and how many more there are."""
         said: list[str] = []
         for misfit in self.misfits:
             sentence = str(misfit)
@@ -71,7 +73,7 @@ class RolledBack(SwapError):
 class ResidentLost(SwapError):
     """Nobody knows what the device memory holds: write the ledger, answer 503, exit with status 70."""
 
-    code = "resident_lost"
+    code = DeviceCode.RESIDENT_LOST
 
 
 class StartError(Exception):
@@ -87,7 +89,7 @@ class NoSlots(StartError):
 
 
 class DeviceMissing(StartError):
-    """A device was asked for that is not there (yet): exit status 75, never a silent CPU."""
+    """The device that was asked for is missing, perhaps not for long: exit status 75, never a CPU without a word."""
 
 
 class NoImage(Exception):

@@ -1,4 +1,4 @@
-"""What a failure near the device leaves behind: no tensors, and a clear word when the device is beyond use."""
+"""What a failure near the device leaves behind: no tensors, and a clear error when the device is beyond use."""
 
 import traceback
 from types import TracebackType
@@ -11,24 +11,24 @@ _NOT_STICKY = "out of memory"
 
 
 def is_sticky(error: BaseException) -> bool:
-    """Say whether every later call on the device will fail too: a CUDA error other than running out of memory."""
+    """Tell whether every later call on the device will fail too: a CUDA error other than running out of memory."""
     if isinstance(error, torch.cuda.OutOfMemoryError) or _NOT_STICKY in str(error):
         return False
     return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
 
 
 def classify(error: BaseException) -> Failure:
-    """Tell what an error means for whoever knows no torch: sticky, a want of memory on host or device, or another."""
+    """Classify an error for callers without torch: sticky, out of memory (host or device), or another."""
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return "memory"
     return "sticky" if is_sticky(error) else "other"
 
 
 def let_go(error: BaseException) -> None:
-    """Take the frames from an error and from those it came from, so that whoever keeps it keeps no tensor alive.
+    """Take the frames from an error and from its causes, so that whoever keeps it keeps no tensor alive.
 
-    Where it arose stays with it as a note, for the log. (To empty the frames instead is not enough: a frame keeps its
-    function, and so what that encloses.)
+    Where it was raised stays with it as a note, for the log. (To clear the frames is not enough: a frame keeps its
+    function, and with it what that encloses.)
     """
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
@@ -44,11 +44,11 @@ def _without_frames(error: BaseException) -> None:
     lines = traceback.format_tb(error.__traceback__)
     error.__traceback__ = None
     if lines and not isinstance(error, Rejected | RolledBack | NoImage):
-        error.add_note("it arose here:\n" + "".join(lines).rstrip())
+        error.add_note("it was raised here:\n" + "".join(lines).rstrip())
 
 
 class Contained:
-    """Lets no error out that holds tensors, and turns one that every later call would meet into ResidentLost.
+    """Lets no error out that holds tensors, and turns a sticky one into ResidentLost.
 
     It is a class because contextlib's own context managers give an error its frames back.
     """

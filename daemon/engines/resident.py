@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,7 @@ class ResidentEngine:
 
     def allow_bases(self, names: tuple[str, ...]) -> None:
         """Admit adapters that name one of these as their base, from now on. On the worker's thread."""
-        self._resident.contract = replace(self._resident.contract, base_models=names)
+        self._resident.accept_bases(names)
 
     @property
     def contract_fingerprint(self) -> str:

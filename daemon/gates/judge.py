@@ -44,7 +44,7 @@ class Judge:
         Raises NoLane when every lane is busy, Unavailable when the program cannot be started, and Interrupted; however
         this ends, and when the daemon is killed too, the program and all that it started are gone.
         """
-        self.around.tell(Progress(GATE))
+        self.around.on_progress(Progress(GATE))
         key = secrets.token_urlsafe(32)
         with self.engine.lanes.lend(image), CandidateServer(self.engine, self.model, key) as server:
             environment = self._environment() | {

@@ -10,7 +10,7 @@ from hotswapd.daemon.config.settings import Settings
 from hotswapd.swap.arena.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import Interrupted, ResidentLost, RolledBack
-from hotswapd.swap.gates.spec import Hear, Outcome
+from hotswapd.swap.gates.spec import OnVerdict, Outcome
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.gates.verifier import Verifier
 
@@ -53,7 +53,7 @@ class Verification:
         self._prepared = True
         return True
 
-    def run(self, image: Image, uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: Hear) -> None:
+    def run(self, image: Image, uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: OnVerdict) -> None:
         """Try a candidate whose files are in `directory`; `on_verdict` gets each verdict, also one that fails.
 
         Raises RolledBack when a gate fails, NoLane, Unavailable or Interrupted when it could not be tried, and

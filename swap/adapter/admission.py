@@ -1,10 +1,11 @@
-"""Admission: does a manifest meet the contract? Everything that does not is named at once."""
+"""Admission: does a manifest meet the contract? All that does not is named at once."""
 
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hotswapd.swap.codes import ConfigCode, TensorCode
 from hotswapd.swap.errors import Misfit, Rejected
 
 from .config import MAX_RANK_READ, LoraFields, examine
@@ -60,8 +61,16 @@ def admit(manifest: Manifest, contract: Contract, oracle: MetaOracle) -> Plan:
     return Plan(manifest, tuple(placements))
 
 
-# After these there is nothing left to ask PEFT: the fields that it would be asked about are wrong themselves.
-_BLINDING = frozenset(("bad_rank", "rank_out_of_range", "bad_scaling", "pattern_not_literal", "too_many_patterns"))
+# After these PEFT is not asked: the fields that the question would be about are wrong themselves.
+_BLINDING = frozenset(
+    (
+        ConfigCode.BAD_RANK,
+        ConfigCode.RANK_OUT_OF_RANGE,
+        ConfigCode.BAD_SCALING,
+        ConfigCode.PATTERN_NOT_LITERAL,
+        ConfigCode.TOO_MANY_PATTERNS,
+    )
+)
 
 
 def _check_base(manifest: Manifest, contract: Contract) -> list[Misfit]:
@@ -74,10 +83,10 @@ def _check_base(manifest: Manifest, contract: Contract) -> list[Misfit]:
         line = json.dumps([name if sayable else "*"], ensure_ascii=False)
         remedy = f"if it was trained for this base under another name, add it: [admission] base_models = {line}"
         wanted = " or ".join(contract.base_models) or "a base that the configuration names"
-        return [Misfit("other_base", "base_model_name_or_path", wanted, repr(name)[:200], remedy)]
+        return [Misfit(ConfigCode.OTHER_BASE, "base_model_name_or_path", wanted, repr(name)[:200], remedy)]
     if revision not in (None, "", "main", contract.revision):
         remedy = "train it against the revision that is served, or serve the one it was trained for (model.revision)"
-        return [Misfit("other_base_revision", "revision", contract.revision, str(revision)[:80], remedy)]
+        return [Misfit(ConfigCode.OTHER_BASE_REVISION, "revision", contract.revision, str(revision)[:80], remedy)]
     return []
 
 
@@ -85,22 +94,26 @@ def _check_pairs(pairs: Sequence[Pair]) -> list[Misfit]:
     found = []
     if not pairs:
         found.append(
-            Misfit("no_tensors", "tensors", "at least one slot's A and B", "none", "check that training saved it")
+            Misfit(
+                TensorCode.NO_TENSORS, "tensors", "at least one slot's A and B", "none", "check that training saved it"
+            )
         )
     for pair in pairs:
         if pair.a is None or pair.b is None:
             missing = "lora_A" if pair.a is None else "lora_B"
-            remedy = "the file is not whole: save the adapter again"
-            found.append(Misfit("missing_pair", pair.slot.module, "both lora_A and lora_B", f"no {missing}", remedy))
+            remedy = "the file is not complete: save the adapter again"
+            found.append(
+                Misfit(TensorCode.MISSING_PAIR, pair.slot.module, "both lora_A and lora_B", f"no {missing}", remedy)
+            )
         for spec in (pair.a, pair.b):
             if spec is not None and spec.dtype not in _DTYPES:
                 remedy = "save the adapter in float32, float16 or bfloat16"
-                found.append(Misfit("dtype_refused", spec.name, " or ".join(_DTYPES), spec.dtype, remedy))
+                found.append(Misfit(TensorCode.DTYPE_REFUSED, spec.name, " or ".join(_DTYPES), spec.dtype, remedy))
     return found
 
 
 def _check_complete(fields: LoraFields, pairs: Sequence[Pair], manifest: Manifest, oracle: MetaOracle) -> list[Misfit]:
-    """Hold the file to its own configuration where that names its targets plainly, with or without a slot here."""
+    """Compare the file with its own configuration where that names its targets plainly, with or without a slot here."""
     expected = oracle.expected(fields)
     if expected is None or not pairs:
         return []
@@ -109,13 +122,15 @@ def _check_complete(fields: LoraFields, pairs: Sequence[Pair], manifest: Manifes
     found = []
     if missing and fields.exclude_modules is not None:
         got = f"none for {len(missing)} of them, e.g. {missing[0]}"
-        remedy = "the file is not whole, or target_modules names more than was trained: save the adapter again"
+        remedy = "the file is not complete, or target_modules names more than was trained: save the adapter again"
         wanted = f"tensors for all {len(expected)} targets"
-        found.append(Misfit("missing_tensors", "target_modules", wanted, got, remedy))
+        found.append(Misfit(TensorCode.MISSING_TENSORS, "target_modules", wanted, got, remedy))
     if more:
         got = f"tensors for {len(more)} other modules, e.g. {more[0]}"
         remedy = "PEFT would not load these: save the configuration and the tensors together"
-        found.append(Misfit("untargeted_tensors", "target_modules", "tensors for its targets only", got, remedy))
+        found.append(
+            Misfit(TensorCode.UNTARGETED_TENSORS, "target_modules", "tensors for its targets only", got, remedy)
+        )
     return found
 
 
@@ -124,7 +139,9 @@ def _check_orientation(fields: LoraFields, pairs: Sequence[Pair]) -> list[Misfit
     if not fields.fan_in_fan_out or not linear:
         return []
     remedy = "set it to false: this base's module is a Linear, so the adapter seems to be for another base"
-    return [Misfit("fan_in_fan_out", "fan_in_fan_out", f"false, since {linear[0]} is a Linear", "true", remedy)]
+    return [
+        Misfit(ConfigCode.FAN_IN_FAN_OUT, "fan_in_fan_out", f"false, since {linear[0]} is a Linear", "true", remedy)
+    ]
 
 
 def _check_ranks(fields: LoraFields, contract: Contract) -> list[Misfit]:
@@ -133,7 +150,7 @@ def _check_ranks(fields: LoraFields, contract: Contract) -> list[Misfit]:
     if worst <= MAX_RANK_READ:
         return []
     wanted = f"at most {contract.max_rank}"
-    return [Misfit("rank_out_of_range", "r", wanted, str(worst), "correct the configuration")]
+    return [Misfit(ConfigCode.RANK_OUT_OF_RANGE, "r", wanted, str(worst), "correct the configuration")]
 
 
 def _place(
@@ -147,7 +164,7 @@ def _place(
         meaning = meanings.get(pair.slot.module)
         if meaning is None or pair.a is None or pair.b is None:
             remedy = "report it: PEFT did not put a layer where the file has tensors"
-            misfits.append(Misfit("unknown_target", pair.slot.module, "a LoRA layer", "none", remedy))
+            misfits.append(Misfit(TensorCode.UNKNOWN_TARGET, pair.slot.module, "a LoRA layer", "none", remedy))
             continue
         wrong = _compare(pair.slot, pair.a, pair.b, meaning, contract)
         misfits += wrong
@@ -161,11 +178,17 @@ def _compare(slot: Slot, a: TensorSpec, b: TensorSpec, meaning: Meaning, contrac
     if meaning.rank > contract.max_rank:
         remedy = f"train with a rank of at most {contract.max_rank}, or raise model.max_rank and restart"
         wanted, got = f"a rank of at most {contract.max_rank}", str(meaning.rank)
-        found.append(Misfit("rank_too_high", slot.module, wanted, got, remedy))
+        found.append(Misfit(TensorCode.RANK_TOO_HIGH, slot.module, wanted, got, remedy))
     if not (math.isfinite(meaning.scaling) and 0 < meaning.scaling <= MAX_SCALING):
         remedy = "check lora_alpha, alpha_pattern and use_rslora"
         found.append(
-            Misfit("bad_scaling", slot.module, f"a factor of at most {MAX_SCALING:g}", f"{meaning.scaling:g}", remedy)
+            Misfit(
+                ConfigCode.BAD_SCALING,
+                slot.module,
+                f"a factor of at most {MAX_SCALING:g}",
+                f"{meaning.scaling:g}",
+                remedy,
+            )
         )
     for spec, shape, rank_axis in ((a, meaning.a_shape, 0), (b, meaning.b_shape, 1)):
         if spec.shape != shape:
@@ -175,9 +198,9 @@ def _compare(slot: Slot, a: TensorSpec, b: TensorSpec, meaning: Meaning, contrac
 
 def _wrong_shape(spec: TensorSpec, wanted: tuple[int, ...], rank_axis: int) -> Misfit:
     only_rank = len(spec.shape) == 2 and spec.shape[1 - rank_axis] == wanted[1 - rank_axis]
-    code = "rank_mismatch" if only_rank else "shape_mismatch"
+    code = TensorCode.RANK_MISMATCH if only_rank else TensorCode.SHAPE_MISMATCH
     remedy = (
-        "the configuration's rank is not the tensors': save both together"
+        "the configuration's rank is not that of the tensors: save both together"
         if only_rank
         else "the adapter was trained for a base of another shape"
     )
@@ -188,4 +211,7 @@ def _shorten(misfits: list[Misfit]) -> list[Misfit]:
     if len(misfits) <= MAX_MISFITS:
         return misfits
     rest = len(misfits) - MAX_MISFITS
-    return [*misfits[:MAX_MISFITS], Misfit("more", "adapter", "none", f"{rest} more misfits", "mend the first ones")]
+    return [
+        *misfits[:MAX_MISFITS],
+        Misfit(TensorCode.MORE, "adapter", "none", f"{rest} more misfits", "fix the first ones"),
+    ]

@@ -1,10 +1,11 @@
-"""What an adapter's configuration may say: an allow-list of fields, and one code for each thing that is refused."""
+"""What an adapter's configuration may say: an allow-list of fields, and a code for each thing that is refused."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hotswapd.swap.codes import ConfigCode
 from hotswapd.swap.errors import Misfit
 
 MAX_PATTERNS = 2048
@@ -15,27 +16,27 @@ MAX_RANK_READ = 1 << 16
 
 _LITERAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
-# Fields that say something which a frozen base with plain LoRA slots cannot do, and the code of their refusal.
+# Fields that ask for what a frozen base with plain LoRA slots cannot do, and the code of their refusal.
 _REFUSED = {
-    "use_dora": "dora",
-    "lora_bias": "lora_bias",
-    "modules_to_save": "modules_to_save",
-    "target_parameters": "target_parameters",
-    "trainable_token_indices": "trainable_tokens",
-    "layer_replication": "layer_replication",
-    "loftq_config": "init_changes_base",
-    "corda_config": "init_changes_base",
-    "lora_ga_config": "init_changes_base",
-    "alora_invocation_tokens": "alora",
-    "use_qalora": "qalora",
-    "use_bdlora": "bdlora",
-    "velora_config": "unsupported_field",
-    "monteclora_config": "unsupported_field",
-    "arrow_config": "unsupported_field",
-    "kasa_config": "unsupported_field",
-    "megatron_config": "unsupported_field",
+    "use_dora": ConfigCode.DORA,
+    "lora_bias": ConfigCode.LORA_BIAS,
+    "modules_to_save": ConfigCode.MODULES_TO_SAVE,
+    "target_parameters": ConfigCode.TARGET_PARAMETERS,
+    "trainable_token_indices": ConfigCode.TRAINABLE_TOKENS,
+    "layer_replication": ConfigCode.LAYER_REPLICATION,
+    "loftq_config": ConfigCode.INIT_CHANGES_BASE,
+    "corda_config": ConfigCode.INIT_CHANGES_BASE,
+    "lora_ga_config": ConfigCode.INIT_CHANGES_BASE,
+    "alora_invocation_tokens": ConfigCode.ALORA,
+    "use_qalora": ConfigCode.QALORA,
+    "use_bdlora": ConfigCode.BDLORA,
+    "velora_config": ConfigCode.UNSUPPORTED_FIELD,
+    "monteclora_config": ConfigCode.UNSUPPORTED_FIELD,
+    "arrow_config": ConfigCode.UNSUPPORTED_FIELD,
+    "kasa_config": ConfigCode.UNSUPPORTED_FIELD,
+    "megatron_config": ConfigCode.UNSUPPORTED_FIELD,
 }
-# Of these PEFT loads nothing but null, or takes an empty value for a wish: `arrow_config` of {} is Arrow by default.
+# Of these PEFT loads only null, or takes an empty value for a request: `arrow_config` of {} is Arrow by default.
 _NULL_ONLY = frozenset(
     (
         "trainable_token_indices",
@@ -49,7 +50,7 @@ _NULL_ONLY = frozenset(
     )
 )
 _TASKS = (None, "CAUSAL_LM", "SEQ_2_SEQ_LM", "SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION")
-# Fields that cannot matter in eval mode, or that are only read elsewhere.
+# Fields that have no effect in eval mode, or that are read elsewhere.
 _FREE = frozenset(
     (
         "auto_mapping",
@@ -68,9 +69,9 @@ _RETRAIN = "train it as plain LoRA, or merge that part into the base"
 
 @dataclass(frozen=True, slots=True)
 class LoraFields:
-    """The fields that decide what the tensors mean, with PEFT's defaults where the file is silent.
+    """The fields that decide what the tensors mean, with PEFT's defaults where the file has none.
 
-    None for the names of modules stands for a pattern, so that the file cannot be held to them.
+    None for the names of modules stands for a pattern, which is never evaluated.
     """
 
     r: int = 8
@@ -86,21 +87,28 @@ class LoraFields:
 
 
 class _Reader:
-    """Reads one field after the other and gathers what is wrong."""
+    """Reads one field after another and collects what is wrong."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = config
         self.misfits: list[Misfit] = []
 
-    def refuse(self, code: str, place: str, wanted: str, remedy: str, got: object = None) -> None:
+    def refuse(self, code: ConfigCode, place: str, wanted: str, remedy: str, got: object = None) -> None:
         shown = repr(self._config.get(place) if got is None else got)
         self.misfits.append(Misfit(code, place, wanted, shown[:120], remedy))
 
-    def take(self, place: str, default: Any, fits: Callable[[Any], bool], wanted: str, code: str = "bad_field") -> Any:
+    def take(
+        self,
+        place: str,
+        default: Any,
+        fits: Callable[[Any], bool],
+        wanted: str,
+        code: ConfigCode = ConfigCode.BAD_FIELD,
+    ) -> Any:
         value = self._config.get(place, default)
         if fits(value):
             return value
-        self.refuse(code, place, wanted, "correct the field; save_pretrained writes it rightly")
+        self.refuse(code, place, wanted, "correct the field; save_pretrained writes it correctly")
         return default
 
 
@@ -113,12 +121,12 @@ def examine(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[Lor
     _check_kind(reader, config)
     _check_refused(reader, config, defaults)
     fields = LoraFields(
-        r=reader.take("r", 8, _is_rank, "a whole number of 1 or more", "bad_rank"),
-        lora_alpha=reader.take("lora_alpha", 8, _is_alpha, "a finite number above 0", "bad_scaling"),
+        r=reader.take("r", 8, _is_rank, "a whole number of 1 or more", ConfigCode.BAD_RANK),
+        lora_alpha=reader.take("lora_alpha", 8, _is_alpha, "a finite number above 0", ConfigCode.BAD_SCALING),
         use_rslora=reader.take("use_rslora", False, _is_bool, "true or false"),
         fan_in_fan_out=reader.take("fan_in_fan_out", False, _is_bool, "true or false"),
-        rank_pattern=_patterns(reader, "rank_pattern", _is_rank, "bad_rank"),
-        alpha_pattern=_patterns(reader, "alpha_pattern", _is_alpha, "bad_scaling"),
+        rank_pattern=_patterns(reader, "rank_pattern", _is_rank, ConfigCode.BAD_RANK),
+        alpha_pattern=_patterns(reader, "alpha_pattern", _is_alpha, ConfigCode.BAD_SCALING),
         target_modules=_targets(reader, "target_modules") or None,
         exclude_modules=_targets(reader, "exclude_modules"),
         layers_to_transform=_layers(reader),
@@ -134,17 +142,19 @@ def examine(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[Lor
 
 def _check_kind(reader: _Reader, config: Mapping[str, Any]) -> None:
     if config.get("peft_type") != "LORA":
-        reader.refuse("not_lora", "peft_type", "'LORA'", "only LoRA adapters can be served")
+        reader.refuse(ConfigCode.NOT_LORA, "peft_type", "'LORA'", "only LoRA adapters can be served")
     if config.get("bias", "none") != "none":
-        reader.refuse("bias", "bias", "'none'", "train with bias='none': biases belong to the base")
+        reader.refuse(ConfigCode.BIAS, "bias", "'none'", "train with bias='none': biases belong to the base")
     init = config.get("init_lora_weights", True)
     if not isinstance(init, bool | str | None) or init not in _HARMLESS_INIT:
         remedy = (
             "convert it with save_pretrained(path_initial_model_for_weight_conversion=...), which makes it plain LoRA"
         )
-        reader.refuse("init_changes_base", "init_lora_weights", "an initialisation that leaves the base alone", remedy)
+        reader.refuse(
+            ConfigCode.INIT_CHANGES_BASE, "init_lora_weights", "an initialisation that leaves the base alone", remedy
+        )
     if config.get("megatron_core", "megatron.core") not in (None, "megatron.core"):
-        reader.refuse("unsupported_field", "megatron_core", "'megatron.core'", "remove the field")
+        reader.refuse(ConfigCode.UNSUPPORTED_FIELD, "megatron_core", "'megatron.core'", "remove the field")
 
 
 def _check_refused(reader: _Reader, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
@@ -158,21 +168,21 @@ def _check_refused(reader: _Reader, config: Mapping[str, Any], defaults: Mapping
         if name in _REFUSED:
             reader.refuse(_REFUSED[name], name, "nothing", _RETRAIN)
         else:
-            reader.refuse("unknown_field", name[:80], "a field of plain LoRA", "remove the field", got=value)
+            reader.refuse(ConfigCode.UNKNOWN_FIELD, name[:80], "a field of plain LoRA", "remove the field", got=value)
 
 
 def _check_targets(reader: _Reader, config: Mapping[str, Any], fields: LoraFields) -> None:
-    """Refuse what PEFT refuses to combine, and what it fills in differently from version to version."""
+    """Refuse what PEFT does not combine, and what its versions fill in differently."""
     targets = config.get("target_modules")
     if targets in (None, [], ""):
         remedy = "save it with save_pretrained, which names them: left out, they depend on PEFT's version"
-        reader.refuse("targets_missing", "target_modules", "the modules that were trained", remedy)
+        reader.refuse(ConfigCode.TARGETS_MISSING, "target_modules", "the modules that were trained", remedy)
     if isinstance(targets, str) and (fields.layers_to_transform or fields.layers_pattern):
         remedy = "leave them out: with a pattern for target_modules, PEFT does not load them"
-        reader.refuse("bad_field", "layers_to_transform", "no choice of layers beside a pattern", remedy)
+        reader.refuse(ConfigCode.BAD_FIELD, "layers_to_transform", "no choice of layers beside a pattern", remedy)
     elif fields.layers_pattern and config.get("layers_to_transform") is None:
         remedy = "say which layers, or leave it out: PEFT does not load it without them"
-        reader.refuse("bad_field", "layers_pattern", "layers_to_transform as well", remedy)
+        reader.refuse(ConfigCode.BAD_FIELD, "layers_pattern", "layers_to_transform as well", remedy)
 
 
 def _check_orthogonal(reader: _Reader, config: Mapping[str, Any], fields: LoraFields) -> None:
@@ -180,14 +190,14 @@ def _check_orthogonal(reader: _Reader, config: Mapping[str, Any], fields: LoraFi
     if config.get("init_lora_weights") == "orthogonal" and odd:
         remedy = "correct one of both: PEFT does not load an odd rank with this initialisation"
         place = "r" if fields.r % 2 else "rank_pattern"
-        reader.refuse("bad_rank", place, "even ranks with init_lora_weights='orthogonal'", remedy, got=odd[0])
+        reader.refuse(ConfigCode.BAD_RANK, place, "even ranks with init_lora_weights='orthogonal'", remedy, got=odd[0])
 
 
 def _says_nothing(name: str, value: Any) -> bool:
     if value is None or name in _NULL_ONLY:
         return value is None
     if value == "" and name in _REFUSED:
-        return False  # PEFT takes no text there, not even none
+        return False  # PEFT takes no text there, not even an empty one
     return value is False or (isinstance(value, str | list | dict) and not value)
 
 
@@ -216,7 +226,7 @@ def _is_task(value: Any) -> bool:
 
 
 def _is_eva(value: Any) -> bool:
-    """Say whether PEFT loads it; what it says was of use at the start of the training only."""
+    """Tell whether PEFT loads it; its content only mattered when the training began."""
     if not isinstance(value, dict):
         return value is None
     rho, tau = value.get("rho", 2.0), value.get("tau", 0.99)
@@ -224,21 +234,19 @@ def _is_eva(value: Any) -> bool:
 
 
 def is_literal(pattern: str) -> bool:
-    """Say whether a pattern matches only what it spells, but for a leading ``^`` and dots."""
+    """Tell whether a pattern matches only what it spells, apart from a leading ``^`` and dots."""
     return 0 < len(pattern) <= MAX_PATTERN_LENGTH and _LITERAL.issuperset(pattern.removeprefix("^"))
 
 
-def _patterns(reader: _Reader, place: str, fits: Callable[[Any], bool], code: str) -> Mapping[str, Any]:
+def _patterns(reader: _Reader, place: str, fits: Callable[[Any], bool], code: ConfigCode) -> Mapping[str, Any]:
     value = reader.take(place, {}, _is_map, "a map from names to numbers")
     if len(value) > MAX_PATTERNS:
-        reader.refuse("too_many_patterns", place, f"at most {MAX_PATTERNS} entries", _RETRAIN, got=len(value))
+        reader.refuse(ConfigCode.TOO_MANY_PATTERNS, place, f"at most {MAX_PATTERNS} entries", _RETRAIN, got=len(value))
         return {}
     regular = [key for key in value if not is_literal(key)]
     if regular:
-        remedy = "name the modules plainly: a pattern is never evaluated, since a hostile one would freeze the server"
-        reader.refuse(
-            "pattern_not_literal", place, "plain module names, at most with a leading ^", remedy, got=regular[0]
-        )
+        wanted = "plain module names, at most with a leading ^"
+        reader.refuse(ConfigCode.PATTERN_NOT_LITERAL, place, wanted, _SPELL_OUT, got=regular[0])
         return {}
     wrong = [number for number in value.values() if not fits(number)]
     if wrong:
@@ -276,9 +284,9 @@ def _layer_names(reader: _Reader) -> tuple[str, ...]:
     value = reader.take("layers_pattern", None, _is_names_or_pattern, "a name or a list of names")
     names = (value,) if isinstance(value, str) and value else tuple(value or ())
     if len(names) > MAX_LAYER_NAMES:
-        reader.refuse("too_many_patterns", "layers_pattern", f"at most {MAX_LAYER_NAMES} names", _SPELL_OUT)
+        reader.refuse(ConfigCode.TOO_MANY_PATTERNS, "layers_pattern", f"at most {MAX_LAYER_NAMES} names", _SPELL_OUT)
         return ()
     if all(is_literal(name) for name in names):
         return names
-    reader.refuse("pattern_not_literal", "layers_pattern", "plain names", _SPELL_OUT)
+    reader.refuse(ConfigCode.PATTERN_NOT_LITERAL, "layers_pattern", "plain names", _SPELL_OUT)
     return ()

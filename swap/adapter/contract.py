@@ -30,5 +30,5 @@ class Contract:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) that changes when what is accepted may change."""
+        """SHA-256 (hex) that changes whenever what is accepted may change."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """The safetensors header, read more strictly than the library reads it.
 
 safetensors 0.8 accepts duplicate names (the last wins), unknown fields, leading white space and 600,000 empty
-tensors; none of them is in a file that a training job wrote on purpose. Format: 8 bytes little-endian header
+tensors; no training job writes any of these on purpose. Format: 8 bytes little-endian header
 length, a JSON object, the data (https://huggingface.co/docs/safetensors).
 """
 
@@ -9,6 +9,8 @@ import math
 import struct
 from dataclasses import dataclass
 from typing import Any
+
+from hotswapd.swap.codes import HeaderCode
 
 from .strict_json import BadJSON, parse
 
@@ -28,9 +30,9 @@ DTYPE_BITS = {
 
 
 class BadHeader(ValueError):
-    """The header is not acceptable. `code` begins with ``header_``; `place` is a tensor's name or ``header``."""
+    """The header is not acceptable. `place` is a tensor's name or ``header``."""
 
-    def __init__(self, code: str, place: str, sentence: str) -> None:
+    def __init__(self, code: HeaderCode, place: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
         self.place = place
@@ -50,28 +52,28 @@ class TensorSpec:
 def header_length(first_bytes: bytes, file_size: int) -> int:
     """Read the length of the header from the file's first 8 bytes."""
     if len(first_bytes) < 8:
-        raise BadHeader("header_truncated", "header", f"the file has {file_size} bytes, too few for a header")
+        raise BadHeader(HeaderCode.TRUNCATED, "header", f"the file has {file_size} bytes, too few for a header")
     (length,) = struct.unpack("<Q", first_bytes[:8])
     if length > MAX_HEADER_BYTES:
-        raise BadHeader("header_too_large", "header", f"the header says {length} bytes, {MAX_HEADER_BYTES} is most")
+        raise BadHeader(HeaderCode.TOO_LARGE, "header", f"the header says {length} bytes, {MAX_HEADER_BYTES} is most")
     if length < 2 or 8 + length > file_size:
         raise BadHeader(
-            "header_truncated", "header", f"the header says it has {length} bytes, the file has {file_size} in all"
+            HeaderCode.TRUNCATED, "header", f"the header says it has {length} bytes, the file has {file_size} in all"
         )
     return int(length)
 
 
 def parse_header(header: bytes, data_size: int) -> dict[str, TensorSpec]:
-    """Read the tensors' places. They must follow each other without hole or overlap and fill `data_size` exactly."""
+    """Read where the tensors are. They must follow one another without hole or overlap and fill `data_size` exactly."""
     if not header.startswith(b"{"):
-        raise BadHeader("header_not_json", "header", "the header does not begin with a brace")
+        raise BadHeader(HeaderCode.NOT_JSON, "header", "the header does not begin with a brace")
     try:
         entries = parse(header)
     except BadJSON as error:
-        raise BadHeader(f"header_{error.code}", "header", f"the header is refused: {error}") from None
+        raise BadHeader(HeaderCode(f"header_{error.fault}"), "header", f"the header is refused: {error}") from None
     _check_metadata(entries.pop("__metadata__", {}))
     if len(entries) > MAX_TENSORS:
-        raise BadHeader("header_too_many", "header", f"it names {len(entries)} tensors, {MAX_TENSORS} is most")
+        raise BadHeader(HeaderCode.TOO_MANY, "header", f"it names {len(entries)} tensors, {MAX_TENSORS} is most")
     specs = [_spec(name, entry) for name, entry in entries.items()]
     _check_coverage(specs, data_size)
     return {spec.name: spec for spec in specs}
@@ -80,24 +82,24 @@ def parse_header(header: bytes, data_size: int) -> dict[str, TensorSpec]:
 def _check_metadata(metadata: Any) -> None:
     plain = isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())
     if not plain:
-        raise BadHeader("header_metadata", "__metadata__", "the metadata is not a map from text to text")
+        raise BadHeader(HeaderCode.METADATA, "__metadata__", "the metadata is not a map from text to text")
 
 
 def _spec(name: str, entry: Any) -> TensorSpec:
     shown = name[:200]
     if not name or not name.isprintable():
-        raise BadHeader("header_name", shown, "the tensor's name is empty or has control characters")
+        raise BadHeader(HeaderCode.NAME, shown, "the tensor's name is empty or has control characters")
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise BadHeader("header_entry", shown, "its entry must have exactly dtype, shape and data_offsets")
+        raise BadHeader(HeaderCode.ENTRY, shown, "its entry must have exactly dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPE_BITS:
-        raise BadHeader("header_dtype", shown, f"the dtype {str(dtype)[:40]!r} is unknown")
+        raise BadHeader(HeaderCode.DTYPE, shown, f"the dtype {str(dtype)[:40]!r} is unknown")
     if not _naturals(shape) or len(shape) > 8:
-        raise BadHeader("header_shape", shown, "the shape is not a list of at most 8 natural numbers")
+        raise BadHeader(HeaderCode.SHAPE, shown, "the shape is not a list of at most 8 natural numbers")
     if not _naturals(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise BadHeader("header_offsets", shown, "data_offsets is not a pair of rising natural numbers")
+        raise BadHeader(HeaderCode.OFFSETS, shown, "data_offsets is not a pair of rising natural numbers")
     if math.prod(shape) * DTYPE_BITS[dtype] != (offsets[1] - offsets[0]) * 8:
-        raise BadHeader("header_offsets", shown, "the bytes between its offsets do not fit its shape and dtype")
+        raise BadHeader(HeaderCode.OFFSETS, shown, "the bytes between its offsets do not fit its shape and dtype")
     return TensorSpec(name, dtype, tuple(shape), offsets[0], offsets[1])
 
 
@@ -110,10 +112,12 @@ def _check_coverage(specs: list[TensorSpec], data_size: int) -> None:
     for spec in sorted(specs, key=lambda one: (one.begin, one.end)):
         if spec.begin != reached:
             what = "overlaps another tensor" if spec.begin < reached else "leaves a hole before it"
-            raise BadHeader("header_coverage", spec.name[:200], f"its data {what}")
+            raise BadHeader(HeaderCode.COVERAGE, spec.name[:200], f"its data {what}")
         reached = spec.end
     if reached != data_size:
         short = "is cut short" if reached > data_size else "has bytes that no tensor owns"
         raise BadHeader(
-            "header_length", "header", f"the file {short}: its tensors need {reached} bytes of data, it has {data_size}"
+            HeaderCode.LENGTH,
+            "header",
+            f"the file {short}: its tensors need {reached} bytes of data, it has {data_size}",
         )

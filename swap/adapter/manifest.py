@@ -1,4 +1,4 @@
-"""The manifest: what an artifact's two files say about themselves. No tensor is read, nothing is imported from it."""
+"""The manifest: what the two files of an artifact declare. No tensor is read, and nothing is imported from it."""
 
 import errno
 import os
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hotswapd.codes import Code
+from hotswapd.swap.codes import FilesCode
 from hotswapd.swap.errors import Misfit, Rejected
 
 from .header import BadHeader, TensorSpec, header_length, parse_header
@@ -22,12 +24,12 @@ WEIGHTS_NAME = "adapter_model.safetensors"
 MAX_CONFIG_BYTES = 256 << 10
 _RESAVE = "save the adapter again with PEFT's save_pretrained"
 _OF_THE_FILE = {0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG}
-"""What the system says of a file that cannot be an adapter's. All else it says is no verdict on what the file holds."""
+"""Errors that mean that the file cannot be an adapter's. Every other one is not a verdict on what the file holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`config` is the JSON object as it stands there; `data_start` is where the tensors' bytes begin in the file."""
+    """`config` is the JSON object as it was written; `data_start` is the offset of the tensors' bytes in the file."""
 
     path: Path
     config: Mapping[str, Any]
@@ -42,9 +44,9 @@ class Manifest:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read both files' descriptions. Raises Rejected with a reason for each file that cannot be taken.
+    """Read what both files declare. Raises Rejected with a reason for each file that cannot be an adapter's.
 
-    Raises OSError when the disk, or this process, cannot read now what is there.
+    Raises OSError when a file cannot be read now, because of the disk or of this process.
     """
     misfits: list[Misfit] = []
     config: Mapping[str, Any] = {}
@@ -64,7 +66,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 @contextmanager
 def open_regular(path: Path) -> "Iterator[int]":
-    """Open a plain file to read: no link is followed and nothing that could block is opened. Raises OSError."""
+    """Open a plain file for reading: no link is followed, and nothing is opened that could block. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -81,15 +83,15 @@ def _read_config(directory: Path) -> Mapping[str, Any]:
     except OSError as error:
         if error.errno not in _OF_THE_FILE:
             raise
-        raise _one("config_missing", CONFIG_NAME, "a readable file", _reason(error), _RESAVE) from None
+        raise _one(FilesCode.CONFIG_MISSING, CONFIG_NAME, "a readable file", _reason(error), _RESAVE) from None
     if len(data) > MAX_CONFIG_BYTES:
-        raise _one("config_too_large", CONFIG_NAME, f"at most {MAX_CONFIG_BYTES} bytes", "more", _RESAVE)
+        raise _one(FilesCode.CONFIG_TOO_LARGE, CONFIG_NAME, f"at most {MAX_CONFIG_BYTES} bytes", "more", _RESAVE)
     try:
         config = parse(data)
     except BadJSON as error:
-        raise _one(f"config_{error.code}", CONFIG_NAME, "strict JSON", str(error), _RESAVE) from None
+        raise _one(FilesCode(f"config_{error.fault}"), CONFIG_NAME, "strict JSON", str(error), _RESAVE) from None
     if not isinstance(config, dict):
-        raise _one("config_not_json", CONFIG_NAME, "a JSON object", f"a {type(config).__name__}", _RESAVE)
+        raise _one(FilesCode.CONFIG_NOT_JSON, CONFIG_NAME, "a JSON object", f"a {type(config).__name__}", _RESAVE)
     return config
 
 
@@ -113,13 +115,13 @@ def _weights_missing(directory: Path, error: OSError) -> Rejected:
     pickles = [name for name in ("adapter_model.bin", "adapter_model.pt") if (directory / name).exists()]
     if pickles:
         remedy = "save it with safe_serialization=True: a pickle can run code, so hotswapd never reads one"
-        return _one("pickle_refused", pickles[0], WEIGHTS_NAME, "a pickle", remedy)
-    return _one("weights_missing", WEIGHTS_NAME, "a readable file", _reason(error), _RESAVE)
+        return _one(FilesCode.PICKLE_REFUSED, pickles[0], WEIGHTS_NAME, "a pickle", remedy)
+    return _one(FilesCode.WEIGHTS_MISSING, WEIGHTS_NAME, "a readable file", _reason(error), _RESAVE)
 
 
 def _reason(error: OSError) -> str:
     return "a symbolic link, which is not followed" if error.errno == errno.ELOOP else error.strerror or str(error)
 
 
-def _one(code: str, place: str, wanted: str, got: str, remedy: str) -> Rejected:
+def _one(code: Code, place: str, wanted: str, got: str, remedy: str) -> Rejected:
     return Rejected([Misfit(code, place, wanted, got, remedy)])

@@ -1,8 +1,10 @@
-"""From tensor names to slots. A name is taken exactly as PEFT writes it; anything near it is refused by name."""
+"""From tensor names to slots. A name must be exactly as PEFT writes it; a similar one is refused by name."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hotswapd.codes import Code
+from hotswapd.swap.codes import ConfigCode, TensorCode
 from hotswapd.swap.errors import Misfit
 
 from .contract import Slot
@@ -13,19 +15,23 @@ from .oracle import MetaOracle
 _PREFIX = "base_model.model."
 _ENDS = {f".lora_{side}{infix}.weight": side for side in "AB" for infix in ("", ".default")}
 _SUGGESTIONS = 20
-"""So many names get a suggestion of what was meant; it is the same for the rest."""
+"""Names that get a suggestion of what was meant; it would be the same for the rest."""
 
 WIDEN = "widen model.target_modules and restart, or train without this module"
 LEAVE_OUT = "leave the embeddings and lm_head out of target_modules"
 
-# What else a tensor can be, by a piece of its name, most telling first.
-_KINDS = (
-    ("lora_magnitude_vector", "dora", "train without use_dora"),
-    ("lora_embedding_", "embeddings", "leave the embeddings out of target_modules"),
-    ("trainable_tokens", "trainable_tokens", "train without trainable_token_indices"),
-    ("modules_to_save", "modules_to_save", "train without modules_to_save"),
-    (".bias", "lora_bias", "train with bias='none' and lora_bias=False"),
-    ("experts", "expert_tensors", "leave the experts out of target_modules: they are fused parameters, not modules"),
+# What else a tensor can be, by a part of its name, the most specific first.
+_KINDS: tuple[tuple[str, Code, str], ...] = (
+    ("lora_magnitude_vector", ConfigCode.DORA, "train without use_dora"),
+    ("lora_embedding_", TensorCode.EMBEDDINGS, "leave the embeddings out of target_modules"),
+    ("trainable_tokens", ConfigCode.TRAINABLE_TOKENS, "train without trainable_token_indices"),
+    ("modules_to_save", ConfigCode.MODULES_TO_SAVE, "train without modules_to_save"),
+    (".bias", ConfigCode.LORA_BIAS, "train with bias='none' and lora_bias=False"),
+    (
+        "experts",
+        TensorCode.EXPERT_TENSORS,
+        "leave the experts out of target_modules: they are fused parameters, not modules",
+    ),
 )
 
 
@@ -41,7 +47,7 @@ class Pair:
 def pair_up(
     tensors: Mapping[str, TensorSpec], slots: Sequence[Slot], oracle: MetaOracle
 ) -> tuple[list[Pair], list[Misfit]]:
-    """Sort the file's tensors into slots, and say of each other tensor what it is and what to do."""
+    """Sort the file's tensors into slots, and explain each of the others: what it is and what to do."""
     by_module = {slot.module: slot for slot in slots}
     pairs: dict[str, Pair] = {}
     misfits: list[Misfit] = []
@@ -55,7 +61,7 @@ def pair_up(
         pair = pairs.setdefault(module, Pair(slot))
         if (pair.a if side == "A" else pair.b) is not None:
             remedy = "keep one of the two spellings, with or without .default"
-            misfits.append(Misfit("duplicate_tensor", name, "one tensor for each side", "two", remedy))
+            misfits.append(Misfit(TensorCode.DUPLICATE_TENSOR, name, "one tensor for each side", "two", remedy))
         elif side == "A":
             pair.a = spec
         else:
@@ -73,7 +79,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def modules_named(names: Iterable[str]) -> frozenset[str]:
-    """Name every module that some tensor of the file belongs to by its name, whatever kind of tensor it is."""
+    """Name every module that a tensor of the file belongs to by its name, whatever kind of tensor that is."""
     return frozenset(name.removeprefix(_PREFIX).partition(".lora_")[0] for name in names)
 
 
@@ -90,12 +96,14 @@ def _explain(name: str, nearest: NearestSlot | None, oracle: MetaOracle) -> Misf
     bare = name.removeprefix(_PREFIX)
     module, side = split_name(name)
     if bare in oracle.parameters or bare.replace(".base_layer", "") in oracle.parameters:
-        return Misfit("base_weights", shown, "LoRA tensors only", "a weight of the base", "save only the adapter")
+        return Misfit(
+            TensorCode.BASE_WEIGHTS, shown, "LoRA tensors only", "a weight of the base", "save only the adapter"
+        )
     if side and module in oracle.linear:
-        return Misfit("no_slot", shown, "a module with a slot", "one that has none", WIDEN)
+        return Misfit(TensorCode.NO_SLOT, shown, "a module with a slot", "one that has none", WIDEN)
     if side and (module in oracle.uncovered or module.rpartition(".")[2] == "lm_head"):
-        return Misfit("embeddings", shown, "a module with a slot", "one that has none", LEAVE_OUT)
-    return Misfit("unknown_target", shown, "a slot of this base", "no such slot", _meant(name, nearest))
+        return Misfit(TensorCode.EMBEDDINGS, shown, "a module with a slot", "one that has none", LEAVE_OUT)
+    return Misfit(TensorCode.UNKNOWN_TARGET, shown, "a slot of this base", "no such slot", _meant(name, nearest))
 
 
 def _meant(name: str, nearest: NearestSlot | None) -> str:

@@ -1,4 +1,4 @@
-"""Which slot a tensor's name most probably means."""
+"""Finds the slot that a tensor's name most probably means."""
 
 import difflib
 import re
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 _NUMBER = re.compile(r"0*(\d+)")
 _LONGEST = 400
-"""So many characters of a name are looked at; no slot's name comes near."""
+"""Characters of a name that are compared; no slot's name is nearly as long."""
 _ALIKE_ENOUGH = 0.5
 
 
 class NearestSlot:
-    """Modules that differ in their numbers only are compared once: many layers cost no more than a few."""
+    """Compares modules that differ only in their numbers once: many layers cost no more than a few."""
 
     def __init__(self, modules: Iterable[str]) -> None:
-        """Sort the modules by what they are called but for their numbers."""
+        """Group the modules by their names without the numbers."""
         self._alike: dict[str, dict[tuple[str, ...], str]] = {}
         for module in modules:
             self._alike.setdefault(_shape(module), {})[_numbers(module)] = module
@@ -27,7 +27,7 @@ class NearestSlot:
 
 
 def _with_numbers(alike: dict[tuple[str, ...], str], numbers: tuple[str, ...]) -> str:
-    """Choose the module that has the name's own numbers, or else the first one."""
+    """Choose the module that has the name's own numbers, otherwise the first one."""
     first = next(iter(alike))
     runs = (numbers[start : start + len(first)] for start in range(len(numbers) - len(first) + 1))
     return alike[next((run for run in runs if run in alike), first)]

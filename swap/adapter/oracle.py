@@ -1,4 +1,4 @@
-"""What an adapter means, read off PEFT's own injection into a copy of the base that has no memory."""
+"""What an adapter means, read off PEFT's own injection into a copy of the base on the meta device."""
 
 import copy
 import functools
@@ -22,7 +22,7 @@ from .slots import ALL_LINEAR, find_slots, uncovered
 
 NAME = "default"
 _KEPT = 16
-"""Answers of PEFT that are kept: the adapters of one training job differ in their values only."""
+"""Answers of PEFT that are kept: the adapters of one training job differ only in their values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """All that decides what PEFT makes of some modules."""
+    """Everything that decides what PEFT makes of some modules."""
 
     r: int
     lora_alpha: float
@@ -66,8 +66,8 @@ class MetaOracle:
     def meaning(self, fields: LoraFields, modules: Sequence[str]) -> dict[str, Meaning]:
         """Inject the adapter's own ranks, alphas and patterns into the named modules, and read what PEFT made.
 
-        `modules` are full names, so no pattern of the adapter chooses them. Takes 0.2 s for an 8B model, in which
-        the interpreter lock is held; so the same question is answered from memory when it is asked again.
+        `modules` are full names, so no pattern of the adapter chooses them. This takes 0.2 s for an 8B model, during
+        which the interpreter lock is held; so answers are cached.
         """
         ranks, alphas = winning(fields.rank_pattern, modules), winning(fields.alpha_pattern, modules)
         found: dict[str, Meaning] = {}
@@ -97,9 +97,9 @@ class MetaOracle:
         return {name: _read(layer) for name, layer in lora_layers(inject(copy.deepcopy(self._base), config)).items()}
 
     def expected(self, fields: LoraFields) -> frozenset[str] | None:
-        """Name the modules that the configuration targets, by PEFT's own rule; None when only a pattern says it.
+        """Return the modules that the configuration targets, by PEFT's own rule; None when it has a pattern for them.
 
-        What a pattern in `exclude_modules` takes away from them again is not asked.
+        A pattern in `exclude_modules` is not evaluated: what it excludes is among them.
         """
         if fields.target_modules is None:
             return None
@@ -116,8 +116,8 @@ class MetaOracle:
 def inject(model: nn.Module, config: LoraConfig, *, empty: bool = False) -> nn.Module:
     """Inject LoRA layers in place, in the base's own dtype. PEFT corrects `fan_in_fan_out` for Conv1D by itself.
 
-    `empty` leaves their weights on the meta device, where nobody draws them first. Legal only while no other thread
-    makes modules: for as long as it takes, PEFT changes how every module gets its parameters.
+    With `empty` their weights stay on the meta device, so that none are drawn. Legal only while no other thread makes
+    modules: while it runs, PEFT changes how every module gets its parameters.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of exactly that correction

@@ -1,7 +1,7 @@
-"""Which of an adapter's rank and alpha patterns decide anything.
+"""Finds the rank and alpha patterns of an adapter that have an effect.
 
-PEFT tries every pattern on every module and compiles each anew once there are more than the standard library's
-cache holds: 2,000 patterns on 448 modules take 23 s. So only those are handed to it that win for some module.
+PEFT tries every pattern on every module, and compiles each again once there are more than the standard library's
+cache holds: 2,000 patterns on 448 modules take 23 s. So it is given only those that win for some module.
 """
 
 import re
@@ -10,11 +10,11 @@ from typing import TypeVar
 
 _Value = TypeVar("_Value")
 PART = 200
-"""Modules asked about at once: with one rank and one alpha pattern each, all fit into the cache of 512."""
+"""Modules that PEFT is asked about at once: with one rank and one alpha pattern each, all fit into the cache of 512."""
 
 
 def winning(patterns: Mapping[str, _Value], modules: Sequence[str]) -> dict[str, _Value]:
-    """Keep the literal patterns that match one of the modules and are the first to do so, in their order."""
+    """Keep the literal patterns that are the first to match one of the modules, in their order."""
     text, longest = "\n".join(modules), max(map(len, modules), default=0)
     claimed: set[str] = set()
     kept = {}

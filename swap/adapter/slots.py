@@ -1,4 +1,4 @@
-"""Which modules of a base model carry a LoRA slot."""
+"""Chooses the modules of a base model that carry a LoRA slot."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ ALL_LINEAR = "all-linear"
 
 
 def find_slots(model: nn.Module, target_modules: str | Sequence[str]) -> tuple[Slot, ...]:
-    """Name the modules that get a slot, in the model's order.
+    """Return the modules that get a slot, in the model's order.
 
     ``all-linear`` is every Linear and Conv1D but the output embedding. It is our own list, not PEFT's: theirs also
     wraps fused expert parameters, which cannot be prepared for hot-swapping. Otherwise `target_modules` are names
@@ -30,7 +30,7 @@ def find_slots(model: nn.Module, target_modules: str | Sequence[str]) -> tuple[S
 
 
 def uncovered(model: nn.Module, slots: Sequence[Slot]) -> tuple[str, ...]:
-    """Name the modules that hold parameters of two or more dimensions and have no slot."""
+    """Return the modules that have parameters of two or more dimensions and no slot."""
     covered = {slot.module for slot in slots}
     return tuple(
         name

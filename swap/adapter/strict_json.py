@@ -1,19 +1,30 @@
-"""JSON as an adapter may use it: small, shallow, without duplicates, and with numbers that mean something."""
+"""The JSON that an adapter may use: small, shallow, without duplicate keys, and with numbers within range."""
 
 import json
 import math
+from enum import StrEnum
 from typing import Any, NoReturn
 
 MAX_DEPTH = 20
 _MAX_DIGITS = 20
 
 
-class BadJSON(ValueError):
-    """The text is not acceptable. `code` says which rule it broke: ``not_json``, ``duplicate_key``, ..."""
+class Fault(StrEnum):
+    """Which rule a text breaks: the end of a code of `codes.FilesCode` and of one of `codes.HeaderCode`."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    NOT_JSON = "not_json"
+    NOT_UTF8 = "not_utf8"
+    BAD_NUMBER = "bad_number"
+    DUPLICATE_KEY = "duplicate_key"
+    TOO_DEEP = "too_deep"
+
+
+class BadJSON(ValueError):
+    """The text is not acceptable."""
+
+    def __init__(self, fault: Fault, sentence: str) -> None:
         super().__init__(sentence)
-        self.code = code
+        self.fault = fault
 
 
 def parse(data: bytes) -> Any:
@@ -21,16 +32,16 @@ def parse(data: bytes) -> Any:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadJSON("not_utf8", f"it is not UTF-8 (byte {error.start})") from None
+        raise BadJSON(Fault.NOT_UTF8, f"it is not UTF-8 (byte {error.start})") from None
     if text.startswith("\ufeff"):
-        raise BadJSON("not_utf8", "it begins with a byte order mark")
+        raise BadJSON(Fault.NOT_UTF8, "it begins with a byte order mark")
     _check_depth(text)
     try:
         value = json.loads(
             text, object_pairs_hook=_unique, parse_float=_finite, parse_int=_sized, parse_constant=_no_constant
         )
     except json.JSONDecodeError as error:
-        raise BadJSON("not_json", f"it is not JSON: {error.msg} at character {error.pos}") from None
+        raise BadJSON(Fault.NOT_JSON, f"it is not JSON: {error.msg} at character {error.pos}") from None
     if "\\u" in text:
         _check_escapes(value)
     return value
@@ -48,7 +59,7 @@ def _check_depth(text: str) -> None:
         elif character in "[{":
             depth += 1
             if depth > MAX_DEPTH:
-                raise BadJSON("too_deep", f"it nests deeper than {MAX_DEPTH}")
+                raise BadJSON(Fault.TOO_DEEP, f"it nests deeper than {MAX_DEPTH}")
         elif character in "]}":
             depth -= 1
 
@@ -58,7 +69,7 @@ def _check_escapes(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise BadJSON("not_utf8", "an escape in it is half of a surrogate pair") from None
+        raise BadJSON(Fault.NOT_UTF8, "an escape in it is half of a surrogate pair") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -66,22 +77,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise BadJSON("duplicate_key", f"the key {twice[:80]!r} is there twice")
+        raise BadJSON(Fault.DUPLICATE_KEY, f"the key {twice[:80]!r} is there twice")
     return found
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise BadJSON("bad_number", f"the number {text[:40]} is out of range")
+        raise BadJSON(Fault.BAD_NUMBER, f"the number {text[:40]} is out of range")
     return value
 
 
 def _sized(text: str) -> int:
     if len(text) > _MAX_DIGITS:
-        raise BadJSON("bad_number", f"a number of {len(text)} digits is out of range")
+        raise BadJSON(Fault.BAD_NUMBER, f"a number of {len(text)} digits is out of range")
     return int(text)
 
 
 def _no_constant(text: str) -> NoReturn:
-    raise BadJSON("bad_number", f"{text} is no JSON number")
+    raise BadJSON(Fault.BAD_NUMBER, f"{text} is not a JSON number")

@@ -15,7 +15,7 @@ from .layout import Layout
 
 
 class SlotArena:
-    """The one place that the model reads its adapter from. To write it is legal in a turn only."""
+    """The one place that the model reads its adapter from. It may be written in a turn only, see `writing`."""
 
     def __init__(self, model: nn.Module, contract: Contract, dtype: torch.dtype, device: torch.device) -> None:
         self.layout = Layout.of(contract, dtype)
@@ -24,11 +24,11 @@ class SlotArena:
         self._rehome(model)
 
     def digest(self) -> str:
-        """SHA-256 (hex) over every byte of the arena; copies it to the host, so it is for tests and alarms."""
+        """Return the SHA-256 (hex) of the whole arena; this copies it to the host, so it is for tests and alarms."""
         return hashlib.sha256(self.buffer.cpu().numpy().tobytes()).hexdigest()
 
     def _rehome(self, model: nn.Module) -> None:
-        """Point every A, B and scaling at its place. The views keep their addresses for as long as the model lives."""
+        """Point every A, B and scaling at its place. The views keep their addresses as long as the model lives."""
         layers = lora_layers(model)
         for place in self.layout:
             layer = layers[place.slot.module]
@@ -38,12 +38,12 @@ class SlotArena:
 
 
 def _inject_slots(model: nn.Module, contract: Contract) -> None:
-    """Let PEFT put its LoRA layers where the contract says, and turn their scalings into tensors."""
+    """Let PEFT inject its LoRA layers where the contract has slots, and turn their scalings into tensors."""
     names = [slot.module for slot in contract.slots]
     if not names:
         raise NoSlots("the base has no module that can carry a slot; see model.target_modules")
     config = LoraConfig(r=contract.max_rank, lora_alpha=contract.max_rank, target_modules=names)
-    inject(model, config, empty=True)  # to draw weights that are replaced at once took seconds at a high rank
+    inject(model, config, empty=True)  # drawing weights that are replaced at once took seconds at a high rank
     got = set(lora_layers(model))
     if got != set(names):
         raise NoSlots(

@@ -1,4 +1,4 @@
-"""Filling: an adapter's tensors, from its file into a host buffer that is laid out like the arena."""
+"""Filling: reads an adapter's tensors from its file into a host buffer that is laid out like the arena."""
 
 import os
 import threading
@@ -13,6 +13,7 @@ import torch
 from hotswapd.swap.adapter.admission import Placement, Plan
 from hotswapd.swap.adapter.header import TensorSpec
 from hotswapd.swap.adapter.manifest import open_regular
+from hotswapd.swap.codes import HeaderCode, TensorCode
 from hotswapd.swap.errors import Misfit, Rejected
 
 from .cells import Cells, all_finite, cells_of
@@ -22,9 +23,9 @@ from .pace import Pace
 
 _TORCH_DTYPE = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _PIECE = 512 << 10
-"""Bytes that are read and then looked at: while they are looked at they lie in a core's own cache still."""
+"""Bytes that are read and then checked: they are still in the core's own cache when they are checked."""
 _CAST_ALONE = 1 << 15
-"""Values that torch casts on the thread that asks; for more it would wake others, under each of the helpers."""
+"""Values that torch casts on the calling thread; for more it would wake others, for each of the helpers."""
 _NOT_A_NUMBER = "NaN or infinity"
 
 
@@ -36,12 +37,12 @@ def fill_host_image(
     extents: Extents | None = None,
     helpers: int = 0,
 ) -> None:
-    """Read the plan's tensors, cast them to the slots' dtype and pad them to its rank, in a host buffer (bytes,).
+    """Read the plan's tensors into a host buffer (bytes,), cast to the slots' dtype and padded to their rank.
 
-    Slots that the adapter does not have become zero. Raises Rejected when a value is not finite after the cast, with
-    every tensor in which that is so, and when the file is shorter than its header said; the buffer's content is then
-    of no use. `pace` hears after each slot how many seconds it took. `extents` are those of this buffer; without them
-    every byte is written. `helpers` more threads take slots too, while the pace is not busy; none is left at the end.
+    Slots that the adapter does not have become zero. Raises Rejected with every tensor that has a value which is not
+    finite after the cast, and when the file is shorter than its header says; the buffer's content is undefined then.
+    `pace` is called after each slot with the seconds that it took. `extents` are those of this buffer; without them
+    every byte is written. `helpers` more threads take slots too while the pace is not busy; all have ended at the end.
     """
     with open_regular(plan.manifest.weights) as descriptor:
         os.posix_fadvise(descriptor, plan.manifest.data_start, 0, os.POSIX_FADV_WILLNEED)
@@ -53,7 +54,7 @@ def fill_host_image(
 
 
 class _Filling:
-    """The slots of one image, taken one by one by the thread that stages and by those that help it."""
+    """The slots of one image, taken one by one by the thread that stages and by its helpers."""
 
     def __init__(self, host: torch.Tensor, descriptor: int, plan: Plan, layout: Layout, extents: Extents) -> None:
         self._make = partial(_Filler, host, descriptor, plan, extents)
@@ -63,7 +64,7 @@ class _Filling:
         self._misfits: dict[int, list[Misfit]] = {}
 
     def run(self, pace: Pace, helpers: int) -> None:
-        """Fill all slots. Raises what a thread raises, when no other writes to the buffer any more."""
+        """Fill all slots. Raises what a thread raises, after every other one has stopped writing to the buffer."""
         if not helpers:
             self._lead(pace)
             return
@@ -74,7 +75,7 @@ class _Filling:
             one.result()
 
     def misfits(self) -> list[Misfit]:
-        """Give all of them in the slots' order."""
+        """Return all of them in the slots' order."""
         return [misfit for _, found in sorted(self._misfits.items()) for misfit in found]
 
     def _lead(self, pace: Pace) -> None:
@@ -98,15 +99,15 @@ class _Filling:
             self._misfits[number] = filler.fill(place, self._given.get(place.slot.module))
         except BaseException:
             with self._lock:
-                self._places = iter(())  # there is nothing left to do for the others
+                self._places = iter(())  # the others stop
             raise
 
 
 class _Filler:
-    """Puts one tensor after the other into its place, reading each byte once. Each thread has its own.
+    """Puts one tensor after another into its place, reading each byte once. Each thread has its own.
 
-    It reads with preadv into private memory, never through an mmap: a file that is cut short under one would kill
-    the process. Where the file's bytes lie as the image's do they are read straight into it.
+    It reads with preadv into private memory, never through an mmap: a file that is truncated under an mmap kills the
+    process. Bytes that have the same layout in the file and in the image are read straight into the image.
     """
 
     def __init__(self, host: torch.Tensor, descriptor: int, plan: Plan, extents: Extents) -> None:
@@ -116,7 +117,7 @@ class _Filler:
         self._descriptor = descriptor
         self._start = plan.manifest.data_start
         longest = max((spec.end - spec.begin for one in plan.placements for spec in (one.a, one.b)), default=0)
-        self._aside: Cells = np.empty(longest, dtype=np.uint8)  # pages of it that are never used cost nothing
+        self._aside: Cells = np.empty(longest, dtype=np.uint8)  # its unused pages cost nothing
 
     def fill(self, place: SlotPlace, placement: Placement | None) -> list[Misfit]:
         """Fill a slot, or make it zero where the adapter does not have it."""
@@ -141,10 +142,10 @@ class _Filler:
             return []
         got = _NOT_A_NUMBER if _NOT_A_NUMBER in wrong else wrong.pop()
         remedy = "look at the training run: its loss has probably diverged"
-        return [Misfit("non_finite", spec.name, f"finite values in {place.dtype}", got, remedy)]
+        return [Misfit(TensorCode.NON_FINITE, spec.name, f"finite values in {place.dtype}", got, remedy)]
 
     def _bring(self, spec: TensorSpec, place: Place, target: Cells, top: int, bottom: int) -> str:
-        """Fill rows `top` to `bottom`, and say what is wrong with them."""
+        """Fill rows `top` to `bottom`, and return what is wrong with them, "" when nothing is."""
         columns, stored = spec.shape[1], _TORCH_DTYPE[spec.dtype]
         corner = target[top:bottom, :columns]
         if stored == place.dtype and columns == place.shape[1]:
@@ -179,4 +180,4 @@ class _Filler:
 
 
 def _cut_short(spec: TensorSpec) -> Misfit:
-    return Misfit("weights_cut_short", spec.name, "all its bytes", "the end of the file", "save the adapter again")
+    return Misfit(HeaderCode.CUT_SHORT, spec.name, "all its bytes", "the end of the file", "save the adapter again")

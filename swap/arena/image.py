@@ -1,4 +1,4 @@
-"""Images: an adapter laid out byte for byte like the arena, so that to make it live is one copy."""
+"""Images: an adapter laid out byte for byte like the arena, so that making it live is one copy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Where each LoRA weight and scaling lies in an arena, and so in every image."""
+"""The place of each LoRA weight and scaling in an arena, and so in every image."""
 
 import math
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import torch
 from hotswapd.swap.adapter.contract import Contract, Slot
 
 ALIGNMENT = 256
-"""Bytes. Less, and inductor clones each input because it takes it for misaligned."""
+"""Bytes. With less, inductor takes each input for misaligned and clones it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Place:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def view(self, buffer: torch.Tensor) -> torch.Tensor:
-        """See this place of a byte buffer (bytes,) as a tensor; nothing is copied."""
+        """View this place of a byte buffer (bytes,) as a tensor; nothing is copied."""
         return buffer[self.offset : self.offset + self.size].view(self.dtype).view(self.shape)
 
 
@@ -42,14 +42,14 @@ class SlotPlace:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Every slot's place, in the contract's order, and the bytes that they take in all."""
+    """Every slot's place, in the contract's order, and the bytes of all together."""
 
     slots: tuple[SlotPlace, ...]
     size: int
 
     @classmethod
     def of(cls, contract: Contract, dtype: torch.dtype) -> "Layout":
-        """Lay the contract's slots out one after the other."""
+        """Lay out the contract's slots one after another."""
         reached = 0
         places = []
 
@@ -66,5 +66,5 @@ class Layout:
         return cls(tuple(places), reached)
 
     def __iter__(self) -> Iterator[SlotPlace]:
-        """Go through the slots' places."""
+        """Iterate over the slots' places."""
         return iter(self.slots)

@@ -1,4 +1,4 @@
-"""How much an adapter changes each slot: the Frobenius norm of scaling * B A, and that of the weight it is added to."""
+"""How much an adapter changes each slot: the Frobenius norms of scaling * B A and of the weight that it is added to."""
 
 import math
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from .layout import Layout
 def update_norms(image: Image, layout: Layout) -> dict[str, float]:
     """Measure ||scaling * B A|| (Frobenius) of every slot, by the slot's module name. Legal on any thread.
 
-    B A itself is never made: the square of its norm is the trace of (B^T B)(A A^T), two matrices of rank x rank. A slot
-    that the adapter does not have gives 0. The image must be held by the caller.
+    B A itself is never computed: the square of its norm is the trace of (B^T B)(A A^T), two matrices of rank x rank.
+    A slot that the adapter does not have gives 0. The caller must hold the image.
     """
     squares = []
     with torch.inference_mode():
@@ -31,11 +31,11 @@ def update_norms(image: Image, layout: Layout) -> dict[str, float]:
 
 
 def base_norms(model: nn.Module) -> dict[str, float]:
-    """Measure the base weight under every slot, by the slot's module name. Legal on any thread."""
+    """Measure the base weight (Frobenius) of every slot, by the slot's module name. Legal on any thread."""
     with torch.inference_mode():
         return {name: float(layer.base_layer.weight.float().norm()) for name, layer in lora_layers(model).items()}
 
 
 def whole(norms: Iterable[float]) -> float:
-    """Join the norms of many matrices into that of all of them."""
+    """Combine the norms of many matrices into the norm of all of them."""
     return math.sqrt(sum(norm * norm for norm in norms))

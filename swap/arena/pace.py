@@ -1,22 +1,22 @@
-"""Pacing work that shares the interpreter and the memory with the lanes, so that requests hardly notice."""
+"""Paces work that shares the interpreter and the memory with the lanes, so that requests hardly notice."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 SHARE = 0.1
-"""Of the time, while requests are answered: staging without rest halved an H200's tokens per second (uncompiled)."""
+"""Of the time while requests are answered: staging without rests halved an H200's tokens per second (uncompiled)."""
 AT_MOST = 10.0
-"""Seconds of rest in all: a slow disk must not make a staging look like a hang."""
+"""Seconds of rest in total: a slow disk must not make a staging look like a hang."""
 _WORTH_IT = 1e-3
 
 
 @dataclass(slots=True)
 class Pace:
-    """Rests between two pieces of work for as long as it takes to keep to the share, while `busy` says so.
+    """Rests between two pieces of work long enough to keep to the share, while `busy` returns true.
 
     For one staging, and for the thread that leads it. `rest` waits for so many seconds; nothing else may run on the
-    thread meanwhile, for the buffer is half filled.
+    thread meanwhile, since the buffer is half filled.
     """
 
     busy: Callable[[], bool]
@@ -25,7 +25,7 @@ class Pace:
     _owed: float = 0.0
 
     def __call__(self, spent: float) -> None:
-        """Say that a piece took so many seconds."""
+        """Count a piece that took so many seconds, and rest when enough is owed."""
         self._owed += spent * (1.0 / SHARE - 1.0)
         if self._owed < _WORTH_IT:
             return

@@ -1,4 +1,4 @@
-"""The device images: allocated once, at start, so that a swap cannot run out of memory."""
+"""The device images: allocated once, at the start, so that a swap cannot run out of memory."""
 
 import threading
 
@@ -13,7 +13,7 @@ from .image import Image
 class ImagePool:
     """A fixed number of device buffers, each free, held, or kept for a quick return. Legal from any thread.
 
-    An image that went live and is held by nobody stays where it is until its buffer is needed: to roll back to it
+    An image that went live and is held by nobody stays where it is until its buffer is needed: a rollback to it
     needs no staging.
     """
 
@@ -24,7 +24,7 @@ class ImagePool:
         self._kept: dict[int, Image] = {}
 
     def take(self, digest: str) -> Image:
-        """Get a buffer as a new image that the caller holds. Raises NoImage when every one is held."""
+        """Take a buffer as a new image that the caller holds. Raises NoImage when every buffer is held."""
         with self._lock:
             if not self._free:
                 self._drop_oldest()
@@ -32,7 +32,7 @@ class ImagePool:
             return Image(buffer, digest, holders=1, extents=extents)
 
     def hold(self, image: Image) -> None:
-        """Count one more who needs it. The image must be held already, kept, or generation 0."""
+        """Count one more holder. The image must be held already, kept, or generation 0."""
         with self._lock:
             number = image.generation
             kept = number is not None and self._kept.get(number) is image
@@ -43,7 +43,7 @@ class ImagePool:
             image.holders += 1
 
     def release(self, image: Image) -> None:
-        """Count one less; the last one leaves it kept if it was ever live, else free."""
+        """Count one holder less; without any it is kept if it was ever live, otherwise free."""
         with self._lock:
             image.holders -= 1
             if image.holders > 0 or image.generation == 0:

@@ -1,4 +1,4 @@
-"""The order of turns, first asked, first served; and what it costs when two generations alternate."""
+"""The order of turns, first asked, first served, and what it costs when two generations alternate."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from types import TracebackType
 class FairLock:
     """A lock that is handed out in the order of asking, so that two busy lanes alternate step by step.
 
-    `threading.Lock` gives no such promise: a lane that asks again at once would often win against one that waits.
+    `threading.Lock` does not promise that: a lane that asks again at once would often win against one that waits.
     """
 
     def __init__(self) -> None:
@@ -19,9 +19,9 @@ class FairLock:
         self._released_at = 0.0
         self._passing = 0.0
         self.passed_at: float | None = None
-        """When (`time.perf_counter`) the turn was passed on to who has it now; None when that one did not wait."""
+        """When (`time.perf_counter`) the turn was passed on to its present holder; None when that one did not wait."""
         self.handing = 0.0
-        """CPU seconds that it took to pass this turn on and to take it; waiting costs none."""
+        """CPU seconds that it took to pass this turn on and to take it, without the waiting."""
 
     def __enter__(self) -> None:
         """Wait for the turn."""
@@ -32,7 +32,7 @@ class FairLock:
             waits = len(self._queue) > 1
         if waits:
             try:
-                me.acquire()  # until the one before passes it on, to this thread alone
+                me.acquire()  # until the previous holder passes it on, to this thread alone
             except BaseException:
                 self._leave(me)
                 raise
@@ -50,7 +50,7 @@ class FairLock:
             self._passing = time.thread_time() - began
 
     def _leave(self, me: threading.Lock) -> None:
-        """Stop waiting; pass the turn on when it came at this very moment."""
+        """Stop waiting; pass the turn on if it came at this very moment."""
         with self._guard:
             if self._queue[0] is me:
                 self._pass_on()
@@ -68,7 +68,7 @@ class Alternation:
     """The price of two busy generations, over the turns that found another image in the arena; times in seconds.
 
     `seconds` runs from the moment such a turn was passed on to its end, `copying` is the copy of its image, `handing`
-    what the processor spent on passing the turn on and taking it. Written inside a turn; to be read from any thread.
+    what the processor spent on passing the turn on and taking it. Written in a turn; may be read from any thread.
     """
 
     turns: int = 0
@@ -85,5 +85,5 @@ class Alternation:
 
     @property
     def share(self) -> float:
-        """Which part of that time went into passing turns on and copying images."""
+        """The share of that time that went into passing turns on and copying images."""
         return (self.handing + self.copying) / self.seconds if self.seconds else 0.0

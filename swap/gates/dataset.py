@@ -1,16 +1,51 @@
-"""TODO swap/gates/dataset.py."""
+"""The gate of the operator's dataset: the candidate's perplexity against that of the live generation and the base."""
 
 import math
+from collections.abc import Iterator
 
 from hotswapd.swap.arena.image import Image
+from hotswapd.swap.codes import GateCode
 
+from .gate import Attempt, Gate, Ground
 from .reading import perplexity, score
-from .spec import Dataset, Outcome, Verdict
+from .spec import Dataset, Outcome, Progress, Verdict
 from .turns import GateTurns
 
 
+class DatasetGate(Gate):
+    """Measures base and live generation once, and each candidate."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground)
+        self._perplexities: dict[str, float] = {}
+
+    def verdicts(self, attempt: Attempt) -> Iterator[Verdict]:
+        """Measure what is not known yet. No verdict where the operator gave no dataset."""
+        dataset = self._ground.spec.dataset
+        if dataset is not None:
+            yield self._verdict(attempt, dataset)
+
+    def _verdict(self, attempt: Attempt, dataset: Dataset) -> Verdict:
+        resident, turns = self._ground.resident, attempt.turns
+        live, base = resident.live, resident.base_image
+        wanted = [
+            one for one in {base.digest: base, live.digest: live}.values() if one.digest not in self._perplexities
+        ]
+        turns.be_long()
+        turns.at(Progress("dataset", 0, dataset_tokens(dataset) * (len(wanted) + 1)))
+        resident.hold(live)
+        try:
+            measured = {one.digest: dataset_perplexity(turns, one, dataset) for one in wanted}
+        finally:
+            resident.release(live)
+        known = self._perplexities | measured
+        self._perplexities = {digest: known[digest] for digest in (base.digest, live.digest)}
+        now = dataset_perplexity(turns, attempt.image, dataset)
+        return dataset_verdict(dataset, now, known[live.digest], known[base.digest])
+
+
 def dataset_tokens(dataset: Dataset) -> int:
-    """Count what one reading of the dataset takes."""
+    """Count the tokens of one reading of the dataset."""
     return sum(len(one.tokens) for one in dataset.examples)
 
 
@@ -20,7 +55,7 @@ def dataset_perplexity(turns: GateTurns, image: Image, dataset: Dataset) -> floa
 
 
 def dataset_verdict(dataset: Dataset, now: float, live: float, base: float) -> Verdict:
-    """Hold a candidate's perplexity against those of the live generation and of the bare base."""
+    """Compare a candidate's perplexity with those of the live generation and of the bare base."""
     numbers = {
         "perplexity": now,
         "live_perplexity": live,
@@ -37,12 +72,12 @@ def dataset_verdict(dataset: Dataset, now: float, live: float, base: float) -> V
                 f"its perplexity on verify.dataset is {now:.4g}, {whose} is {other:.4g}: {ratio:.3f} times as much, "
                 f"and verify.dataset.max_ratio is {dataset.max_ratio:g}"
             )
-            return Verdict("dataset", Outcome.FAILED, "dataset_worse", sentence, numbers)
+            return Verdict("dataset", Outcome.FAILED, GateCode.DATASET_WORSE, sentence, numbers)
     return Verdict("dataset", numbers=numbers)
 
 
 def _ratio(now: float, other: float) -> float:
-    """Divide; what is infinite for both is as good as it was."""
+    """Divide; two that are both infinite are equally good."""
     if math.isinf(now):
         return 1.0 if math.isinf(other) else math.inf
     return now / other

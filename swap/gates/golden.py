@@ -1,20 +1,32 @@
-"""Golden prompts and the quality gate: what the operator knows about good answers."""
+"""The gate of golden prompts: what the operator knows about good answers."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from hotswapd.swap.arena.image import Image
+from hotswapd.swap.codes import GateCode
 
-from .reading import look_at, perplexity, write
+from .gate import Attempt, Gate
+from .reading import perplexity, read_text, write
 from .spec import Golden, Outcome, Progress, Verdict
 from .turns import GateTurns
 
 Decode = Callable[[Sequence[int]], str]
 _SHOWN = 120
+"""Characters of an answer that a sentence quotes."""
+
+
+class GoldenGate(Gate):
+    """Asks the operator's prompts, one verdict each."""
+
+    def verdicts(self, attempt: Attempt) -> Iterator[Verdict]:
+        """Ask each prompt until one fails."""
+        for golden in self._ground.spec.golden:
+            yield golden_verdict(attempt.turns, attempt.image, golden, self._ground.decode, self._ground.ends)
 
 
 def golden_verdict(turns: GateTurns, image: Image, golden: Golden, decode: Decode, ends: Sequence[int]) -> Verdict:
-    """Ask one golden prompt, and hold the answer against what must be true of it."""
+    """Ask one golden prompt, and check the answer against its conditions."""
     writes = golden.expect is not None or bool(golden.contains)
     turns.at(Progress(golden.key, 0, len(golden.answer) + (golden.max_tokens if writes else 0)))
     numbers: dict[str, float] = {}
@@ -26,7 +38,7 @@ def golden_verdict(turns: GateTurns, image: Image, golden: Golden, decode: Decod
         numbers |= {"tokens": float(len(tokens))}
         complaint = _wrong_text(golden, decode(tokens))
     outcome = Outcome.FAILED if complaint else Outcome.PASSED
-    return Verdict(golden.key, outcome, "golden_prompt" if complaint else "", complaint, numbers)
+    return Verdict(golden.key, outcome, GateCode.GOLDEN_PROMPT if complaint else "", complaint, numbers)
 
 
 def _wrong_text(golden: Golden, text: str) -> str:
@@ -39,7 +51,7 @@ def _wrong_text(golden: Golden, text: str) -> str:
 
 
 def _given_answer(turns: GateTurns, image: Image, golden: Golden) -> tuple[dict[str, float], str]:
-    seen = look_at(turns, image, (*golden.prompt, *golden.answer))
+    seen = read_text(turns, image, (*golden.prompt, *golden.answer))
     losses = seen.losses[len(golden.prompt) - 1 :]
     numbers = {
         "perplexity": perplexity(math.fsum(losses), len(losses)),

@@ -17,7 +17,7 @@ from .turns import GateTurns, forward
 
 @dataclass(slots=True)
 class Seen:
-    """What came out at each position of a text.
+    """What the model gave at each position of a text.
 
     `losses` are those of the tokens that follow, in nats; `picks` the tokens that the model would have written;
     `finite` counts finite logits out of `logits`; `last` are the logits after the whole text.
@@ -42,7 +42,7 @@ class Seen:
 
 
 def losses(logits: torch.Tensor, following: torch.Tensor) -> list[float]:
-    """Compute the loss (nats) of each following token; positions that have none count for nothing."""
+    """Compute the loss (nats) of each following token; a position without one is left out."""
     if not len(following):
         return []
     found: list[float] = torch.nn.functional.cross_entropy(
@@ -51,7 +51,7 @@ def losses(logits: torch.Tensor, following: torch.Tensor) -> list[float]:
     return found
 
 
-def look_at(turns: GateTurns, image: Image, tokens: Sequence[int]) -> Seen:
+def read_text(turns: GateTurns, image: Image, tokens: Sequence[int]) -> Seen:
     """Read a text with a candidate, piece by piece."""
     seen, cache = Seen(), turns.cache()
     for start, end in turns.pieces(len(tokens)):
@@ -61,17 +61,17 @@ def look_at(turns: GateTurns, image: Image, tokens: Sequence[int]) -> Seen:
 
 
 def _read(model: Any, tokens: Sequence[int], count: int, cache: DynamicCache, seen: Seen) -> None:
-    """Read `count` tokens; one more may follow them."""
+    """Read `count` tokens; `tokens` may have one more, which follows them."""
     ids = torch.tensor([list(tokens[:count])], device=model.device)
     seen.add(forward(model, ids, cache)[0], torch.tensor(tokens[1:]))
 
 
 def score(turns: GateTurns, image: Image, examples: Sequence[Example]) -> tuple[float, int]:
-    """Sum the losses (nats) of what the examples do not give, and count those tokens."""
+    """Sum the losses (nats) of the tokens that the examples do not give, and count those tokens."""
     total, count = 0.0, 0
     for batch in _batches(examples, turns.tokens):
         if len(batch) == 1:
-            found = look_at(turns, image, batch[0].tokens).losses[batch[0].given - 1 :]
+            found = read_text(turns, image, batch[0].tokens).losses[batch[0].given - 1 :]
         else:
             found = turns.run(image, partial(_score_batch, batch=batch))
             turns.advance(sum(len(one.tokens) for one in batch))
@@ -80,7 +80,7 @@ def score(turns: GateTurns, image: Image, examples: Sequence[Example]) -> tuple[
 
 
 def _batches(examples: Sequence[Example], most: int) -> Iterator[list[Example]]:
-    """Put short examples together, those of like length, so that padding and all they fit into one turn."""
+    """Group short examples of similar length, so that each group fits into one turn with its padding."""
     batch: list[Example] = []
     for example in sorted(examples, key=lambda one: len(one.tokens)):
         if batch and (len(batch) + 1) * len(example.tokens) > most:
@@ -103,14 +103,14 @@ def _score_batch(model: Any, batch: Sequence[Example]) -> list[float]:
 
 
 def perplexity(total: float, count: int) -> float:
-    """Turn a sum of losses into a perplexity; one that is beyond a float, or not a number, is infinite."""
+    """Turn a sum of losses into a perplexity; one that is beyond a float, or is not a number, is infinite."""
     if not count or not math.isfinite(total) or total / count > 700:
         return math.inf
     return math.exp(total / count)
 
 
 def write(turns: GateTurns, image: Image, prompt: Sequence[int], most: int, ends: Sequence[int]) -> Iterator[int]:
-    """Answer a prompt greedily, one token a turn, until the text ends or `most` tokens are there."""
+    """Answer a prompt greedily, one token a turn, until the text ends or has `most` tokens."""
     cache = turns.cache()
     token = -1
     for start, end in turns.pieces(len(prompt)):

@@ -1,9 +1,11 @@
-"""What a candidate must show before it goes live, and what it showed: plain values, no torch."""
+"""What a candidate must show before it goes live, and what it has shown: plain values, no torch."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from hotswapd.swap.resident.texts import LARGEST_GROWTH, LARGEST_LOGIT
 
 
 class Outcome(StrEnum):
@@ -16,7 +18,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one gate found: its numbers, and when it did not pass a stable code and a sentence on what to do."""
+    """What one gate found: its numbers, and unless it passed a stable code and a sentence on what to do."""
 
     gate: str
     outcome: Outcome = Outcome.PASSED
@@ -27,13 +29,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The configuration's [verify] table: see there for each. 0 turns a limit off."""
+    """The limits of the configuration's [verify] table, which explains each. 0 turns a limit off."""
 
     timeout: float = 600.0
     turn_tokens: int = 128
     max_share: float = 0.1
-    max_logit: float = 1e4
-    max_logit_growth: float = 100.0
+    max_logit: float = LARGEST_LOGIT
+    max_logit_growth: float = LARGEST_GROWTH
     max_same_token: float = 0.7
     max_loss: float = 0.5
     no_change: str = "warn"
@@ -44,7 +46,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A prompt of the operator's, and what must hold of its answer. `key` is where it was configured."""
+    """A prompt of the operator's, and the conditions on its answer. `key` is where it was configured."""
 
     key: str
     prompt: tuple[int, ...]
@@ -58,7 +60,7 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text to be scored: only the tokens after the first `given` count."""
+    """A text to score: only the tokens after the first `given` count."""
 
     tokens: tuple[int, ...]
     given: int = 1
@@ -90,5 +92,5 @@ class Progress:
     total: int = 0
 
 
-Hear = Callable[[Verdict], None]
-Tell = Callable[[Progress], None]
+OnVerdict = Callable[[Verdict], None]
+OnProgress = Callable[[Progress], None]

@@ -1,4 +1,4 @@
-"""TODO swap/lanes/sizes.py."""
+"""Sizes of the engine: how many lanes, how long a text, how large a cache."""
 
 import os
 from dataclasses import dataclass

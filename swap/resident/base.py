@@ -1,4 +1,4 @@
-"""Loading the base model: where it runs, in which dtype, with which attention."""
+"""Loads the base model: where it runs, in which dtype, with which attention."""
 
 import os
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Pretra
 from hotswapd.swap.errors import BaseUnusable, DeviceMissing
 
 _ONE_USE = ("eager", "paged|eager")
-"""Attentions that a lane can only use in a form in which the model runs in nothing but lanes."""
+"""Attentions whose form for lanes runs in lanes only, so that nothing could verify with them."""
 
 Report = Callable[[str], None]
-"""Hears one sentence for each thing that start-up spends its time on."""
+"""Called with one sentence for each step of the start-up that takes time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into a device that is there."""
+    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into a device of this machine. Raises DeviceMissing."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(wanted)
@@ -90,7 +90,7 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_dtype(wanted: str, config: PretrainedConfig, device: torch.device) -> torch.dtype:
-    """Turn ``auto`` into the checkpoint's own dtype, but float32 on a CPU, where half precision is slower."""
+    """Turn ``auto`` into the checkpoint's own dtype, or float32 on a CPU, where half precision is slower."""
     if wanted != "auto":
         return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[wanted]
     own = getattr(config, "dtype", None)
@@ -105,7 +105,7 @@ def _tokenizer(spec: ResidentSpec) -> Any:
 
 
 def _where(base: str, revision: str) -> dict[str, Any]:
-    """Name the revision, which a local directory does not have."""
+    """Return the revision as an argument, which a local directory does not have."""
     return {} if os.path.isdir(Path(base)) else {"revision": revision}  # noqa: PTH112 - Path.is_dir raises on odd names
 
 

@@ -1,4 +1,4 @@
-"""Counting compilations, in every thread, and not letting torch give up on them in silence."""
+"""Counts compilations, in every thread, and keeps torch from giving up on them without a word."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,7 @@ __all__ = ["CompileCounter", "FailOnRecompileLimitHit", "fail_at_limit"]
 
 
 class CompileCounter:
-    """Counts what torch.compile compiles, from the moment it is made.
+    """Counts what torch.compile compiles, until it is closed.
 
     torch's own `error_on_recompile` is thread-local: set in one thread it does nothing in the lanes' threads. The
     callback fires in all of them.
@@ -41,9 +41,9 @@ class CompileCounter:
 
 
 def fail_at_limit(fail: bool) -> None:
-    """Say whether a hit of torch's recompile limit in this thread raises FailOnRecompileLimitHit.
+    """Make a hit of torch's recompile limit in this thread raise FailOnRecompileLimitHit, or not.
 
-    Else torch runs what it did not compile as it is, with no more than a warning. The setting is thread-local, so the
-    lanes' threads make it themselves.
+    Otherwise torch runs what it did not compile uncompiled, with no more than a warning. The setting is thread-local,
+    so the lanes' threads make it themselves.
     """
     config.fail_on_recompile_limit_hit = fail

@@ -1,12 +1,12 @@
-"""The resident: one base model with its slots, its arena, and the only way to write it."""
+"""The resident: one base model with its slots, and the adapter that it answers with."""
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from hotswapd.swap.adapter.admission import Plan, admit
@@ -20,9 +20,8 @@ from hotswapd.swap.arena.filling import fill_host_image
 from hotswapd.swap.arena.image import Image
 from hotswapd.swap.arena.pace import Pace
 from hotswapd.swap.arena.pool import ImagePool
-from hotswapd.swap.arena.turns import Alternation, FairLock
-from hotswapd.swap.errors import ResidentLost
-from hotswapd.swap.failures import Contained, is_sticky
+from hotswapd.swap.arena.writing import ArenaWriter
+from hotswapd.swap.failures import Contained
 
 from .base import Base, Report, ResidentSpec, base_config, load_base
 from .compilation import CompileCounter
@@ -33,8 +32,6 @@ DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat1
 Seat = Callable[[Image], None]
 """Binds an image to the place that new requests go to, and raises when there is none: `Lanes.go_live`."""
 
-_SMALL = 1 << 20
-"""Bytes of an arena on a CPU that this thread copies alone: torch would wake its others, which takes longer."""
 _HELPERS = 3
 """Threads that help with staging at most."""
 _WORTH_HELPERS = 256 << 10
@@ -48,8 +45,8 @@ def _nowhere(image: Image) -> None:
 class Resident:
     """A base model that answers with the adapter whose image is in its arena.
 
-    `admit`, `stage`, `verify`, `commit` and `drop` are for one thread, the worker; `turn`, `hold` and `release` are
-    legal from any. All writes to the arena go through a turn.
+    `admit`, `stage`, `verify`, `commit` and `drop` are for one thread, the worker; `turn`, `visit`, `pulse`, `hold` and
+    `release` are legal from any. All writes to the arena go through its writer, each in a turn.
     """
 
     def __init__(
@@ -60,6 +57,7 @@ class Resident:
         images: int,
         on_compile: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_compile` is called when a compilation begins, see `CompileCounter`."""
         self.model: Any = base.model
         self.tokenizer = base.tokenizer
         self.device, self.dtype = base.device, base.dtype
@@ -69,14 +67,9 @@ class Resident:
         self.pool = ImagePool(self.arena.layout.size, images, base.device)
         self.base_image = Image(torch.zeros_like(self.arena.buffer), digest="0" * 64, generation=0, holders=1, ranks={})
         self.live = self.base_image
+        self.writer = ArenaWriter(self.arena, self.base_image)
         self.compilations = CompileCounter(on_compile)
         self._warm_at = 0
-        self._turns = FairLock()
-        self.alternation = Alternation()
-        self.copies = 0
-        """Copies into the arena so far: commits, and turns that found another image there."""
-        self.copy_seconds = 0.0
-        self._in_arena = self.base_image
         self._pinned = _pinned(self.arena.layout.size) if base.device.type == "cuda" else None
         self._pinned_extents = Extents(zero=True)
         self._helpers = min(_HELPERS, torch.get_num_threads() - 1)
@@ -120,15 +113,19 @@ class Resident:
         """Count compilations from now on as recompilations."""
         self._warm_at = self.compilations.count
 
+    def accept_bases(self, names: tuple[str, ...]) -> None:
+        """Admit adapters that name one of these as their base, from now on; ``*`` is any."""
+        self.contract = replace(self.contract, base_models=names)
+
     def admit(self, directory: Path) -> Plan:
-        """Check an artifact's description against the contract. Raises Rejected or OSError; touches nothing."""
+        """Check what an artifact declares against the contract. Raises Rejected or OSError; touches nothing."""
         return admit(read_manifest(directory), self.contract, self.oracle)
 
     def stage(self, plan: Plan, digest: str = "", pace: Pace | None = None) -> Image:
         """Lay the adapter out on the device, in a free image that the caller holds. Raises Rejected, NoImage, OSError.
 
-        On a CPU it is laid out where it stays; else it goes through pinned memory, and this returns after the copy has
-        arrived: nothing else would order it before the first turn's read. `pace` is told of each slot, see `Pace`.
+        On a CPU it is laid out where it stays; otherwise it goes through pinned memory, and this returns after the copy
+        has arrived: nothing else would order it before the first turn's read. `pace` is told of each slot, see `Pace`.
         """
         image = self.pool.take(digest)
         try:
@@ -137,7 +134,7 @@ class Resident:
                     self._fill(image.buffer, plan, pace, image.extents)
                 else:
                     self._fill(self._pinned, plan, pace, self._pinned_extents)
-                    self._upload(image, self._pinned)
+                    self.writer.upload(image, self._pinned)
         except BaseException:
             self.pool.release(image)
             raise
@@ -175,17 +172,14 @@ class Resident:
         ResidentLost when a copy fails and cannot be taken back.
         """
         before = self.live
-        with Contained(), self._turns:
-            began = time.perf_counter()
-            self._put(image)
-            pause = time.perf_counter() - began
+        with Contained():
+            pause = self.writer.put(image)
         numbered, image.generation = image.generation, generation
         try:
             yield pause
         except BaseException:
             image.generation = numbered
-            with self._turns:
-                self._restore(before)
+            self.writer.put_back(before)
             raise
         self.hold(image)
         self.live = image
@@ -205,95 +199,29 @@ class Resident:
         """Give up the hold that `stage` gave."""
         self.release(image)
 
-    @contextmanager
-    def turn(self, image: Image) -> Iterator[None]:
+    def turn(self, image: Image) -> AbstractContextManager[None]:
         """Hold the right to run the model, with this image in the arena; first asked, first served."""
-        with self._turns:
-            began, since, handing = time.perf_counter(), self._turns.passed_at, self._turns.handing
-            alternates = self._in_arena is not image
-            self._put(image)
-            copying = time.perf_counter() - began
-            yield
-            if alternates:
-                self.alternation.count(began if since is None else since, copying, handing)
+        return self.writer.turn(image)
+
+    def visit(self, image: Image) -> AbstractContextManager[None]:
+        """Take a turn that leaves the arena as it found it."""
+        return self.writer.visit(image)
 
     def pulse(self) -> None:
         """Wait for a turn and pass it on: this returns as long as no step hangs in the device."""
-        with self._turns:
-            pass
+        self.writer.pulse()
 
     def hold(self, image: Image) -> None:
-        """Say that the image is needed, so that its buffer is not used again."""
+        """Count one more who needs the image, so that its buffer is not used again."""
         self.pool.hold(image)
 
     def release(self, image: Image) -> None:
-        """Say that it is not needed any more."""
+        """Count one less who needs it."""
         self.pool.release(image)
 
     def close(self) -> None:
         """Stop counting compilations; the model's memory goes with the object."""
         self.compilations.close()
-
-    @contextmanager
-    def visit(self, image: Image) -> Iterator[None]:
-        """Take a turn that leaves the arena as it found it."""
-        with self._turns:
-            before = self._in_arena
-            self._put(image)
-            try:
-                yield
-            finally:
-                self._restore(before)
-
-    def _put(self, image: Image) -> None:
-        """Make the arena this image: one copy. On failure what was there is put back, or the resident is lost."""
-        if self._in_arena is image:
-            return
-        try:
-            self._copy(image)
-        except BaseException as error:
-            self._put_back(error)
-            raise
-        self._in_arena = image
-
-    def _put_back(self, error: BaseException) -> None:
-        """Undo half a copy, unless the device has failed for good: what it says it did cannot be trusted then."""
-        if is_sticky(error):
-            raise ResidentLost("the device does not answer any more; restart the process") from error
-        try:
-            self._copy(self._in_arena)
-        except BaseException as second:
-            raise ResidentLost(
-                "a copy into the arena failed, and so did the copy back; restart the process"
-            ) from second
-
-    def _restore(self, before: Image) -> None:
-        """Put back what a candidate replaced. There is nothing to fall back on when that fails."""
-        try:
-            self._put(before)
-        except ResidentLost:
-            raise
-        except BaseException as error:
-            raise ResidentLost("what was live could not be put back; restart the process") from error
-
-    def _copy(self, image: Image) -> None:
-        began = time.perf_counter()
-        if self.device.type == "cpu" and self.arena.layout.size <= _SMALL:
-            np.copyto(self.arena.buffer.numpy(), image.buffer.numpy())
-        else:
-            self.arena.buffer.copy_(image.buffer, non_blocking=True)
-        self._wait_for_device()
-        self.copies += 1
-        self.copy_seconds += time.perf_counter() - began
-
-    def _upload(self, image: Image, host: torch.Tensor) -> None:
-        image.buffer.copy_(host, non_blocking=True)
-        self._wait_for_device()
-
-    def _wait_for_device(self) -> None:
-        """Order the copy before the lanes' next step: they compute on streams of their own."""
-        if self.device.type == "cuda":
-            torch.cuda.current_stream(self.device).synchronize()
 
 
 def _pinned(size: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The probe: a few fixed prompts, run on the candidate's weights before any request may meet them."""
+"""The short probe: a few fixed prompts, run on the candidate's weights before a request can meet them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,30 +6,28 @@ from typing import Any
 
 import torch
 
+from hotswapd.swap.codes import GateCode
 from hotswapd.swap.errors import BaseUnusable, RolledBack
 
-_TEXTS = ("The capital of France is", "def add(a, b):\n    return", "1 2 3 4 5 6 7")
-_LENGTH = 12
-LARGEST_LOGIT = 1e4
-LARGEST_GROWTH = 100.0
-"""How many times larger than the base's own largest logit a candidate's may be."""
+from .texts import LARGEST_GROWTH, LARGEST_LOGIT, SHORT, spread
+
 LEAST_GROWTH = 2.0
-"""How many times larger it may be whatever LARGEST_LOGIT says: some bases are near or above that themselves."""
+"""How many times larger it may be whatever LARGEST_LOGIT says: some bases are close to that or above it themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeNumbers:
-    """What one run gave: the share of finite logits, and the largest magnitude among the finite ones."""
+    """The result of one run: the share of finite logits, and the largest magnitude among the finite ones."""
 
     finite: float
     largest: float
 
 
 def probe_prompts(tokenizer: Any, vocabulary: int) -> list[list[int]]:
-    """Make the prompts' token ids: the tokenizer's where there is one, and some spread over the vocabulary."""
-    prompts = [[(7919 * i + 13 * j) % vocabulary for i in range(1, _LENGTH + 1)] for j in range(1, 3)]
+    """Make the prompts' token ids: some spread over the vocabulary, and the short texts where there is a tokenizer."""
+    prompts = [list(prompt) for prompt in spread(vocabulary)]
     if tokenizer is not None:
-        prompts += [tokenizer.encode(text) for text in _TEXTS]
+        prompts += [tokenizer.encode(text) for text in SHORT]
     known = [[token for token in prompt if token < vocabulary] for prompt in prompts]
     return [prompt for prompt in known if prompt]
 
@@ -41,7 +39,7 @@ def run_probe(model: Any, prompt: Sequence[int]) -> ProbeNumbers:
         logits = model(input_ids=ids, use_cache=False).logits.float()
         finite = torch.isfinite(logits)
         largest = torch.where(finite, logits, torch.zeros_like(logits)).abs().amax()
-        # Counted, since a mean of ones need not be one: CUDA multiplies with 1/n, which is 0.99999994 for 12 x 128,256.
+        # Counted, since a mean of ones may not be one: CUDA multiplies by 1/n, which gives 0.99999994 for 12 x 128,256.
         return ProbeNumbers(int(finite.sum()) / finite.numel(), float(largest))
 
 
@@ -60,13 +58,13 @@ def judge(numbers: Sequence[ProbeNumbers], base: Sequence[ProbeNumbers]) -> dict
     largest, usual = max(one.largest for one in numbers), max(one.largest for one in base)
     if finite < 1.0:
         raise RolledBack(
-            "probe_not_finite",
+            GateCode.PROBE_NOT_FINITE,
             f"{1 - finite:.1%} of the logits of a probe prompt are NaN or infinite; look at the training run",
         )
     limit = max(min(LARGEST_LOGIT, LARGEST_GROWTH * usual), LEAST_GROWTH * usual)
     if largest > limit:
         raise RolledBack(
-            "probe_out_of_range",
+            GateCode.PROBE_OUT_OF_RANGE,
             f"a probe prompt's largest logit is {largest:.3g}, the base's is {usual:.3g} and {limit:.3g} is the limit; "
             "look at lora_alpha and the training run",
         )

@@ -1,4 +1,14 @@
-"""What a candidate reads before it goes live: short texts of several kinds, and a long one that says nothing twice."""
+"""What every probe of a candidate reads, and the limits of what may come out. No torch.
+
+The short probe (`sanity`, after a restart and before a rollback) and the probe gate (`gates.probe`) share these.
+"""
+
+LARGEST_LOGIT = 1e4
+"""What a logit may be at most; `[verify] max_logit` can change it for the gate."""
+LARGEST_GROWTH = 100.0
+"""How many times larger than the base's own largest logit a candidate's may be; `[verify] max_logit_growth`."""
+
+_LENGTH = 12
 
 SHORT = ("The capital of France is", "def add(a, b):\n    return", "1 2 3 4 5 6 7")
 
@@ -33,3 +43,8 @@ photograph shows the same size at every height. The eye compares it with trees a
 mind draws a conclusion that the ruler does not confirm. Der Mond ist aufgegangen, die goldnen Sternlein \
 prangen. La lune blanche luit dans les bois.
 """
+
+
+def spread(vocabulary: int) -> list[tuple[int, ...]]:
+    """Make two prompts of token ids that are spread over the vocabulary, for a base that reads no text."""
+    return [tuple((7919 * i + 13 * j) % vocabulary for i in range(1, _LENGTH + 1)) for j in (1, 2)]

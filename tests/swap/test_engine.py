@@ -1,14 +1,16 @@
 """The engine: warm before it answers, compiled once, and closed to every request that would kill a lane."""
 
+from collections.abc import Iterator
+
 import pytest
-from kits.lanes import LONG, SHORT_ASK, bench
+from kits.lanes import LONG, SHORT_ASK, Bench, bench
 
 from hotswapd.swap.lanes.asks import Ask, BadAsk
 from hotswapd.swap.lanes.sampling import Sampling
 
 
 @pytest.fixture(scope="module")
-def one():
+def one() -> Iterator[Bench]:
     with bench() as made:
         yield made
 
@@ -24,7 +26,7 @@ def one():
         (Ask((1,) * 5000, 1), "context_length_exceeded"),
     ],
 )
-def test_what_would_kill_a_lane_is_refused_before_it(one, ask: Ask, code: str):
+def test_what_would_kill_a_lane_is_refused_before_it(one: Bench, ask: Ask, code: str) -> None:
     """Each is a BadAsk with its own code, and the lanes live on."""
     with pytest.raises(BadAsk) as caught:
         one.engine.complete(ask)
@@ -32,21 +34,21 @@ def test_what_would_kill_a_lane_is_refused_before_it(one, ask: Ask, code: str):
     assert one.complete((1, 2, 3)).finish_reason == "length"
 
 
-def test_the_longest_request_that_is_let_in_is_answered(one):
+def test_the_longest_request_that_is_let_in_is_answered(one: Bench) -> None:
     """Prompt and answer may fill the context to the last token."""
     answer = one.complete((7,) * 440, tokens=8)
     assert len(answer.token_ids) == 8
 
 
-def test_an_answer_names_its_generation(one):
+def test_an_answer_names_its_generation(one: Bench) -> None:
     """Number and digest are those of the generation that wrote it."""
     image = one.swap(1)
     answer = one.complete(SHORT_ASK)
     assert (answer.generation, answer.digest) == (image.generation, image.digest)
-    assert answer.token_ids == one.truth(image.generation, SHORT_ASK, 8)
+    assert answer.token_ids == one.truth(image.number, SHORT_ASK, 8)
 
 
-def test_a_stop_sequence_ends_an_answer_and_frees_its_place(one):
+def test_a_stop_sequence_ends_an_answer_and_frees_its_place(one: Bench) -> None:
     """The answer ends before the sequence with the reason `stop`, and its request is cancelled."""
     whole = one.engine.complete(Ask(SHORT_ASK, 30), timeout=LONG)
     cut = whole.text[6:8]
@@ -57,7 +59,7 @@ def test_a_stop_sequence_ends_an_answer_and_frees_its_place(one):
     assert one.lanes.referenced_blocks() == 0
 
 
-def test_seeds_are_honoured(one):
+def test_seeds_are_honoured(one: Bench) -> None:
     """The same seed gives the same text, another one another."""
 
     def ask(seed: int) -> str:

@@ -49,7 +49,7 @@ def test_a_device_that_fails_for_good_is_told_by_its_words(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", PASSING)
-def test_other_failures_are_none_of_the_devices(text: str) -> None:
+def test_other_failures_are_not_the_devices(text: str) -> None:
     """A shortage of memory passes, and an error of the model is the model's."""
     assert not is_sticky(RuntimeError(text))
     assert not is_sticky(torch.cuda.OutOfMemoryError("CUDA error: out of memory"))
@@ -97,7 +97,7 @@ def test_what_a_function_encloses_is_let_go_too() -> None:
 
         inner()
 
-    with pytest.raises(ValueError) as caught, Contained():  # noqa: PT011 - the shape is no text
+    with pytest.raises(ValueError) as caught, Contained():  # noqa: PT011 - the shape is not a text
         outer()
     assert caught.value is not None
     assert seen[0]() is None
@@ -111,7 +111,7 @@ def test_a_verdict_carries_no_lines() -> None:
 
 
 def test_an_error_in_a_circle_of_causes_is_let_go() -> None:
-    """An error may be its own context by a detour; that is no reason to hang."""
+    """An error may indirectly be its own context; this must not hang."""
     one, other = ValueError("one"), ValueError("other")
     one.__context__, other.__context__ = other, one
     let_go(one)

@@ -132,7 +132,7 @@ def window(scene: Scene, server: Server, period: float, change: Change) -> dict[
             swaps.append(time.monotonic() - began)
             due = max(due + period, time.monotonic())
 
-    copies, copying = before.copies, before.copy_seconds
+    copies, copying = before.writer.copies, before.writer.copy_seconds
     began, end = load.run(preset.window, meanwhile)
     after = server.engine.resident
     same = after is before
@@ -141,8 +141,8 @@ def window(scene: Scene, server: Server, period: float, change: Change) -> dict[
         "first": first_tokens(load.answers, end),
         "gap": longest_gap(load.answers),
         "shared": shared_time(load.answers, began, end),
-        "copies": after.copies - copies if same else after.copies,
-        "copying": (after.copy_seconds - copying if same else after.copy_seconds) / (end - began),
+        "copies": after.writer.copies - copies if same else after.writer.copies,
+        "copying": (after.writer.copy_seconds - copying if same else after.writer.copy_seconds) / (end - began),
         "swaps": swaps,
         "held": server.held - held,
         "errors": sum(bool(answer.error) for answer in load.answers),

@@ -53,8 +53,8 @@ def test_a_bad_generation_gives_way_in_one_turn_to_the_last_good_one_bit_for_bit
     daemon.misbehave()
     copies: list[int] = []
     monkeypatch.setattr(resident, "verify", lambda image: pytest.fail("it was verified before it went live"))
-    put = resident._put
-    monkeypatch.setattr(resident, "_put", lambda image: (copies.append(image.generation), put(image))[1])
+    put = resident.writer._put
+    monkeypatch.setattr(resident.writer, "_put", lambda image: (copies.append(image.generation), put(image))[1])
     daemon.guard.poll()
     assert daemon.live.number == 1
     assert listener.wait().finish == "length"

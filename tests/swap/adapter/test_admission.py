@@ -175,8 +175,8 @@ def test_the_operator_may_name_more_bases_or_any(llama: Served, spoil: Callable[
     adapter = spoil(edit_config(base_model_name_or_path="me/Base"))
     for names in (("me/Base",), ("x", "me/Base"), ("*",)):
         assert llama.admit(adapter, base_models=names).placements
-    for names in ((), ("me/base",), ("me",), ("me/Base-2",), ("me/*",)):
-        assert llama.codes(adapter, base_models=names) == ["other_base"]
+    for others in ((), ("me/base",), ("me",), ("me/Base-2",), ("me/*",)):
+        assert llama.codes(adapter, base_models=others) == ["other_base"]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_silent_file_has_the_defaults_of_peft() -> None:
 
 @pytest.mark.parametrize("field", sorted(DEFAULTS))
 def test_every_default_of_peft_passes(field: str) -> None:
-    """A field that PEFT writes with its default says nothing, so it is no reason to refuse."""
+    """A field that PEFT writes with its default says nothing, so it is not a reason to refuse."""
     value = DEFAULTS[field]
     if field not in PLAIN:
         assert _examine(**{field: value})[1] == []
@@ -217,7 +217,7 @@ def test_refuses(changes: dict[str, Any], code: str) -> None:
 
 
 def test_names_all_that_is_wrong_at_once() -> None:
-    """The fields are read independently of each other, so that nobody has to try ten times."""
+    """The fields are read independently of each other, so that one attempt finds everything."""
     changes: dict[str, Any] = {"peft_type": "IA3", "bias": "all", "use_dora": True, "r": 0, "lora_alpha": 0, "x": 1}
     codes = [misfit.code for misfit in _examine(**changes, rank_pattern={"a|b": 2})[1]]
     assert sorted(codes) == sorted(

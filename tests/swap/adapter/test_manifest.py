@@ -60,7 +60,7 @@ def test_says_where_each_tensor_lies(adapter: Path) -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_refuses_a_configuration_that_is_no_strict_json(adapter: Path, content: bytes, code: str) -> None:
+def test_refuses_a_configuration_that_is_not_strict_json(adapter: Path, content: bytes, code: str) -> None:
     """Each has its code and is settled with little work."""
     (adapter / CONFIG_NAME).write_bytes(content)
     with unfrozen():

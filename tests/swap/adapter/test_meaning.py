@@ -58,7 +58,8 @@ class Homes:
         if (kind, dtype) not in self.open:
             context = opened(self.base(kind), dtype=dtype)
             self.open[kind, dtype] = (context.__enter__(), context)
-        return self.open[kind, dtype][0]
+        made: Resident = self.open[kind, dtype][0]
+        return made
 
     def adapter(self, kind: str, name: str) -> Path:
         directory = self.root / kind / name.replace(" ", "-")

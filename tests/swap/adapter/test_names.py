@@ -1,4 +1,4 @@
-"""Admission of names: every tensor is a slot's or is told what it is, and the file is held to its configuration."""
+"""Admission of names: every tensor is a slot's or is explained, and the file must agree with its configuration."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -58,16 +58,14 @@ def test_a_name_that_peft_would_not_write_is_refused(
         ("model.layers.self_attn.k_proj.lora_A.weight", "layers.0.self_attn.k_proj"),
     ],
 )
-def test_the_slot_that_is_suggested_has_the_names_own_numbers_where_there_is_such_a_one(
-    llama: Served, name: str, meant: str
-) -> None:
+def test_the_suggested_slot_has_the_names_own_numbers(llama: Served, name: str, meant: str) -> None:
     (misfit,) = pair_up({name: TensorSpec(name, "F32", (4, 8), 0, 128)}, llama.oracle.slots, llama.oracle)[1]
     side = "B" if "lora_B" in name else "A"
     assert f"the nearest slot is base_model.model.model.{meant}.lora_{side}.weight;" in misfit.remedy
 
 
 def test_only_the_first_names_get_a_suggestion(llama: Served, spoil: Callable[..., Path]) -> None:
-    """Twenty are told what was meant, and the rest is named without."""
+    """Twenty get a suggestion, and the others are named without one."""
     adapter = spoil(
         edit_tensors(
             lambda tensors: {f"{PREFIX}model.layers.{n}.q_proj.lora_A.weight": torch.ones(1) for n in range(100)}
@@ -103,7 +101,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize(("name", "code"), FOREIGN.items())
-def test_a_tensor_that_belongs_elsewhere_is_named_for_what_it_is(
+def test_a_foreign_tensor_is_named_for_what_it_is(
     llama: Served, spoil: Callable[..., Path], name: str, code: str
 ) -> None:
     """One foreign tensor in a good file is one misfit, at its place, of its kind."""
@@ -132,26 +130,22 @@ def test_two_spellings_of_one_tensor_are_refused(llama: Served, spoil: Callable[
     ],
     ids=str,
 )
-def test_tensors_that_the_configuration_does_not_target_are_refused(
-    llama: Served, spoil: Callable[..., Path], changes: dict[str, Any]
-) -> None:
-    """PEFT drops such tensors without a word, so what they would mean is nobody's meaning."""
+def test_untargeted_tensors_are_refused(llama: Served, spoil: Callable[..., Path], changes: dict[str, Any]) -> None:
+    """PEFT drops such tensors without a word, so they have no meaning that could be served."""
     adapter = spoil(edit_config(**changes))
     assert 0 < sum(isinstance(module, LoraLayer) for module in oracle_model(llama.base, adapter).modules()) < 4
     assert llama.codes(adapter) == ["untargeted_tensors"]
 
 
-def test_an_exclusion_that_is_a_pattern_hides_no_tensor_that_is_not_targeted(
-    llama: Served, spoil: Callable[..., Path]
-) -> None:
-    """What it excludes is not known, so less may be there than is targeted, but not more."""
+def test_an_excluding_pattern_hides_no_untargeted_tensor(llama: Served, spoil: Callable[..., Path]) -> None:
+    """What it excludes is unknown, so the file may have less than is targeted, but not more."""
     less = edit_tensors(lambda tensors: {name: tensor for name, tensor in tensors.items() if "q_proj" in name})
     assert len(llama.admit(spoil(edit_config(exclude_modules=".*v_proj"), less)).placements) == 2
     assert llama.codes(spoil(edit_config(exclude_modules="x", target_modules=["q_proj"]))) == ["untargeted_tensors"]
 
 
 def test_targets_without_tensors_are_refused(llama: Served, spoil: Callable[..., Path]) -> None:
-    """A file that has less than its configuration says was cut, whichever part is missing."""
+    """A file that has less than its configuration names was cut, whichever part is missing."""
     more = ["q_proj", "v_proj", "k_proj"]
     (misfit,) = llama.misfits(spoil(edit_config(target_modules=more)))
     assert (misfit.code, misfit.place) == ("missing_tensors", "target_modules")
@@ -162,7 +156,7 @@ def test_targets_without_tensors_are_refused(llama: Served, spoil: Callable[...,
 def test_a_target_without_a_slot_must_be_in_the_file_too(
     llama: Served, spoil: Callable[..., Path], target: str
 ) -> None:
-    """PEFT would load the rest and leave that layer as it was made, so the file is held to it, slot or not."""
+    """PEFT would load the rest and leave that layer untrained, so the file must have it, slot or not."""
     adapter = spoil(edit_config(target_modules=["q_proj", "v_proj", target]))
     assert llama.codes(adapter) == ["missing_tensors"]
 
@@ -195,7 +189,7 @@ def test_very_many_misfits_are_counted(llama: Served, spoil: Callable[..., Path]
 
 
 def test_targets_that_choose_nothing_are_refused(llama: Served, spoil: Callable[..., Path]) -> None:
-    """Where the configuration chooses no module at all, all tensors are without a meaning."""
+    """When the configuration chooses no module at all, no tensor has a meaning."""
     for changes in ({"target_modules": ["c_attn"]}, {"layers_to_transform": [0, 1], "layers_pattern": "blocks"}):
         assert llama.codes(spoil(edit_config(**changes))) == ["untargeted_tensors"]
 

@@ -9,18 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from kits.costs import calls, unfrozen
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
-from peft.utils.other import get_pattern_key
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from hotswapd.swap.adapter import patterns
-from hotswapd.swap.adapter.config import MAX_PATTERNS, LoraFields, is_literal
+from hotswapd.swap.adapter.config import MAX_PATTERNS, LoraFields
 from hotswapd.swap.adapter.oracle import Meaning, MetaOracle, lora_layers
-from hotswapd.swap.adapter.patterns import in_parts, relevant_names, winning
 
 CONFIG = LlamaConfig(
     vocab_size=32,
@@ -54,44 +49,6 @@ def _peft(**fields: Any) -> dict[str, Any]:
         warnings.simplefilter("ignore")  # it says which patterns match nothing, and here some are meant to
         inject_adapter_in_model(LoraConfig(**fields), model)
     return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
-
-
-# A few pieces, so that random names and patterns meet often, also by way of dots that match other characters.
-_piece = st.sampled_from(["model", "layers", "0", "1", "q_proj", "v_proj", "self_attn", "q.proj", "a-b", "."])
-_pattern = st.builds(
-    lambda start, pieces: start + ".".join(pieces), st.sampled_from(["", "^"]), st.lists(_piece, min_size=1, max_size=4)
-)
-_module = st.lists(
-    st.sampled_from(["model", "layers", "0", "1", "q_proj", "v_proj", "self_attn"]), min_size=1, max_size=5
-)
-
-
-@given(
-    st.lists(_pattern, max_size=8, unique=True), st.lists(_module.map(".".join), min_size=1, max_size=8, unique=True)
-)
-@settings(max_examples=400)
-def test_dropping_the_patterns_that_lose_changes_nothing(keys: list[str], modules: list[str]) -> None:
-    """For each module, PEFT finds the same pattern among those that are kept as among all."""
-    assert all(is_literal(key) for key in keys)
-    kept = winning(dict.fromkeys(keys, 1), modules)
-    for module in modules:
-        assert get_pattern_key(kept, module) == get_pattern_key(keys, module)
-    assert len(kept) <= len(modules)
-
-
-@given(st.lists(_pattern.map(lambda name: name.removeprefix("^")), max_size=6), _module.map(".".join))
-def test_a_name_is_relevant_when_a_module_ends_with_it(names: list[str], module: str) -> None:
-    """The names that are kept are exactly those which PEFT's rule for lists of targets would match."""
-    assert relevant_names(names, [module]) == {n for n in names if module == n or module.endswith(f".{n}")}
-
-
-def test_parts_are_the_whole() -> None:
-    """Few patterns need one part; with many, the parts follow each other without gap."""
-    modules = [str(n) for n in range(1001)]
-    assert list(in_parts(modules, 400)) == [modules]
-    assert [name for part in in_parts(modules, 401) for name in part] == modules
-    assert max(map(len, in_parts(modules, 401))) == patterns.PART
-    assert list(in_parts([], 0)) == []
 
 
 FIELDS: dict[str, dict[str, Any]] = {
@@ -154,18 +111,19 @@ TARGETS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("fields", TARGETS, ids=str)
 def test_expects_what_peft_would_target(oracle: MetaOracle, fields: dict[str, Any]) -> None:
     """Plain names, exclusions and layer numbers choose the modules that PEFT itself would choose."""
-    read = LoraFields(**{name: tuple(value) for name, value in fields.items()})
+    named: dict[str, Any] = {name: tuple(value) for name, value in fields.items()}
+    read = LoraFields(**named)
     assert oracle.expected(read) == frozenset(_peft(**fields))
 
 
 def test_expects_nothing_that_peft_would_not_find(oracle: MetaOracle) -> None:
-    """Names and layers of another model choose nothing, and that is no error here."""
+    """Names and layers of another model choose nothing, and that is not an error here."""
     assert oracle.expected(LoraFields(target_modules=("c_attn",))) == frozenset()
     assert oracle.expected(LoraFields(target_modules=("q_proj",), layers_to_transform=(7,))) == frozenset()
 
 
 def test_a_pattern_says_nothing_about_completeness(oracle: MetaOracle) -> None:
-    """Where only a regular expression says it, there is no expectation; what one excludes is not asked."""
+    """A regular expression for the targets gives no expectation; one for exclusions is not evaluated."""
     assert oracle.expected(LoraFields(target_modules=None)) is None
     named = LoraFields(target_modules=("q_proj",))
     assert oracle.expected(replace(named, exclude_modules=None)) == oracle.expected(named)

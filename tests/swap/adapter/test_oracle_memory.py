@@ -1,9 +1,11 @@
-"""What PEFT was asked once is remembered, and only that."""
+"""PEFT is asked the same question once."""
 
 from pathlib import Path
 
 import pytest
 from kits.models import tiny
+from peft import LoraConfig
+from torch import nn
 from transformers import AutoConfig
 
 from hotswapd.swap.adapter import oracle as module
@@ -12,11 +14,17 @@ from hotswapd.swap.adapter.oracle import MetaOracle
 
 
 def test_the_same_question_is_put_to_peft_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adapters that differ in their values only cost one injection; whoever gets the answer may change it."""
+    """Adapters that differ only in their values cost one injection; a caller may change the answer that it gets."""
     oracle = MetaOracle(AutoConfig.from_pretrained(tiny("llama", tmp_path / "base")))
     names = [slot.module for slot in oracle.slots]
-    asked, inject = [], module.inject
-    monkeypatch.setattr(module, "inject", lambda *given: asked.append(1) or inject(*given))
+    asked: list[LoraConfig] = []
+    inject = module.inject
+
+    def count(model: nn.Module, config: LoraConfig) -> nn.Module:
+        asked.append(config)
+        return inject(model, config)
+
+    monkeypatch.setattr(module, "inject", count)
     first = oracle.meaning(LoraFields(r=4), names)
     oracle.meaning(LoraFields(r=4), names).clear()
     assert oracle.meaning(LoraFields(r=4), names) == first

@@ -49,7 +49,7 @@ def test_writing_the_buffer_is_writing_the_model(resident: Resident) -> None:
     before = resident.arena.buffer.clone()
     try:
         resident.arena.buffer.fill_(0x3F)
-        assert {view.reshape(-1).view(torch.uint8).unique().item() for view in _views(resident)} == {0x3F}
+        assert all(bool((view.reshape(-1).view(torch.uint8) == 0x3F).all()) for view in _views(resident))
     finally:
         resident.arena.buffer.copy_(before)
 
@@ -96,7 +96,7 @@ def test_the_layout_takes_little_more_than_the_weights() -> None:
 
 
 def test_a_base_without_slots_is_refused(tmp_path: Path) -> None:
-    """Nothing could ever be served on it, so there is no resident; it says what was asked for and what is there."""
+    """No resident is made; the sentence has the name that was asked for and those that could carry a slot."""
     base = tiny("llama", tmp_path / "base")
     said = r"model\.target_modules: 'c_attn' names no module of the base; .*: down_proj, .*, v_proj$"
     with pytest.raises(NoSlots, match=said), opened(base, target_modules=("c_attn",)):

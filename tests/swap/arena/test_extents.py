@@ -119,8 +119,8 @@ def test_helped_by_other_threads_it_is_the_same(
     assert torch.equal(host, _alone(plans[number], layout))
 
 
-def test_nobody_writes_any_more_when_one_of_the_threads_has_failed(llama: Served, plans: list[Plan]) -> None:
-    """The error comes out, whoever met it, and no thread is left to write into what is staged next."""
+def test_no_thread_writes_after_one_has_failed(llama: Served, plans: list[Plan]) -> None:
+    """The error is raised whichever thread met it, and no thread is left to write into what is staged next."""
     layout = Layout.of(llama.contract, torch.float32)
     host, extents = torch.zeros(layout.size, dtype=torch.uint8), Extents(zero=True)
     for reads in range(1, 12, 2):

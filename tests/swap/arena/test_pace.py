@@ -1,4 +1,4 @@
-"""Staging leaves the lanes their time while requests are answered, and loses none when nobody asks."""
+"""Staging leaves the lanes their time while requests are answered, and loses no time otherwise."""
 
 import pytest
 from kits.lanes import adapter, home
@@ -17,7 +17,7 @@ def test_it_keeps_to_its_share_while_requests_are_answered() -> None:
     assert sum(pieces) / (sum(pieces) + sum(rests)) == pytest.approx(SHARE)
 
 
-def test_it_rests_for_nobody() -> None:
+def test_it_does_not_rest_without_requests() -> None:
     """Without requests it goes on at once, and owes nothing when some come."""
     rests: list[float] = []
     asked = iter([False, False, True])

@@ -4,6 +4,7 @@ import itertools
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from kits.waiting import until
@@ -25,7 +26,8 @@ def _queued(lock: FairLock, count: int) -> None:
 
 def test_turns_come_in_the_order_of_asking() -> None:
     """Eight threads that ask one after the other get the lock in just that order."""
-    lock, order = FairLock(), []
+    lock = FairLock()
+    order: list[int] = []
 
     def ask(number: int) -> None:
         with lock:
@@ -34,7 +36,7 @@ def test_turns_come_in_the_order_of_asking() -> None:
     with lock:
         threads = []
         for number in range(8):
-            threads.append(_start(lambda number=number: ask(number)))
+            threads.append(_start(partial(ask, number)))
             _queued(lock, number + 2)
     for thread in threads:
         thread.join(LIMIT)
@@ -43,7 +45,8 @@ def test_turns_come_in_the_order_of_asking() -> None:
 
 def test_two_busy_threads_alternate() -> None:
     """One that asks again at once does not overtake one that waits."""
-    lock, order = FairLock(), []
+    lock = FairLock()
+    order: list[str] = []
     both = threading.Barrier(2)
 
     def work(name: str) -> None:
@@ -53,7 +56,7 @@ def test_two_busy_threads_alternate() -> None:
                 order.append(name)
                 until(lambda: len(lock._queue) == 2 or order.count("a") == 50 or order.count("b") == 50, "alone")
 
-    threads = [_start(lambda name=name: work(name)) for name in "ab"]
+    threads = [_start(partial(work, name)) for name in "ab"]
     for thread in threads:
         thread.join(LIMIT)
     assert len(order) == 100
@@ -77,7 +80,7 @@ def test_only_one_holds_it() -> None:
 
 
 def test_an_error_passes_the_turn_on() -> None:
-    """Who leaves by an exception leaves all the same."""
+    """Leaving by an exception is leaving too."""
     lock = FairLock()
     with pytest.raises(ZeroDivisionError), lock:
         raise ZeroDivisionError
@@ -93,9 +96,13 @@ def test_one_who_is_interrupted_while_waiting_leaves_the_queue() -> None:
         with lock:
             release.wait(LIMIT)
 
+    def be_served() -> None:
+        lock.__enter__()  # for good
+        served.set()
+
     def interrupt() -> None:
         _queued(lock, 2)
-        _start(lambda: lock.__enter__() or served.set())
+        _start(be_served)
         _queued(lock, 3)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 

@@ -1,49 +1,53 @@
-"""The size of an update: what the Gram matrices say is what the product itself says."""
+"""The norms gate: the update against the weights it is added to, and against the updates that were live."""
 
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
-from kits.adapters import make_adapter
-from kits.models import tiny
-from safetensors.torch import load_file
+from kits.contracts import Served
+from kits.residents import opened
 
+from hotswapd.swap.arena.image import Image
 from hotswapd.swap.arena.norms import base_norms, update_norms, whole
-from hotswapd.swap.resident.base import ResidentSpec
+from hotswapd.swap.gates.norms import norms_verdict
+from hotswapd.swap.gates.spec import Limits, Outcome, Verdict
 from hotswapd.swap.resident.resident import Resident
 
-PREFIX = "base_model.model."
+
+@pytest.fixture(scope="module")
+def resident(llama: Served) -> Iterator[Resident]:
+    with opened(llama.base) as made:
+        yield made
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2"])
-def test_norms_are_those_of_the_products(kind: str, tmp_path: Path) -> None:
-    """Every slot's norm is that of scaling * B A, and a slot that the adapter does not have gives zero."""
-    base = tiny(kind, tmp_path / "base")
-    targets = {"llama": ["q_proj", "down_proj"], "gpt2": ["c_attn"]}[kind]
-    adapter = make_adapter(base, tmp_path / "adapter", rank=3, alpha=12, targets=targets)
-    resident = Resident.open(ResidentSpec(str(base), max_rank=8))
-    image = resident.stage(resident.admit(adapter))
-    norms = update_norms(image, resident.arena.layout)
-    tensors = load_file(adapter / "adapter_model.safetensors")
-    assert set(norms) == {slot.module for slot in resident.contract.slots}
-    for module, norm in norms.items():
-        a = tensors.get(f"{PREFIX}{module}.lora_A.weight")
-        expected = 0.0 if a is None else 4.0 * float((tensors[f"{PREFIX}{module}.lora_B.weight"] @ a).norm())
-        assert norm == pytest.approx(expected, rel=1e-5)
-    assert sum(norm > 0 for norm in norms.values()) == sum(name.endswith("lora_A.weight") for name in tensors)
-    assert update_norms(resident.base_image, resident.arena.layout) == dict.fromkeys(norms, 0.0)
-    assert update_norms(replace(image, ranks=None), resident.arena.layout) == pytest.approx(norms)  # all of each slot
-    resident.close()
+@pytest.fixture(scope="module")
+def image(resident: Resident, good: Path) -> Iterator[Image]:
+    made = resident.stage(resident.admit(good))
+    yield made
+    resident.drop(made)
 
 
-def test_base_norms_are_those_of_the_weights(tmp_path: Path) -> None:
-    """Every slot's base norm is that of the weight that is under it, slots or not."""
-    base = tiny("llama", tmp_path / "base")
-    resident = Resident.open(ResidentSpec(str(base), max_rank=8))
-    tensors = load_file(base / "model.safetensors")
-    norms = base_norms(resident.model)
-    assert set(norms) == {slot.module for slot in resident.contract.slots}
-    assert all(norm == pytest.approx(float(tensors[f"{module}.weight"].norm())) for module, norm in norms.items())
-    assert whole(norms.values()) == pytest.approx(float(torch.tensor(list(norms.values())).norm()))
-    resident.close()
+def verdict(resident: Resident, image: Image, limits: Limits, before: tuple[float, ...] = ()) -> Verdict:
+    return norms_verdict(image, resident.arena.layout, base_norms(resident.model), before, limits)
+
+
+def test_the_ratio_is_held_to_its_limit(resident: Resident, image: Image) -> None:
+    """The limit itself passes, and 0 is none."""
+    ratio = verdict(resident, image, Limits()).numbers["update_ratio"]
+    assert ratio > 0
+    assert verdict(resident, image, Limits(max_update_ratio=ratio)).outcome == Outcome.PASSED
+    failed = verdict(resident, image, Limits(max_update_ratio=ratio * 0.99))
+    assert (failed.outcome, failed.code) == (Outcome.FAILED, "update_too_large")
+    assert verdict(resident, image, Limits(max_update_ratio=0)).outcome == Outcome.PASSED
+
+
+def test_growth_needs_three_that_were_live(resident: Resident, image: Image) -> None:
+    """Their median is what is usual; how it ends is configured."""
+    size = whole(update_norms(image, resident.arena.layout).values())
+    small = (size / 30,)
+    assert "update_growth" not in verdict(resident, image, Limits(), small * 2).numbers
+    warned = verdict(resident, image, Limits(), (*small * 2, size))
+    assert (warned.outcome, warned.code) == (Outcome.WARNED, "update_outgrown")
+    assert warned.numbers["update_growth"] == pytest.approx(30)
+    assert verdict(resident, image, Limits(outgrown="refuse"), small * 3).outcome == Outcome.FAILED
+    assert verdict(resident, image, Limits(max_update_growth=0), small * 3).outcome == Outcome.PASSED

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from kits.adapters import logits
+from kits.lanes import adapter, bench
 from kits.residents import opened
 from kits.trained_home import GOOD, good, trained  # noqa: F401 - a fixture
 from kits.training import CONTEXT, overflowing, tokens
 
 from hotswapd.swap.errors import RolledBack
-from hotswapd.swap.gates.spec import Dataset, Example, Limits, Outcome, Spec, Verdict
+from hotswapd.swap.gates.spec import Dataset, Example, Limits, Outcome, Progress, Spec, Verdict
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.gates.verifier import Verifier
 from hotswapd.swap.resident.resident import Resident
@@ -26,7 +27,9 @@ def resident(trained: Path) -> Iterator[Resident]:  # noqa: F811
 
 @pytest.fixture
 def attempt(resident: Resident, trained: Path) -> Try:  # noqa: F811
-    def attempt(adapter: str | Path, spec: Spec | None = None, before: tuple[float, ...] = ()) -> tuple[str, list]:
+    def attempt(
+        adapter: str | Path, spec: Spec | None = None, before: tuple[float, ...] = ()
+    ) -> tuple[str, list[Verdict]]:
         verdicts: list[Verdict] = []
         verifier = Verifier(resident, spec or Spec(), Surroundings(), context=CONTEXT, ends=())
         image = resident.stage(resident.admit(trained / adapter), str(adapter))
@@ -60,6 +63,29 @@ def test_no_good_adapter_is_refused_by_the_defaults(attempt: Try, trained: Path,
     assert probe["same_token"] < 0.6
 
 
+def test_a_candidate_out_of_time_has_a_verdict() -> None:
+    """The gate that it was in is in the record, with the turns that it took, before the error leaves."""
+    now = [0.0]
+
+    def tell(progress: Progress) -> None:
+        if progress.gate == "dataset" and progress.done > 0:
+            now[0] = 1e6
+
+    verdicts: list[Verdict] = []
+    around = Surroundings(on_progress=tell, clock=lambda: now[0])
+    dataset = Dataset(tuple(Example(tuple(range(1, 101))) for _ in range(4)), 1e9)
+    with bench() as made:
+        spec = Spec(Limits(max_loss=0, max_update_ratio=0), dataset=dataset)
+        verifier = Verifier(made.resident, spec, around, context=448, ends=())
+        image = made.resident.stage(made.resident.admit(adapter(1)))
+        with pytest.raises(RolledBack) as caught:
+            verifier.run(image, verdicts.append)
+    assert (verdicts[-1].gate, verdicts[-1].outcome) == ("dataset", Outcome.FAILED)
+    assert verdicts[-1].code == caught.value.code == "verify_timeout"
+    assert verdicts[-1].sentence == caught.value.sentence
+    assert verdicts[-1].numbers["turns"] > 0
+
+
 def test_no_good_adapter_outgrows_those_before_it(attempt: Try, trained: Path) -> None:  # noqa: F811
     """In any order of the good ones none is far from the median of those that went before."""
     sizes = [attempt(path)[1][0].numbers["update_norm"] for path in good(trained)]
@@ -85,7 +111,7 @@ def test_the_defaults_catch_what_is_bad_by_itself(attempt: Try, name: str) -> No
 
 
 @pytest.mark.parametrize("name", NEED_A_DATASET)
-def test_what_looks_sane_is_caught_by_what_the_operator_knows(
+def test_what_looks_sane_is_caught_by_a_dataset(
     attempt: Try,
     resident: Resident,
     trained: Path,  # noqa: F811
@@ -126,7 +152,7 @@ def test_the_norm_is_held_against_those_that_were_live(attempt: Try) -> None:
     assert "update_growth" not in attempt("scaled-by-30", Spec(limits), before=(usual, usual))[1][0].numbers
 
 
-def test_an_overflow_that_only_some_prompts_cause_shows_in_the_norm(trained: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_an_overflow_of_few_prompts_shows_in_the_norm(trained: Path, tmp_path: Path) -> None:  # noqa: F811
     """In bfloat16 it takes an absurd weight to overflow, so the norms see it although most texts do not meet it."""
     bad = overflowing(trained / "base", trained / "pirate", tmp_path / "bad")
     verdicts: list[Verdict] = []
@@ -141,7 +167,7 @@ def test_an_overflow_that_only_some_prompts_cause_shows_in_the_norm(trained: Pat
 
 
 def test_every_limit_can_be_turned_off(attempt: Try) -> None:
-    """With every limit at 0 an adapter that answers one token passes, and its numbers are there all the same."""
+    """With every limit at 0 an adapter that answers one token passes, and its numbers are still reported."""
     limits = Limits(max_logit=0, max_logit_growth=0, max_same_token=0, max_loss=0, max_update_ratio=0)
     code, verdicts = attempt("one-token", Spec(limits))
     assert code == ""

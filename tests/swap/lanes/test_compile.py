@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kits.lanes import SHORT_ASK, adapter, bench, home, reference
@@ -44,17 +45,18 @@ print(json.dumps({"hits": cache.get("fxgraph_cache_hit", 0), "misses": cache.get
 """
 
 
-def start(state: Path) -> dict:
+def start(state: Path) -> dict[str, Any]:
     """Start a compiled engine in a process of its own, with the caches in this state directory."""
     command = [sys.executable, "-c", START, str(state), str(home() / "base"), str(adapter(1)), json.dumps(SIZES)]
     caches = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "CACHE_DIRECTORY")
     environment = {name: value for name, value in os.environ.items() if name not in caches}
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=280, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said
 
 
-def test_a_second_start_finds_everything_compiled(tmp_path: Path):
+def test_a_second_start_finds_everything_compiled(tmp_path: Path) -> None:
     """The first start fills the cache in the state directory, the second one compiles nothing anew from it."""
     first, second = start(tmp_path), start(tmp_path)
     print(f"first start {first['seconds']:.1f} s, second {second['seconds']:.1f} s; {first} {second}")
@@ -67,7 +69,7 @@ def test_a_second_start_finds_everything_compiled(tmp_path: Path):
     assert any("compilations" in sentence and "so far" in sentence for sentence in first["told"])
 
 
-def test_the_recompile_limit_is_a_failed_start(monkeypatch: pytest.MonkeyPatch):
+def test_the_recompile_limit_is_a_failed_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where torch would go on uncompiled with no more than a warning, the start fails, and no thread is left."""
     from torch._dynamo import config
 
@@ -83,7 +85,7 @@ def test_the_recompile_limit_is_a_failed_start(monkeypatch: pytest.MonkeyPatch):
         assert not any(seat.lane._loop.is_running() for seat in engine.lanes._seats)
 
 
-def test_a_model_that_auto_cannot_compile_is_served_as_it_is(monkeypatch: pytest.MonkeyPatch):
+def test_a_model_that_auto_cannot_compile_is_served_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers rightly, says so once, and a swap is as ever; the lanes that failed are gone."""
     from torch._dynamo import config
 
@@ -96,11 +98,10 @@ def test_a_model_that_auto_cannot_compile_is_served_as_it_is(monkeypatch: pytest
     told: list[str] = []
     with bench(compile=False, **SIZES) as made:
         engine = Engine(made.resident, EngineSpec(compile="auto", **SIZES))
-        compiled = engine.lanes
-        assert engine.compiled
+        compiled, before = engine.lanes, engine.compiled
         engine.open(told.append)
         try:
-            assert not engine.compiled
+            assert (before, engine.compiled) == (True, False)
             assert not any(seat.lane._loop.is_running() for seat in compiled._seats)
             assert engine.complete(Ask(SHORT_ASK, 6)).token_ids == reference(None, SHORT_ASK, 6)
             made.resident.swap(adapter(1), generation=1, seat=engine.lanes.go_live)
@@ -110,14 +111,14 @@ def test_a_model_that_auto_cannot_compile_is_served_as_it_is(monkeypatch: pytest
     assert sum("recompile limit" in sentence and "cannot be compiled" in sentence for sentence in told) == 1
 
 
-def test_auto_compiles_on_a_gpu_only():
+def test_auto_compiles_on_a_gpu_only() -> None:
     """On a CPU eager is what measured best, and nothing is compiled then."""
     with bench(compile="auto", **SIZES) as made:
         assert made.engine.compiled is (made.resident.device.type == "cuda")
         assert made.engine.compiled or made.resident.compilations.count == 0
 
 
-def test_swaps_on_the_compiled_model_compile_nothing():
+def test_swaps_on_the_compiled_model_compile_nothing() -> None:
     """After the warm-up, answers in all lane threads with swaps between them cause no compilation."""
     with bench(compile=True) as made:
         assert made.engine.compiled

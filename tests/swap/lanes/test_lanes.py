@@ -2,6 +2,8 @@
 
 import random
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -10,18 +12,19 @@ from kits.lanes import LONG, Bench, bench
 
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.lanes.lanes import LanesFull, NoGeneration, NoLane
+from hotswapd.swap.lanes.tickets import Ended, Seat
 
 SHARED = tuple(range(30, 30 + 200))
 SHORT = (5, 6, 7)
 
 
 @pytest.fixture
-def one():
+def one() -> Iterator[Bench]:
     with bench() as made:
         yield made
 
 
-def test_a_request_in_flight_ends_with_the_generation_it_began_with(one: Bench):
+def test_a_request_ends_with_the_generation_it_began_with(one: Bench) -> None:
     """Two swaps happen while a long answer is written; it is whole and right, and newer requests are too."""
     with bench(lanes=3) as three:
         three.swap(0)
@@ -37,7 +40,7 @@ def test_a_request_in_flight_ends_with_the_generation_it_began_with(one: Bench):
         assert three.right(*new, SHORT, 20)
 
 
-def test_the_prefix_cache_never_crosses_generations(one: Bench):
+def test_the_prefix_cache_never_crosses_generations(one: Bench) -> None:
     """A 200-token prompt that one generation has cached is computed anew for the next, also in a lane used again."""
     for index in (0, 1, 2, 3, 0):
         one.swap(index)
@@ -46,7 +49,7 @@ def test_the_prefix_cache_never_crosses_generations(one: Bench):
         assert one.right(*second, SHARED)
 
 
-def test_a_lane_keeps_its_capacity_over_many_uses(one: Bench):
+def test_a_lane_keeps_its_capacity_over_many_uses(one: Bench) -> None:
     """Clearing a lane gives every block back, those kept as prefix cache too."""
     before = one.lanes.longest
     for use in range(12):
@@ -58,7 +61,7 @@ def test_a_lane_keeps_its_capacity_over_many_uses(one: Bench):
             assert seat.lane.longest == before
 
 
-def test_more_swaps_than_lanes_hold_the_candidate(one: Bench):
+def test_more_swaps_than_lanes_hold_the_candidate(one: Bench) -> None:
     """With every lane busy a swap raises NoLane, changes nothing, and works once a lane is free."""
     one.swap(0)
     _, first = one.ask(SHORT, tokens=200)
@@ -77,7 +80,7 @@ def test_more_swaps_than_lanes_hold_the_candidate(one: Bench):
     assert one.right(*second, SHORT, 200)
 
 
-def test_on_free_says_when_a_lane_has_room_again():
+def test_on_free_says_when_a_lane_has_room_again() -> None:
     """The worker that holds a candidate is woken by the last request of an old generation."""
     freed = threading.Event()
     with bench() as made:
@@ -89,7 +92,7 @@ def test_on_free_says_when_a_lane_has_room_again():
         assert freed.wait(LONG)
 
 
-def test_a_draining_generation_can_be_asked_for_and_a_gone_one_cannot(one: Bench):
+def test_only_a_draining_generation_can_be_asked_for(one: Bench) -> None:
     """`@gN` reaches a generation while its lane has requests; then it is a NoGeneration that lists what there is."""
     one.swap(0)
     _, listener = one.ask(SHORT, tokens=200)
@@ -104,7 +107,7 @@ def test_a_draining_generation_can_be_asked_for_and_a_gone_one_cannot(one: Bench
     assert caught.value.available == (2,)
 
 
-def test_a_rollback_to_an_image_that_a_lane_still_has_takes_that_lane_over(one: Bench):
+def test_a_rollback_takes_over_the_lane_that_has_its_image(one: Bench) -> None:
     """Going back needs no free lane when the old one is still there with its cache."""
     first = one.swap(0)
     _, listener = one.ask(SHORT, tokens=120)
@@ -116,7 +119,7 @@ def test_a_rollback_to_an_image_that_a_lane_still_has_takes_that_lane_over(one: 
     listener.wait()
 
 
-def test_max_drain_ends_old_requests_with_a_sentence(one: Bench):
+def test_max_drain_ends_old_requests_with_a_sentence(one: Bench) -> None:
     """After max_drain the requests of a retired generation hear why they end, and the lane is free."""
     one.swap(0)
     _, listener = one.ask(SHORT, tokens=400)
@@ -129,7 +132,7 @@ def test_max_drain_ends_old_requests_with_a_sentence(one: Bench):
     assert one.lanes.room()
 
 
-def test_a_lane_whose_last_request_was_cancelled_has_room_at_once(one: Bench):
+def test_a_lane_has_room_once_its_last_request_is_cancelled(one: Bench) -> None:
     """Where `room` says yes a swap succeeds: a lane lets go of cancelled requests while it is being cleared."""
     one.swap(0)
     for number in range(30):
@@ -143,7 +146,20 @@ def test_a_lane_whose_last_request_was_cancelled_has_room_at_once(one: Bench):
         assert one.right(*one.ask(SHARED), SHARED)
 
 
-def test_cancelled_requests_leave_nothing_behind(one: Bench):
+def test_a_cancelled_request_is_heard_of_once(one: Bench) -> None:
+    """Canary and watch learn of what was cancelled: its generation, its tokens so far, and no second end."""
+    one.swap(0)
+    heard: list[Ended] = []
+    one.lanes.on_request_end = heard.append
+    ticket, listener = one.ask(SHORT, tokens=400)
+    assert listener.begun.wait(LONG)
+    one.lanes.cancel(ticket)
+    one.lanes.cancel(ticket)
+    assert [(ended.finish, ended.generation) for ended in heard] == [("cancelled", 1)]
+    assert heard[0].token_ids == one.truth(1, SHORT, len(heard[0].token_ids))
+
+
+def test_cancelled_requests_leave_nothing_behind(one: Bench) -> None:
     """After 300 requests that were cancelled at once or mid-way no block, request or thread is left."""
     one.swap(0)
     threads = threading.active_count()
@@ -158,7 +174,30 @@ def test_cancelled_requests_leave_nothing_behind(one: Bench):
     assert threading.active_count() == threads
 
 
-def test_the_queue_is_bounded_by_us():
+ACTS: dict[str, Callable[[Bench], object]] = {
+    "go_live": lambda one: one.lanes.go_live(one.resident.live),
+    "withdraw": lambda one: one.lanes.withdraw(99),
+    "status": lambda one: one.lanes.status(),
+    "generations": lambda one: one.lanes.generations(),
+    "room": lambda one: one.lanes.room(),
+    "image": lambda one: one.lanes.image(99),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_whoever_looks_at_the_seats_waits_for_the_lock(one: Bench, act: str) -> None:
+    """So nobody sees or makes a seat that is half changed."""
+    one.swap(0)
+    with one.lanes._lock:
+        other = threading.Thread(target=ACTS[act], args=(one,))
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+    other.join(LONG)
+    assert not other.is_alive()
+
+
+def test_the_queue_is_bounded_by_us() -> None:
     """Beyond max_queue waiting requests the next one is refused at once, and no thread is blocked."""
     with bench(max_queue=3) as made, made.resident.turn(made.resident.live):
         for _ in range(3):
@@ -167,7 +206,7 @@ def test_the_queue_is_bounded_by_us():
             made.ask(SHORT)
 
 
-def test_a_lane_that_died_starts_again_once(one: Bench):
+def test_a_lane_that_died_starts_again_once(one: Bench) -> None:
     """Its requests hear an error, the next one is answered; a second death in a row is a lost resident."""
     one.swap(0)
     assert "boom" in _die(one)
@@ -178,7 +217,7 @@ def test_a_lane_that_died_starts_again_once(one: Bench):
         one.ask(SHORT)
 
 
-def test_a_retired_lane_that_died_takes_the_next_generation(one: Bench):
+def test_a_retired_lane_that_died_takes_the_next_generation(one: Bench) -> None:
     """A swap finds the dead lane, starts it again, and is not refused for it."""
     one.swap(0)
     _die(one)
@@ -187,7 +226,7 @@ def test_a_retired_lane_that_died_takes_the_next_generation(one: Bench):
     assert one.right(*one.ask(SHARED), SHARED)
 
 
-def test_a_lane_that_died_of_a_lost_resident_is_not_tried_again(one: Bench):
+def test_a_lane_that_lost_the_resident_is_not_tried_again(one: Bench) -> None:
     """What the lane's thread found out about the model holds for every thread."""
     one.swap(0)
     assert "copy" in _die(one, ResidentLost("a copy into the arena failed"))
@@ -195,25 +234,30 @@ def test_a_lane_that_died_of_a_lost_resident_is_not_tried_again(one: Bench):
         one.lanes.mend()
 
 
+def _current(one: Bench) -> Seat:
+    assert one.lanes._current is not None
+    return one.lanes._current
+
+
 def _die(one: Bench, error: Exception | None = None) -> str:
     """Let the live lane's thread die of the error in its next step; return what the request in it heard."""
-    lane = one.lanes._current.lane
+    loop: Any = _current(one).lane._loop
 
     def explode() -> None:
         raise error or RuntimeError("boom")
 
-    lane._loop._turn, turn = explode, lane._loop._turn
+    loop._turn, turn = explode, loop._turn
     try:
         return str(one.ask(SHORT)[1].wait().error)
     finally:
-        lane._loop.join(0.0, timeout=LONG)
-        lane._loop._turn = turn
+        loop.join(0.0, timeout=LONG)
+        loop._turn = turn
 
 
-def test_a_generation_that_gave_nan_poisons_no_later_one(one: Bench):
+def test_a_generation_that_gave_nan_poisons_no_later_one(one: Bench) -> None:
     """Cache memory that held NaN is zeroed before the lane is used again."""
     one.swap(0)
-    poisoned = one.lanes._current
+    poisoned = _current(one)
     with one.resident.turn(one.resident.live):
         one.resident.live.buffer.view(torch.float32)[:64] = float("nan")
         one.resident.arena.buffer.copy_(one.resident.live.buffer)
@@ -226,7 +270,7 @@ def test_a_generation_that_gave_nan_poisons_no_later_one(one: Bench):
     assert bool(torch.isfinite(poisoned.lane._processor.cache.cache_tensor.view(torch.float32)).all())
 
 
-def test_a_seed_answers_the_same_alone_and_in_a_mix(one: Bench):
+def test_a_seed_answers_the_same_alone_and_in_a_mix(one: Bench) -> None:
     """Sampled answers are reproducible whatever shares the batch, and greedy ones stay exact beside them."""
     one.swap(0)
     alone = one.ask(SHORT, tokens=20, temperature=0.9, top_p=0.95, seed=11)[1].wait().token_ids
@@ -238,7 +282,7 @@ def test_a_seed_answers_the_same_alone_and_in_a_mix(one: Bench):
     assert len({listener.wait().token_ids for _, listener in crowd}) > 1
 
 
-def test_arguments_that_would_kill_the_loop_are_made_harmless(one: Bench):
+def test_arguments_that_would_kill_the_loop_are_made_harmless(one: Bench) -> None:
     """Temperature 0 and a top_k above the vocabulary are answered, and the lane lives on."""
     one.swap(0)
     assert one.right(*one.ask(SHORT, temperature=0, top_k=10_000), SHORT)
@@ -246,7 +290,7 @@ def test_arguments_that_would_kill_the_loop_are_made_harmless(one: Bench):
     assert one.right(*one.ask(SHORT), SHORT)
 
 
-def test_the_cache_has_the_size_that_was_asked_for():
+def test_the_cache_has_the_size_that_was_asked_for() -> None:
     """Left to itself each loop would take most of the free memory."""
     with bench(cache_tokens=1024) as made:
         cache = made.lanes._seats[0].lane._processor.cache
@@ -254,7 +298,7 @@ def test_the_cache_has_the_size_that_was_asked_for():
         assert cache.max_batch_tokens == 128
 
 
-def test_every_answer_is_its_generations_own_under_load_and_swaps(one: Bench):
+def test_no_answer_is_mixed_under_load_and_swaps(one: Bench) -> None:
     """Clients with long and short prompts that share prefixes, and swaps all the while: 0 failed, 0 mixed."""
     answers = []
     draw = random.Random(1)

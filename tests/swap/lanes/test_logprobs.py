@@ -1,5 +1,6 @@
 """The log-probability of answers: that of a fresh PEFT load's logits, and only while somebody compares."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ PROMPT, TOKENS = (5, 6, 7), 24
 
 
 @pytest.fixture
-def one():
+def one() -> Iterator[Bench]:
     with bench() as made:
         made.swap(0)
         yield made
@@ -36,7 +37,7 @@ class Late(Listener):
 @pytest.fixture
 def ends(one: Bench) -> list[Ended]:
     heard: list[Ended] = []
-    one.lanes.hear_end = heard.append
+    one.lanes.on_request_end = heard.append
     return heard
 
 
@@ -54,7 +55,7 @@ def reference(index: int, answer: tuple[int, ...]) -> float:
 
 
 @pytest.mark.parametrize("how", [{}, {"temperature": 1.5, "top_p": 0.95, "top_k": 40, "seed": 3}])
-def test_an_answers_log_probability_is_that_of_a_fresh_load(one: Bench, ends: list[Ended], how: dict[str, Any]):
+def test_an_answers_log_probability_is_that_of_a_fresh_load(one: Bench, ends: list[Ended], how: dict[str, Any]) -> None:
     """In both lanes at once, greedy and drawn: what the model says, before temperature, top-k and top-p."""
     beside(one)
     asked = [one.ask(PROMPT, TOKENS, generation, **how) for generation in (1, 2, 1, 2)]
@@ -66,7 +67,9 @@ def test_an_answers_log_probability_is_that_of_a_fresh_load(one: Bench, ends: li
         assert ended.logprob == pytest.approx(reference(ended.generation - 1, ended.token_ids), abs=1e-4)
 
 
-def test_nothing_is_computed_while_nothing_is_compared(one: Bench, ends: list[Ended], monkeypatch: pytest.MonkeyPatch):
+def test_nothing_is_computed_while_nothing_is_compared(
+    one: Bench, ends: list[Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before a generation is beside the live one, and after it has left."""
     counted: list[int] = []
 
@@ -84,7 +87,7 @@ def test_nothing_is_computed_while_nothing_is_compared(one: Bench, ends: list[En
     assert counted == []
 
 
-def test_an_answer_that_was_scored_in_part_only_has_none(one: Bench, ends: list[Ended]):
+def test_an_answer_that_was_scored_in_part_only_has_none(one: Bench, ends: list[Ended]) -> None:
     """A mean over its last tokens would be no mean of the answer."""
     hear = Late(one)
     one.ask(PROMPT, TOKENS, hear=hear)

@@ -3,6 +3,7 @@
 import math
 import statistics
 import time
+from collections.abc import Iterator
 
 import pytest
 from kits.lanes import LONG, SHORT_ASK, Bench, Held, adapter, bench
@@ -30,13 +31,13 @@ def commit(one: Bench, image: Image, index: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def seven():
+def seven() -> Iterator[Bench]:
     with bench(lanes=7) as one:
         one.swap(0)
         yield one
 
 
-def test_a_long_answer_in_flight_during_five_swaps_is_right_and_holds_nobody_up(seven: Bench):
+def test_a_long_answer_during_five_swaps_blocks_nobody(seven: Bench) -> None:
     """With seven lanes, requests to each newer generation end before it does, and all answers are right."""
     images, long = prepared(seven), Held()
     try:
@@ -77,7 +78,7 @@ def first_tokens(one: Bench, images: list[Image]) -> float:
     return statistics.median(seconds)
 
 
-def test_the_first_token_is_not_late_while_an_older_generation_answers(seven: Bench):
+def test_the_first_token_is_not_late_beside_an_older_generation(seven: Bench) -> None:
     """Its median stays within three times that of a time without a swap; the best of a few rounds counts."""
     ratios = [math.inf]
     while min(ratios) > 3 and len(ratios) <= ROUNDS:
@@ -88,25 +89,25 @@ def test_the_first_token_is_not_late_while_an_older_generation_answers(seven: Be
 
 
 @pytest.fixture(scope="module")
-def recorded():
+def recorded() -> Iterator[tuple[Bench, list[Alternation]]]:
     """Let two generations be busy together, several times; give the resident's own counts of each time."""
     rounds = []
     with bench() as one:
         one.swap(0)
         for index in range(1, ROUNDS + 1):
             one.await_room()
-            one.resident.alternation = Alternation()
+            one.resident.writer.alternation = Alternation()
             old = [one.ask((*SHORT_ASK, n), tokens=100) for n in range(4)]
             assert old[0][1].begun.wait(LONG)
             one.swap(index % 4)
             new = [one.ask((*SHORT_ASK, n), tokens=60) for n in range(4)]
             for _, heard in (*old, *new):
                 heard.wait()
-            rounds.append(one.resident.alternation)
+            rounds.append(one.resident.writer.alternation)
         yield one, rounds
 
 
-def test_turns_and_copies_cost_under_five_percent_of_the_overlap(recorded):
+def test_alternating_costs_under_five_percent(recorded: tuple[Bench, list[Alternation]]) -> None:
     """Of the time in which two generations are busy less than a twentieth goes into alternating; the best time counts.
 
     The model is so small that a step takes three milliseconds, and the machine may be busy with something else.
@@ -120,10 +121,10 @@ def test_turns_and_copies_cost_under_five_percent_of_the_overlap(recorded):
     assert min(counts.share for counts in rounds if counts.turns > 60) < 0.05
 
 
-def test_two_busy_generations_alternate_step_by_step(recorded):
+def test_two_busy_generations_alternate_step_by_step(recorded: tuple[Bench, list[Alternation]]) -> None:
     """Nearly each step of the shorter answers found the other generation's image, and one that is alone copies none."""
     one, rounds = recorded
     assert max(counts.turns for counts in rounds) > 60
-    copies = one.resident.copies
+    copies = one.resident.writer.copies
     one.ask(SHORT_ASK, tokens=50)[1].wait()
-    assert one.resident.copies <= copies + 1
+    assert one.resident.writer.copies <= copies + 1

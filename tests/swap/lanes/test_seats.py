@@ -1,5 +1,7 @@
 """A generation beside the live one: both answer at once, each as a fresh PEFT load does."""
 
+from collections.abc import Iterator
+
 import pytest
 from kits.lanes import Bench, adapter, bench
 
@@ -10,7 +12,7 @@ PROMPT = (5, 6, 7)
 
 
 @pytest.fixture
-def one():
+def one() -> Iterator[Bench]:
     with bench() as made:
         made.swap(0)
         yield made
@@ -24,7 +26,7 @@ def staged(bench: Bench, index: int, number: int) -> Image:
     return image
 
 
-def test_two_generations_answer_side_by_side_each_exactly(one: Bench):
+def test_two_generations_answer_side_by_side_each_exactly(one: Bench) -> None:
     """By its number; who asks for none gets the live one."""
     image = staged(one, 1, 2)
     one.lanes.go_beside(image)
@@ -36,7 +38,7 @@ def test_two_generations_answer_side_by_side_each_exactly(one: Bench):
         assert one.right(*beside, PROMPT, 24)
 
 
-def test_what_was_beside_goes_live_in_its_own_lane(one: Bench):
+def test_what_was_beside_goes_live_in_its_own_lane(one: Bench) -> None:
     """Nothing needs to be free for that, and the one before ends what it has."""
     image = staged(one, 1, 2)
     one.lanes.go_beside(image)
@@ -51,7 +53,7 @@ def test_what_was_beside_goes_live_in_its_own_lane(one: Bench):
     assert one.lanes.room()
 
 
-def test_what_leaves_ends_its_requests_and_gives_its_lane_back(one: Bench):
+def test_what_leaves_ends_its_requests_and_gives_its_lane_back(one: Bench) -> None:
     """No request is broken off, and no new one gets in."""
     one.lanes.go_beside(staged(one, 1, 2))
     ticket, heard = one.ask(PROMPT, tokens=60, generation=2)
@@ -64,7 +66,7 @@ def test_what_leaves_ends_its_requests_and_gives_its_lane_back(one: Bench):
     assert one.right(*one.ask(PROMPT, tokens=24, generation=3), PROMPT, 24)
 
 
-def test_without_a_free_lane_nothing_goes_beside(one: Bench):
+def test_without_a_free_lane_nothing_goes_beside(one: Bench) -> None:
     """The lane of what is beside is not free, whether it has requests or not."""
     one.lanes.go_beside(staged(one, 1, 2))
     assert not one.lanes.room()

@@ -1,6 +1,7 @@
 """What was found out about the loop that steps a lane: each trap stays closed."""
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -18,13 +19,13 @@ CHI_SQUARE_19_AT_0_999 = 43.82  # upper 0.1 % point with 19 degrees of freedom; 
 
 
 @pytest.fixture
-def one():
+def one() -> Iterator[Bench]:
     with bench() as made:
         made.swap(0)
         yield made
 
 
-def test_a_lane_that_ends_leaves_the_attention_of_the_others_alone(one: Bench):
+def test_a_lane_that_ends_leaves_the_others_attention_alone(one: Bench) -> None:
     """The loop's own stop would set the model's attention back, under the feet of the other lanes."""
     before = one.resident.model.config._attn_implementation
     idle = next(seat for seat in one.lanes._seats if seat is not one.lanes._current)
@@ -34,7 +35,7 @@ def test_a_lane_that_ends_leaves_the_attention_of_the_others_alone(one: Bench):
     assert one.right(*one.ask(SHORT_ASK), SHORT_ASK)
 
 
-def test_a_cache_smaller_than_the_context_bounds_what_is_let_in():
+def test_a_cache_smaller_than_the_context_bounds_what_is_let_in() -> None:
     """A request that would never fit into its lane is refused; the longest that fits is answered."""
     with bench(cache_tokens=192) as made:
         assert made.engine.context < 448
@@ -44,7 +45,7 @@ def test_a_cache_smaller_than_the_context_bounds_what_is_let_in():
         assert len(made.complete((1,) * (made.engine.context - 4), tokens=4).token_ids) == 4
 
 
-def test_nan_logits_kill_no_sampling_lane(one: Bench):
+def test_nan_logits_kill_no_sampling_lane(one: Bench) -> None:
     """A sampled request of a generation that gives NaN ends, and later ones in its lane are right."""
     poisoned = one.lanes._current
     with one.resident.turn(one.resident.live):
@@ -58,7 +59,7 @@ def test_nan_logits_kill_no_sampling_lane(one: Bench):
     assert one.right(*one.ask(SHORT_ASK), SHORT_ASK)
 
 
-def test_a_lane_draws_from_the_models_own_distribution(one: Bench):
+def test_a_lane_draws_from_the_models_own_distribution(one: Bench) -> None:
     """First tokens of many seeds follow the softmax of PEFT's logits (chi-square over twenty groups of tokens)."""
     draws = 1500
     chances = torch.softmax(logits(_reference_model(0), list(SHORT_ASK))[-1].double(), 0)
@@ -74,7 +75,7 @@ def test_a_lane_draws_from_the_models_own_distribution(one: Bench):
     assert float(((counted - expected) ** 2 / expected).sum()) < CHI_SQUARE_19_AT_0_999
 
 
-def test_a_generation_that_was_withdrawn_takes_no_new_requests(one: Bench):
+def test_a_generation_that_was_withdrawn_takes_no_new_requests(one: Bench) -> None:
     """What it has goes on; it cannot be asked for, and is not listed."""
     ticket, long = one.ask(SHORT_ASK, tokens=300)
     assert long.begun.wait(LONG)
@@ -86,7 +87,7 @@ def test_a_generation_that_was_withdrawn_takes_no_new_requests(one: Bench):
     assert one.right(ticket, long, SHORT_ASK, 300)
 
 
-def test_shutdown_lets_answers_end(one: Bench):
+def test_shutdown_lets_answers_end(one: Bench) -> None:
     """Within its bound an answer under way is whole."""
     ticket, heard = one.ask(SHORT_ASK, tokens=100)
     one.engine.close(seconds=LONG)
@@ -94,7 +95,7 @@ def test_shutdown_lets_answers_end(one: Bench):
     assert one.right(ticket, heard, SHORT_ASK, 100)
 
 
-def test_shutdown_is_bounded_and_the_rest_hears_why(one: Bench):
+def test_shutdown_is_bounded_and_the_rest_hears_why(one: Bench) -> None:
     """An answer that would take longer hears an error, no thread is left, and nothing new is taken."""
     with one.resident.turn(one.resident.live):  # nothing can be computed, so no answer can end
         _, heard = one.ask(SHORT_ASK, tokens=400)
@@ -109,7 +110,7 @@ def test_shutdown_is_bounded_and_the_rest_hears_why(one: Bench):
     assert not any(seat.lane._loop.is_running() for seat in one.lanes._seats)
 
 
-def test_an_attention_that_cannot_verify_does_not_start():
+def test_an_attention_that_cannot_verify_does_not_start() -> None:
     """The loop turns eager attention into a form that only it can run, so every adapter would fail its probe."""
     with pytest.raises(BaseUnusable, match=r"attn_implementation.*sdpa"):
         Resident.open(ResidentSpec(str(home() / "base"), max_rank=16, images=4, attn_implementation="eager"))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -67,10 +68,10 @@ def test_going_back_is_bit_for_bit_and_needs_no_staging(resident: Resident, adap
     digest, said = resident.arena.digest(), answer(resident)
     go_live(resident, adapters[1])
     assert resident.arena.digest() != digest
-    kept = resident.pool.kept(first.generation)
+    kept = resident.pool.kept(first.number)
     assert kept is first
     resident.hold(kept)
-    resident.commit(kept, first.generation)
+    resident.commit(kept, first.number)
     resident.drop(kept)
     assert resident.live is first
     assert resident.arena.digest() == digest
@@ -97,7 +98,7 @@ def test_the_same_again_is_a_generation_of_its_own(resident: Resident, adapters:
     digest = resident.arena.digest()
     second = go_live(resident, adapters[0])
     assert first is not second
-    assert (second.generation, resident.arena.digest()) == (first.generation + 1, digest)
+    assert (second.generation, resident.arena.digest()) == (first.number + 1, digest)
 
 
 def test_more_swaps_than_images(resident: Resident, adapters: list[Path]) -> None:
@@ -166,7 +167,7 @@ def test_an_error_inside_a_turn_passes_it_on(resident: Resident, adapters: list[
     ],
 )
 def test_what_cannot_be_opened_is_told(
-    llama: Served, fields: dict[str, str], error: type[Exception], words: str
+    llama: Served, fields: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     """Each reason names the setting to look at."""
     with pytest.raises(error, match=words):

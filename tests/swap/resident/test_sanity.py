@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from hotswapd.swap.errors import BaseUnusable, RolledBack
 from hotswapd.swap.resident.resident import Resident
-from hotswapd.swap.resident.sanity import LARGEST_GROWTH, LARGEST_LOGIT, ProbeNumbers, judge, probe_prompts, run_probe
+from hotswapd.swap.resident.sanity import ProbeNumbers, judge, probe_prompts, run_probe
+from hotswapd.swap.resident.texts import LARGEST_GROWTH, LARGEST_LOGIT
 
 BASE = [ProbeNumbers(1.0, 4.0), ProbeNumbers(1.0, 5.0)]
 
@@ -76,8 +77,8 @@ def test_sane_numbers_pass_and_are_told() -> None:
     assert told == {"probe_finite": 1.0, "probe_largest_logit": 500.0, "probe_base_largest_logit": 5.0}
 
 
-def test_a_base_with_large_logits_may_have_adapters_with_large_ones() -> None:
-    """The fixed limit is for growth; a base that is itself above it is no reason to refuse what is no larger."""
+def test_large_logits_are_allowed_where_the_base_has_them() -> None:
+    """Where the base itself is above the fixed limit, a candidate that is not larger is not refused."""
     base = [ProbeNumbers(1.0, 2 * LARGEST_LOGIT)]
     assert judge([ProbeNumbers(1.0, 2 * LARGEST_LOGIT)], base)["probe_finite"] == 1.0
     with pytest.raises(RolledBack):

@@ -130,11 +130,11 @@ def test_a_failure_at_any_tensor_changes_nothing(
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory"), MemoryError()], ids=repr)
-def test_running_out_of_memory_while_staging_keeps_the_old_one(
+def test_out_of_memory_while_staging_keeps_the_old_one(
     resident: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     """The device may be used as before: the candidate's image is free again."""
-    monkeypatch.setattr(resident, "_upload", Failing(resident._upload, error, 0))
+    monkeypatch.setattr(resident.writer, "upload", Failing(resident.writer.upload, error, 0))
     assert _fails(resident, candidate, type(error)) is error
 
 
@@ -162,20 +162,20 @@ def _copies(resident: Resident) -> int:
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_a_copy_to_the_candidate_that_fails_half_way_is_taken_back(
+def test_a_copy_that_fails_half_way_is_taken_back(
     resident: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before each probe and at the commit, half the arena is the candidate's when the copy fails."""
     for good in range(0, _copies(resident), 2):
         with monkeypatch.context() as patch:
-            failing = Failing(resident._copy, RuntimeError("the copy failed"), good)
+            failing = Failing(resident.writer._copy, RuntimeError("the copy failed"), good)
 
             def copy(image: Image, failing: Failing = failing) -> None:
                 if failing.calls == failing.good:
                     _half(resident, image)
                 failing(image)
 
-            patch.setattr(resident, "_copy", copy)
+            patch.setattr(resident.writer, "_copy", copy)
             assert _fails(resident, candidate, RuntimeError) is failing.error
 
 
@@ -183,9 +183,7 @@ def test_a_copy_to_the_candidate_that_fails_half_way_is_taken_back(
 @pytest.mark.parametrize(
     "error", [RuntimeError("no lane"), OSError(errno.ENOSPC, "full"), KeyboardInterrupt()], ids=repr
 )
-def test_a_place_that_cannot_be_had_is_the_end_of_the_candidate(
-    resident: Resident, candidate: Path, error: BaseException
-) -> None:
+def test_a_seat_that_raises_ends_the_candidate(resident: Resident, candidate: Path, error: BaseException) -> None:
     """The seat, which is where the daemon writes ledger and pointer, comes last and may still say no."""
     seen: list[int | None] = []
 
@@ -210,9 +208,9 @@ def own(llama: Served, tmp_path: Path) -> Iterator[Resident]:
 def test_what_cannot_be_put_back_after_a_probe_is_a_loss(
     own: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, good: int
 ) -> None:
-    """The arena then holds a candidate that nobody verified, so nobody may answer with it."""
+    """The arena then holds a candidate that was not verified, so nothing may answer with it."""
     assert good < _copies(own)
-    monkeypatch.setattr(own, "_copy", Failing(own._copy, RuntimeError("the copy failed"), good))
+    monkeypatch.setattr(own.writer, "_copy", Failing(own.writer._copy, RuntimeError("the copy failed"), good))
     error = _fails(own, candidate, ResidentLost)
     assert "restart the process" in str(error)
 
@@ -222,32 +220,33 @@ def test_a_copy_that_fails_and_cannot_be_taken_back_is_a_loss(
     own: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, good: int
 ) -> None:
     """Nobody knows what the arena holds when the second copy fails too."""
-    failing = Failing(own._copy, RuntimeError("the copy failed"), good, ever_after=True)
-    monkeypatch.setattr(own, "_copy", failing)
+    failing = Failing(own.writer._copy, RuntimeError("the copy failed"), good, ever_after=True)
+    monkeypatch.setattr(own.writer, "_copy", failing)
     _fails(own, candidate, ResidentLost)
     assert failing.calls == good + 2
 
 
-def test_a_seat_that_says_no_and_a_copy_back_that_fails_are_a_loss(
+def test_a_refused_seat_and_a_failed_copy_back_are_a_loss(
     own: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The candidate is in the arena and has no place."""
-    failing = Failing(own._copy, RuntimeError("the copy failed"), _copies(own), ever_after=True)
-    monkeypatch.setattr(own, "_copy", failing)
+    failing = Failing(own.writer._copy, RuntimeError("the copy failed"), _copies(own), ever_after=True)
+    monkeypatch.setattr(own.writer, "_copy", failing)
     _fails(own, candidate, ResidentLost, Failing(_nowhere, RuntimeError("no lane"), 0))
 
 
 @pytest.mark.parametrize("good", range(3))
-@pytest.mark.parametrize("where", ["_copy", "_upload", "model"])
+@pytest.mark.parametrize("where", ["_copy", "upload", "model"])
 def test_a_device_that_fails_for_good_is_a_loss(
     own: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, where: str, good: int
 ) -> None:
     """A sticky error of any copy or computation means that every later one fails as well."""
-    good = 0 if where == "_upload" else good
-    failing = Failing(getattr(own, where), RuntimeError(STICKY), good)
+    owner: Any = own if where == "model" else own.writer
+    good = 0 if where == "upload" else good
+    failing = Failing(getattr(owner, where), RuntimeError(STICKY), good)
     if where == "model":
         failing.device = own.model.device  # type: ignore[attr-defined]
-    monkeypatch.setattr(own, where, failing)
+    monkeypatch.setattr(owner, where, failing)
     error = _fails(own, candidate, ResidentLost)
     assert failing.reached
     assert str(error.__cause__) == STICKY

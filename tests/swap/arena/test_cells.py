@@ -31,7 +31,7 @@ def test_the_largest_and_smallest_values_are_finite(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_every_pattern_of_two_bytes_is_judged_as_torch_judges_it(dtype: torch.dtype) -> None:
+def test_every_pattern_of_two_bytes_is_judged_as_by_torch(dtype: torch.dtype) -> None:
     """All 65,536 of them."""
     every = torch.arange(-32768, 32768, dtype=torch.int32).to(torch.int16).view(dtype)
     seen = [finite(one.reshape(1, 1)) for one in every]

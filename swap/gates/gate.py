@@ -1,0 +1,62 @@
+"""The shape of every gate: made once for a resident, then asked for its verdicts on one candidate after another."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from hotswapd.swap.arena.image import Image
+from hotswapd.swap.resident.resident import Resident
+
+from .spec import Spec, Verdict
+from .turns import GateTurns
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What gates stand on. `context` is the longest text that the model can read, `ends` the tokens that end an answer.
+
+    `own_turns` makes turns whose time is not the candidate's, for what is measured once.
+    """
+
+    resident: Resident
+    spec: Spec
+    context: int
+    ends: tuple[int, ...]
+    own_turns: Callable[[], GateTurns]
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are."""
+        return int(self.resident.model.config.get_text_config().vocab_size)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Turn token ids into text. The base must have a tokenizer."""
+        return str(self.resident.tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One candidate's way through the gates. `usual_norms` are the update norms of generations that were live."""
+
+    image: Image
+    turns: GateTurns
+    usual_norms: Sequence[float] = ()
+
+
+class Gate(ABC):
+    """One gate. For the worker's thread.
+
+    Both methods raise RolledBack when the time is up, Interrupted when they were told to stop, and ResidentLost. The
+    arena is as before either way.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    def prepare(self) -> bool:
+        """Do what the first candidate would wait for; return whether there was something to do. Most have nothing."""
+        return False
+
+    @abstractmethod
+    def verdicts(self, attempt: Attempt) -> Iterator[Verdict]:
+        """Yield the verdicts on a candidate, each as soon as it is known. After one that failed nothing is run."""
