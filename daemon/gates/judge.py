@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from hotswapd.daemon.config.verify import Command
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.swap.arena.image import Image
 from hotswapd.swap.engine import Engine
@@ -96,7 +97,7 @@ def _started(argv: tuple[str, ...], environment: dict[str, str]) -> Iterator[tup
     try:
         if wrong:
             why = f"verify.command cannot be started: {argv[0]}: {wrong}; mend it, or remove the table"
-            raise Unavailable("judge_missing", why)
+            raise Unavailable(Reason.JUDGE_MISSING, why)
         yield process, tail
     finally:
         _kill_group(process)

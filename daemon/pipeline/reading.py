@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.loaders.errors import Unavailable
 
-STORE_UNREADABLE, OUT_OF_MEMORY = "store_unreadable", "out_of_memory"
+STORE_UNREADABLE, OUT_OF_MEMORY = Reason.STORE_UNREADABLE, Reason.OUT_OF_MEMORY
 
 
 @contextmanager
@@ -16,8 +17,8 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         why = f"its copy in the store, {path}, cannot be read: {error.strerror or error}; mend the disk"
-        raise Unavailable(STORE_UNREADABLE, f"{why}; it is tried again") from None
+        raise Unavailable(Reason.STORE_UNREADABLE, f"{why}; it is tried again") from None
     except MemoryError:
         raise Unavailable(
-            OUT_OF_MEMORY, "this machine has no memory left to lay it out in; it is tried again"
+            Reason.OUT_OF_MEMORY, "this machine has no memory left to lay it out in; it is tried again"
         ) from None
