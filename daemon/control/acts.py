@@ -1,4 +1,4 @@
-"""What an operator does with the live generation and with a rollout. Each act runs on the worker's thread."""
+"""The operator's acts on the live generation and on a rollout. Each runs on the worker's thread."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from hotswapd.loaders.errors import Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """Every method is legal on any thread, waits for the worker's, and returns what is live then.
+    """Every method is legal on any thread, waits for the worker's, and returns the generation that is live afterwards.
 
-    They raise Conflict, LedgerDown, or TimeoutError when the worker is busy for too long.
+    They raise Conflict, LedgerDown, or TimeoutError if the worker is busy for too long.
     """
 
     worker: Worker
@@ -35,19 +35,19 @@ class Acts:
         return self.worker.do(lambda: self._roll_back(number, follow=follow))
 
     def pin(self, number: int | None) -> Generation:
-        """Keep what is live, or make generation `number` live and keep that."""
+        """Pin the live generation, or make generation `number` live and pin it."""
         return self.worker.do(lambda: self._pin(number))
 
     def start(self, number: int, weight: float) -> Generation:
-        """Put a kept generation beside what is live, for `weight` percent of new requests, until somebody decides."""
+        """Put a kept generation beside the live one, for `weight` percent of new requests, until somebody decides."""
         return self.worker.do(lambda: self._start(number, weight))
 
     def promote(self) -> Generation:
-        """Make what is beside the live generation live, whatever was counted."""
+        """Make the generation beside the live one live, whatever was counted."""
         return self.worker.do(self._promote)
 
     def stop(self) -> Generation:
-        """Take away what is beside the live generation; a candidate is rolled back from."""
+        """Stop serving the generation beside the live one; a candidate ends as rolled back."""
         return self.worker.do(self._stop)
 
     def _roll_back(self, number: int | None, *, follow: bool) -> Generation:
@@ -65,7 +65,7 @@ class Acts:
 
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[None]:
-        """Pin before the step, so that a death within it cannot lose the pin; undone when the step fails."""
+        """Pin before the step, so that a death within it cannot lose the pin; undo it if the step fails."""
         was = self.ledger.flags.pinned
         self.ledger.flags.set("pinned", True)
         try:

@@ -10,7 +10,7 @@ from .standing import Standing
 
 
 def headline(standing: Standing, ledger: Ledger, sources: Sources, late: Sequence[str] = ()) -> str:
-    """Report what is live, what waits and what is wrong, the worst first; `late` names threads that seem to hang."""
+    """Return what is live, what waits and what is wrong, the worst first; `late` names threads that seem to hang."""
     parts = [f"STUCK: {', '.join(late)} has not reported in time"] if late else []
     readiness = standing.readiness()
     if not readiness.ready:

@@ -1,4 +1,4 @@
-"""What is answered while the ledger cannot be used or the worker is busy."""
+"""The answer while the ledger cannot be used or the worker is busy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from hotswapd.daemon.ledger.ledger import LedgerDown
 
 @contextmanager
 def ledger_needed() -> Iterator[None]:
-    """Raise NotReady where the ledger or the worker cannot do its part now."""
+    """Raise NotReady if the ledger or the worker cannot do its part in the body."""
     try:
         yield
     except LedgerDown as error:

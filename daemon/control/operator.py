@@ -1,4 +1,4 @@
-"""The daemon as its servers see it: what may be seen, asked and done, with a record of who asked for what."""
+"""The daemon as its servers see it: its answers and its acts, with a record of who asked for what."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ from .views import Views
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What the servers' faces promise. Every method is legal on any thread; see the faces for what each raises."""
+    """What the servers' faces promise. Every method is legal on any thread; the faces say what each raises."""
 
     standing: Standing
     ledger: Ledger
@@ -39,7 +39,7 @@ class Operator:
         return self.standing.readiness()
 
     def answerer(self) -> Answerer:
-        """Get what answers requests. Raises NotReady while nothing does."""
+        """Return what answers requests. Raises NotReady while the model does not answer."""
         return self._working().answers
 
     def status(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Operator:
             return _live(self._working().acts.roll_back(number, follow=follow)) | {"pinned": not follow}
 
     def pin(self, number: int | None, peer: Peer | None) -> dict[str, Any]:
-        """Keep the live generation live, or generation `number`."""
+        """Pin the live generation, or generation `number`."""
         with self._noting("pin", "" if number is None else str(number), peer):
             return _live(self._working().acts.pin(number)) | {"pinned": True}
 
@@ -83,12 +83,12 @@ class Operator:
             return _live(self._working().acts.start(number, weight)) | {"beside": number, "weight": weight}
 
     def ab_promote(self, peer: Peer | None) -> dict[str, Any]:
-        """Make what is beside the live generation live."""
+        """Make the generation beside the live one live."""
         with self._noting("ab promote", "", peer):
             return _live(self._working().acts.promote())
 
     def ab_stop(self, peer: Peer | None) -> dict[str, Any]:
-        """Take away what is beside the live generation."""
+        """Stop serving the generation beside the live one."""
         with self._noting("ab stop", "", peer):
             return _live(self._working().acts.stop())
 

@@ -1,4 +1,4 @@
-"""What the status page shows: one answer with everything, made from the ledger and from what is known."""
+"""What the status page shows, as one answer: from the ledger and from ``GET /status``."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ _LIVES, _REFUSALS, _ACTIONS = 40, 40, 20
 def overview(status: Mapping[str, Any], ledger: Ledger, pictures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what ``GET /status.json`` answers; a ledger that cannot be read leaves its parts empty.
 
-    Who asked for an action stays on the machine: `hotswapd history --actions` says it.
+    Who asked for an action does not leave the machine: only `hotswapd history --actions` shows it.
     """
     answer: dict[str, Any] = {
         "now": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -36,7 +36,7 @@ def overview(status: Mapping[str, Any], ledger: Ledger, pictures: Sequence[Mappi
 
 
 def _life(row: Row, at: float) -> dict[str, Any]:
-    """Say when a generation went live, and where the seconds since its sighting went."""
+    """Describe when a generation went live, and how the seconds since its sighting were spent."""
     return {
         "at": moment(at),
         "sighted": moment(row.sighted),

@@ -1,4 +1,4 @@
-"""What the operator can do, before the model answers and after: two types, each complete from its constructor."""
+"""What an operator can see and do, before the model answers and after: two types, each complete once it is made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,34 +18,34 @@ from .acts import Acts
 
 @dataclass(frozen=True, slots=True)
 class Starting:
-    """Before the model answers: the base counts as live, and whoever wants an answer or a change must wait."""
+    """Before the model answers: the base counts as live, and every request and every change must wait."""
 
     live: Generation
 
     def loaded(self) -> Sequence[Loaded]:
-        """Nothing is loaded that answers."""
+        """Return nothing: no generation answers yet."""
         return ()
 
     def resident(self) -> Mapping[str, Any]:
-        """Nothing can be said of the model yet."""
+        """Return nothing: the model is not loaded yet."""
         return {}
 
     def verifying(self) -> dict[str, Any] | None:
-        """No candidate is tried."""
+        """Return None: no candidate is tried yet."""
         return None
 
     def watching(self) -> dict[str, Any] | None:
-        """No generation is watched."""
+        """Return None: no generation is watched yet."""
         return None
 
     def rollout(self) -> dict[str, Any] | None:
-        """No rollout runs."""
+        """Return None: no rollout runs yet."""
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """The model answers. Every method is legal on any thread."""
+    """Once the model answers. Every method is legal on any thread."""
 
     engine: ResidentEngine
     now: Live
@@ -58,11 +58,11 @@ class Working:
 
     @property
     def live(self) -> Generation:
-        """What is live."""
+        """The live generation."""
         return self.now.now
 
     def loaded(self) -> Sequence[Loaded]:
-        """List the generations that can be asked for or still answer."""
+        """List the generations that requests can name, or that still answer some."""
         return self.engine.loaded()
 
     def resident(self) -> Mapping[str, Any]:
@@ -70,13 +70,13 @@ class Working:
         return self.engine.describe() | {"base": self.base}
 
     def verifying(self) -> dict[str, Any] | None:
-        """Describe how far the candidate is that is being verified; None if none is."""
+        """Describe how far the verification of a candidate is; None if none runs."""
         return self.candidates.under_way
 
     def watching(self) -> dict[str, Any] | None:
-        """Describe what the watch has seen of the live generation; None when its window is over."""
+        """Describe what the watch has counted of the live generation; None once its window is over."""
         return self.watch.status()
 
     def rollout(self) -> dict[str, Any] | None:
-        """Describe the rollout; None when none runs."""
+        """Describe the rollout; None if none runs."""
         return self.traffic.status()

@@ -1,4 +1,4 @@
-"""How the process stands, for those who ask: one place, plain values, no lock."""
+"""The state of the process, in one place: plain values, no lock."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ STARTING = "the daemon is starting"
 class Standing:
     """Written by the worker and the service, read on any thread; each attribute is replaced whole.
 
-    `part` is what the operator can do now: it is replaced once, when the model answers. `phase` is a sentence on what
-    start-up is doing, `lost` one on why the process is about to end, `reload_refused` one on why the last reload
+    `part` is what the operator can do now; it is replaced once, when the model answers. `phase` is a sentence on what
+    the start is doing, `lost` one on why the process is about to end, `reload_refused` one on why the last reload
     changed nothing.
     """
 
@@ -26,11 +26,11 @@ class Standing:
 
     @property
     def is_working(self) -> bool:
-        """Whether the model has answered once, so that requests can be taken unless something else forbids it."""
+        """Whether the start is over, so that requests can be taken unless something else forbids it."""
         return isinstance(self.part, Working)
 
     def readiness(self) -> Readiness:
-        """Tell whether requests are answered, and if not, why."""
+        """Tell whether requests are answered, and if not, why not."""
         if self.lost:
             return Readiness(False, self.lost)
         if self.stopping:

@@ -17,7 +17,7 @@ _QUEUE = 100
 
 
 def status(standing: Standing, ledger: Ledger, sources: Sources) -> dict[str, Any]:
-    """Return what ``GET /status`` answers; a ledger that cannot be read leaves its parts empty and says so."""
+    """Return what ``GET /status`` answers; without a readable ledger some parts are empty, and `trouble` says so."""
     part = standing.part
     answer: dict[str, Any] = {
         "ready": standing.readiness().ready,
@@ -33,7 +33,7 @@ def status(standing: Standing, ledger: Ledger, sources: Sources) -> dict[str, An
         "watch": part.watching(),
         "rollout": part.rollout(),
         "phase": standing.readiness().reason or None,
-        "trouble": ledger.trouble or None,  # also when it can be read: what it does not take is not remembered
+        "trouble": ledger.trouble or None,  # also if it can be read but not written
     }
     try:
         answer["pinned"] = ledger.flags.pinned
@@ -50,7 +50,7 @@ def _lanes(loaded: Iterable[Loaded]) -> list[Mapping[str, int]]:
 
 
 def _queue(rows: Iterable[Row], sources: Sources) -> list[QueueEntry]:
-    """Describe what waits; what only waits for its source's next scan is tried then."""
+    """Describe what waits; the next try of what waits for its source is the source's next scan."""
     scans = {watch.source.name: watch.health.next_scan for watch in sources}
     lines = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""`hotswapd submit`: an adapter at an address that a source covers is put on the queue, at once or again."""
+"""`hotswapd submit`: put an adapter at an address that a source covers on the queue, at once or again."""
 
 import time
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from hotswapd.daemon.pipeline.sources import Sources
 from hotswapd.loaders.uri import AdapterURI
 
 _SCAN_WAIT = 15.0
-"""Seconds that it waits for the source to scan."""
+"""Seconds that `submit` waits for the source to scan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submitting:
-    """Every method is legal on any thread, and raises LedgerDown."""
+    """Submits adapters. `submit` is legal on any thread, and may raise LedgerDown."""
 
     ledger: Ledger
     inbox: Inbox
@@ -45,10 +45,10 @@ class Submitting:
             if watch.source.contains(address):
                 return str(address), watch
         names = ", ".join(watch.source.name for watch in self.sources) or "none is configured"
-        raise BadRequest("outside_sources", f"{address} lies in no configured source; there are: {names}", "uri")
+        raise BadRequest("outside_sources", f"{address} lies in no configured source; the sources are: {names}", "uri")
 
     def _have_scanned(self, address: str, watch: Watch) -> Row:
-        """Have the source scan, and take what it sees at the address as new."""
+        """Have the source scan, and treat what it finds at the address as new."""
         sightings = self.inbox.sightings
         sightings.ask(address)
         try:
@@ -73,7 +73,7 @@ class Submitting:
 
 
 def _refuse_known(row: Row) -> None:
-    """Raise Conflict when submitting what is live, or was found bad, would change nothing."""
+    """Raise Conflict if the row is live or was refused: submitting it would change nothing."""
     if row.state == State.LIVE:
         raise Conflict("already_live", f"{row.uri} is live as generation {row.generation}; --again makes it a new one")
     if row.state in REFUSED:

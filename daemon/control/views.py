@@ -1,4 +1,4 @@
-"""What may be seen of the daemon: status, history, actions, and what the status page shows."""
+"""The daemon's read-only answers: status, history, actions, metrics, and what the status page shows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from .status import status
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Every method is legal on any thread. Those on the ledger raise NotReady while it cannot be read."""
+    """Every method is legal on any thread. `history` and `actions` raise NotReady while the ledger is down."""
 
     standing: Standing
     ledger: Ledger

@@ -1,1 +1,1 @@
-"""What holds the model and answers with it: the protocol, and the engine in this process."""
+"""Engines hold the model and answer with it: the protocol, and the engine in this process."""

@@ -1,23 +1,23 @@
-"""What the daemon asks of an engine: whatever can be handed an adapter, verify it and answer requests with it.
+"""The protocol between the daemon and an engine: anything that takes adapters, verifies them and answers with them.
 
-The model in this process is one engine; a server that is asked over HTTP and a set of replicas are others. So every
-call here may take minutes, may be cut short, and may succeed in part:
+The model in this process is one engine; a server behind HTTP and a set of replicas are others. So every call here may
+take minutes, may be cut short, and may succeed in part:
 
 - **Threads.** Every call is made on the worker's thread, one at a time, unless its docstring says that it is legal on
   any thread. A long call gets its `Caller`, and calls `caller.rest` or `caller.give_way` at least every second while it
-  works or waits: that is where the worker does what is urgent. Within these two the worker may call any method of the
-  engine again, for another adapter; so an engine holds no lock of its own over them.
-- **Cutting short.** `give_way` and `rest` may raise Interrupted. The engine lets it pass, ends or abandons what it had
-  begun for this call, and keeps nothing but what the caller still holds.
-- **Parts.** An engine has one member or several (replicas, servers). What each made of a candidate is a `Part`; the
-  daemon decides by all of them (`decide`), not the engine.
+  works or waits: the worker does urgent work there. Within these two the worker may call any method of the engine
+  again, for another adapter; so an engine holds no lock of its own across them.
+- **Cutting short.** `give_way` and `rest` may raise Interrupted. The engine lets it pass, ends or abandons what it
+  began for this call, and keeps only what the caller still holds.
+- **Parts.** An engine has one member or several (replicas, servers). Each member's answer on a candidate is a `Part`;
+  the daemon decides by all of them (`decide`), not the engine.
 - **Holds.** What `stage` and `find` return is held for the caller until `drop`. What is routed to or opened is held by
-  the engine itself, for as long as some request may be answered by it.
+  the engine itself, for as long as it may answer a request.
 - **Numbers and names.** A generation is named by its number and its digest; the engine answers with bytes of that
-  digest or not at all. Any number of adapters may be staged, opened and live at once, as far as there is `room`.
+  digest or not at all. Any number of adapters may be staged, opened and live at once, as long as there is `room`.
 
-Any call may raise ResidentLost: the engine can answer nothing any more, and the process ends. Unavailable means that
-nothing was decided and the call may be made again later.
+Any call may raise ResidentLost: the engine can no longer answer anything, and the process ends. Unavailable means that
+nothing was decided and the call may be repeated later.
 """
 
 import time
@@ -33,12 +33,12 @@ from hotswapd.swap.gates.spec import Progress, Verdict
 
 
 class NoRoom(Exception):
-    """There is no free place on the engine now: the candidate is held and tried again when one becomes free."""
+    """The engine has no free place now: the candidate is held, and tried again when one becomes free."""
 
 
 @dataclass(slots=True, eq=False)
 class Admitted:
-    """An artifact whose description fits. An engine may return a subclass that carries what it has read already."""
+    """An artifact whose description fits. An engine may return a subclass that carries what it has already read."""
 
     artifact: Path
     digest: str
@@ -46,7 +46,7 @@ class Admitted:
 
 @dataclass(slots=True, eq=False)
 class Staged:
-    """An adapter on the engine, in no request's way. Each staging is an object of its own, also of the same bytes.
+    """An adapter on the engine, out of the way of requests. Each staging is its own object, even of the same bytes.
 
     `number` is the generation that it answers as, None until it is opened or routed to.
     """
@@ -57,7 +57,7 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a verification is told about a candidate beside its bytes: where it came from, where its files are.
+    """What a verification knows of a candidate besides its bytes: where it came from, and where its files are.
 
     `usual_norms` are the update norms of generations that were live and good.
     """
@@ -68,7 +68,7 @@ class Subject:
 
 
 class Answer(StrEnum):
-    """What one member of an engine made of a candidate."""
+    """One member's answer on a candidate."""
 
     FIT = "fit"
     REFUSED = "refused"
@@ -77,7 +77,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One member's answer. `member` is empty for an engine that is one whole.
+    """One member's answer, with its name. `member` is empty if the engine is a single whole.
 
     REFUSED has the gate's code and sentence. LOST says that this member did not answer, was never staged, or failed
     for a reason of its own; it is no evidence against the candidate.
@@ -91,7 +91,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A generation that the engine has, with its requests: those that have a token are `active`, the others wait."""
+    """A generation on the engine, with its requests: those that have a token are `active`, the others `waiting`."""
 
     number: int
     digest: str
@@ -101,33 +101,33 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """A change of route. `pause` is for how many seconds no request could make a step because of it."""
+    """A change of route. `pause` is how many seconds no request could make a step because of it."""
 
     pause: float = 0.0
 
 
 class Caller(Protocol):
-    """Who waits for a long call. Every method is called on the thread that made the call."""
+    """Whoever waits for a long call. Every method is called on the thread that made the call."""
 
     def give_way(self) -> None:
-        """Let what is urgent be done now. Raises Interrupted when the call is to end."""
+        """Let urgent work be done now. Raises Interrupted if the call must end."""
         ...
 
     def rest(self, seconds: float) -> None:
-        """Wait for so many seconds, giving way meanwhile. Raises Interrupted when the call is to end."""
+        """Wait this many seconds and give way meanwhile. Raises Interrupted if the call must end."""
         ...
 
     def progress(self, progress: Progress) -> None:
-        """Take note of how far the call is."""
+        """Note how far the call is."""
         ...
 
     def verdict(self, verdict: Verdict, member: str = "") -> None:
-        """Take note of one gate's verdict, also of one that failed, as soon as it is known."""
+        """Note one gate's verdict, a failed one too, as soon as it is known."""
         ...
 
 
 class Patient:
-    """A caller who has nothing else to do: waits, and takes no notes."""
+    """A caller with nothing else to do: it waits, and takes no notes."""
 
     def give_way(self) -> None:
         """Go on at once."""
@@ -137,64 +137,64 @@ class Patient:
         time.sleep(seconds)
 
     def progress(self, progress: Progress) -> None:
-        """Take no note."""
+        """Ignore it."""
 
     def verdict(self, verdict: Verdict, member: str = "") -> None:
-        """Take no note."""
+        """Ignore it."""
 
 
 class Engine(Protocol):
-    """Whatever holds the model. See the module's docstring for what holds of every call."""
+    """Anything that holds a model. The module's docstring has the rules for every call."""
 
     def admit(self, artifact: Path, digest: str) -> Admitted:
-        """Check the artifact's description against what the engine can take; loads nothing.
+        """Compare the artifact's description with what the engine can take; load nothing.
 
-        Raises Rejected with every reason, OSError when the artifact cannot be read.
+        Raises Rejected with every reason, OSError if the artifact cannot be read.
         """
         ...
 
     def stage(self, admitted: Admitted, caller: Caller) -> Staged:
-        """Bring the adapter onto the engine, beside everything that is there. What is served does not change.
+        """Bring the adapter onto the engine, beside whatever is on it. What is served does not change.
 
-        Raises NoRoom, Rejected, RolledBack (it cannot be laid out), OSError or MemoryError; then nothing is held. A
+        Raises NoRoom, Rejected, RolledBack (it cannot be laid out), OSError or MemoryError, and holds nothing then. A
         member that could not take it reports LOST at `verify`.
         """
         ...
 
     def check(self, staged: Staged) -> tuple[Part, ...]:
-        """Ask quickly whether it answers at all: enough for what has been live before. What is served is as before."""
+        """Check quickly that it answers at all: enough for what was live before. What is served does not change."""
         ...
 
     def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
-        """Run every gate that is configured, on as many members as each gate needs; one part for each member.
+        """Run every configured gate, on as many members as each gate needs; return one part for each member.
 
-        What is served is as before, however it ends. Each verdict goes to `caller.verdict`. Raises NoRoom or
-        Unavailable when it could not be tried.
+        What is served does not change, however it ends. Each verdict goes to `caller.verdict`. Raises NoRoom or
+        Unavailable if it could not be tried.
         """
         ...
 
     def prepare(self, caller: Caller) -> bool:
-        """Do what the next `verify` would wait for, if there is anything; return whether there was."""
+        """Do in advance what the next `verify` would wait for; return whether there was anything to do."""
         ...
 
     def open(self, staged: Staged, number: int) -> None:
         """Answer the requests that name this generation by its number, from now on. Raises NoRoom.
 
-        True afterwards: `staged.number` is the number, and the engine holds it until `close`.
+        Afterwards `staged.number` is the number, and the engine holds it until `close`.
         """
         ...
 
     def route(self, staged: Staged, number: int) -> AbstractContextManager[Routed]:
-        """Make this generation the one that requests without a number are answered by.
+        """Make this generation answer the requests that name no number.
 
-        Entering does all that can fail: afterwards every member that serves has it, and room for it. Raises NoRoom.
-        The body makes the change durable. When the body ends well the route changes at once and cannot fail any more;
-        requests under way keep their generation. When the body raises, everything is as before entering.
+        Entering does everything that can fail: afterwards every serving member has it, and room for it. Raises NoRoom.
+        The body makes the change durable. When the body ends well, the route changes at once and can no longer fail;
+        requests under way keep their generation. When the body raises, nothing has changed.
         """
         ...
 
     def close(self, number: int) -> None:
-        """Take no new requests for this generation; those under way go on to their end. Idempotent."""
+        """Take no new requests for this generation; those under way run to their end. Idempotent."""
         ...
 
     def drop(self, staged: Staged) -> None:
@@ -202,7 +202,7 @@ class Engine(Protocol):
         ...
 
     def find(self, number: int) -> Staged | None:
-        """Find a generation that is still on the engine, 0 being the bare base, and hold it for the caller."""
+        """Find a generation that is still on the engine (0 is the bare base), and hold it for the caller."""
         ...
 
     def norms(self, staged: Staged) -> Mapping[str, float]:
@@ -210,11 +210,11 @@ class Engine(Protocol):
         ...
 
     def is_lost(self, error: BaseException) -> bool:
-        """Tell whether an error that somebody met means that the engine can answer nothing any more."""
+        """Tell whether this error means that the engine can no longer answer anything."""
         ...
 
     def loaded(self) -> Sequence[Loaded]:
-        """List the generations that can be asked for or still answer. Legal on any thread."""
+        """List the generations that requests can name, or that still answer some. Legal on any thread."""
         ...
 
     def room(self) -> bool:
@@ -225,7 +225,7 @@ class Engine(Protocol):
 def decide(parts: Sequence[Part]) -> None:
     """Decide by every member's answer whether the candidate may go live. Raises RolledBack or NoRoom.
 
-    One that refuses it is a veto. A member that is lost takes no part, but one at least must have found it fit.
+    One refusal is a veto. Lost members do not count, but at least one member must have found it fit.
     """
     for part in parts:
         if part.answer == Answer.REFUSED:

@@ -1,4 +1,4 @@
-"""The engine in this process: one resident model with its lanes, and every gate that is configured."""
+"""The engine in this process: one resident model with its lanes, and every configured gate."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ class _Admitted(Admitted):
 
 
 class _OnDevice(Staged):
-    """An image of the arena's pool, as the daemon knows it."""
+    """A staged adapter that is an image of the arena's pool."""
 
     __slots__ = ("image",)
 
@@ -47,7 +47,7 @@ class ResidentEngine:
     """`engines.protocol.Engine` over the resident in this process. See the protocol for threads and errors."""
 
     def __init__(self, engine: "Engine") -> None:
-        """Without `configure` a candidate is only checked."""
+        """Until `configure`, candidates are only checked."""
         self._verification: Verification | None = None
         self._caller: Caller = Patient()
         self._engine = engine
@@ -55,7 +55,7 @@ class ResidentEngine:
         self._opened: dict[int, Image] = {}
 
     def configure(self, settings: Settings) -> None:
-        """Verify by these gates from now on. On the worker's thread. Raises ConfigError and changes nothing then."""
+        """Verify by these gates from now on. On the worker's thread. Raises ConfigError, and changes nothing then."""
         around = Surroundings(self._engine.busy, self._rest, self._give_way, self._progress)
         self._verification = Verification(self._engine, settings, around)
 
@@ -65,7 +65,7 @@ class ResidentEngine:
 
     @property
     def contract_fingerprint(self) -> str:
-        """A digest that changes when what the engine can take changes."""
+        """A digest that changes whenever the engine's contract changes."""
         return self._resident.contract.fingerprint
 
     def describe(self) -> dict[str, Any]:
@@ -82,11 +82,11 @@ class ResidentEngine:
         }
 
     def admit(self, artifact: Path, digest: str) -> Admitted:
-        """Read the header and the configuration, and compare them with the slots; reads no tensor."""
+        """Read the header and the configuration, and compare them with the slots; read no tensor."""
         return _Admitted(artifact, digest, self._resident.admit(artifact))
 
     def stage(self, admitted: Admitted, caller: Caller) -> Staged:
-        """Lay the adapter out in a free image of the pool. Does not give way: it paces itself beside requests."""
+        """Lay the adapter out in a free image of the pool. It does not give way, but paces itself beside requests."""
         assert isinstance(admitted, _Admitted)
         with _Translated():
             return _OnDevice(self._resident.stage(admitted.plan, admitted.digest, Pace(self._engine.busy)))
@@ -114,14 +114,14 @@ class ResidentEngine:
         return (Part(),)
 
     def prepare(self, caller: Caller) -> bool:
-        """Read the gates' texts with the base, unless that is done."""
+        """Read the gates' texts with the base, unless they were read before."""
         if self._verification is None:
             return False
         with self._calling(caller):
             return self._verification.prepare()
 
     def open(self, staged: Staged, number: int) -> None:
-        """Bind a free lane to it."""
+        """Give it a lane of its own."""
         image = _image(staged)
         before = image.generation
         image.generation = number
@@ -147,7 +147,7 @@ class ResidentEngine:
         self._end_opening(number)  # if it was open beside the live one, its lane has become the live one's
 
     def close(self, number: int) -> None:
-        """Withdraw it from its lane, which ends the requests that it has."""
+        """Let its lane take no new requests; those under way run to their end."""
         if not self._end_opening(number):
             self._engine.lanes.withdraw(number)
 
@@ -177,11 +177,11 @@ class ResidentEngine:
         return True
 
     def drop(self, staged: Staged) -> None:
-        """Release the image; one that was live stays where it is until its buffer is needed."""
+        """Release the image; one that was live keeps its buffer until that is needed."""
         self._resident.drop(_image(staged))
 
     def find(self, number: int) -> Staged | None:
-        """Look in the lanes, then among the images that are kept for a quick return."""
+        """Search the lanes, then the images that are kept for a quick return."""
         resident = self._resident
         image = resident.base_image if number == 0 else self._engine.lanes.image(number) or resident.pool.kept(number)
         if image is None:
@@ -190,15 +190,15 @@ class ResidentEngine:
         return _OnDevice(image)
 
     def norms(self, staged: Staged) -> Mapping[str, float]:
-        """Measure on the image itself."""
+        """Measure the image itself, on the device."""
         return update_norms(_image(staged), self._resident.arena.layout)
 
     def is_lost(self, error: BaseException) -> bool:
-        """Recognise an error after which every later call on the device fails too."""
+        """Tell whether every later call on the device will fail as well."""
         return is_sticky(error)
 
     def loaded(self) -> Sequence[Loaded]:
-        """List the lanes that are bound to a generation."""
+        """List the lanes that have a generation."""
         return [Loaded(one.generation, one.digest, one.active, one.waiting) for one in self._engine.lanes.status()]
 
     def room(self) -> bool:
@@ -207,18 +207,18 @@ class ResidentEngine:
 
 
 def _image(staged: Staged) -> "Image":
-    assert isinstance(staged, _OnDevice)  # this engine made it
+    assert isinstance(staged, _OnDevice)  # made by this engine
     return staged.image
 
 
 class _Translated:
     """Turns what the resident raises into the protocol's errors.
 
-    It is a class because contextlib's own context managers give an error its frames back, and frames hold tensors.
+    It is a class because contextlib's context managers give an error back its frames, and frames hold tensors.
     """
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Nothing is needed before the body."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

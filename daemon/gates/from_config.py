@@ -1,4 +1,4 @@
-"""From the configuration's [verify] to what the gates need: token ids, patterns, a dataset within its budget."""
+"""Turns [verify] of the configuration into what the gates need: token ids, patterns, a dataset within its budget."""
 
 import json
 import re
@@ -20,22 +20,22 @@ _FILE = "verify.dataset.file"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a dataset: what is given, and what is scored."""
+    """One line of a dataset: the prompt is given, the answer is scored."""
 
     prompt: str
     answer: str
 
 
 def require_readable(verify: Verify) -> None:
-    """Look at all that the configuration points to. Raises ConfigError."""
+    """Check that every file and program named in [verify] can be read or run. Raises ConfigError."""
     if verify.dataset is not None:
         read_dataset(verify.dataset)
     if verify.command is not None and shutil.which(verify.command.argv[0]) is None:
-        raise ConfigError("verify.command.argv", f"{verify.command.argv[0]!r} is no program that can be started")
+        raise ConfigError("verify.command.argv", f"{verify.command.argv[0]!r} is not a program that can be started")
 
 
 def read_dataset(table: DatasetTable) -> list[Line]:
-    """Read a dataset's lines. Raises ConfigError that names the line."""
+    """Read a dataset's lines. Raises ConfigError, which names the line."""
     try:
         text = table.file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -60,7 +60,7 @@ def _line(number: int, line: str) -> Line:
 
 
 def make_spec(verify: Verify, engine: Engine) -> Spec:
-    """Make what the gates need. Raises ConfigError; for the worker's thread, before requests use the tokenizer."""
+    """Make the spec of the gates. Raises ConfigError. For the worker's thread, before requests use the tokenizer."""
     limits = Limits(**verify.model_dump(include=set(_LIMITS)))
     golden = tuple(_golden(f"verify.probe[{index}]", probe, engine) for index, probe in enumerate(verify.probe))
     return Spec(limits, golden, _dataset(verify.dataset, engine) if verify.dataset else None)
@@ -86,7 +86,7 @@ def _plain(probe: Probe) -> list[dict[str, str]]:
 
 
 def _continuation(engine: Engine, text: str) -> tuple[int, ...]:
-    """Turn text that follows another into token ids, without what begins a text."""
+    """Encode text that continues another text: without the tokens that begin one."""
     tokenizer: Any = engine.resident.tokenizer
     return tuple(tokenizer.encode(text, add_special_tokens=False)) if text else ()
 
@@ -109,7 +109,7 @@ def _examples(lines: Sequence[Line], engine: Engine) -> Iterator[Example]:
 
 
 def _within(budget: int, examples: Iterator[Example]) -> Iterator[Example]:
-    """Take examples until the budget is used; the last one is cut."""
+    """Yield examples until `budget` tokens are used; the last one is cut."""
     for example in examples:
         tokens = example.tokens[:budget]
         budget -= len(tokens)

@@ -1,4 +1,4 @@
-"""The external judge: a program that asks the candidate whatever it likes, and says yes or no with its exit code."""
+"""The external judge: a program that asks the candidate what it likes; its exit code is the verdict."""
 
 import os
 import secrets
@@ -25,9 +25,11 @@ from . import judge_guard as verify_guard
 from .judge_server import CandidateServer
 
 GATE = "command"
-_LOOK = 0.05
+_POLL = 0.05
+"""Seconds between two checks whether the program has ended."""
 _ALWAYS = ("PATH", "HOME", "LANG", "TMPDIR")
 _KEPT, _SHOWN = 4096, 300
+"""Bytes of its output that are kept, and characters of the last line that a sentence quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ class Judge:
     def verdict(self, image: Image, uri: str, directory: Path) -> Verdict:
         """Let the program judge the candidate, whose files are in `directory`.
 
-        Raises NoLane when every lane is busy, Unavailable when the program cannot be started, and Interrupted; however
-        this ends, and when the daemon is killed too, the program and all that it started are gone.
+        Raises NoLane if every lane is busy, Unavailable if the program cannot be started, and Interrupted. However
+        this ends, even if the daemon is killed, the program and everything it started are killed.
         """
         self.around.on_progress(Progress(GATE))
         key = secrets.token_urlsafe(32)
@@ -68,7 +70,7 @@ class Judge:
         began = time.monotonic()
         with _started(self.command.argv, environment) as (process, tail):
             while (code := _exit_code(process)) is None and time.monotonic() - began < self.command.timeout:
-                self.around.rest(_LOOK)
+                self.around.rest(_POLL)
         numbers = {"seconds": time.monotonic() - began} | ({} if code is None else {"exit_code": float(code)})
         return _judge(code, self.command, tail.text(), numbers)
 
@@ -76,12 +78,12 @@ class Judge:
 def _judge(code: int | None, command: Command, said: str, numbers: dict[str, float]) -> Verdict:
     if code == 0:
         return Verdict(GATE, numbers=numbers)
-    last = f"; the last that it said: {said!r}" if said else ""
+    last = f"; its last line: {said!r}" if said else ""
     program = command.argv[0]
     if code is None:
         sentence = (
             f"{program} took longer than verify.command.timeout = {command.timeout:g} s and was killed{last}; "
-            "raise it, or let the program ask less"
+            "raise it, or let the program do less"
         )
         return Verdict(GATE, Outcome.FAILED, "judge_timeout", sentence, numbers)
     how = f"said no with exit code {code}" if code > 0 else f"was ended by signal {-code}"
@@ -90,13 +92,13 @@ def _judge(code: int | None, command: Command, said: str, numbers: dict[str, flo
 
 @contextmanager
 def _started(argv: tuple[str, ...], environment: dict[str, str]) -> Iterator[tuple["subprocess.Popen[bytes]", "_Tail"]]:
-    """Start the program in a process group of its own; at the end everything in that group is killed."""
+    """Start the program in its own process group; at the end, kill the whole group."""
     process, wrong = _guarded(argv, environment)
     assert process.stdout is not None
     tail = _Tail(process.stdout)
     try:
         if wrong:
-            why = f"verify.command cannot be started: {argv[0]}: {wrong}; mend it, or remove the table"
+            why = f"verify.command cannot be started: {argv[0]}: {wrong}; fix it, or remove the table"
             raise Unavailable(Reason.JUDGE_MISSING, why)
         yield process, tail
     finally:
@@ -105,7 +107,7 @@ def _started(argv: tuple[str, ...], environment: dict[str, str]) -> Iterator[tup
 
 
 def _guarded(argv: tuple[str, ...], environment: dict[str, str]) -> tuple["subprocess.Popen[bytes]", str]:
-    """Start the program's guard, and return it with what kept the program itself from starting."""
+    """Start the program under its guard; return the guard, and why the program could not be started, if so."""
     told, report = os.pipe()
     with os.fdopen(told, "rb") as answer:
         try:
@@ -125,7 +127,7 @@ def _guarded(argv: tuple[str, ...], environment: dict[str, str]) -> tuple["subpr
 
 
 def _exit_code(process: "subprocess.Popen[bytes]") -> int | None:
-    """Look whether it has ended, without taking note of it: until somebody does, its group's number is not reused."""
+    """Return its exit code once it has ended, without reaping it: so the number of its group is not reused."""
     ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     if ended is None:
         return None
@@ -133,8 +135,8 @@ def _exit_code(process: "subprocess.Popen[bytes]") -> int | None:
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    """Kill all that it started and that is still in its group, also when it has ended itself."""
-    with suppress(PermissionError):  # those who are left belong to somebody else
+    """Kill everything that is still in its process group, even if it has ended itself."""
+    with suppress(PermissionError):  # what is left in it belongs to another user
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert process.stdin is not None
@@ -142,7 +144,7 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
 
 
 class _Tail:
-    """Reads what a program says, so that it never waits for us, and keeps the end of it."""
+    """Reads a program's output, so that it never blocks, and keeps the end."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
@@ -151,11 +153,11 @@ class _Tail:
         self._thread.start()
 
     def close(self) -> None:
-        """Wait for the end of what it says."""
+        """Wait for the end of the output, at most a second."""
         self._thread.join(1.0)
 
     def text(self) -> str:
-        """Return the last line, cut to what fits into a sentence."""
+        """Return the last line, cut to fit into a sentence."""
         lines = self._kept.decode(errors="replace").strip().splitlines()
         return lines[-1][-_SHOWN:] if lines else ""
 

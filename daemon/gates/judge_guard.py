@@ -1,8 +1,8 @@
-"""Runs an external judge for the daemon and ends with its exit code: however the daemon ends, no judge outlives it.
+"""Runs an external judge and ends with its exit code: however the daemon ends, no judge outlives it.
 
-A bare interpreter runs this file in a process group of its own: ``verify_guard.py REPORT PROGRAM ARGUMENT...``.
-Its standard input is a pipe whose other end the daemon alone has. A parent-death signal would not do: it reaches the
-program but not what that one has started, and it comes when the thread ends that made the process.
+A bare interpreter runs this file in its own process group: ``judge_guard.py REPORT PROGRAM ARGUMENT...``. Its standard
+input is a pipe whose other end only the daemon has. A parent-death signal would not do: it reaches the program but not
+what the program has started, and it comes when the thread that made the process ends.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 
 
 def main(report: int, argv: list[str]) -> int:
-    """Return the program's exit code, or end by its signal; `report` is told the error number when it cannot start."""
+    """Return the program's exit code, or end by its signal. If it cannot be started, `report` gets the error number."""
     os.set_inheritable(report, False)
     nothing_to_read = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     usual = [signal.SIGPIPE, signal.SIGXFSZ]  # Python ignores them

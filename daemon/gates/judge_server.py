@@ -1,4 +1,4 @@
-"""A server for one candidate and one client: on the loopback, with a key that is used once."""
+"""A server for one candidate and one judge: on the loopback, with a key for this once."""
 
 import hmac
 import threading
@@ -26,7 +26,7 @@ _LIMIT = 10.0
 
 
 class CandidateAnswerer(Answerer):
-    """Answers with the candidate in its lent lane, whatever generation is asked for."""
+    """Answers with the candidate in its lent lane, whatever generation a request names."""
 
     def prepare(self, body: Body, generation: int | Beside | None, key: str = "") -> Ask:
         """Make the engine's request. Raises BadRequest."""
@@ -37,7 +37,7 @@ class CandidateServer:
     """Serves `/v1` with the lane that is lent to a candidate, while it is entered. For the worker's thread."""
 
     def __init__(self, engine: Engine, model: str, key: str) -> None:
-        """`model` is the name under which it is asked for, `key` the one that every request must have."""
+        """`model` is the name that requests give it, `key` the API key that every request must have."""
         answerer = CandidateAnswerer(engine)
         app = FastAPI(openapi_url=None)
         install_errors(app)
@@ -62,7 +62,7 @@ class CandidateServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it; requests under way are cancelled."""
+        """Stop it; requests under way are cancelled."""
         self._server.should_exit = True
         self._thread.join(_LIMIT)
 
@@ -71,6 +71,6 @@ def _only_with(key: str) -> Callable[[Request], None]:
     def check(request: Request) -> None:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key.encode()):
-            raise Unauthorized("invalid_api_key", "this server is for the judge of a candidate alone")
+            raise Unauthorized("invalid_api_key", "this server is only for the judge of a candidate")
 
     return check

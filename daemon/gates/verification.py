@@ -21,10 +21,10 @@ log = structlog.get_logger(__name__)
 
 
 class Verification:
-    """All gates. For the worker's thread."""
+    """Runs all gates. For the worker's thread."""
 
     def __init__(self, engine: Engine, settings: Settings, around: Surroundings) -> None:
-        """Read what [verify] points to. Raises ConfigError."""
+        """Read the files that [verify] names. Raises ConfigError."""
         spec = make_spec(settings.verify, engine)
         self._verifier = Verifier(engine.resident, spec, around, context=engine.context, ends=engine.ends)
         command = settings.verify.command
@@ -32,10 +32,10 @@ class Verification:
         self._prepared = False
 
     def prepare(self) -> bool:
-        """Do what the first candidate would wait for; return whether there was something to do. Raises ResidentLost.
+        """Do in advance what the first candidate would wait for; return whether there was anything to do.
 
-        For when nothing else is to be done: a start must be ready soon. What goes wrong here is logged once, and
-        happens again to the first candidate, which ends as its error says.
+        It is done when the worker is idle, not at the start, which must be ready soon. An error is logged once, and
+        happens again to the first candidate, which it ends. Raises ResidentLost.
         """
         if self._prepared:
             return False
@@ -46,7 +46,7 @@ class Verification:
             return False
         except ResidentLost:
             raise
-        except Exception as error:  # noqa: BLE001 - there is no candidate yet that it could end
+        except Exception as error:  # noqa: BLE001 - it would end a candidate, and there is none yet
             log.warning("not_prepared", detail=f"the base cannot be read for comparison: {error}")
         else:
             log.debug("prepared", seconds=round(time.monotonic() - began, 2))
@@ -54,9 +54,9 @@ class Verification:
         return True
 
     def run(self, image: Image, uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: OnVerdict) -> None:
-        """Try a candidate whose files are in `directory`; `on_verdict` gets each verdict, also one that fails.
+        """Try a candidate whose files are in `directory`; `on_verdict` gets each verdict, a failed one too.
 
-        Raises RolledBack when a gate fails, NoLane, Unavailable or Interrupted when it could not be tried, and
+        Raises RolledBack if a gate fails, NoLane, Unavailable or Interrupted if it could not be tried, and
         ResidentLost.
         """
         self._verifier.run(image, on_verdict, usual_norms)

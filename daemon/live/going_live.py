@@ -3,12 +3,12 @@
 The order, and what a death of the process at each point leaves:
 
 1. each step of a candidate is written to the ledger before the next begins: a restart tries it again from the store;
-2. before the device is touched an attempt is written: one that is still open at the next start counts as a death,
-   and the second death puts these bytes into quarantine;
+2. an attempt is written before the device is touched: if it is still open at the next start it counts as a death, and
+   the second death puts these bytes into quarantine;
 3. the engine prepares the change of route: no request has seen the candidate, the pointer names what was live;
 4. the pointer is written inside the ledger's transaction: a restart serves what the pointer names and corrects the
-   ledger by it;
-5. only then do new requests go to it: so whatever a client was ever told is live is live after a restart.
+   ledger accordingly;
+5. only then do new requests go to it: so whatever a client was ever told is live, is live after a restart.
 """
 
 import time
@@ -33,18 +33,18 @@ log = structlog.get_logger(__name__)
 
 
 class Beside(Protocol):
-    """What may stand beside the live generation, and makes room when another one goes live."""
+    """The generation beside the live one, if any: it makes room when another goes live."""
 
     def give_way(self, number: int) -> None:
-        """End unless it is this very generation that goes live. Raises LedgerDown."""
+        """End, unless this very generation is the one beside. Raises LedgerDown."""
         ...
 
 
 class Listener(Protocol):
-    """Who is told of each change of what is live, on the worker's thread, after it has happened. Must not raise."""
+    """Whoever follows what is live: called on the worker's thread after each change. Must not raise."""
 
     def went_live(self, live: Generation, staged: Staged, pause: float | None) -> None:
-        """Take note of what is live now; `pause` in seconds, None at a restart, which interrupts nobody."""
+        """Note what is live now; `pause` is in seconds, None at a restart, which interrupts nobody."""
         ...
 
 
@@ -52,8 +52,8 @@ class Listener(Protocol):
 class Change:
     """One change of what is live, as data: all of it is written in one transaction.
 
-    `row` goes live; a `Find` becomes a row of its own first, with `digest`. `left` says what becomes of the generation
-    that was live, `refuses` is a generation that nobody goes back to by default from now on, `pins` sets the pin.
+    `row` goes live; a `Find` first becomes a row of its own, with `digest`. `left` is what becomes of the previous
+    generation, `refuses` a generation that is not gone back to by default from now on; `pins` sets the pin.
     """
 
     number: int
@@ -67,7 +67,7 @@ class Change:
 class Live:
     """Owns what is live. `now` is legal on any thread, everything else is for the worker's.
 
-    Every method but `now` raises ResidentLost or LedgerDown; what was live is live then.
+    Every method but `now` may raise ResidentLost or LedgerDown; what was live stays live then.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Live:
         listener: Listener,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Begin with `base`, generation 0, as what is live. `on_step` is called before what may take long."""
+        """Begin with `base`, generation 0, as the live one. `on_step` is called before a step that may take long."""
         self._engine = engine
         self._ledger = ledger
         self._store = store
@@ -91,11 +91,11 @@ class Live:
 
     @property
     def now(self) -> Generation:
-        """The generation that requests without a number are answered by."""
+        """The generation that answers requests which name no number."""
         return self._now
 
     def go_live(self, change: Change, staged: Staged) -> Generation:
-        """Make a verified adapter live as this generation, durably. Raises NoRoom, Unavailable or Overtaken too."""
+        """Make a verified adapter live as this generation, durably. Also raises NoRoom, Unavailable or Overtaken."""
         self._on_step("commit")
         self._beside.give_way(change.number)
         with self._engine.route(staged, change.number) as routed:
@@ -117,14 +117,14 @@ class Live:
         return live
 
     def come_back(self, generation: Generation, staged: Staged) -> None:
-        """Make live again what was live before a restart: pointer and ledger name it already. Raises NoRoom too."""
+        """Make live again what was live before a restart: pointer and ledger already name it. Also raises NoRoom."""
         with self._engine.route(staged, generation.number):
             pass
         self._now = generation
         failpoint("restored")
 
     def announce(self) -> None:
-        """Tell the listener what a start has found or left live."""
+        """Report to the listener what is live after a start."""
         staged = self._engine.find(self._now.number)
         if staged is None:
             return
@@ -144,7 +144,7 @@ class Live:
 
     @contextmanager
     def _pointer_kept(self) -> Iterator[None]:
-        """Restore the pointer if the ledger's transaction fails."""
+        """Restore the pointer if the ledger transaction fails."""
         before = self._store.pointer()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Going back automatically, when the requests of the live generation say that it must."""
+"""Automatic rollback, when the live generation's own requests show that it is bad."""
 
 from dataclasses import dataclass, field
 
@@ -26,15 +26,15 @@ class Guard:
     live: Live
     rollback: Rollback
     _due: list[Verdict] = field(default_factory=list)
-    """A verdict that asked for a rollback which was not possible yet; at most one."""
+    """The verdict whose rollback was not possible yet; at most one."""
 
     @property
     def waits(self) -> bool:
-        """Whether a rollback is due and was not possible yet."""
+        """Whether a rollback is due that was not possible yet."""
         return bool(self._due)
 
     def poll(self) -> None:
-        """Do what is due now; what is not possible yet is tried at the next poll. Raises ResidentLost or LedgerDown."""
+        """Do what is due; what is not possible yet is tried at the next poll. Raises ResidentLost or LedgerDown."""
         if self._due:
             self._act(self._due.pop())
             return
@@ -64,5 +64,5 @@ class Guard:
         try:
             row = self.ledger.rows.get(live.swap_id)
         except KeyError:
-            return  # the ledger was lost, and what is live is known from the pointer alone
+            return  # the ledger was lost: only the pointer knows what is live
         self.ledger.amend(row, verify=(*row.verify, record(verdict)))

@@ -1,4 +1,4 @@
-"""After a start: make live again what was live, without its source."""
+"""The restore after a start: what was live becomes live again, without its source."""
 
 import errno
 import time
@@ -40,7 +40,7 @@ def pointed_at(store: Store) -> Generation | None:
 
 @dataclass(frozen=True, slots=True)
 class Restorer:
-    """Makes the last good generation live. For the worker's thread, once, before anything else is live."""
+    """Makes the last good generation live. For the worker's thread, once, before anything else goes live."""
 
     live: Live
     engine: Engine
@@ -49,10 +49,10 @@ class Restorer:
     report: Callable[[str], None]
 
     def restore(self, pointed: Generation | None) -> None:
-        """Try what the pointer names, then older generations, else stay with the base; `live.now` says what came of it.
+        """Try what the pointer names, then older generations, else keep the base; `live.now` is the result.
 
-        A generation that no longer fits the contract is not followed by an older one: the configuration was changed,
-        so the base answers, and the generation is tried again like a new adapter. Raises ResidentLost.
+        If a generation no longer fits the contract, no older one is tried: the configuration was changed, so the base
+        answers, and that generation is tried again like a new adapter. Raises ResidentLost.
         """
         if pointed is None or pointed.number == 0:
             return
@@ -76,7 +76,7 @@ class Restorer:
             return
 
     def _bring_back(self, generation: Generation) -> bool:
-        """Make it live if it is whole and the process did not keep dying with it. Raises Rejected."""
+        """Make it live if its copy is whole and the process does not keep dying with it. Raises Rejected."""
         if not self._is_whole(generation) or self._deadly(generation):
             return False
         try:
@@ -107,7 +107,7 @@ class Restorer:
         return artifact.path
 
     def _is_whole(self, generation: Generation) -> bool:
-        """Read its copy in the store again; a lost or damaged one is fetched again if its source still has it."""
+        """Read its copy in the store; if that is lost or damaged, have it fetched again while its source has it."""
         try:
             found = digest_of(self._directory(generation))
         except OSError as error:
@@ -130,7 +130,7 @@ class Restorer:
                 self.ledger.move(row, State.WAITING, "artifact_lost", _LOST, tries=1, next_try=time.time(), forced=True)
 
     def _ask_its_source(self, live: Row) -> None:
-        """Fetch what an operator went back to from the source that once saw it: an operator is no source."""
+        """Have what an operator went back to fetched from the source that once saw it: an operator is not a source."""
         seen = self.ledger.rows.sighted(live.uri, live.revision, OPERATOR)
         if seen is None:
             return
@@ -140,14 +140,14 @@ class Restorer:
         self.ledger.add([find], tries=1, next_try=time.time())
 
     def _write(self, write: Callable[[], Any]) -> None:
-        """Write what can be written; a start does not wait for a full disk."""
+        """Write it if the ledger takes it; a start does not wait for a full disk."""
         try:
             write()
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
 
     def _deadly(self, generation: Generation) -> bool:
-        """Tell whether the process died in this step again and again; if not, record that it is under way."""
+        """Tell whether the process keeps dying in this step; if not, record that it is under way."""
         try:
             deaths, _ = self.ledger.attempts.deaths(generation.digest, BOOT)
             if deaths >= _DEATHS:
@@ -161,11 +161,11 @@ class Restorer:
     def _note_success(self, generation: Generation) -> None:
         """Bring ledger and pointer up to date; serving does not wait for a full disk."""
         try:
-            for kind in (BOOT, SWAP):  # a process that died between pointer and ledger did not die of these bytes
+            for kind in (BOOT, SWAP):  # a death between pointer and ledger was not due to these bytes
                 self.ledger.attempts.end(generation.digest, kind, forget=True)
             self.ledger.adopt(generation, OPERATOR)
             self.store.point(generation.record())
-        except Exception as error:  # noqa: BLE001 - it is live, whatever cannot be written now
+        except Exception as error:  # noqa: BLE001 - it is live even if this cannot be written now
             log.warning("restore_not_recorded", generation=generation.number, detail=str(error))
 
     def _try_again_later(self, generation: Generation) -> None:

@@ -1,4 +1,4 @@
-"""Going back, by hand or automatically: a kept generation becomes live again."""
+"""Rollback, by hand or automatic: a kept generation becomes live again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ _RAISE_LANES = "try again when one has ended, or raise serve.lanes"
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """Every method is for the worker's thread."""
+    """Goes back to kept generations. Every method is for the worker's thread."""
 
     live: Live
     engine: Engine
@@ -35,7 +35,7 @@ class Rollback:
     base: Generation
 
     def target(self, number: int | None) -> Generation:
-        """Find the generation to go back to, by default the last good one before the live one. Raises Conflict."""
+        """Find the generation to go back to: by default the last good one before the live one. Raises Conflict."""
         live = self.live.now
         if number is None:
             older = (one for one in self.ledger.generations.newest(1000, good=True) if one.number < live.number)
@@ -52,7 +52,7 @@ class Rollback:
     def run(
         self, target: Generation, left: Left, *, refuses: int | None = None, pins: bool | None = None
     ) -> Generation:
-        """Make it live. `left`, `refuses` and `pins` are written with it, see `Change`.
+        """Make it live. `left`, `refuses` and `pins` are written in the same transaction, see `Change`.
 
         Raises Conflict, ResidentLost or LedgerDown; nothing has changed then.
         """
@@ -62,9 +62,9 @@ class Rollback:
             return self.live.go_live(Change(target.number, find, target.digest, left, refuses, pins), staged)
 
     def by_itself(self, code: str, sentence: str) -> Generation:
-        """Go back to the newest good generation that can be had, in the end to the base; pins nothing.
+        """Go back to the newest good generation that can go live, at last to the base; pin nothing.
 
-        Raises Conflict when that is not possible now, ResidentLost or LedgerDown.
+        Raises Conflict if that is not possible now, ResidentLost or LedgerDown.
         """
         bad = self.live.now
         left = Left(State.ROLLED_BACK, code, sentence)
@@ -80,9 +80,9 @@ class Rollback:
 
     @contextmanager
     def staged(self, target: Generation) -> Iterator[Staged]:
-        """Give the generation on the engine, verified and held: the one that is still there, or staged again.
+        """Hold the generation on the engine, verified: it is still there, or it is staged again.
 
-        Its copy in the store stays meanwhile, and must exist either way: a restart has nothing else. Raises Conflict.
+        Its copy in the store is held too, and must exist either way: a restart has nothing else. Raises Conflict.
         """
         with self.store.hold(target.digest) as artifact:
             if artifact is None and target.number:
@@ -91,7 +91,7 @@ class Rollback:
             found = self.engine.find(target.number)
             staged = found or self._stage(target, artifact)
             try:
-                if found is None:  # what is still on the engine was verified once
+                if found is None:  # one that is still on the engine was verified before
                     decide(self.engine.check(staged))
                 yield staged
             except NoRoom as error:

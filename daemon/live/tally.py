@@ -1,4 +1,4 @@
-"""What a generation's requests have shown so far."""
+"""Counts of a generation's requests, and what a degenerate answer is."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -6,17 +6,14 @@ from dataclasses import dataclass, field
 from hotswapd.swap.lanes.ended import Ended
 
 _TAIL, _SAME = 32, 0.9
-
-
-"""An answer is degenerate when one token makes up so much of its last tokens."""
-
-
+"""An answer is degenerate if one token makes up this share of this many last tokens."""
 _PACES = 512
+"""Paces that are kept, the newest."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was seen of one generation. `paces` are seconds a token, of its last answers."""
+    """What was counted of one generation. `paces` are seconds per token, of its last answers."""
 
     requests: int = 0
     non_finite: int = 0
@@ -34,11 +31,11 @@ class Tally:
             self.paces.append(ended.seconds / (len(ended.token_ids) - 1))
 
     def share(self, count: int) -> float:
-        """Say how much of all requests a count is."""
+        """Return a count as a share of all requests, 0 while there are none."""
         return count / self.requests if self.requests else 0.0
 
 
 def is_degenerate(tokens: tuple[int, ...]) -> bool:
-    """Say whether the end of an answer is one token over and over."""
+    """Tell whether an answer ends in one token over and over."""
     tail = tokens[-_TAIL:]
     return len(tail) == _TAIL and Counter(tail).most_common(1)[0][1] >= _SAME * _TAIL

@@ -1,4 +1,4 @@
-"""What the requests of a generation say about it, once it is live."""
+"""The watch over the live generation: its own requests are counted and judged, once it is live."""
 
 import threading
 import time
@@ -13,15 +13,16 @@ from .tally import Tally
 
 GATE = "watch"
 CODES = ("watch_non_finite", "watch_degenerate", "watch_errors", "watch_latency")
-"""Why a generation was taken back by itself: its bytes are not taken again unless the operator says so."""
+"""Why a generation was rolled back automatically: its bytes are taken again only if the operator asks for it."""
 _KEPT = 8
+"""Generations whose counts are kept, the newest."""
 
 
 class LiveWatch:
-    """Counts requests by generation, and says when the live one must go. Every method is legal on any thread."""
+    """Counts requests by generation, and judges the live one. Every method is legal on any thread."""
 
     def __init__(self, table: Watch, wake: Callable[[], None] = lambda: None, clock: Callable[[], float] = time.time):
-        """`wake` is called when a request had a logit that is not finite: who judges should look at once."""
+        """`wake` is called after a request with a logit that is not finite: then `judge` is due at once."""
         self.table = table
         self._wake = wake
         self._clock = clock
@@ -31,7 +32,10 @@ class LiveWatch:
         self._ends = 0.0
 
     def began(self, generation: int, since: float) -> None:
-        """Watch this generation, live since then (seconds since the epoch), against the one before; the base never."""
+        """Watch this generation, live since then (seconds since the epoch), and compare it with the previous one.
+
+        The base is not watched.
+        """
         with self._lock:
             if generation != self._watched:
                 self._before, self._watched = self._watched, generation
@@ -43,12 +47,12 @@ class LiveWatch:
             self._ends = ends if generation and self.table.seconds and ends > self._clock() else 0.0
 
     def renew(self, table: Watch) -> None:
-        """Judge by these limits from now on; a window under way ends when it was to end."""
+        """Judge by these limits from now on; a window under way ends when it would have ended."""
         with self._lock:
             self.table = table
 
     def ended(self, ended: Ended) -> None:
-        """Take note of a request; called on a lane's thread."""
+        """Count a request; called on a lane's thread."""
         with self._lock:
             tally = self._tallies.get(ended.generation)
             if tally is None:
@@ -58,7 +62,7 @@ class LiveWatch:
             self._wake()
 
     def judge(self) -> Verdict | None:
-        """Return a verdict when the window is over or a limit is crossed; once for each generation."""
+        """Return the verdict once the window is over or a limit is crossed, one for each generation; None otherwise."""
         with self._lock:
             if not self._ends:
                 return None
@@ -70,7 +74,7 @@ class LiveWatch:
         return Verdict(GATE, Outcome.FAILED if code else Outcome.PASSED, code, sentence, numbers)
 
     def status(self) -> dict[str, float | int] | None:
-        """Say what was seen so far and how long it still watches; None when it does not."""
+        """Return the counts so far and the seconds left; None if no generation is being watched."""
         with self._lock:
             if not self._ends:
                 return None
@@ -94,7 +98,7 @@ class LiveWatch:
 
 
 def _complaint(numbers: dict[str, float], table: Watch) -> tuple[str, str]:
-    """Find the first limit that was crossed: its code and a sentence."""
+    """Return the first limit that was crossed, as its code and a sentence; empty strings if none was."""
     requests = int(numbers["requests"])
     enough = requests >= table.min_requests
     shares = (

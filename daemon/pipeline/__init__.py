@@ -1,10 +1,10 @@
 """One adapter's way, read in this order.
 
-1. `scanner`: a source is scanned; what it sees becomes sightings.
-2. `sightings`: what the ledger does not know yet becomes a row.
-3. `queue` (and `rules`): which row is next, and what it supersedes.
+1. `scanner`: a source is scanned, which gives sightings.
+2. `sightings`: a sighting that the ledger does not know yet becomes a row.
+3. `queue` (and `rules`): the choice of the next row, and what it supersedes.
 4. `fetcher`: its bytes are copied into the store and named by their digest.
 5. `worker`: the one thread that takes candidates, commands and ticks in turn.
 6. `candidate`: admit, stage, verify.
-7. `daemon.live.going_live`: it becomes what new requests are answered with.
+7. `daemon.live.going_live`: new requests are answered with it.
 """

@@ -31,9 +31,9 @@ log = structlog.get_logger(__name__)
 _DEATHS = 2
 _LANE_WAIT, _STORE_WAIT = 0.2, 5.0
 _UNREADABLE_TRIES = 3
-"""So often is a copy read that cannot be read; then it is fetched again, if its source still has it."""
+"""Tries to read a copy in the store; after that it is fetched again, if its source still has it."""
 _USUAL = 8
-"""Generations whose norms say what is usual."""
+"""Generations whose norms count as usual."""
 _NO_LANE_SENTENCE = "every lane still has requests of an older generation; it is tried again as soon as one ends"
 _DEFECT = "internal_error"
 _PINNED_SENTENCE = "it is verified, and the live generation is pinned; `hotswapd unpin` lets it go live"
@@ -41,20 +41,20 @@ _OUT_OF_MEMORY = "there was not enough memory to try it; lower serve.cache_token
 
 
 class Pauses(Protocol):
-    """How a long step gives way to what is urgent; both may raise Interrupted. The worker is one."""
+    """How a long step gives way to urgent work; both methods may raise Interrupted. The worker is one."""
 
     def give_way(self) -> None:
-        """Do what is urgent, between two pieces of work."""
+        """Do urgent work, between two pieces of a step."""
         ...
 
     def rest(self, seconds: float) -> None:
-        """Wait, doing what is urgent meanwhile."""
+        """Wait, and do urgent work meanwhile."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a try ended, in plain strings: no exception, and so no tensor, outlives the try."""
+    """How a try ended, in plain strings: no exception outlives the try, and so no tensor does."""
 
     state: State
     reason: str = ""
@@ -62,7 +62,7 @@ class Ending:
 
 
 class Candidates:
-    """Tries candidates. For the worker's thread, but `under_way`; raises ResidentLost, LedgerDown or Overtaken."""
+    """Tries candidates. For the worker's thread, except `under_way`; raises ResidentLost, LedgerDown or Overtaken."""
 
     def __init__(
         self,
@@ -74,9 +74,9 @@ class Candidates:
         rollouts: Rollouts,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_step` is called before each step that may take long: admit, stage, verify."""
+        """`on_step` is called with the name of each step that may take long, before it: admit, stage, verify."""
         self.under_way: dict[str, Any] | None = None
-        """How far the verification of a candidate is, as ``GET /status`` has it. Legal on any thread."""
+        """How far a verification is, in the words of ``GET /status``; None between two. Legal on any thread."""
         self._engine = engine
         self._ledger = ledger
         self._store = store
@@ -86,7 +86,7 @@ class Candidates:
         self._on_step = on_step
 
     def run(self, row: Row, pauses: Pauses, *, pinned: bool) -> Row:
-        """Try a candidate that is in the store, and return its row as it is then."""
+        """Try a candidate that is in the store, and return its row afterwards."""
         if row.state != State.FETCHED:
             row = self._ledger.move(row, State.FETCHED, "again")
         live = self._live.now
@@ -97,11 +97,11 @@ class Candidates:
         return self._end(row, known) if known else self._try(row, pauses, pinned=pinned)
 
     def prepare(self, pauses: Pauses) -> bool:
-        """Do what the next candidate would wait for; return whether there was something to do."""
+        """Do in advance what the next candidate would wait for; return whether there was anything to do."""
         return self._engine.prepare(_Preparing(pauses))
 
     def _known_verdict(self, row: Row) -> Ending | None:
-        """Find out without touching anything that these bytes will not go live."""
+        """Return how these bytes must end if that is known without trying them; None if they must be tried."""
         if row.forced:
             self._ledger.attempts.end(row.digest, SWAP, forget=True)
             return None
@@ -130,7 +130,7 @@ class Candidates:
         return self._end(attempt.row, ending)
 
     def _attempt(self, attempt: "_Attempt", *, pinned: bool) -> Ending | None:
-        """Bring it live, or beside what is live, or return why not; None if it got there."""
+        """Make it live, or put it beside the live one, and return None; otherwise return how it ended."""
         row = attempt.row
         artifact = self._store.find(row.digest)
         if artifact is None or row.tries >= _UNREADABLE_TRIES:
@@ -150,7 +150,7 @@ class Candidates:
             self._engine.drop(staged)
 
     def _verify(self, attempt: "_Attempt", staged: Staged, directory: Path) -> None:
-        """Raise RolledBack when a gate fails."""
+        """Run the gates. Raises RolledBack if one fails."""
         row = attempt.row
         self.under_way = {"swap_id": row.swap_id, "uri": row.uri, "gate": "", "done": 0, "total": 0}
         try:
@@ -159,8 +159,8 @@ class Candidates:
             self.under_way = None
 
     def _settle(self, row: Row, staged: Staged, *, pinned: bool) -> Ending | None:
-        """Give what is verified its place: live, beside what is live, or held while the live one is pinned."""
-        if pinned or self._ledger.flags.pinned:  # it may have been pinned meanwhile
+        """Give a verified candidate its place: live, beside the live one, or held while that is pinned."""
+        if pinned or self._ledger.flags.pinned:  # someone may have pinned it meanwhile
             return Ending(State.HELD, PINNED, _PINNED_SENTENCE)
         if self._rollouts.takes():
             self._rollouts.begin(row, staged)
@@ -175,10 +175,10 @@ class Candidates:
             self.under_way = now | {"gate": progress.gate, "done": progress.done, "total": progress.total}
 
     def _usual_norms(self) -> list[float]:
-        """Read the update norms of the last generations that nobody rolled back from."""
+        """Read the update norms of the last generations that were not rolled back from."""
         found: list[float] = []
         for generation in self._ledger.generations.newest(_USUAL, good=True):
-            with suppress(KeyError):  # the ledger was lost, and the generation is known from the pointer alone
+            with suppress(KeyError):  # the ledger was lost: only the pointer knows this generation
                 verdicts = self._ledger.rows.get(generation.swap_id).verify
                 found += [norm for one in verdicts if (norm := one["numbers"].get("update_norm"))]
         return found
@@ -198,7 +198,7 @@ class Candidates:
 
 
 def _explain(error: Exception) -> Ending:
-    """Turn what ended a try into what its row says."""
+    """Turn the error that ended a try into the ending that its row gets."""
     match error:
         case Rejected():
             return Ending(State.REJECTED, error.code, error.summary())
@@ -217,7 +217,7 @@ def _explain(error: Exception) -> Ending:
 
 
 class _Attempt:
-    """One try: its row, the seconds of its steps, and the engine's `Caller` meanwhile."""
+    """One try: its row with the seconds of each step, and the `Caller` of the engine's long calls."""
 
     def __init__(
         self,
@@ -235,7 +235,7 @@ class _Attempt:
         self._on_step = on_step
 
     def verdict(self, verdict: Verdict, member: str = "") -> None:
-        """Add a gate's verdict to the row; it is written with the next change of state."""
+        """Add a gate's verdict to the row; the next change of state writes it."""
         found = record(verdict)
         if member:
             found["member"] = member
@@ -245,7 +245,7 @@ class _Attempt:
 
     @contextmanager
     def step(self, stage: str, state: State) -> Iterator[None]:
-        """Time a step and record that it is done; how long a failed one took is kept too."""
+        """Time a step, and record it once it is done; the seconds of a failed one are kept too."""
         began = time.perf_counter()
         try:
             self._on_step(stage)
@@ -258,14 +258,14 @@ class _Attempt:
 
 
 class _Preparing:
-    """Who waits for a preparation: it gives way, and takes no notes."""
+    """The `Caller` of a preparation: it gives way, and takes no notes."""
 
     def __init__(self, pauses: Pauses) -> None:
         self.give_way = pauses.give_way
         self.rest = pauses.rest
 
     def progress(self, progress: Progress) -> None:
-        """Take no note."""
+        """Ignore it."""
 
     def verdict(self, verdict: Verdict, member: str = "") -> None:
-        """Take no note: there is no candidate."""
+        """Ignore it: there is no candidate."""

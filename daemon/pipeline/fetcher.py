@@ -1,4 +1,4 @@
-"""A source's adapters are copied into the store, one at a time, on a thread of the source's own."""
+"""Fetching: a source's adapters are copied into the store one at a time, on the source's own thread."""
 
 import threading
 import time
@@ -24,16 +24,16 @@ _POLL = 5.0
 """A fetcher asks for work at least this often; `Changes.notify` wakes it sooner."""
 _LEDGER_WAIT = 1.0
 _PIECE_LIMIT = 300.0
-"""Seconds between two pieces of a file that is being fetched: longer than any client library waits and retries."""
+"""Seconds between two pieces of a fetched file: longer than any client library waits and retries."""
 
 
 class Fetcher:
-    """One source's fetches. For its own thread."""
+    """Fetches from one source, on that source's own thread."""
 
     def __init__(
         self, source: Source, inbox: Inbox, store: Store, policy: Policy, beat: Callable[[str, float], None]
     ) -> None:
-        """`beat` gets the thread's name and within how many seconds it will call again."""
+        """`beat` gets the thread's name and the seconds within which it will call again."""
         self._source = source
         self._inbox = inbox
         self._store = store
@@ -79,7 +79,7 @@ class Fetcher:
             self._inbox.fetched(row, artifact, time.monotonic() - began)
 
     def _asked(self, stop: threading.Event) -> PolledEvent:
-        """Make the stop of one fetch; the fetch asks for it before each piece, and other threads may on its behalf."""
+        """Make the stop event of one fetch: the fetch, or a thread that works for it, polls it before each piece."""
         name = threading.current_thread().name
 
         def asked() -> None:

@@ -1,6 +1,6 @@
-"""The queue: what has been sighted, until it has come to an end.
+"""The queue: every adapter from its sighting to its end.
 
-It lies in the ledger, so that nothing is lost when the process dies; this object adds the waiting and the choosing.
+The rows lie in the ledger, so that nothing is lost when the process dies; this object adds the waiting and the choice.
 """
 
 import threading
@@ -23,12 +23,12 @@ UNCHANGED = "the bytes at this address are the same as before"
 
 
 class Inbox:
-    """Every method is legal on any thread, and raises LedgerDown when the ledger does not take it."""
+    """The queue over the ledger. Every method is legal on any thread, and raises LedgerDown if the ledger is down."""
 
     def __init__(
         self, ledger: Ledger, sources: Iterable[str], changes: Changes, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Make a queue that is closed; `changes` wakes whoever waits for it."""
+        """Make a closed queue; `changes` wakes the threads that wait for it."""
         self.sightings = Sightings(ledger, sources)
         self.ledger = ledger
         self._changes = changes
@@ -38,45 +38,45 @@ class Inbox:
         self._retry_at: dict[str, float] = {}
 
     def notify(self) -> None:
-        """Wake everybody who waits for a change."""
+        """Wake every thread that waits for a change."""
         self._changes.notify()
 
     def changes(self) -> int:
-        """Return a number for `wait`: take it before looking, so that nothing falls between."""
+        """Return the number for `wait`. Take it before you look, so that no change in between is missed."""
         return self._changes.count()
 
     def wait(self, since: int, seconds: float) -> None:
-        """Return when something has changed since `changes` gave this number, or after the seconds."""
+        """Return once something has changed since `changes` returned this number, or after the seconds."""
         self._changes.wait(since, seconds)
 
     def scanned(self, source: str, scan: Scan | None) -> None:
-        """Take what a source sees; None when it could not look."""
+        """Take a source's scan; None if it failed."""
         self.sightings.scanned(source, scan)
         self.notify()
 
     def open(self, live: Generation | None, *, guarded: bool = False) -> None:
-        """Begin to choose; see `Sightings.open`."""
+        """Open the queue; see `Sightings.open`."""
         self.sightings.open(live, guarded=guarded)
         self._is_open = True
         self.notify()
 
     def renew(self, kept: Collection[str], fresh: Collection[str]) -> None:
-        """Go on with other sources: see `Sightings.renew`."""
+        """Change the sources; see `Sightings.renew`."""
         self.sightings.renew(kept, fresh)
         self.notify()
 
     def next_fetch(self, source: str) -> Row | None:
-        """Choose what this source's fetcher gets now."""
+        """Choose what this source's fetcher fetches next."""
         if not self._is_open:
             return None
         return next_fetch(self.ledger.rows.fetchable(source), self.ledger.rows.stored(1), self._is_due)
 
     def choose(self, conditions: Conditions) -> Row | None:
-        """Choose what the worker tries now."""
+        """Choose what the worker tries next."""
         return choose(self.ledger.rows.stored(1), conditions) if self._is_open else None
 
     def fetched(self, row: Row, artifact: Artifact, seconds: float) -> None:
-        """Record that it is in the store. Raises Overtaken when it was sighted again, or superseded, meanwhile."""
+        """Record that it is in the store. Raises Overtaken if it was sighted again, or superseded, meanwhile."""
         if not row.forced and self.ledger.rows.place(row.uri) == artifact.digest:
             self.ledger.unchanged(row, artifact.digest, seconds, UNCHANGED)
         else:
@@ -84,20 +84,20 @@ class Inbox:
         self._retry_at.pop(row.swap_id, None)
 
     def wait_for_another_try(self, row: Row, code: str, sentence: str, after: float | None = None) -> None:
-        """Record that it cannot be fetched now, and when it is tried again."""
+        """Record why it cannot be fetched now; it is tried again after `after` seconds if the source asks for them."""
         seconds, now = wait_seconds(row.tries, after), self._clock()
         self.ledger.move(row, State.WAITING, code, sentence, tries=row.tries + 1, next_try=time.time() + seconds)
         with self._lock:
-            later = {swap_id: at for swap_id, at in self._retry_at.items() if at > now}  # the others are due anyway
+            later = {swap_id: at for swap_id, at in self._retry_at.items() if at > now}  # the rest are due anyway
             self._retry_at = later | {row.swap_id: now + seconds}
 
     def hurry(self, row: Row) -> None:
-        """Try it at once."""
+        """Make its next try due at once."""
         self._retry_at.pop(row.swap_id, None)
         self.notify()
 
     def hold_fetched(self) -> None:
-        """Show what is in the store as held, while the queue is paused."""
+        """Move what is in the store to HELD, since the queue is paused."""
         for row in self.ledger.rows.stored():
             if row.state in IN_STORE - {State.HELD}:
                 self._hold(row)

@@ -1,4 +1,4 @@
-"""Reading a candidate's copy in the store: what the disk or the memory does is no verdict on the candidate."""
+"""Reading a candidate's copy in the store: a failure of the disk or the memory is not a verdict on the candidate."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ STORE_UNREADABLE, OUT_OF_MEMORY = Reason.STORE_UNREADABLE, Reason.OUT_OF_MEMORY
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Hold the candidate, which is tried again, when the disk or the memory fails it: that is no verdict on it."""
+    """Raise Unavailable, which holds the candidate, if the disk or the memory fails in the body."""
     try:
         yield
     except OSError as error:
-        why = f"its copy in the store, {path}, cannot be read: {error.strerror or error}; mend the disk"
+        why = f"its copy in the store, {path}, cannot be read: {error.strerror or error}; fix the disk"
         raise Unavailable(Reason.STORE_UNREADABLE, f"{why}; it is tried again") from None
     except MemoryError:
         raise Unavailable(

@@ -1,4 +1,4 @@
-"""The queue's rules, as functions of rows: what to fetch next, and what to try next. No state, no clock."""
+"""The queue's rules as functions of rows: what to fetch next, and what to try next. No state, no clock."""
 
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -10,14 +10,14 @@ from hotswapd.daemon.ledger.states import IN_STORE, UNFETCHED, State
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 300.0
 _LONGEST_HELD = 60.0
-"""Seconds; a try that is due later than that was put off before the clock was set back, and is due now."""
+"""Seconds. A try that is due later than that was put off before the clock was set back: it is due now."""
 _LONGEST_ASKED = 3600.0
-"""Seconds for which a source may put a retry off: a server's wait is kept, but not for days."""
+"""Seconds for which a source may put off a retry: we respect a server's wait, but not for days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What holds candidates back: the operator's `paused` and `pinned`, whether a lane is free (`room`), the time."""
+    """What decides which candidates are held: the operator's `paused` and `pinned`, a free lane (`room`), the time."""
 
     paused: bool = False
     pinned: bool = False
@@ -25,7 +25,7 @@ class Conditions:
     now: float = 0.0
 
     def hold(self, row: Row) -> bool:
-        """Say whether a held row must stay held."""
+        """Tell whether a held row stays held."""
         if row.next_try is not None and self.now < row.next_try <= self.now + _LONGEST_HELD:
             return True
         holds: dict[str, bool] = {PAUSED: self.paused, PINNED: self.pinned, NO_LANE: not self.room}
@@ -33,10 +33,10 @@ class Conditions:
 
 
 def choose(rows: Iterable[Row], conditions: Conditions) -> Row | None:
-    """Choose what the worker tries next, of rows that are newest first.
+    """Choose what the worker tries next, from rows in the order newest first.
 
-    What is not in the store yet hides nothing behind it. The newest that is there decides: while it is held, an older
-    one would only have to give way to it.
+    A row that is not in the store yet hides no older one. The newest in the store decides: while it is held, an older
+    one would only have to give way to it later.
     """
     if conditions.paused:
         return None
@@ -47,23 +47,23 @@ def choose(rows: Iterable[Row], conditions: Conditions) -> Row | None:
 
 
 def next_fetch(rows: Sequence[Row], stored: Sequence[Row], is_due: Callable[[Row], bool]) -> Row | None:
-    """Choose what a source fetches next, of its rows, newest first; `stored` is what is in the store, of all sources.
+    """Choose what a source fetches next of its rows, newest first; `stored` are the rows in the store, of all sources.
 
-    What waits for another try hides nothing behind it. An older one is not fetched while a newer one has no verdict.
+    A row that waits for another try hides no older one. An older one is not fetched while a newer one has no verdict.
     """
     newest = max((row.seq for row in stored), default=0)
     return next((row for row in rows if row.state in UNFETCHED and row.seq > newest and is_due(row)), None)
 
 
 def in_order(finds: Iterable[Find]) -> list[Find]:
-    """Order what one look found: by the source's own clock, then by address."""
+    """Sort the finds of one scan: by the source's own clock, then by address."""
     return sorted(finds, key=lambda find: (find.stamp, find.uri))
 
 
 def wait_seconds(tries: int, asked: float | None = None, rng: Callable[[], float] = random.random) -> float:
-    """Choose the seconds until the next try: doubling from 1 s to 5 min, with jitter, or what the source asked for.
+    """Return the seconds until the next try: doubling from 1 s to 5 min, with jitter, or what the source asked for.
 
-    That is at most an hour.
+    What a source asks for counts up to an hour.
     """
     if asked is not None:
         return min(max(_FIRST_WAIT, asked), _LONGEST_ASKED)

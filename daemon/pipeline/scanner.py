@@ -1,4 +1,4 @@
-"""A source is scanned again and again, on a thread of its own: what it sees becomes sightings."""
+"""Scanning: a source is scanned again and again on its own thread, and its scans go to the queue."""
 
 import threading
 import time
@@ -18,11 +18,12 @@ from .rules import wait_seconds
 
 log = structlog.get_logger(__name__)
 _LATE = 5.0
-"""Seconds after which a scan that should have begun is missed."""
+"""Seconds after which a scan that should have begun counts as missed."""
 _LONGEST_DOWN = 60.0
+"""Seconds between two scans of a source that is down, at most; a source may ask for longer."""
 _LEDGER_WAIT = 1.0
 _SCAN_LIMIT = 300.0
-"""Seconds that a scan may take: thousands of objects, and a network that answers slowly."""
+"""Seconds that a scan may take, with thousands of objects and a slow network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,10 @@ class Health:
 
 
 class Scanner:
-    """One source's scans. `run` is for its own thread; `health` is read on any."""
+    """Scans one source. `run` is for the source's own thread; `health` can be read on any."""
 
     def __init__(self, source: Source, inbox: Inbox, metrics: Metrics, beat: Callable[[str, float], None]) -> None:
-        """`beat` gets the thread's name and within how many seconds it will call again."""
+        """`beat` gets the thread's name and the seconds within which it will call again."""
         self.health = Health()
         self._source = source
         self._inbox = inbox
@@ -55,7 +56,7 @@ class Scanner:
         while not stop.is_set():
             self._beat(name, _SCAN_LIMIT)
             seconds = self.scan()
-            if not stop.is_set():  # afterwards nobody waits for a sign of life any more
+            if not stop.is_set():  # after that nobody expects a beat
                 self._beat(name, seconds + _LATE)
             self._source.wait(seconds)
 
@@ -70,7 +71,7 @@ class Scanner:
             return self._down("internal_error", f"a defect of this source: {type(error).__name__}: {error}", None)
 
     def _take(self, scan: Scan) -> float:
-        """Hand on what was seen. A ledger that cannot be written is no fault of the source, and is reported itself."""
+        """Hand a scan on. A ledger that is down is not the source's fault, and is reported as what it is."""
         self._fails = 0
         if not self.health.ok:
             log.info("source_up", source=self._source.name)

@@ -1,4 +1,4 @@
-"""From what scans see to what the ledger says is new."""
+"""From scans to rows: what a scan shows is compared with the ledger, and what is new becomes a row."""
 
 import json
 import threading
@@ -20,8 +20,8 @@ GONE_SENTENCE = "the source deleted it before it was fetched"
 class Sightings:
     """Compares scans with the ledger. Every method is legal on any thread and raises LedgerDown.
 
-    Scans say all that exists, so one that could not be written down is made good by the next. Until `open` is called
-    the first scans are only gathered, so that one order can be made of all of them.
+    A scan shows everything that exists, so if one could not be written down, the next makes up for it. Until `open` is
+    called the first scans are only gathered, so that they can be put in one order.
     """
 
     def __init__(self, ledger: Ledger, sources: Iterable[str]) -> None:
@@ -33,11 +33,11 @@ class Sightings:
         self._known: dict[str, dict[str, str]] = {}
         self._asked: dict[str, str] = {}
         self._restored: Generation | None = None
-        """What an earlier process made live: for a ledger that was lost, and knows of no live row."""
+        """What an earlier process made live, for a ledger that was lost and has no live row."""
         self._opened = False
 
     def scanned(self, source: str, scan: Scan | None) -> None:
-        """Take what a source sees now; None when it could not look."""
+        """Take a source's scan; None if it failed."""
         with self._lock:
             self._waited_for.discard(source)
             if scan is None:
@@ -48,15 +48,15 @@ class Sightings:
                 self._gathered[source] = scan
 
     def all_scanned(self) -> bool:
-        """Say whether every source has looked once, or failed to."""
+        """Tell whether every source has been scanned once, or has failed to be."""
         with self._lock:
             return not self._waited_for
 
     def open(self, live: Generation | None, *, guarded: bool = False) -> None:
-        """Begin, and order what the first scans saw as if one scan had seen it.
+        """Begin, and order the finds of the first scans as if they came from one scan.
 
-        `live` is what an earlier process made live: what a late source sees does not replace it when it is older, and
-        with `guarded`, because the ledger was lost, what any source sees.
+        `live` is what an earlier process made live. An older find of a late source does not replace it; with `guarded`,
+        because the ledger was lost, an older find of any source does not.
         """
         with self._lock:
             self._restored = live
@@ -65,9 +65,9 @@ class Sightings:
             self._opened = True
 
     def renew(self, kept: Collection[str], fresh: Collection[str]) -> None:
-        """Go on with other sources: what others saw and nobody has fetched is given up.
+        """Change the sources: rows of all others that are not fetched yet are given up.
 
-        What a `fresh` one sees first does not replace what is live when it is older.
+        An older find in the first scan of a `fresh` source does not replace what is live.
         """
         with self._lock:
             for source in {*self._known, *self._gathered, *self._waited_for} - set(kept):
@@ -78,29 +78,29 @@ class Sightings:
             self.give_up_others([*kept, *fresh])
 
     def give_up_others(self, sources: Iterable[str]) -> None:
-        """End the rows that wait to be fetched from a source that is not one of these any more."""
+        """End the rows that wait to be fetched from a source which is not one of these."""
         names = json.dumps(list(sources))
         for state in (State.SIGHTED, State.WAITING):
             where = "source NOT IN (SELECT value FROM json_each(?))"
             self._ledger.move_all(state, State.GONE, "source_removed", REMOVED_SENTENCE, where, names)
 
     def ask(self, uri: str) -> None:
-        """Take what the next scan sees at this address as new, whatever it is."""
+        """Treat whatever the next scan finds at this address as new."""
         with self._lock:
             self._asked[uri] = ""
 
     def asked(self, uri: str) -> str | None:
-        """Return the swap that came of `ask`, an empty string while none has, None when nobody asked."""
+        """Return the swap that `ask` has led to, an empty string while there is none, None if nobody asked."""
         with self._lock:
             return self._asked.get(uri)
 
     def forget(self, uri: str) -> None:
-        """Take `ask` back."""
+        """Withdraw `ask`."""
         with self._lock:
             self._asked.pop(uri, None)
 
     def _apply(self, scans: Mapping[str, Scan], *, guarded: bool) -> None:
-        """Write what is new and what has changed, thousands in one transaction; remember it once it is written."""
+        """Write what is new and what has changed, thousands in one transaction; only then keep it in memory."""
         finds: list[Find] = []
         asked: list[Row] = []
         seen: dict[str, dict[str, str]] = {}
@@ -124,16 +124,16 @@ class Sightings:
         self._answered |= seen.keys()
 
     def _live_now(self) -> Generation | None:
-        """Return the live generation, made live by this process or its predecessor."""
+        """Return the live generation, whether this process or its predecessor made it live."""
         row = self._ledger.rows.live()
         if row is None:
             return self._restored
         return Generation(row.generation or 0, row.uri, row.revision, row.digest, 0.0, row.swap_id, row.stamp)
 
     def _known_at(self, source: str, present: Mapping[str, Sighting]) -> Mapping[str, str]:
-        """Map each address that is there to the revision seen there last; one that was away for a while is known still.
+        """Map each present address to the revision last seen there, also if it was absent for a while.
 
-        Only what was there at the last look is in memory: the ledger remembers all that ever was.
+        Memory has only what the last scan showed; the ledger remembers everything that ever was.
         """
         known = self._known.get(source, {})
         fresh = present.keys() - known.keys()
@@ -147,7 +147,7 @@ class Sightings:
         unfetched: Mapping[str, Row],
         live: Generation | None,
     ) -> list[Find]:
-        """List the addresses that have no row for what is there now; what is older than `live` has ended already."""
+        """List the addresses whose present revision has no row; what is older than `live` ends at once."""
         return [
             self._find(source, uri, sighting, None if uri in known else live)
             for uri, sighting in present.items()
@@ -163,7 +163,7 @@ class Sightings:
         return Find(source, uri, sighting.revision, sighting.stamp, state, reason, detail, forced)
 
     def _update_old(self, unfetched: Mapping[str, Row], present: Mapping[str, Sighting]) -> list[Row]:
-        """Bring the rows that are not fetched yet up to what is there now; return those that somebody asked for."""
+        """Update the rows that are not fetched yet to what is there now; return those that somebody asked for."""
         asked = []
         for uri, row in unfetched.items():
             if self._asked.get(uri) == "":
@@ -185,7 +185,7 @@ class Sightings:
 
 
 def _says_something_new(row: Row, state: State, reason: str) -> bool:
-    """Compare with the row; one that is only sighted has a reason when it was opened again, which is no news."""
+    """Compare with the row. A sighted row that was opened again has a reason, which is not news."""
     return row.state != state or (state == State.WAITING and row.reason != reason)
 
 

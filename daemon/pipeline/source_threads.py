@@ -1,4 +1,4 @@
-"""A source's two threads: one only scans, the other fetches, so that a source that hangs delays no other."""
+"""A source's two threads: one scans, the other fetches, so that a source that hangs delays no other."""
 
 import threading
 import time
@@ -32,14 +32,14 @@ class Watch:
         ]
 
     def start(self) -> None:
-        """Begin to scan and to fetch."""
+        """Start scanning and fetching."""
         for thread in self._threads:
             thread.start()
 
     def stop(self, seconds: float = 5.0) -> bool:
-        """End both threads; return whether they ended within the seconds. One that hangs is left behind."""
+        """End both threads; return whether they ended within the seconds. A thread that hangs is left behind."""
         self._stop.set()
-        # First of all: it also ends what waits for a server that never answers.
+        # Before the joins: it also ends a wait for a server that never answers.
         self.source.close()
         self._inbox.notify()
         deadline = time.monotonic() + seconds
@@ -50,12 +50,12 @@ class Watch:
 
     @property
     def health(self) -> Health:
-        """How the last scan went."""
+        """The result of the last scan."""
         return self._scanner.health
 
     @property
     def thread_names(self) -> list[str]:
-        """The names under which its threads report."""
+        """The names of its threads, under which they report."""
         return [thread.name for thread in self._threads]
 
     def status(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """What every watch is made of. `beat` gets a thread's name and within how many seconds it will call again."""
+    """Makes watches. `beat` gets a thread's name and the seconds within which it will call again."""
 
     inbox: Inbox
     store: Store
@@ -81,7 +81,7 @@ class Making:
     beat: Callable[[str, float], None] = lambda *_: None
 
     def watch(self, source: Source) -> Watch:
-        """Make a source's watch; start nothing."""
+        """Make the watch of one source; start nothing."""
         scanner = Scanner(source, self.inbox, self.metrics, self.beat)
         fetcher = Fetcher(source, self.inbox, self.store, self.policy, self.beat)
         return Watch(source, self.inbox, scanner, fetcher)

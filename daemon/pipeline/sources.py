@@ -1,4 +1,4 @@
-"""All sources that are watched now, each with its two threads."""
+"""All watched sources, each with its two threads."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -9,10 +9,11 @@ from .queue import Inbox
 from .source_threads import Making, Watch
 
 _ENDS = 1.0
+"""Seconds that the threads of removed sources get to end, together."""
 
 
 class Sources:
-    """Iterated on any thread; `start`, `renew` and `stop` are for the main thread."""
+    """Iterate on any thread; `start`, `renew` and `stop` are for the main thread."""
 
     def __init__(self, making: Making, inbox: Inbox, sources: Sequence[Source]) -> None:
         """Start nothing yet."""
@@ -21,7 +22,7 @@ class Sources:
         self._watches = [making.watch(source) for source in sources]
 
     def __iter__(self) -> Iterator[Watch]:
-        """Give each watch."""
+        """Iterate over the watches."""
         return iter(self._watches)
 
     @property
@@ -30,12 +31,12 @@ class Sources:
         return {name for watch in self._watches for name in watch.thread_names}
 
     def start(self) -> None:
-        """Begin to scan and to fetch."""
+        """Start scanning and fetching."""
         for watch in self._watches:
             watch.start()
 
     def renew(self, wanted: Collection[str], fresh: Sequence[Source]) -> list[str]:
-        """End the watches that are not wanted any more or are replaced by a fresh source, and begin the new ones.
+        """End the watches that are no longer wanted or that a fresh source replaces, and start the new ones.
 
         Returns the names of the threads that were ended.
         """
@@ -53,7 +54,8 @@ class Sources:
         return [name for watch in ended for name in watch.thread_names]
 
     def stop(self, seconds: float) -> bool:
-        """End every thread within the seconds; return whether all have ended. One that hangs is left behind."""
+        """End every thread within the seconds; return whether all ended. A thread that hangs is left behind."""
         until = time.monotonic() + seconds
-        ended = [watch.stop(max(0.0, until - time.monotonic())) for watch in self._watches]  # each, whatever one says
+        # A list: the sources after one that hangs are stopped too.
+        ended = [watch.stop(max(0.0, until - time.monotonic())) for watch in self._watches]
         return all(ended)

@@ -1,4 +1,4 @@
-"""The one thread that touches the model's weights: it takes commands, candidates and ticks in turn."""
+"""The one thread that touches the model's weights: it does commands, candidates and ticks in turn."""
 
 import queue
 import threading
@@ -27,19 +27,19 @@ log = structlog.get_logger(__name__)
 _TICK = 1.0
 _LEDGER_WAIT = 1.0
 _LONGEST_COMMAND = 120.0
-"""Seconds that whoever asked for a command waits for it; control/client.py waits longer for the answer."""
+"""Seconds that the asking thread waits for its command; control/client.py waits longer for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What an operator wants done with the live generation; `done` gets the generation that is live then."""
+    """Something to do on the worker's thread; `done` gets the generation that is live afterwards."""
 
     run: Callable[[], Generation]
     done: "Future[Generation]"
 
 
 class Worker:
-    """Takes one candidate after the other. `loop` runs on the worker's thread; `do` and `between` are for any."""
+    """Tries one candidate after the other. For the worker's thread; `do` and `between` are legal on any."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Worker:
         stop: threading.Event,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
-        """End when `stop` is set. `tick` is called at least once a second, also while a candidate is tried."""
+        """`stop` ends it. `tick` is called at least once a second, also while a candidate is being tried."""
         self._inbox = inbox
         self._ledger = ledger
         self._engine = engine
@@ -67,12 +67,12 @@ class Worker:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
 
     def loop(self) -> None:
-        """Work until it is to end. Raises ResidentLost, after which nothing of this process can be trusted."""
+        """Work until `stop` is set. Raises ResidentLost: after that, nothing on the device can be trusted."""
         while not self._stop.is_set():
             self.turn()
 
     def turn(self) -> None:
-        """Do the next thing, or wait for one. On the worker's thread. Raises ResidentLost."""
+        """Do the next thing, or wait for one. Raises ResidentLost."""
         since = self._inbox.changes()
         self._tick()
         try:
@@ -85,9 +85,9 @@ class Worker:
             self._inbox.wait(since, _TICK)
 
     def give_way(self) -> None:
-        """Do what comes before a running gate, on the worker's thread between two of its turns. Raises Interrupted.
+        """Do what cannot wait for a running gate, between two of its turns. Raises Interrupted.
 
-        Nothing that needs a place on the engine waits for a gate that has the last one.
+        A command or a rollback that needs a place on the engine does not wait for a gate that has the last one.
         """
         if self._stop.is_set():
             raise Interrupted("restarted", "the daemon ends; it is tried again after the next start")
@@ -102,7 +102,7 @@ class Worker:
             pass
 
     def rest(self, seconds: float) -> None:
-        """Wait on the worker's thread, as a gate does so that requests get their share; gives way meanwhile."""
+        """Wait, as a gate does so that requests get their share of the model, and give way meanwhile."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             since = self._inbox.changes()
@@ -110,7 +110,7 @@ class Worker:
             self._inbox.wait(since, min(left, _TICK))
 
     def between(self, run: Callable[[], None]) -> None:
-        """Have something done on the worker's thread, before the next candidate; does not wait for it."""
+        """Have something done on the worker's thread before the next candidate, without waiting for it."""
 
         def command() -> Generation:
             run()
@@ -120,9 +120,9 @@ class Worker:
         self._inbox.notify()
 
     def do(self, run: Callable[[], Generation]) -> Generation:
-        """Have it done on the worker's thread, before the next candidate, and return what it returns.
+        """Have something done on the worker's thread before the next candidate, and return its result.
 
-        Raises Conflict, LedgerDown, or TimeoutError; what was not begun in time is not done at all.
+        Raises Conflict, LedgerDown, or TimeoutError: what did not begin in time is not done at all.
         """
         command = Command(run, Future())
         self._commands.put(command)
@@ -138,7 +138,7 @@ class Worker:
         except queue.Empty:
             return False
         if not command.done.set_running_or_notify_cancel():
-            return True  # who asked has been told that it was not done
+            return True  # the caller was told that it is not done
         try:
             command.done.set_result(command.run())
         except (Conflict, LedgerDown) as refusal:

@@ -1,4 +1,4 @@
-"""What was seen of one arm of a rollout, and how two arms compare."""
+"""The counts of one arm of a rollout, and the comparison of two arms."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hotswapd.swap.lanes.ended import Ended
 
 _KEPT = 10_000
-"""Values of each kind that are kept, the newest; more tell nothing more and cost memory."""
+"""Values of each kind that are kept, the newest; more would cost memory and add nothing."""
 
 
 def _values() -> deque[float]:
@@ -25,9 +25,9 @@ def _values() -> deque[float]:
 
 @dataclass(slots=True)
 class Arm(Tally):
-    """Requests that the split gave to one arm and that have ended. Times are seconds, lengths are tokens.
+    """Ended requests that the split gave to one arm. Times are in seconds, lengths in tokens.
 
-    `logprobs` has a mean for each answer, in nats a token.
+    `logprobs` has a mean for each answer, in nats per token.
     """
 
     paces: deque[float] = field(default_factory=_values)
@@ -37,8 +37,8 @@ class Arm(Tally):
     logprobs: deque[float] = field(default_factory=_values)
 
     def add(self, ended: "Ended") -> None:
-        """Count one request; one whose client went away says nothing of its length."""
-        Tally.add(self, ended)  # a class with slots is made anew by its decorator, and super() would name the first
+        """Count one request; the length counts only if its client did not go away."""
+        Tally.add(self, ended)  # the decorator makes a new class for the slots, and super() would name the old one
         tokens = len(ended.token_ids)
         if tokens:
             self.first.append(ended.first)
@@ -48,7 +48,7 @@ class Arm(Tally):
             self.logprobs.append(ended.logprob)
 
     def numbers(self) -> dict[str, float]:
-        """Sum it up: counts, medians, and the means of scores and of log-probabilities."""
+        """Return counts, medians, and the means of scores and log-probabilities."""
         found: dict[str, float] = {
             "requests": self.requests,
             "errors": self.errors,
@@ -64,7 +64,7 @@ class Arm(Tally):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One comparison: how improbable it is by chance alone, and whether the difference is large enough to matter."""
+    """One comparison: its p-value `p`, and whether the difference is `large` enough to matter."""
 
     what: str
     p: float
@@ -76,7 +76,7 @@ Values = Callable[[Arm], Sequence[float]]
 
 
 def findings(canary: Arm, live: Arm, table: Rollout) -> list[Finding]:
-    """Make every comparison that the configuration asks for and that both arms have values for."""
+    """Make every comparison that the configuration asks for and for which both arms have values."""
     found = list(
         starmap(
             lambda what, count: _share(what, count(canary), canary.requests, count(live), live.requests),
@@ -100,7 +100,7 @@ def findings(canary: Arm, live: Arm, table: Rollout) -> list[Finding]:
 
 
 def worst(found: Sequence[Finding], significance: float) -> Finding | None:
-    """Return the finding that condemns the canary: large, and improbable even among so many comparisons."""
+    """Return the finding that condemns the canary: large, and significant even among so many; None if none does."""
     level = significance / max(1, len(found))
     condemning = [one for one in found if one.large and one.p < level]
     return min(condemning, key=lambda one: one.p, default=None)
@@ -120,7 +120,7 @@ def _share(what: str, hits: int, of: int, other: int, of_other: int) -> Finding:
 
 
 def _times(what: str, ours: Sequence[float], theirs: Sequence[float], limit: float) -> list[Finding]:
-    """Compare two samples; a difference counts when the medians are further apart than the limit allows."""
+    """Compare two samples; the difference is large if the medians are further apart than the limit allows."""
     if not ours or not theirs:
         return []
     high, low = median(ours), median(theirs)
@@ -134,7 +134,7 @@ def _times(what: str, ours: Sequence[float], theirs: Sequence[float], limit: flo
 
 
 def _likelihoods(ours: Sequence[float], theirs: Sequence[float], limit: float) -> list[Finding]:
-    """Compare what the models think of their own answers; a difference counts when the means are `limit` nats apart."""
+    """Compare how likely the models find their own answers; large is a difference of `limit` nats between the means."""
     if not ours or not theirs:
         return []
     low, high = fmean(ours), fmean(theirs)

@@ -1,7 +1,7 @@
-"""What stands beside the live generation: how it comes, makes room and goes, on the engine and in the ledger.
+"""The generation beside the live one: how it comes, gives way and goes, on the engine and in the ledger.
 
 The safe side wins: whatever comes between (a pin, a pause, a rollback, a restart) ends the canary, and what is live
-stays live. Nothing of the split's counts outlives the process: a restart tries the candidate again from the first step.
+stays live. No count outlives the process: after a restart the candidate begins again at the first step.
 """
 
 import time
@@ -21,14 +21,14 @@ from .traffic import Traffic
 log = structlog.get_logger(__name__)
 INTERRUPTED = "what is live has changed while it was a canary; it begins again beside that"
 _PAUSE = 30.0
-"""Seconds that a canary which had to give way waits, so that what it gave way to gets its lane."""
+"""Seconds that a canary waits after it gave way, so that what it gave way to gets its lane."""
 
 
 class Beside:
-    """At most one generation beside the live one. Every method is for the worker's thread, and raises LedgerDown."""
+    """At most one generation beside the live one. For the worker's thread. Every method may raise LedgerDown."""
 
     def __init__(self, engine: Engine, ledger: Ledger, traffic: Traffic) -> None:
-        """Begin with nothing."""
+        """Begin with nothing beside the live generation."""
         self._engine = engine
         self._ledger = ledger
         self._traffic = traffic
@@ -36,11 +36,11 @@ class Beside:
 
     @property
     def now(self) -> Standing:
-        """What there is."""
+        """What is beside the live generation."""
         return self._now
 
     def begin(self, rollout: Canary | ByHand) -> None:
-        """Put it beside what is live. Raises NoRoom; nothing has changed then."""
+        """Put it beside the live generation. Raises NoRoom; nothing has changed then."""
         trial = rollout.trial
         self._engine.open(rollout.staged, trial.canary)
         self._now = rollout
@@ -48,7 +48,7 @@ class Beside:
         log.info("rollout_begun", live=trial.live, canary=trial.canary, share=trial.share, digest=rollout.staged.digest)
 
     def end(self, end: End) -> None:
-        """Take its requests away at once, then write what has become of a canary."""
+        """Take its requests away at once, then write how a canary ended."""
         match self._now:
             case Canary() as canary:
                 self._now = Unwritten(canary.swap_id, end, canary.notes)
@@ -64,12 +64,12 @@ class Beside:
         self._now = Nothing()
 
     def give_way(self, number: int) -> None:
-        """End it because another generation, this one, goes live."""
+        """End it because generation `number` goes live, unless it is this generation."""
         if isinstance(self._now, Canary | ByHand) and self._now.trial.canary != number:
             self.end(End(State.HELD, "interrupted", INTERRUPTED, {"next_try": time.time() + _PAUSE}))
 
     def write(self) -> None:
-        """Write how a canary ended, unless that is done or another thread has written an end of its own."""
+        """Write how a canary ended, unless that is done or another thread wrote another end."""
         if not isinstance(self._now, Unwritten):
             return
         due = self._now
@@ -82,7 +82,7 @@ class Beside:
         self._now = Nothing()
 
     def note(self, canary: Canary) -> Row:
-        """Write the canary's verdicts into its row, and return it."""
+        """Write the canary's verdicts into its row, and return the row."""
         return self._with_notes(self._ledger.rows.get(canary.swap_id), canary.notes)
 
     def _with_notes(self, row: Row, notes: list[VerdictRecord]) -> Row:

@@ -1,4 +1,4 @@
-"""Rollouts: a verified candidate goes beside what is live, and what its requests say decides."""
+"""Rollouts: a verified candidate goes beside the live generation, and its own requests decide."""
 
 import time
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _TAKE_AGAIN = "`hotswapd submit --again` takes these bytes once more"
 
 @dataclass(frozen=True, slots=True)
 class Rollouts:
-    """Every method is for the worker's thread, and raises ResidentLost or LedgerDown."""
+    """Begins, judges and ends rollouts. For the worker's thread. Every method may raise ResidentLost or LedgerDown."""
 
     engine: Engine
     ledger: Ledger
@@ -42,20 +42,20 @@ class Rollouts:
 
     @property
     def runs(self) -> bool:
-        """Whether a rollout is under way, or has ended and the ledger does not know it yet."""
+        """Whether a rollout is under way, or its end is not in the ledger yet."""
         return not isinstance(self.beside.now, Nothing)
 
     @property
     def by_hand(self) -> bool:
-        """Whether an operator has put a generation beside the live one that is not a candidate."""
+        """Whether an operator put an older generation, not a candidate, beside the live one."""
         return isinstance(self.beside.now, ByHand)
 
     def takes(self) -> bool:
-        """Tell whether a verified candidate goes beside what is live instead of taking its place."""
+        """Tell whether a verified candidate goes beside the live generation instead of replacing it."""
         return self.table.mode != "replace"
 
     def leaves_alone(self, row: Row) -> bool:
-        """Tell whether this candidate must wait: it is the canary itself, or one runs that nothing ends."""
+        """Tell whether this candidate must wait: it is the canary itself, or a rollout runs that it does not end."""
         match self.beside.now:
             case Nothing():
                 return False
@@ -65,12 +65,12 @@ class Rollouts:
                 return row.swap_id == swap_id or self.table.on_newer == "wait"
 
     def is_beside(self, digest: str) -> bool:
-        """Tell whether these very bytes are beside the live generation."""
+        """Tell whether exactly these bytes are beside the live generation."""
         now = self.beside.now
         return isinstance(now, Canary | ByHand) and now.staged.digest == digest
 
     def begin(self, row: Row, staged: Staged) -> None:
-        """Put a verified candidate beside what is live; the canary before it is superseded. Raises NoRoom."""
+        """Put a verified candidate beside the live generation; the previous canary is superseded. Raises NoRoom."""
         if isinstance(self.beside.now, Canary | ByHand):
             detail = f"{row.uri} is newer, and was verified while it was a canary"
             self.beside.end(End(State.SUPERSEDED, "newer_canary", detail))
@@ -85,7 +85,7 @@ class Rollouts:
         self.beside.begin(Canary(row.swap_id, staged, trial))
 
     def compare(self, staged: Staged, number: int, weight: float) -> None:
-        """Put a generation that was live once beside what is live, until somebody decides. Raises Conflict."""
+        """Put an older generation beside the live one, until somebody decides. Raises Conflict."""
         if self.runs:
             raise Conflict("rollout_runs", "a rollout is under way; promote or stop it first")
         try:
@@ -94,7 +94,7 @@ class Rollouts:
             raise Conflict("no_lane", f"{error}; try again when one has ended, or raise serve.lanes") from None
 
     def poll(self) -> None:
-        """Do what is due. What raises is due again at the next poll."""
+        """Do what is due. If it raises, it is due again at the next poll."""
         self.beside.write()
         now = self.beside.now
         if not isinstance(now, Canary | ByHand):
@@ -117,7 +117,7 @@ class Rollouts:
         return live
 
     def halt(self) -> None:
-        """Note, when the process ends properly, that the canary has killed nobody; the next start tries it again."""
+        """Record, at a proper end of the process, that the canary did not kill it; the next start tries it again."""
         if isinstance(self.beside.now, Canary | ByHand):
             self.ledger.attempts.end(self.beside.now.staged.digest, SWAP)
 
@@ -125,13 +125,13 @@ class Rollouts:
         return Trial(self.live.now.number, number, staged.digest, self.table, shares, decides)
 
     def _overtaken(self, now: Canary | ByHand) -> End | None:
-        """Find out what has happened meanwhile that ends it."""
+        """Return the end that is due because the live generation, its row or the pin has changed; None if none is."""
         if self.live.now.number != now.trial.live:
             return End(State.HELD, "interrupted", INTERRUPTED)
         if isinstance(now, ByHand):
             return None
         if self.ledger.rows.get(now.swap_id).state != State.VERIFIED:
-            return End(State.SUPERSEDED, "", "")  # written already; only its lane is still to be taken
+            return End(State.SUPERSEDED, "", "")  # the row has its end already; only the lane is left to take
         if self.ledger.flags.pinned:
             return End(State.HELD, PINNED, _PINNED)
         return None
@@ -163,7 +163,7 @@ class Rollouts:
             log.warning("promotion_waits", detail=str(error))
 
     def _note(self, canary: Canary, decision: Decision) -> None:
-        """Add a decision's numbers to the canary's notes, once."""
+        """Add a decision and its numbers to the canary's notes, once."""
         bad = decision.action == Action.DROP
         code, outcome = (CANARY_WORSE, Outcome.FAILED) if bad else ("", Outcome.PASSED)
         verdict = Verdict(GATE, outcome, code, decision.sentence, decision.numbers)

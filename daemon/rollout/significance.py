@@ -1,4 +1,4 @@
-"""The two tests that compare a canary with what is live. Both are one-sided; scipy gives the same numbers."""
+"""The two tests that compare a canary with the live generation. Both are one-sided; scipy gives the same numbers."""
 
 import math
 from collections import Counter
@@ -8,9 +8,10 @@ from statistics import NormalDist
 
 
 def more_often(hits: int, of: int, other_hits: int, of_other: int) -> float:
-    """Return Fisher's exact p that `hits` of `of` is no higher a share than `other_hits` of `of_other`.
+    """Return the one-sided p-value of Fisher's exact test that our rate exceeds the other.
 
-    It is ``scipy.stats.fisher_exact(table, alternative="greater")``.
+    The rates are `hits` of `of` and `other_hits` of `of_other`. It is the p-value of
+    ``scipy.stats.fisher_exact(table, alternative="greater")``.
     """
     total, marked = of + of_other, hits + other_hits
     highest = min(of, marked)
@@ -24,9 +25,10 @@ def more_often(hits: int, of: int, other_hits: int, of_other: int) -> float:
 
 
 def higher(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Return the Mann-Whitney p that `ours` do not lie above `theirs`; 1 when one is empty or all are equal.
+    """Return the one-sided p-value of the Mann-Whitney test that `ours` exceed `theirs`.
 
-    It is ``scipy.stats.mannwhitneyu(ours, theirs, alternative="greater", method="asymptotic")``.
+    It is 1 if one is empty or all values are equal, else that of
+    ``scipy.stats.mannwhitneyu(ours, theirs, alternative="greater", method="asymptotic")``.
     """
     n, m = len(ours), len(theirs)
     if not n or not m:
@@ -43,7 +45,7 @@ def higher(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def _mid_ranks(counts: Counter[float]) -> Iterator[tuple[float, float]]:
-    """Give each value the mean of the ranks that its occurrences have."""
+    """Yield each value with the mean rank of its occurrences."""
     values = sorted(counts)
     ends = accumulate(counts[value] for value in values)
     for value, end in zip(values, ends, strict=True):

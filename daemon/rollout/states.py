@@ -1,4 +1,4 @@
-"""What a rollout can be: nothing, a canary, a comparison by hand, or a canary whose end is not written yet."""
+"""The states of a rollout: nothing, a canary, a comparison by hand, or a canary whose end is not written yet."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +17,9 @@ class Nothing:
 
 @dataclass(slots=True)
 class Canary:
-    """A verified candidate is beside the live generation, and its counts decide what becomes of it.
+    """A verified candidate is beside the live generation, and its requests decide what becomes of it.
 
-    `decided` is a decision that could not be carried out yet; `notes` are the verdicts that its row gets.
+    `decided` is a decision that could not be carried out yet; `notes` are the verdicts for its row.
     """
 
     swap_id: str
@@ -31,7 +31,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """An operator has put a generation that was live once beside the live one, and decides."""
+    """An operator put an older generation beside the live one, and decides."""
 
     staged: Staged
     trial: Trial
@@ -49,7 +49,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Unwritten:
-    """A canary has ended and takes no more requests, but the ledger has not taken that yet."""
+    """A canary has ended and takes no more requests, but the end is not in the ledger yet."""
 
     swap_id: str
     end: End

@@ -1,4 +1,4 @@
-"""Which requests are answered by the generation beside the live one, and what they told of it."""
+"""The split of requests between the live generation and the one beside it, and where their counts go."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ class Traffic:
     """Splits requests while two generations are side by side. Every method is legal on any thread."""
 
     def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
-        """`wake` is called when a request had a logit that is not finite: who decides should look at once."""
+        """`wake` is called after a request with a logit that is not finite: then a decision is due at once."""
         self._wake = wake
         self._trial: Trial | None = None
 
@@ -23,7 +23,7 @@ class Traffic:
         return self._trial
 
     def begin(self, trial: Trial) -> None:
-        """Split from now on."""
+        """Split from now on, by this comparison."""
         self._trial = trial
 
     def end(self) -> None:
@@ -31,7 +31,7 @@ class Traffic:
         self._trial = None
 
     def route(self, key: str) -> tuple[int | None, str]:
-        """Choose which generation answers a request, None for the live one, and the tag that counts it."""
+        """Return the generation that answers a request (None is the live one), and the tag under which it counts."""
         trial = self.trial
         if trial is None:
             return None, ""
@@ -47,16 +47,16 @@ class Traffic:
                 self._wake()
 
     def scored(self, generation: int, score: float) -> bool:
-        """Count feedback; False when the generation is in no rollout."""
+        """Count feedback; return False if the generation is not in a rollout."""
         trial = self.trial
         return trial is not None and trial.scored(generation, score)
 
     def number(self) -> int | None:
-        """Return the generation beside the live one, None when there is none."""
+        """Return the number of the generation beside the live one, None if there is none."""
         trial = self.trial
         return None if trial is None else trial.canary
 
     def status(self) -> dict[str, Any] | None:
-        """Describe what runs; None when nothing does."""
+        """Describe the rollout as ``GET /status`` does; None if none runs."""
         trial = self.trial
         return None if trial is None else trial.status()

@@ -1,4 +1,4 @@
-"""One rollout: who gets the canary, what was counted, and when that decides. No thread, no device, no ledger."""
+"""One rollout: its split, its counts and its decisions. No thread, no device, no ledger."""
 
 import threading
 import time
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from hotswapd.swap.lanes.ended import Ended
 
 LIVE, CANARY = "live", "canary"
-"""The two arms, as they are called in status, metrics and logs."""
+"""The names of the two arms in status, metrics and logs."""
 
 
 class Action(StrEnum):
-    """What a decision means."""
+    """What to do with the canary."""
 
     STEP = "step"
     PROMOTE = "promote"
@@ -29,7 +29,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done, why, and the numbers that it rests on."""
+    """What to do, why, and the numbers behind it."""
 
     action: Action
     sentence: str
@@ -40,7 +40,7 @@ class Decision:
 class Trial:
     """Two generations side by side. Every method is legal on any thread; `judge` and `reminder` are for one thread.
 
-    `salt` goes into the split. With `decides` false it only counts, until somebody says what becomes of it.
+    `salt` goes into the split. Without `decides` it only counts, until somebody promotes or stops it.
     """
 
     live: int
@@ -62,17 +62,17 @@ class Trial:
 
     @property
     def share(self) -> float:
-        """Percent of new requests that go to the canary now."""
+        """The percentage of new requests that go to the canary now."""
         return self.shares[self.step]
 
     def route(self, key: str) -> str:
-        """Choose the arm for a key: the same one each time, and once the canary's, the canary's in later steps."""
+        """Return the arm of a key: always the same in one step, and once the canary's, the canary's in later steps."""
         return CANARY if in_share(self.salt, key, self.share) else LIVE
 
     def ended(self, ended: "Ended") -> None:
-        """Count a request that the split has sent to an arm; one that asked for a generation by name counts for none.
+        """Count a request that the split sent to an arm; one that named its generation does not count.
 
-        One whose client went away before it had a token says nothing.
+        Nor does one whose client went away before the first token.
         """
         wanted = {LIVE: self.live, CANARY: self.canary}.get(ended.tag)
         if wanted != ended.generation or (ended.finish == "cancelled" and not ended.token_ids):
@@ -81,7 +81,7 @@ class Trial:
             self.arms[ended.tag].add(ended)
 
     def scored(self, generation: int, score: float) -> bool:
-        """Count feedback; False when the generation is none of the two."""
+        """Count feedback; return False if the generation is neither of the two."""
         arm = {self.live: LIVE, self.canary: CANARY}.get(generation)
         with self._lock:
             if arm is not None:
@@ -89,9 +89,9 @@ class Trial:
         return arm is not None
 
     def judge(self) -> Decision | None:
-        """Decide when a step's requests and seconds are complete, once a step; None before.
+        """Decide once in each step, when its requests and seconds are complete; return None before.
 
-        Only a logit that is NaN or infinite is not waited for: it is no matter of chance.
+        A logit that is NaN or infinite decides at once: it cannot be chance.
         """
         with self._lock:
             canary, live = self.arms[CANARY], self.arms[LIVE]
@@ -108,7 +108,7 @@ class Trial:
             return self._next(numbers)
 
     def status(self) -> dict[str, Any]:
-        """Say what runs and what was counted in this step, both arms side by side."""
+        """Describe the rollout and the counts of this step, both arms side by side."""
         with self._lock:
             return {
                 "kind": "canary" if self.decides else "ab",
@@ -122,7 +122,7 @@ class Trial:
             }
 
     def reminder(self) -> str:
-        """Say what the step still waits for though its seconds are over, once a step; empty otherwise."""
+        """Return, once in each step, what it still waits for after its seconds are over; empty otherwise."""
         with self._lock:
             early = self.clock() - self._began < self.table.min_seconds
             if self._reminded or early or not self.decides:
@@ -131,7 +131,7 @@ class Trial:
             return self._missing()
 
     def _missing(self) -> str:
-        """Say what has to come before the step, or the whole comparison, is decided."""
+        """Return what is missing before the step, or the whole comparison, can be decided."""
         if not self.decides:
             return "somebody who promotes or stops it"
         least, passed = self.table.min_requests, self.clock() - self._began

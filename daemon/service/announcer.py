@@ -1,4 +1,4 @@
-"""Whoever must know what is live: the metrics, the watch, and the pictures on the status page."""
+"""Those who follow what is live: the metrics, the watch, and the pictures on the status page."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from hotswapd.daemon.report.picture import Pictures
 
 @dataclass(frozen=True, slots=True)
 class Announcer:
-    """The listener of `Live`: on the worker's thread."""
+    """The listener of `Live`, on the worker's thread."""
 
     engine: Engine
     metrics: Metrics
@@ -19,7 +19,7 @@ class Announcer:
     pictures: Pictures
 
     def went_live(self, live: Generation, staged: Staged, pause: float | None) -> None:
-        """Tell everybody. Never raises: a swap does not fail because of what is said of it."""
+        """Pass it on. It must not raise: a swap does not fail because of its announcement."""
         if pause is not None:
             self.metrics.paused(pause)
         self.watch.began(live.number, live.since)

@@ -1,4 +1,4 @@
-"""What an earlier process has left: the store, the ledger and the pointer, brought into a state to begin from."""
+"""Recovery: store, ledger and pointer, as an earlier process left them, are brought into a state to start from."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered. `pointed` is what the pointer names, None if it names nothing.
+    """What the daemon remembers. `pointed` is what the pointer names, None if it names nothing.
 
-    `guarded` says that the ledger is new although there was a live generation: what a source sees is not newer then
-    only because the ledger does not know it.
+    `guarded` means that the ledger is new although a generation was live: then an adapter is not newer just because the
+    ledger does not know it.
     """
 
     store: Store
@@ -35,7 +35,7 @@ class Memory:
 
 
 def remember(state: StateDir, on_change: Callable[[Sequence[Row]], None]) -> Memory:
-    """Open store and ledger. Raises ConfigError when the store cannot be used."""
+    """Open store and ledger. Raises ConfigError if the store cannot be used."""
     try:
         store = Store(state.store, on_step=failpoint)
     except OSError as error:
@@ -47,7 +47,7 @@ def remember(state: StateDir, on_change: Callable[[Sequence[Row]], None]) -> Mem
 
 
 def recover(memory: Memory, sources: Iterable[str]) -> None:
-    """Bring store and ledger into a state that a process which died at any moment may have left."""
+    """Clean up after a process that may have died at any moment; `sources` are the configured ones."""
     ledger, pointed = memory.ledger, memory.pointed
     try:
         memory.store.wipe_stages()
@@ -62,7 +62,7 @@ def recover(memory: Memory, sources: Iterable[str]) -> None:
 
 
 def _has_no_past(ledger: Ledger) -> bool:
-    """Tell whether the ledger is a new one: somebody has deleted the file."""
+    """Tell whether the ledger is empty: somebody deleted its file."""
     try:
         return not ledger.rows.history(1)
     except LedgerDown:

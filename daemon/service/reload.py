@@ -1,7 +1,7 @@
-"""A reload: the configuration is read again while the model stays. All of it is taken over, or nothing is.
+"""A reload: the configuration is read again while the model stays. Either all of it takes effect or none.
 
-Sources, [admission], [verify], [log], serve.max_drain and state.keep can change; what is in key and token files is read
-again whenever it is used. Everything else is part of the model or of what is listened on, and needs a restart.
+Sources, [admission], [verify], [log], serve.max_drain and state.keep can change; key and token files are read again
+whenever they are used. Everything else belongs to the model or to an open socket, and needs a restart.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ _KEYS = frozenset({"serve.max_drain", "state.keep"})
 
 @dataclass(frozen=True, slots=True)
 class Reloading:
-    """`reload` is for the main thread, once the model answers."""
+    """Reloads the configuration. `reload` is for the main thread, once the model answers."""
 
     read: Callable[[], Settings]
     current: Current
@@ -44,7 +44,7 @@ class Reloading:
     beats: Heartbeats
 
     def reload(self, part: Working) -> None:
-        """Take over what the configuration says now, or keep the old one and report why; the model goes on."""
+        """Switch to the new configuration, or keep the old one and report why; the model goes on answering."""
         self.standing.reload_refused = ""
         try:
             settings = read_again(self.read, self.current.now)
@@ -66,7 +66,7 @@ class Reloading:
         log.info("reloaded", changed=tables)
 
     def _apply(self, part: Working, settings: Settings) -> None:
-        """Change what is refused from now on; the model is not touched. On the worker's thread."""
+        """Change what is refused from now on, without touching the model. On the worker's thread."""
         part.engine.allow_bases((settings.model.base, *settings.admission.base_models))
         part.watch.renew(settings.verify.watch)
         try:
@@ -74,19 +74,19 @@ class Reloading:
         except ConfigError as error:
             log.error("verify_not_changed", detail=str(error))  # noqa: TRY400 - the sentence says it
         if self.policy.renew(policy_fingerprint(part.engine.contract_fingerprint, settings)):
-            self._look_again()
+            self._reopen()
 
-    def _look_again(self) -> None:
+    def _reopen(self) -> None:
         try:
             self.ledger.reopen(self.policy.fingerprint)
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
         self.inbox.notify()
-        log.info("policy_changed", detail="what was refused under the old one is looked at again")
+        log.info("policy_changed", detail="what the old one refused is tried again")
 
 
 def read_again(read: Callable[[], Settings], old: Settings) -> Settings:
-    """Return the configuration as it is now. Raises ConfigError with every key that cannot be taken over."""
+    """Read the configuration. Raises ConfigError with every key that cannot change now."""
     new = read()
     problems = [*_need_restart(old, new), *_unreadable(new)]
     if problems:
@@ -100,7 +100,7 @@ def changed(old: Settings, new: Settings) -> list[str]:
 
 
 def open_fresh(old: Settings, new: Settings) -> list[Source]:
-    """Make the sources that are not watched as they are now described; touches nothing. Raises ConfigError."""
+    """Open the sources that are new or described differently; touch nothing else. Raises ConfigError."""
     every = old.admission.max_artifact_bytes != new.admission.max_artifact_bytes
     fresh = [table for table in new.source if every or table not in old.source]
     return [_open(table, new) for table in fresh]
@@ -128,7 +128,7 @@ def _restart(before: Any, after: Any) -> str:
 
 
 def _unreadable(settings: Settings) -> Iterator[Problem]:
-    """Find key files that cannot be read, which would answer every client with an error, and what [verify] lacks."""
+    """Find missing files of [verify], and unreadable key files, with which every client would get an error."""
     try:
         require_readable(settings.verify)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""What the main thread checks once a second, and what it then tells the service manager."""
+"""The main thread's round, once a second: is every thread alive, and what does the service manager hear of it."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ TICK = 1.0
 
 
 class Rounds:
-    """`turn` is for the main thread alone, which is why a main thread that hangs is a missed ping too."""
+    """Only the main thread calls `turn`, so a main thread that hangs misses its ping too."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Rounds:
         sources: Sources,
         servers: Servers,
     ) -> None:
-        """Tell nobody yet."""
+        """Notify nobody yet."""
         self._notify = notify
         self._beats = beats
         self._standing = standing

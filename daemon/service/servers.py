@@ -72,8 +72,8 @@ class Servers:
         self._settings.control.socket.unlink(missing_ok=True)
 
     def soon(self, call: Callable[[], None]) -> None:
-        """Have the event loop call it at its next turn, which a loop that hangs never has."""
-        with contextlib.suppress(RuntimeError):  # it is closed
+        """Have the event loop call it at its next turn; a loop that hangs never does."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(call)
 
     @property
@@ -110,7 +110,7 @@ class Servers:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves signals to the service since it does not run on the main thread."""
+    """uvicorn's server. It leaves signals to the service, since it does not run on the main thread."""
 
     def __init__(self, app: Any, http: Any = "auto") -> None:
         quiet: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "server_header": False}

@@ -1,4 +1,4 @@
-"""The daemon: what starts when, what ends when, and with which exit status."""
+"""The daemon: the order in which it starts and stops, and its exit status."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ _LAST_WORDS = 0.5
 _DRAIN = 20.0
 _SOURCES_END = 5.0
 _ALL_OF_IT = 80.0
-"""Seconds after which a stopping daemon has ended, whatever hangs; the unit's TimeoutStopSec is longer."""
+"""Seconds within which a stopping daemon ends, whatever hangs; the unit's TimeoutStopSec is longer."""
 
 
 def serve(settings: Settings, read: Callable[[], Settings]) -> int:
@@ -78,12 +78,12 @@ def serve(settings: Settings, read: Callable[[], Settings]) -> int:
 
 
 class Service:
-    """One daemon, from its memory to its end. `run` is called once, on the main thread."""
+    """One daemon, from recovery to its end. `run` is called once, on the main thread."""
 
     def __init__(
         self, settings: Settings, read: Callable[[], Settings], state: StateDir, notify: Notify, signals: Signals
     ) -> None:
-        """Remember and recover what an earlier process has left; listen to nobody yet. Raises ConfigError."""
+        """Recover what an earlier process left; listen on nothing yet. Raises ConfigError."""
         self._notify = notify
         self._signals = signals
         self._beats = Heartbeats(notify.watchdog or 60.0)
@@ -122,14 +122,14 @@ class Service:
         self._collector = Collector(self._memory.store, ledger, standing, self._current, self._to_collect)
 
     def run(self) -> int:
-        """Start in the order of dependence, and stop in the opposite one. Raises CannotListen."""
+        """Start in the order of dependence, stop in the opposite order. Raises CannotListen."""
         threading.excepthook = self._thread_failed
-        # 1. What is remembered is there: the store, the ledger, and the generation that was live.
-        # 2. The servers, so that from now on everybody can ask why it is not ready yet. They fail first and loudly:
-        #    an address in use is found before minutes go into loading a model.
+        # 1. Store and ledger are open, and the generation that was live is known.
+        # 2. The servers, so that anybody can ask why it is not ready yet. They fail early and loudly: an address in use
+        #    is found before minutes go into loading a model.
         servers = Servers(self._operator, self._current.now, self._metrics)
         servers.start()
-        # 3. The sources: they scan, and fetch, while the model is being loaded.
+        # 3. The sources: they scan and fetch while the model is being loaded.
         self._sources.start()
         # 4. The worker's thread: base model, compilation, the last good generation, then `ready`, then candidates.
         worker = threading.Thread(target=self._work, name=WORKER, daemon=True)
@@ -180,7 +180,7 @@ class Service:
         )
 
     def _lose(self, error: ResidentLost) -> None:
-        """Answer 503 from now on, record it, and end the process. Legal on any thread."""
+        """Answer 503 from now on, record the loss, and end the process. Legal on any thread."""
         self._standing.lost = "the model does not answer any more; the daemon restarts"
         self._notify.status(str(error))
         log.error("resident_lost", detail=str(error))
@@ -191,7 +191,7 @@ class Service:
             log.warning("ledger_down", detail=str(down))
 
     def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
-        """End the process if one of its own threads ended by a defect; ignore threads that belong to libraries."""
+        """End the process if a defect ended one of its own threads; ignore threads of libraries."""
         name = failure.thread.name if failure.thread else "unknown"
         log.error("thread_failed", thread=name, exc_info=failure.exc_value)
         if name in {WORKER, SERVERS} | self._sources.thread_names:
@@ -213,7 +213,7 @@ class Service:
                 return
             reload |= signal.SIGHUP in came
             part = self._standing.part
-            if reload and isinstance(part, Working):  # one that comes during the start is done after it
+            if reload and isinstance(part, Working):  # one that comes during the start waits for its end
                 reload = False
                 self._reload(part)
             self._collector.collect()
@@ -225,20 +225,20 @@ class Service:
         self._notify.ready(headline(self._standing, self._memory.ledger, self._sources))
 
     def _shut_down(self, servers: Servers, worker: threading.Thread) -> None:
-        """End in the opposite order of starting; nothing may hold it up for long."""
+        """Stop in the opposite order of starting; nothing may hold it up for long."""
         self._standing.stopping = True
         self._notify.stopping("stopping: requests under way get their answers", _ALL_OF_IT)
         if self._exit == Exit.RESIDENT_LOST:
-            time.sleep(_LAST_WORDS)  # for the 503s that are on their way
+            time.sleep(_LAST_WORDS)  # for the 503s under way
             _leave_now(self._exit)
         self._stop.set()
         self._changes.notify()
         # 4. The worker ends its candidate, or rolls it back.
-        worker.join(_DRAIN if self._standing.is_working else 0.0)  # a start has nothing that could be lost
+        worker.join(_DRAIN if self._standing.is_working else 0.0)  # a start has nothing to lose
         failpoint("drain")
-        # 3. The sources: what is being fetched is fetched again by the next process.
+        # 3. The sources: the next process fetches again what is being fetched.
         sources_ended = self._sources.stop(_SOURCES_END)
-        # 2. The servers: requests under way get their answers; the lanes stop while the loop they call back still runs.
+        # 2. The servers: requests under way get their answers; the lanes stop before the loop that they call back.
         drained = threading.Thread(target=self._close_engine, name="drain", daemon=True)
         drained.start()
         servers.stop(_DRAIN)
@@ -255,5 +255,5 @@ class Service:
 
 
 def _leave_now(status: Any) -> None:
-    """End the process although a thread hangs, in a library or in a device, which would keep it for ever."""
+    """End the process even though a thread hangs, in a library or on the device, and would keep it for ever."""
     os._exit(int(status))

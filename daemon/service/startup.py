@@ -1,4 +1,4 @@
-"""From nothing to a daemon that answers, on the worker's thread: the model, what was live, and all around it."""
+"""The start on the worker's thread: the model, what was live, and everything that works with them."""
 
 import threading
 import time
@@ -50,14 +50,14 @@ from .upkeep import Upkeep
 log = structlog.get_logger(__name__)
 _FIRST_SCANS = 10.0
 _LOADING, _COMPILING = 1800.0, 900.0
-"""Seconds that one step of the start, and one compilation, may take before the service manager gives up on them."""
+"""Seconds that one step of the start, and one compilation, may take before the service manager gives up."""
 _STEPS = {"admit": 120.0, "stage": 300.0, "verify": 600.0, "commit": 120.0}
-"""Seconds that a candidate's steps may take before the worker counts as stuck."""
+"""Seconds that each step of a candidate may take before the worker counts as stuck."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is there before the model: made on the main thread, complete."""
+    """What exists before the model, made on the main thread."""
 
     current: Current
     standing: Standing
@@ -73,11 +73,11 @@ class Surroundings:
     beats: Heartbeats
     on_lost: Callable[[ResidentLost], None]
     at_end: Callable[[Callable[[float], None]], None]
-    """Takes what is to be called with a number of seconds when the process ends."""
+    """Registers a function that is called at the end of the process, with the seconds that it may take."""
 
 
 class Startup:
-    """`run` is for the worker's thread."""
+    """The start, and then the work until the end. `run` is for the worker's thread, once."""
 
     def __init__(self, around: Surroundings) -> None:
         """Begin nothing yet."""
@@ -85,7 +85,7 @@ class Startup:
         self._began = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
-        """Load, compile, restore, say ready, and work until `stop`. Raises StartError or ResidentLost."""
+        """Load, compile, restore, report ready, and work until `stop`. Raises StartError or ResidentLost."""
         around = self._around
         self._require_files()
         engine = self._open_engine()
@@ -103,7 +103,7 @@ class Startup:
             rollouts.halt()
 
     def _require_files(self) -> None:
-        """Find out before the model is loaded that something [verify] points to cannot be read. Raises StartError."""
+        """Find a missing file of [verify] before the model is loaded. Raises StartError."""
         try:
             require_readable(self._around.current.now.verify)
         except ConfigError as error:
@@ -120,7 +120,7 @@ class Startup:
         return engine
 
     def _on_request_end(self, ended: Ended) -> None:
-        """Count a request wherever it counts; on a lane's thread."""
+        """Pass an ended request on to the watch and to the rollout; on a lane's thread."""
         self._around.watch.ended(ended)
         self._around.traffic.ended(ended)
 
@@ -168,7 +168,7 @@ class Startup:
         log.info("ready", generation=live.number, uri=live.uri, seconds=round(time.monotonic() - self._began, 1))
 
     def _await_first_scans(self, stop: threading.Event) -> None:
-        """Wait until every source has been scanned once, at most 10 s after the start."""
+        """Wait until every source has been scanned once, until 10 s after the start at most."""
         inbox = self._around.inbox
         while not stop.is_set() and not inbox.sightings.all_scanned():
             since = inbox.changes()
@@ -192,14 +192,14 @@ class Startup:
                 return
 
     def _report(self, sentence: str) -> None:
-        """Report what start-up spends its time on."""
+        """Report what the start spends its time on."""
         self._around.standing.phase = sentence
         self._around.notify.working(sentence, _LOADING)
         log.info("starting", detail=sentence)
         failpoint("starting")
 
     def _on_compile(self) -> None:
-        """Ask for time, on the thread that waits for the compilation; every other one may have to wait for that one."""
+        """Ask for time, on the thread that waits for a compilation; any other thread may have to wait for this one."""
         self._around.notify.extend(_COMPILING)
         self._around.beats.allow(_COMPILING)
 
@@ -209,6 +209,6 @@ class Startup:
 
 
 def _close(engine: Engine, seconds: float) -> None:
-    """Let requests end for at most the seconds, then stop the lanes."""
+    """Give requests the seconds to end, then stop the lanes."""
     engine.close(seconds)
     engine.resident.close()

@@ -1,4 +1,4 @@
-"""The state directory: one daemon at a time, and where its parts lie."""
+"""The state directory: one daemon at a time, and the paths of its parts."""
 
 import contextlib
 import fcntl
@@ -23,16 +23,16 @@ class StateDir:
 
     @property
     def ledger(self) -> Path:
-        """Where the ledger lies."""
+        """The path of the ledger."""
         return self.path / "ledger.sqlite"
 
     @property
     def store(self) -> Path:
-        """Where the artifacts lie."""
+        """The path of the store."""
         return self.path / "store"
 
     def occupy(self) -> None:
-        """Make the directory, private, and lock it. Raises Occupied, or ConfigError when it cannot be used."""
+        """Make a private directory, and lock it. Raises Occupied, or ConfigError if it cannot be used."""
         try:
             _make(self.path)
             self._lock = _open_lock(self.path / "lock")
@@ -55,11 +55,11 @@ class StateDir:
 
 
 def _make(path: Path) -> None:
-    """Make a private directory whose name outlasts a power cut, and with it all that is synced below."""
+    """Make a private directory whose name survives a power cut, and with it everything that is synced below."""
     fresh = [one for one in (path, *path.parents) if not one.exists()]
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for one in {path, *fresh}:
-        with contextlib.suppress(OSError):  # a parent that may not be read, or is read-only
+        with contextlib.suppress(OSError):  # a parent that we may not read, or a read-only one
             fsync_directory(one.parent)
 
 
@@ -73,7 +73,7 @@ def _open_lock(path: Path) -> int:
 
 
 def prepare_caches(state: Path) -> None:
-    """Keep what compilation makes across restarts, so that the second start is warm; the environment goes first."""
+    """Keep compiled code across restarts, so that the next start is warm; the environment's own settings win."""
     root = Path(os.environ.get("CACHE_DIRECTORY", str(state / "cache")).split(":")[0])
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(root / "inductor"))
     os.environ.setdefault("TRITON_CACHE_DIR", str(root / "triton"))

@@ -1,4 +1,4 @@
-"""What is done once a second on the worker's thread, and what is collected on the main thread."""
+"""Housekeeping: what the worker's thread does once a second, and the garbage in the store."""
 
 import threading
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class Upkeep:
-    """`tick` is for the worker's thread, at least once a second. Raises ResidentLost."""
+    """Keeps everything around the model going. `tick` is for the worker's thread, at least once a second."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Upkeep:
         self._recompiles = 0
 
     def tick(self) -> None:
-        """Keep the engine alive, end what is overdue, and judge what is live or beside it."""
+        """Keep the engine alive, end overdue requests, judge what is live or beside it. Raises ResidentLost."""
         failpoint("tick")
         self._engine.resident.pulse()
         self._beats.beat(WORKER)
@@ -66,12 +66,12 @@ class Upkeep:
 
 
 class Collector:
-    """Removes from the store what no generation and no candidate needs. For the main thread, which has the time."""
+    """Removes from the store what no generation and no candidate needs. For the main thread, which has time for it."""
 
     def __init__(
         self, store: Store, ledger: Ledger, standing: Standing, current: Current, wanted: threading.Event
     ) -> None:
-        """`wanted` is set when rows have changed, and at the start: a process that has died may have left too much."""
+        """`wanted` is set after a change of rows, and at the start: a process that died may have left too much."""
         self._store = store
         self._ledger = ledger
         self._standing = standing
@@ -79,7 +79,7 @@ class Collector:
         self._wanted = wanted
 
     def collect(self) -> None:
-        """Do it if it is wanted."""
+        """Collect if that is wanted."""
         if not self._wanted.is_set():
             return
         self._wanted.clear()

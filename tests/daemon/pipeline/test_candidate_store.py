@@ -55,7 +55,7 @@ def test_a_copy_that_cannot_be_read_now_is_held_and_tried_again(
     queue.turn()
     assert (queue.states()[uri], queue.live.number) == ("HELD store_unreadable", 1)
     row = next(row for row in queue.ledger.rows.history(100) if row.uri == uri)
-    assert "the disk's words; mend the disk; it is tried again" in row.detail
+    assert "the disk's words; fix the disk; it is tried again" in row.detail
     assert row.next_try is not None
     monkeypatch.undo()
     make_due(queue, uri)
