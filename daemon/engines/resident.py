@@ -1,21 +1,19 @@
 """The engine in this process: one resident model with its lanes, and every configured gate."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from hotswapd.daemon.config.settings import Settings
-from hotswapd.daemon.gates.verification import Verification
 from hotswapd.swap.arena.norms import update_norms
 from hotswapd.swap.arena.pace import Pace
 from hotswapd.swap.errors import NoImage, NoLane, ResidentLost, RolledBack
 from hotswapd.swap.failures import is_sticky
-from hotswapd.swap.gates.spec import Progress
+from hotswapd.swap.gates.spec import Hear, Progress
 from hotswapd.swap.gates.turns import Surroundings
 
 from .protocol import Admitted, Answer, Caller, Loaded, NoRoom, Part, Patient, Routed, Staged, Subject
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from hotswapd.swap.adapter.admission import Plan
     from hotswapd.swap.arena.image import Image
     from hotswapd.swap.engine import Engine
+    from hotswapd.swap.resident.resident import Resident
 
 OUT_OF_MEMORY = "out_of_memory"
 
@@ -43,21 +42,46 @@ class _OnDevice(Staged):
         self.image = image
 
 
+class Gates(Protocol):
+    """Everything that a candidate must pass. Both methods are for the worker's thread."""
+
+    def prepare(self) -> bool:
+        """Do in advance what the first candidate would wait for; return whether there was anything to do."""
+        ...
+
+    def run(self, image: "Image", uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: Hear) -> None:
+        """Try a candidate. Raises RolledBack if a gate fails, and what the resident and the lanes raise."""
+        ...
+
+
+class _Probe:
+    """The gates of an engine that was given no others."""
+
+    def __init__(self, resident: "Resident") -> None:
+        self._resident = resident
+
+    def prepare(self) -> bool:
+        return False
+
+    def run(self, image: "Image", uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: Hear) -> None:
+        self._resident.verify(image)
+
+
 class ResidentEngine:
     """`engines.protocol.Engine` over the resident in this process. See the protocol for threads and errors."""
 
     def __init__(self, engine: "Engine") -> None:
-        """Until `configure`, candidates are only checked."""
-        self._verification: Verification | None = None
+        """Until `configure`, the short probe is the only gate."""
         self._caller: Caller = Patient()
         self._engine = engine
         self._resident = engine.resident
+        self._gates: Gates = _Probe(engine.resident)
         self._opened: dict[int, Image] = {}
 
-    def configure(self, settings: Settings) -> None:
-        """Verify by these gates from now on. On the worker's thread. Raises ConfigError, and changes nothing then."""
+    def configure(self, make: "Callable[[Engine, Surroundings], Gates]") -> None:
+        """Verify by the gates that `make` returns. If it raises, nothing changes. On the worker's thread."""
         around = Surroundings(self._engine.busy, self._rest, self._give_way, self._progress)
-        self._verification = Verification(self._engine, settings, around)
+        self._gates = make(self._engine, around)
 
     def allow_bases(self, names: tuple[str, ...]) -> None:
         """Admit adapters that name one of these as their base, from now on. On the worker's thread."""
@@ -102,23 +126,17 @@ class ResidentEngine:
 
     def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
         """Run every gate in turns between the steps of requests."""
-        if self._verification is None:
-            return self.check(staged)
         try:
             with _Translated(), self._calling(caller):
-                self._verification.run(
-                    _image(staged), subject.uri, subject.directory, subject.usual_norms, caller.verdict
-                )
+                self._gates.run(_image(staged), subject.uri, subject.directory, subject.usual_norms, caller.verdict)
         except RolledBack as error:
             return (Part("", Answer.REFUSED, error.code, error.sentence),)
         return (Part(),)
 
     def prepare(self, caller: Caller) -> bool:
         """Read the gates' texts with the base, unless they were read before."""
-        if self._verification is None:
-            return False
         with self._calling(caller):
-            return self._verification.prepare()
+            return self._gates.prepare()
 
     def open(self, staged: Staged, number: int) -> None:
         """Give it a lane of its own."""

@@ -1,7 +1,7 @@
 """Every configured gate, in order: those on the model itself, then the external judge."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -18,6 +18,11 @@ from .from_config import make_spec
 from .judge import Judge
 
 log = structlog.get_logger(__name__)
+
+
+def verification(settings: Settings) -> "Callable[[Engine, Surroundings], Verification]":
+    """Return what makes the gates of a configuration for an engine; it raises ConfigError."""
+    return lambda engine, around: Verification(engine, settings, around)
 
 
 class Verification:

@@ -17,6 +17,7 @@ from hotswapd.daemon.config.settings import ConfigError, Problem, Settings, Sour
 from hotswapd.daemon.control.part import Working
 from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.gates.from_config import require_readable
+from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.host.heartbeats import Heartbeats
 from hotswapd.daemon.host.log import setup_logging
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
@@ -70,7 +71,7 @@ class Reloading:
         part.engine.allow_bases((settings.model.base, *settings.admission.base_models))
         part.watch.renew(settings.verify.watch)
         try:
-            part.engine.configure(settings)
+            part.engine.configure(verification(settings))
         except ConfigError as error:
             log.error("verify_not_changed", detail=str(error))  # noqa: TRY400 - the sentence says it
         if self.policy.renew(policy_fingerprint(part.engine.contract_fingerprint, settings)):

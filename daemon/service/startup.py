@@ -18,6 +18,7 @@ from hotswapd.daemon.control.part import Working
 from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.gates.from_config import require_readable
+from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.host.heartbeats import WORKER, Heartbeats
 from hotswapd.daemon.host.notify import Notify
@@ -153,7 +154,7 @@ class Startup:
         upkeep = Upkeep(engine, ledger, guard, rollouts, around.metrics, around.beats, around.current)
         worker = Worker(around.inbox, ledger, held, live, candidates, rollouts, guard, stop, upkeep.tick)
         try:
-            held.configure(settings)
+            held.configure(verification(settings))
         except ConfigError as error:
             raise StartError(str(error)) from None
         acts = Acts(worker, ledger, live, rollback, rollouts)
