@@ -13,7 +13,7 @@ from hotswapd.swap.arena.norms import update_norms
 from hotswapd.swap.arena.pace import Pace
 from hotswapd.swap.errors import NoImage, NoLane, ResidentLost, RolledBack
 from hotswapd.swap.failures import is_sticky
-from hotswapd.swap.gates.spec import Hear, Progress
+from hotswapd.swap.gates.spec import OnVerdict, Progress
 from hotswapd.swap.gates.turns import Surroundings
 
 from .protocol import Admitted, Answer, Caller, Loaded, NoRoom, Part, Patient, Routed, Staged, Subject
@@ -49,7 +49,9 @@ class Gates(Protocol):
         """Do in advance what the first candidate would wait for; return whether there was anything to do."""
         ...
 
-    def run(self, image: "Image", uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: Hear) -> None:
+    def run(
+        self, image: "Image", uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: OnVerdict
+    ) -> None:
         """Try a candidate. Raises RolledBack if a gate fails, and what the resident and the lanes raise."""
         ...
 
@@ -63,7 +65,9 @@ class _Probe:
     def prepare(self) -> bool:
         return False
 
-    def run(self, image: "Image", uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: Hear) -> None:
+    def run(
+        self, image: "Image", uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: OnVerdict
+    ) -> None:
         self._resident.verify(image)
 
 
