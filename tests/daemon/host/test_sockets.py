@@ -55,7 +55,7 @@ def test_a_socket_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_a_file_in_the_way_is_refused_and_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "c.sock"
     file.write_text("precious")
-    with pytest.raises(CannotListen, match="no socket"):
+    with pytest.raises(CannotListen, match="not a socket"):
         open_control(file)
     assert file.read_text() == "precious"
 
