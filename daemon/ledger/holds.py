@@ -1,14 +1,13 @@
 """The operator's holds, kept in a small file beside the ledger too: a ledger that is lost must not lose a pin."""
 
 import json
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from hotswapd.loaders.store.syncing import fsync_directory
+from hotswapd.loaders.store.disk import write_durably
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +42,8 @@ class Holds:
             return
         self._is_changed = False
         try:
-            self._write({name: bool(read_flag(database, name, default=False)) for name in HOLDS})
+            holds = {name: bool(read_flag(database, name, default=False)) for name in HOLDS}
+            write_durably(self._path, json.dumps(holds).encode())
         except (OSError, sqlite3.Error) as error:
             log.warning("holds_not_kept", detail=f"a pin or a pause would not outlive the ledger: {error}")
 
@@ -59,14 +59,3 @@ class Holds:
         except (OSError, ValueError, RecursionError):
             return []
         return [name for name in HOLDS if isinstance(found, dict) and found.get(name) is True]
-
-    def _write(self, holds: dict[str, bool]) -> None:
-        """Replace the file durably and in one step. Raises OSError."""
-        fresh = self._path.with_suffix(".new")
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            json.dump(holds, file)
-            file.flush()
-            os.fsync(fd)
-        fresh.rename(self._path)
-        fsync_directory(self._path.parent)

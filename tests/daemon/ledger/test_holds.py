@@ -50,8 +50,7 @@ def test_a_lost_ledger_does_not_lose_a_pin(tmp_path: Path, lose: Callable[[Path]
 
 def test_holds_that_cannot_be_written_hold_anyway(tmp_path: Path) -> None:
     """The ledger counts while it exists; a damaged file beside it says nothing."""
-    for name in ("holds.new", "holds.json.new"):
-        (tmp_path / name).mkdir()
+    (tmp_path / "holds.json.new").mkdir()
     (tmp_path / "holds.json").write_text("{")
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.flags.set("pinned", value=True)
