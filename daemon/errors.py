@@ -1,5 +1,7 @@
 """How the daemon says no: one sentence for a person, a code for a program, a status for HTTP."""
 
+from typing import cast
+
 from hotswapd.codes import Code
 
 _BAD_BODY = "400", "the body makes no sense; `param` names the field"
@@ -82,9 +84,9 @@ class FaceError(Exception):
 
     status = 500
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: Code, sentence: str) -> None:
         super().__init__(sentence)
-        self.code = code
+        self.code: str = code
         self.sentence = sentence
 
 
@@ -93,7 +95,7 @@ class BadRequest(FaceError):
 
     status = 400
 
-    def __init__(self, code: str, sentence: str, param: str = "") -> None:
+    def __init__(self, code: Code, sentence: str, param: str = "") -> None:
         super().__init__(code, sentence)
         self.param = param
 
@@ -102,6 +104,13 @@ class Conflict(FaceError):
     """It cannot be done in this state: no such generation, the adapter is refused."""
 
     status = 409
+
+
+class AdapterRefused(Conflict):
+    """It cannot be done with this adapter. The code is that of the refusal, as the engine or the ledger has it."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(cast("Code", code), sentence)
 
 
 class Busy(FaceError):

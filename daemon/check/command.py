@@ -22,6 +22,7 @@ from hotswapd.daemon.terminal.verdicts import verdict_table
 from hotswapd.daemon.terminal.words import plain, show
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.publish.snapshot import adapters_in, require_listed
+from hotswapd.swap.codes import FilesCode
 from hotswapd.swap.errors import DeviceMissing, NoSlots, Rejected, StartError
 
 from .fetch import Unreadable, located
@@ -66,7 +67,7 @@ def _findings(arguments: Namespace) -> Findings:
 
 def _aimed(found: Findings, directory: Path) -> Findings:
     """Add where adapters were found, if the directory itself has no part of one."""
-    nothing = {"config_missing", "weights_missing"} <= {misfit.code for misfit in found.misfits}
+    nothing = {FilesCode.CONFIG_MISSING, FilesCode.WEIGHTS_MISSING} <= {misfit.code for misfit in found.misfits}
     below = adapters_in(directory) if nothing else ""
     return replace(found, note=f"it holds no adapter itself, but {below}") if below else found
 

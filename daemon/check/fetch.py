@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hotswapd.daemon.config.settings import SourceTable
 from hotswapd.loaders import open_source, table_alone
+from hotswapd.loaders.codes import WaitingCode
 from hotswapd.loaders.errors import LoadError, Refused
 from hotswapd.loaders.source import Sighting, Source
 from hotswapd.loaders.store.store import Store
@@ -86,7 +87,12 @@ def _fetch(uri: AdapterURI, table: SourceTable, root: Path, max_bytes: int) -> P
 def _sighting(source: Source, uri: AdapterURI) -> Sighting:
     found = _found(source, uri)
     until = time.monotonic() + _SETTLE_LIMIT
-    while found and found[0].waiting is not None and found[0].waiting.code == "settling" and time.monotonic() < until:
+    while (
+        found
+        and found[0].waiting is not None
+        and found[0].waiting.code == WaitingCode.SETTLING
+        and time.monotonic() < until
+    ):
         source.wait(_LOOK_AGAIN)
         found = _found(source, uri)
     if not found:
@@ -94,6 +100,10 @@ def _sighting(source: Source, uri: AdapterURI) -> Sighting:
     if found[0].waiting is not None:
         raise Unreadable(f"{uri} is not complete: {found[0].waiting.sentence}")
     return found[0]
+
+
+def _settles(sighting: Sighting) -> bool:
+    return sighting.waiting is not None and sighting.waiting.code == WaitingCode.SETTLING
 
 
 def _found(source: Source, uri: AdapterURI) -> list[Sighting]:

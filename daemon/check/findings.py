@@ -7,6 +7,7 @@ import torch
 from peft import LoraConfig
 
 from hotswapd.daemon.config.tables import Admission, Model
+from hotswapd.loaders.codes import FileCode
 from hotswapd.swap.adapter.admission import admit
 from hotswapd.swap.adapter.config import examine
 from hotswapd.swap.adapter.contract import Contract
@@ -72,4 +73,4 @@ def _check_size(manifest: Manifest, most: int) -> None:
     if manifest.file_size > most:
         remedy = "raise admission.max_artifact_bytes, or train with a lower rank"
         got = f"{manifest.file_size} bytes"
-        raise Rejected([Misfit("too_large", manifest.weights.name, f"at most {most} bytes", got, remedy)])
+        raise Rejected([Misfit(FileCode.TOO_LARGE, manifest.weights.name, f"at most {most} bytes", got, remedy)])

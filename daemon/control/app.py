@@ -8,7 +8,7 @@ from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from hotswapd.daemon.errors import BadRequest
+from hotswapd.daemon.errors import BadRequest, ErrorCode
 from hotswapd.daemon.serve.body import json_object, read_within
 from hotswapd.daemon.serve.errors import install_errors
 
@@ -59,7 +59,7 @@ def _writes(app: FastAPI, face: ControlFace) -> None:
     def ab_start(fields: Fields, who: Peer | None) -> Answer:
         number = _number(fields, "generation")
         if number is None:
-            raise BadRequest("bad_generation", "generation must be a generation number", "generation")
+            raise BadRequest(ErrorCode.BAD_GENERATION, "generation must be a generation number", "generation")
         return face.ab_start(number, _weight(fields), who)
 
     _post(app, "/ab/start", ab_start, {"generation", "weight"})
@@ -75,7 +75,7 @@ def _writes(app: FastAPI, face: ControlFace) -> None:
 
 def _post(app: FastAPI, path: str, act: Callable[[Fields, Peer | None], Answer], known: set[str]) -> None:
     async def endpoint(request: Request) -> JSONResponse:
-        too_large = BadRequest("body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes")
+        too_large = BadRequest(ErrorCode.BODY_TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes")
         fields = _fields(await read_within(request, MAX_BODY_BYTES, too_large), known)
         return JSONResponse(await to_thread.run_sync(functools.partial(act, fields, peer(request))))
 
@@ -86,35 +86,35 @@ def _fields(body: bytes, known: set[str]) -> Fields:
     fields = json_object(body or b"{}")
     unknown = sorted(set(fields) - known)
     if unknown:
-        raise BadRequest("unknown_field", f"the field {', '.join(unknown)} does not exist", unknown[0])
+        raise BadRequest(ErrorCode.UNKNOWN_FIELD, f"the field {', '.join(unknown)} does not exist", unknown[0])
     return fields
 
 
 def _text(fields: Fields, name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise BadRequest(f"bad_{name}", f"{name} must be a string", name)
+        raise BadRequest(ErrorCode[f"BAD_{name.upper()}"], f"{name} must be a string", name)
     return value
 
 
 def _flag(fields: Fields, name: str) -> bool:
     value = fields.get(name, False)
     if not isinstance(value, bool):
-        raise BadRequest(f"bad_{name}", f"{name} must be true or false", name)
+        raise BadRequest(ErrorCode[f"BAD_{name.upper()}"], f"{name} must be true or false", name)
     return value
 
 
 def _number(fields: Fields, name: str) -> int | None:
     value = fields.get(name)
     if value is not None and (type(value) is not int or value < 0):
-        raise BadRequest(f"bad_{name}", f"{name} must be a generation number", name)
+        raise BadRequest(ErrorCode[f"BAD_{name.upper()}"], f"{name} must be a generation number", name)
     return value
 
 
 def _weight(fields: Fields) -> float:
     value = fields.get("weight", 50.0)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 100:
-        raise BadRequest("bad_weight", "weight must be a percentage above 0 and below 100", "weight")
+        raise BadRequest(ErrorCode.BAD_WEIGHT, "weight must be a percentage above 0 and below 100", "weight")
     return float(value)
 
 
@@ -122,5 +122,5 @@ def _limit(text: str | None) -> int:
     if text is None:
         return _DEFAULT_HISTORY
     if not text.isdecimal() or not 1 <= int(text) <= _MAX_HISTORY:
-        raise BadRequest("bad_limit", f"limit must be a number from 1 to {_MAX_HISTORY}", "limit")
+        raise BadRequest(ErrorCode.BAD_LIMIT, f"limit must be a number from 1 to {_MAX_HISTORY}", "limit")
     return int(text)

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from statistics import median
 
 from hotswapd.daemon.config.verify import Watch
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.lanes.ended import Ended
 
 from .tally import Tally
 
 GATE = "watch"
-CODES = ("watch_non_finite", "watch_degenerate", "watch_errors", "watch_latency")
-"""Why a generation was rolled back automatically: its bytes are taken again only if the operator asks for it."""
 _KEPT = 8
 """Generations whose counts are kept, the newest."""
 
@@ -109,10 +108,10 @@ def _complaint(numbers: dict[str, float], table: Watch) -> tuple[str, str]:
     for name, limit, counts, what in shares:
         if counts and numbers[name] > limit:
             sentence = f"{numbers[name]:.1%} of {requests} requests {what}, and verify.watch.max_{name} is {limit:.1%}"
-            return f"watch_{name}", f"{sentence}; {_REMEDY}"
+            return Reason[f"WATCH_{name.upper()}"], f"{sentence}; {_REMEDY}"
     now, before = numbers.get("seconds_a_token"), numbers.get("seconds_a_token_before")
     if enough and table.max_latency_ratio and now and before and now > table.max_latency_ratio * before:
-        return "watch_latency", (
+        return Reason.WATCH_LATENCY, (
             f"a token takes {now * 1000:.3g} ms, {now / before:.3g} times as long as with the generation before, and "
             f"verify.watch.max_latency_ratio is {table.max_latency_ratio:g}; {_REMEDY}"
         )

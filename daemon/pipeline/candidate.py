@@ -14,7 +14,7 @@ from hotswapd.daemon.engines.protocol import Engine, NoRoom, Staged, Subject, de
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Overtaken
-from hotswapd.daemon.ledger.reasons import NO_LANE, PAUSED, PINNED
+from hotswapd.daemon.ledger.reasons import NO_LANE, PAUSED, PINNED, Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.going_live import Change, Live
@@ -35,7 +35,6 @@ _UNREADABLE_TRIES = 3
 _USUAL = 8
 """Generations whose norms count as usual."""
 _NO_LANE_SENTENCE = "every lane still has requests of an older generation; it is tried again as soon as one ends"
-_DEFECT = "internal_error"
 _PINNED_SENTENCE = "it is verified, and the live generation is pinned; `hotswapd unpin` lets it go live"
 _OUT_OF_MEMORY = "there was not enough memory to try it; lower serve.cache_tokens or serve.lanes"
 
@@ -88,10 +87,10 @@ class Candidates:
     def run(self, row: Row, pauses: Pauses, *, pinned: bool) -> Row:
         """Try a candidate that is in the store, and return its row afterwards."""
         if row.state != State.FETCHED:
-            row = self._ledger.move(row, State.FETCHED, "again")
+            row = self._ledger.move(row, State.FETCHED, Reason.AGAIN)
         live = self._live.now
         if row.digest == live.digest and not row.forced:
-            self._ledger.pass_by(row, "already_live", f"these bytes are live already, as generation {live.number}")
+            self._ledger.pass_by(row, Reason.ALREADY_LIVE, f"these bytes are live already, as generation {live.number}")
             return self._ledger.rows.get(row.swap_id)
         known = self._known_verdict(row)
         return self._end(row, known) if known else self._try(row, pauses, pinned=pinned)
@@ -106,11 +105,13 @@ class Candidates:
             self._ledger.attempts.end(row.digest, SWAP, forget=True)
             return None
         if self._rollouts.is_beside(row.digest):
-            return Ending(State.SUPERSEDED, "already_canary", "these bytes are the canary already")
+            return Ending(State.SUPERSEDED, Reason.ALREADY_CANARY, "these bytes are the canary already")
         deaths, stage = self._ledger.attempts.deaths(row.digest, SWAP)
         if deaths >= _DEATHS:
             remedy = "`hotswapd submit --again` tries it once more"
-            return Ending(State.QUARANTINED, "process_died", f"the process died {deaths} times in {stage}; {remedy}")
+            return Ending(
+                State.QUARANTINED, Reason.PROCESS_DIED, f"the process died {deaths} times in {stage}; {remedy}"
+            )
         before = self._ledger.rows.verdict(row.digest, self._policy.fingerprint)
         return Ending(before.state, before.reason, before.detail) if before else None
 
@@ -122,7 +123,7 @@ class Candidates:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a candidate does, the next one gets its turn
             ending = _explain(error)
-            if ending.reason == _DEFECT and self._engine.is_lost(error):
+            if ending.reason == Reason.INTERNAL_ERROR and self._engine.is_lost(error):
                 raise ResidentLost("the device does not answer any more") from None
         if ending is None:
             return self._ledger.rows.get(row.swap_id)
@@ -135,7 +136,7 @@ class Candidates:
         artifact = self._store.find(row.digest)
         if artifact is None or row.tries >= _UNREADABLE_TRIES:
             what = "is gone" if artifact is None else "cannot be read"
-            return Ending(State.WAITING, "artifact_lost", f"its copy in the store {what}; it is fetched again")
+            return Ending(State.WAITING, Reason.ARTIFACT_LOST, f"its copy in the store {what}; it is fetched again")
         with reading(artifact.path), attempt.step("admit", State.ADMITTED):
             admitted = self._engine.admit(artifact.path, row.digest)
         self._ledger.attempts.begin(row.digest, SWAP, "staging")
@@ -213,7 +214,7 @@ def _explain(error: Exception) -> Ending:
         case MemoryError():
             return Ending(State.ROLLED_BACK, OUT_OF_MEMORY, _OUT_OF_MEMORY)
     log.error("swap_failed", exc_info=error)
-    return Ending(State.ROLLED_BACK, _DEFECT, f"a defect of hotswapd: {type(error).__name__}: {error}")
+    return Ending(State.ROLLED_BACK, Reason.INTERNAL_ERROR, f"a defect of hotswapd: {type(error).__name__}: {error}")
 
 
 class _Attempt:

@@ -10,6 +10,7 @@ from hotswapd.daemon.config.policy import Policy
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.host.heartbeats import PolledEvent
 from hotswapd.daemon.ledger.ledger import LedgerDown, Overtaken
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.loaders.errors import Gone, Refused, Unavailable
@@ -73,7 +74,7 @@ class Fetcher:
         except Exception as error:
             log.error("fetch_failed", source=self._source.name, uri=row.uri, exc_info=error)  # noqa: TRY400
             sentence = f"a defect of this source: {type(error).__name__}: {error}"
-            self._inbox.wait_for_another_try(row, "internal_error", sentence)
+            self._inbox.wait_for_another_try(row, Reason.INTERNAL_ERROR, sentence)
         else:
             failpoint("fetched")
             self._inbox.fetched(row, artifact, time.monotonic() - began)

@@ -7,12 +7,12 @@ import structlog
 
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.engines.protocol import Engine, NoRoom, Staged
-from hotswapd.daemon.errors import Conflict
+from hotswapd.daemon.errors import Conflict, ErrorCode
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger
-from hotswapd.daemon.ledger.reasons import CANARY_WORSE, PINNED
+from hotswapd.daemon.ledger.reasons import CANARY_WORSE, PINNED, Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.going_live import Change, Live
@@ -73,7 +73,7 @@ class Rollouts:
         """Put a verified candidate beside the live generation; the previous canary is superseded. Raises NoRoom."""
         if isinstance(self.beside.now, Canary | ByHand):
             detail = f"{row.uri} is newer, and was verified while it was a canary"
-            self.beside.end(End(State.SUPERSEDED, "newer_canary", detail))
+            self.beside.end(End(State.SUPERSEDED, Reason.NEWER_CANARY, detail))
         if isinstance(self.beside.now, Unwritten) or not self.engine.room():
             raise NoRoom("the previous canary still has requests")
         self.ledger.attempts.begin(row.digest, SWAP, GATE)
@@ -87,11 +87,11 @@ class Rollouts:
     def compare(self, staged: Staged, number: int, weight: float) -> None:
         """Put an older generation beside the live one, until somebody decides. Raises Conflict."""
         if self.runs:
-            raise Conflict("rollout_runs", "a rollout is under way; promote or stop it first")
+            raise Conflict(ErrorCode.ROLLOUT_RUNS, "a rollout is under way; promote or stop it first")
         try:
             self.beside.begin(ByHand(staged, self._trial(number, staged, (weight,), decides=False)))
         except NoRoom as error:
-            raise Conflict("no_lane", f"{error}; try again when one has ended, or raise serve.lanes") from None
+            raise Conflict(ErrorCode.NO_LANE, f"{error}; try again when one has ended, or raise serve.lanes") from None
 
     def poll(self) -> None:
         """Do what is due. If it raises, it is due again at the next poll."""
@@ -109,7 +109,9 @@ class Rollouts:
         """Make the canary live. Raises what `Live.go_live` raises, and Conflict; it stays a canary then."""
         canary = self.beside.now
         if not isinstance(canary, Canary):
-            raise Conflict("no_rollout", "nothing is beside the live generation: there is nothing to promote or stop")
+            raise Conflict(
+                ErrorCode.NO_ROLLOUT, "nothing is beside the live generation: there is nothing to promote or stop"
+            )
         row = self.beside.note(canary)
         live = self.live.go_live(Change(canary.trial.canary, row, row.digest), canary.staged)
         failpoint("promoted")
@@ -127,7 +129,7 @@ class Rollouts:
     def _overtaken(self, now: Canary | ByHand) -> End | None:
         """Return the end that is due because the live generation, its row or the pin has changed; None if none is."""
         if self.live.now.number != now.trial.live:
-            return End(State.HELD, "interrupted", INTERRUPTED)
+            return End(State.HELD, Reason.INTERRUPTED, INTERRUPTED)
         if isinstance(now, ByHand):
             return None
         if self.ledger.rows.get(now.swap_id).state != State.VERIFIED:

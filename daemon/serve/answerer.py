@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from hotswapd.daemon.errors import BadRequest, Busy, NotReady
+from hotswapd.daemon.errors import BadRequest, Busy, ErrorCode, NotReady
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.lanes.asks import Ask, BadAsk
@@ -89,12 +89,12 @@ class Answerer:
         except BadAsk as error:
             raise BadRequest(error.code, str(error), error.param) from None
         except LanesFull as error:
-            raise Busy("queue_full", f"{error}; try again in a moment") from None
+            raise Busy(ErrorCode.QUEUE_FULL, f"{error}; try again in a moment") from None
         except NoGeneration as error:
-            raise NoSuchModel("generation_not_served", str(error)) from None
+            raise NoSuchModel(ErrorCode.GENERATION_NOT_SERVED, str(error)) from None
         except ResidentLost as error:
             self._on_lost(error)
-            raise NotReady("resident_lost", "the model no longer answers; the daemon is restarting") from None
+            raise NotReady(ErrorCode.RESIDENT_LOST, "the model no longer answers; the daemon is restarting") from None
 
     def _submit(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Ticket:
         if ask.generation is not None:
@@ -108,7 +108,7 @@ class Answerer:
     def _beside(self) -> int:
         number = self._split.number()
         if number is None:
-            raise NoSuchModel("no_canary", "no canary is running; ask for the model without @canary")
+            raise NoSuchModel(ErrorCode.NO_CANARY, "no canary is running; ask for the model without @canary")
         return number
 
     def cancel(self, ticket: Ticket) -> None:

@@ -4,7 +4,7 @@ import json
 
 from fastapi import Request
 
-from hotswapd.daemon.errors import BadRequest, FaceError
+from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError
 
 
 async def read_within(request: Request, most: int, too_large: FaceError) -> bytes:
@@ -24,5 +24,5 @@ def json_object(body: bytes) -> dict[str, object]:
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise BadRequest("not_json", "the body must be a JSON object")
+        raise BadRequest(ErrorCode.NOT_JSON, "the body must be a JSON object")
     return fields

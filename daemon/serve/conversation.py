@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hotswapd.daemon.errors import FaceError
+from hotswapd.daemon.errors import ErrorCode, FaceError
 from hotswapd.swap.lanes.asks import Ask
 from hotswapd.swap.lanes.lanes import Progress, Ticket
 
@@ -51,7 +51,7 @@ class Conversation:
                 text = self._text.feed(progress.token_ids, last=progress.finish is not None)
                 if progress.finish == "error":
                     ended = True
-                    raise LaneFailed("lane_failed", progress.error or "the lane failed this request")
+                    raise LaneFailed(ErrorCode.LANE_FAILED, progress.error or "the lane failed this request")
                 ended = progress.finish is not None
                 finish = "stop" if self._text.stopped else progress.finish
                 yield Piece(text, len(progress.token_ids), finish)

@@ -7,9 +7,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from hotswapd.daemon.errors import BadRequest, FaceError
+from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError
 
-CODES = {404: "not_found", 405: "method_not_allowed"}
+CODES = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "invalid_request_error", 429: "rate_limit"}
 
 
@@ -59,11 +59,13 @@ async def _face_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = CODES.get(error.status_code, "http_error")
+    code = CODES.get(error.status_code, ErrorCode.HTTP_ERROR)
     sentence = f"{request.method} {request.url.path}: {str(error.detail).lower()}"
     return error_response(error.status_code, code, sentence)
 
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:
     """Tell the client nothing about the inside; the server logs the traceback."""
-    return error_response(500, "internal_error", "hotswapd failed to answer this request; its log has the reason")
+    return error_response(
+        500, ErrorCode.INTERNAL_ERROR, "hotswapd failed to answer this request; its log has the reason"
+    )

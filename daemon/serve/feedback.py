@@ -10,7 +10,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from hotswapd.daemon.errors import BadRequest, FaceError
+from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError
 
 from .answerer import Answerer
 from .body import json_object, read_within
@@ -54,13 +54,13 @@ def feedback_routes(answerer: Callable[[], Answerer], answers: Answers | None) -
     @router.post("/feedback", response_model=None)
     async def feedback(request: Request) -> JSONResponse:
         if answers is None:
-            raise NoFeedback("feedback_off", "feedback is off; rollout.feedback = true turns it on")
-        too_large = BadRequest("bad_value", f"feedback has at most {_MAX_BYTES} bytes")
+            raise NoFeedback(ErrorCode.FEEDBACK_OFF, "feedback is off; rollout.feedback = true turns it on")
+        too_large = BadRequest(ErrorCode.BAD_VALUE, f"feedback has at most {_MAX_BYTES} bytes")
         number, score = _read(await read_within(request, _MAX_BYTES, too_large))
         answering = answerer()
         generation = answers.take(number)
         if generation is None:
-            raise NoFeedback("unknown_answer", "no such answer is remembered, or it already has a score")
+            raise NoFeedback(ErrorCode.UNKNOWN_ANSWER, "no such answer is remembered, or it already has a score")
         return JSONResponse({"generation": generation, "counted": answering.scored(generation, score)})
 
     return router
@@ -70,10 +70,10 @@ def _read(body: bytes) -> tuple[str, float]:
     fields = json_object(body)
     unknown = sorted(set(fields) - {"id", "score"})
     if unknown:
-        raise BadRequest("unknown_field", f"the field {unknown[0][:100]} does not exist", unknown[0][:100])
+        raise BadRequest(ErrorCode.UNKNOWN_FIELD, f"the field {unknown[0][:100]} does not exist", unknown[0][:100])
     number, score = fields.get("id"), fields.get("score")
     if not isinstance(number, str) or not number:
-        raise BadRequest("bad_value", "id must be the id of an answer", "id")
+        raise BadRequest(ErrorCode.BAD_VALUE, "id must be the id of an answer", "id")
     if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) <= _LARGEST:
-        raise BadRequest("bad_value", f"score must be a number from -{_LARGEST:g} to {_LARGEST:g}", "score")
+        raise BadRequest(ErrorCode.BAD_VALUE, f"score must be a number from -{_LARGEST:g} to {_LARGEST:g}", "score")
     return number, float(score)

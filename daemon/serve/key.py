@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 from fastapi import Request
 
-from hotswapd.daemon.errors import FaceError
+from hotswapd.daemon.errors import ErrorCode, FaceError
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ def key_check(file: Path) -> Callable[[Request], None]:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         wanted = _read_key(file)
         if kind.lower() != "bearer" or not wanted or not hmac.compare_digest(given.strip().encode(), wanted):
-            raise Unauthorized("invalid_api_key", "send the API key as Authorization: Bearer KEY")
+            raise Unauthorized(ErrorCode.INVALID_API_KEY, "send the API key as Authorization: Bearer KEY")
 
     return check
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import Enum
 
-from hotswapd.daemon.errors import FaceError
+from hotswapd.daemon.errors import ErrorCode, FaceError
 
 
 class Beside(Enum):
@@ -36,4 +36,4 @@ def which_generation(asked: str, model: str) -> int | Beside | None:
     if name == model and number.isdecimal() and len(number) < 10:
         return int(number)
     sentence = f'there is no model "{asked[:200]}" here; ask for "{model}", or "{model}@g<N>" for a generation'
-    raise NoSuchModel("model_not_found", sentence)
+    raise NoSuchModel(ErrorCode.MODEL_NOT_FOUND, sentence)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NoReturn, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from hotswapd.daemon.errors import BadRequest
+from hotswapd.daemon.errors import BadRequest, ErrorCode
 
 MAX_BODY_BYTES = 8 << 20
 _STOPS = 16
@@ -18,7 +18,7 @@ Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 def _wrong(sentence: str) -> PydanticCustomError:
     """Make the error that a validator raises: pydantic adds no words of its own to this one."""
-    return PydanticCustomError("bad_value", "{sentence}", {"sentence": sentence})
+    return PydanticCustomError(ErrorCode.BAD_VALUE, "{sentence}", {"sentence": sentence})
 
 
 class StreamOptions(BaseModel):
@@ -156,9 +156,9 @@ def read_body(kind: type[B], body: bytes) -> B:
     try:
         fields = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise BadRequest("not_json", "the body must be a JSON object") from None
+        raise BadRequest(ErrorCode.NOT_JSON, "the body must be a JSON object") from None
     if not isinstance(fields, dict):
-        raise BadRequest("not_json", "the body must be a JSON object")
+        raise BadRequest(ErrorCode.NOT_JSON, "the body must be a JSON object")
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
@@ -169,15 +169,21 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-_CODES = {"extra_forbidden": "unknown_field", "missing": "missing_field", "literal_error": "unsupported_value"}
+_CODES = {
+    "extra_forbidden": ErrorCode.UNKNOWN_FIELD,
+    "missing": ErrorCode.MISSING_FIELD,
+    "literal_error": ErrorCode.UNSUPPORTED_VALUE,
+}
 
 
 def _explain(error: ValidationError) -> BadRequest:
     """Report each field at fault once; a union complains once for each of its members."""
-    wrong: dict[str, tuple[str, str]] = {}
+    wrong: dict[str, tuple[ErrorCode, str]] = {}
     for one in error.errors(include_url=False, include_input=False):
         field = str(one["loc"][0]) if one["loc"] else "body"
-        wrong.setdefault(field, (_CODES.get(one["type"], "bad_value"), _sentence(field, one["type"], one["msg"])))
+        wrong.setdefault(
+            field, (_CODES.get(one["type"], ErrorCode.BAD_VALUE), _sentence(field, one["type"], one["msg"]))
+        )
     first = next(iter(wrong))
     return BadRequest(wrong[first][0], "; ".join(sentence for _, sentence in wrong.values()), first)
 

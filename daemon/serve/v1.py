@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from hotswapd.daemon.errors import FaceError
+from hotswapd.daemon.errors import ErrorCode, FaceError
 from hotswapd.daemon.report.metrics import Metrics
 
 from .answerer import Answerer
@@ -166,7 +166,7 @@ def _event(data: str) -> str:
 
 async def _read(request: Request) -> bytes:
     """Read the body, but never more than a prompt can need; a client that has gone sent nothing."""
-    too_large = TooLarge("body_too_large", f"a request has at most {MAX_BODY_BYTES} bytes")
+    too_large = TooLarge(ErrorCode.BODY_TOO_LARGE, f"a request has at most {MAX_BODY_BYTES} bytes")
     try:
         return await read_within(request, MAX_BODY_BYTES, too_large)
     except ClientDisconnect:
