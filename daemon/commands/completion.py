@@ -9,15 +9,13 @@ from typing import Any
 
 import shtab
 
-from .parser import make_parser
-
 _PLACES = ("directory", "place", "dest", "uri")
 """Arguments that may name a directory, among other things."""
 
 
 def completion(arguments: Namespace) -> int:
     """Print the completions for a shell, to be saved where it looks for them, or to be evaluated."""
-    parser = make_parser()
+    parser: argparse.ArgumentParser = arguments.parser
     for action in _actions(parser):
         if action.type is Path or action.dest in _PLACES:
             complete: Any = shtab.DIRECTORY if action.dest in _PLACES else shtab.FILE

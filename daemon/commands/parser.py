@@ -19,6 +19,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_local_commands(commands)
+    _add_completion(commands, parser)
     _add_reading_commands(commands)
     _add_changing_commands(commands)
     _add_ab(commands)
@@ -44,13 +45,18 @@ def _add_local_commands(commands: _Commands) -> None:
     check.add_argument("--verify", action="store_true", help="also load the base and run the gates of [verify]")
     check.add_argument("--json", action="store_true", help="print JSON")
     _add_publish(commands)
-    completion = _add(commands, "completion", lazy.completion, "print completions for a shell")
-    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
     _add_bench(commands)
     demo = _add(commands, "demo", lazy.demo, "show what hotswapd does in two minutes, with a small real model")
     demo.add_argument(
         "--compile", choices=("auto", "true", "false"), default="auto", help="compile the model (default: auto)"
     )
+
+
+def _add_completion(commands: _Commands, parser: argparse.ArgumentParser) -> None:
+    """Add the command that describes all the others, and so needs their parser."""
+    completion = _add(commands, "completion", lazy.completion, "print completions for a shell")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
+    completion.set_defaults(parser=parser)
 
 
 def _add_bench(commands: _Commands) -> None:
