@@ -11,7 +11,7 @@ FileName = Literal["adapter_config.json", "adapter_model.safetensors"]
 
 # No config that PEFT writes is nearly as large.
 MAX_CONFIG_BYTES = 256 << 10
-# Directories below a source's own in which adapters are looked for.
+# How deep below a source's own directory an adapter may lie.
 MAX_DEPTH = 4
 
 # What copying tools and editors leave while they work, and what a mounted ConfigMap keeps for itself.
@@ -19,5 +19,5 @@ _TEMPORARY = re.compile(r"\..*|.*\.(tmp|part).*|.*\.incomplete|.*~|.*\.[0-9a-f]{
 
 
 def is_temporary(name: str) -> bool:
-    """Return whether a directory of this name is hidden or temporary, so that no adapter is looked for in it."""
+    """Return whether a directory of this name is hidden or temporary, so that scans skip it."""
     return _TEMPORARY.fullmatch(name) is not None

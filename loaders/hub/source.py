@@ -27,7 +27,7 @@ from .errors import HubTrouble
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a commit holds. `sighting` is None if that is no file of an adapter."""
+    """What a commit holds. `sighting` is None if it holds none of an adapter's files."""
 
     commit: str
     config: Entry | None

@@ -135,8 +135,7 @@ class LocalSource:
         """Forget everything about this root, and scan again soon: a missing root sends no events."""
         self._settling.forget()
         self._watch.root_lost()
-        down.retry_after = min(self._rescan, _POLL_SECONDS)
-        return down
+        return SourceDown(down.code, down.sentence, min(self._rescan, _POLL_SECONDS))
 
     def _prefix(self) -> str:
         return self.path.rstrip("/") + "/"

@@ -99,7 +99,8 @@ class Calls:
     def explained(self) -> Iterator[None]:
         """Turn errors into S3Trouble; without one, note that the server sent something."""
         wire = self._wire
-        assert wire is not None, "every call is made within talking()"
+        if wire is None:
+            raise RuntimeError("every call is made within talking()")
         self._raise_if_cut()
         if time.monotonic() > self._until:
             raise self.context.trouble(

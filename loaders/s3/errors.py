@@ -111,13 +111,12 @@ class S3Trouble(Exception):
     server named a wait. `bare` means that the answer was a status and nothing else, which can have several causes.
     """
 
-    bare = False
-
-    def __init__(self, code: Code, sentence: str, retry_after: float | None = None) -> None:
+    def __init__(self, code: Code, sentence: str, retry_after: float | None = None, bare: bool = False) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
         self.retry_after = retry_after
+        self.bare = bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +127,14 @@ class CallContext:
     rights: str
     call: str = "this call"
 
-    def trouble(self, code: Code, why: str = "", answer: str = "", retry_after: float | None = None) -> S3Trouble:
+    def trouble(
+        self, code: Code, why: str = "", answer: str = "", retry_after: float | None = None, bare: bool = False
+    ) -> S3Trouble:
         """Make the error of this code; `why` is the reason in the words of the server or library, `answer` its code."""
         sentence = _SENTENCES[code].format(
             place=self.place, asked=self.call, rights=self.rights, answer=answer, why=f" ({why})" if why else ""
         )
-        return S3Trouble(code, sentence, retry_after)
+        return S3Trouble(code, sentence, retry_after, bare)
 
 
 def trouble_of(error: Exception, context: CallContext) -> S3Trouble:
@@ -164,14 +165,11 @@ def _answered(error: ClientError, context: CallContext) -> S3Trouble:
     meant = _CODE_OF.get(named) or _CODE_OF.get(status) or other
     call = error.operation_name or context.call
     if named == "400" and call.startswith("Head"):
-        meant = (
-            BucketCode.EXPIRED
-        )  # what else a HEAD's bare 400 could mean is not told; new credentials are worth a try
+        meant = BucketCode.EXPIRED  # its other causes are indistinguishable, and new credentials are worth a try
     context = CallContext(context.place, context.rights, call)
     why = _one_line(str(details.get("Message") or ""))
-    trouble = context.trouble(meant, why, _one_line(named or status), _named_wait(answer, meant))
-    trouble.bare = call.startswith("Head") and named == status
-    return trouble
+    bare = call.startswith("Head") and named == status
+    return context.trouble(meant, why, _one_line(named or status), _named_wait(answer, meant), bare)
 
 
 def _named_wait(answer: Mapping[str, Any], code: Code) -> float | None:

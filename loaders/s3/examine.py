@@ -7,7 +7,7 @@ from hotswapd.loaders.codes import BucketCode, WaitingCode
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, load_digests, unlike_listed
 from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, WEIGHTS
 from hotswapd.loaders.source import Waiting
-from hotswapd.loaders.whole import config_lacking, weights_lacking
+from hotswapd.loaders.whole import config_lacking, files_missing, weights_lacking
 
 from .errors import S3Trouble
 from .listing import Keyed
@@ -29,8 +29,8 @@ def examine(bucket: Bucket, directory: str, keyed: Keyed, max_bytes: int) -> Wai
 
     `directory` is what its keys begin with. What is whole but too large passes: the fetch refuses it.
     """
-    assert keyed.config is not None
-    assert keyed.weights is not None
+    if keyed.config is None or keyed.weights is None:
+        return files_missing(keyed.objects)
     try:
         lacking = _config(bucket, directory, keyed.config) or _weights(bucket, directory, keyed.weights, max_bytes)
         return lacking or _listed(bucket, directory, keyed)

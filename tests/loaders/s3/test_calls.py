@@ -38,6 +38,11 @@ def test_a_silent_fetch_is_cut(calls: Calls) -> None:
     assert "nothing useful came for 0.5 s" in raised.value.sentence
 
 
+def test_a_call_outside_talking_is_a_defect(calls: Calls) -> None:
+    with pytest.raises(RuntimeError, match="within talking"):
+        read(calls, 0.0)
+
+
 def test_no_call_is_made_after_the_limit(calls: Calls) -> None:
     with calls.talking(limit=-1.0), pytest.raises(S3Trouble, match="longer than -1 s"):
         read(calls, 0.0)

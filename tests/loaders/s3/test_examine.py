@@ -41,6 +41,13 @@ def test_a_whole_adapter_lacks_nothing(keyed: Keyed) -> None:
     assert examine(FakeBucket(), "run/", keyed, 1 << 20) is None
 
 
+def test_half_a_pair_is_incomplete(keyed: Keyed) -> None:
+    del keyed.objects[WEIGHTS]
+    waiting = examine(FakeBucket(), "run/", keyed, 1 << 20)
+    assert waiting is not None
+    assert waiting.code is WaitingCode.INCOMPLETE
+
+
 @pytest.mark.parametrize(
     ("failure", "waits_for"),
     [

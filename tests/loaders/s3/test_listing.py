@@ -1,0 +1,47 @@
+"""Which directories of keys are adapters."""
+
+import pytest
+
+from hotswapd.loaders.files import CONFIG, MANIFEST, PICKLE, WEIGHTS
+from hotswapd.loaders.s3 import listing
+from hotswapd.loaders.s3.listing import TooMany, adapters
+from hotswapd.loaders.s3.objects import Object
+
+
+def one(modified: float = 1.0) -> Object:
+    return Object("etag", 1, modified)
+
+
+def found(*keys: str, marker: str = "") -> list[str]:
+    return [keyed.below for keyed in adapters([(key, one()) for key in keys], "runs/", marker)]
+
+
+def test_a_config_or_weights_make_a_directory_an_adapter() -> None:
+    keys = [f"runs/a/{CONFIG}", f"runs/b/{WEIGHTS}", f"runs/c/{MANIFEST}", f"runs/d/{PICKLE}", f"runs/{CONFIG}"]
+    assert found(*keys) == ["a", "b", ""]
+
+
+@pytest.mark.parametrize("below", ["a/b/c/d/e", ".hidden", "run.tmp", "a/run~"])
+def test_deep_and_temporary_directories_are_skipped(below: str) -> None:
+    assert found(f"runs/{below}/{CONFIG}") == []
+
+
+def test_four_levels_are_deep_enough() -> None:
+    assert found(f"runs/a/b/c/d/{CONFIG}") == ["a/b/c/d"]
+
+
+def test_odd_directories_are_kept_apart_and_marked() -> None:
+    keyed = adapters([(f"runs/{CONFIG}", one()), (f"runs//{CONFIG}", one()), (f"runs/a/../{CONFIG}", one())], "runs/")
+    assert [(directory.below, directory.odd) for directory in keyed] == [("", False), ("/", True), ("a/..", True)]
+
+
+def test_the_stamp_is_the_later_file() -> None:
+    (keyed,) = adapters([(f"runs/a/{CONFIG}", one(3.0)), (f"runs/a/{WEIGHTS}", one(2.0))], "runs/")
+    assert keyed.stamp == 3.0
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MAX_ADAPTERS", 2)
+    assert len(found(*(f"runs/{number}/{CONFIG}" for number in range(2)))) == 2
+    with pytest.raises(TooMany):
+        found(*(f"runs/{number}/{CONFIG}" for number in range(3)))
