@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hotswapd.daemon.engines.protocol import NoRoom
-from hotswapd.daemon.errors import Conflict
+from hotswapd.daemon.errors import Conflict, ErrorCode
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, Left
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.going_live import Live
 from hotswapd.daemon.live.rollback import Rollback
@@ -52,7 +53,7 @@ class Acts:
 
     def _roll_back(self, number: int | None, *, follow: bool) -> Generation:
         target, before = self.rollback.target(number), self.live.now
-        left = Left(State.ROLLED_BACK, "operator", f"rolled back by hand to generation {target.number}")
+        left = Left(State.ROLLED_BACK, Reason.OPERATOR, f"rolled back by hand to generation {target.number}")
         with contextlib.nullcontext() if follow else self._pinned():
             return self.rollback.run(target, left, refuses=before.number, pins=not follow)
 
@@ -61,7 +62,7 @@ class Acts:
         with self._pinned():
             if number is None or number == live.number:
                 return live
-            return self.rollback.run(self.rollback.target(number), Left(State.RETIRED, "pinned_other"))
+            return self.rollback.run(self.rollback.target(number), Left(State.RETIRED, Reason.PINNED_OTHER))
 
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[None]:
@@ -75,8 +76,7 @@ class Acts:
             raise
 
     def _start(self, number: int, weight: float) -> Generation:
-        if self.rollouts.runs:
-            raise Conflict("rollout_runs", "a rollout is under way; promote or stop it first")
+        self.rollouts.require_none()
         target = self.rollback.target(number)
         with self.rollback.staged(target) as staged:
             self.rollouts.compare(staged, target.number, weight)
@@ -85,22 +85,26 @@ class Acts:
     def _promote(self) -> Generation:
         now = self._required()
         try:
-            if isinstance(now, ByHand):
-                left = Left(State.RETIRED, "ab_promoted")
-                live = self.rollback.run(self.rollback.target(now.trial.canary), left)
-                self.rollouts.beside.took_over()
-                return live
-            return self.rollouts.promote()
+            if isinstance(now, Canary):
+                return self.rollouts.promote(now)
+            return self._promote_by_hand(now)
         except (NoRoom, Unavailable) as error:
-            raise Conflict("no_lane", f"{error}; try again in a moment") from None
+            raise Conflict(ErrorCode.NO_LANE, f"{error}; try again in a moment") from None
+
+    def _promote_by_hand(self, now: ByHand) -> Generation:
+        left = Left(State.RETIRED, Reason.AB_PROMOTED)
+        live = self.rollback.run(self.rollback.target(now.trial.canary), left)
+        self.rollouts.beside.took_over()
+        return live
 
     def _stop(self) -> Generation:
         self._required()
-        self.rollouts.beside.end(End(State.ROLLED_BACK, "operator", "its rollout was stopped by hand"))
+        self.rollouts.beside.end(End(State.ROLLED_BACK, Reason.OPERATOR, "its rollout was stopped by hand"))
         return self.live.now
 
     def _required(self) -> Canary | ByHand:
         now = self.rollouts.beside.now
         if not isinstance(now, Canary | ByHand):
-            raise Conflict("no_rollout", "nothing is beside the live generation: there is nothing to promote or stop")
+            sentence = "nothing is beside the live generation: there is nothing to promote or stop"
+            raise Conflict(ErrorCode.NO_ROLLOUT, sentence)
         return now

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hotswapd.daemon.errors import NotReady
+from hotswapd.daemon.errors import ErrorCode, NotReady
 from hotswapd.daemon.ledger.ledger import LedgerDown
 
 
@@ -13,6 +13,6 @@ def ledger_needed() -> Iterator[None]:
     try:
         yield
     except LedgerDown as error:
-        raise NotReady("ledger_down", str(error)) from None
+        raise NotReady(ErrorCode.LEDGER_DOWN, str(error)) from None
     except TimeoutError:
-        raise NotReady("busy", "the worker is busy with a candidate; ask again in a moment") from None
+        raise NotReady(ErrorCode.BUSY, "the worker is busy with a candidate; ask again in a moment") from None

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hotswapd.daemon.errors import BadRequest, Conflict
+from hotswapd.daemon.errors import BadRequest, Conflict, ErrorCode
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import OPEN, REFUSED, State
@@ -40,12 +40,13 @@ class Submitting:
         try:
             address = AdapterURI.parse(uri)
         except ValueError as error:
-            raise BadRequest("bad_uri", str(error), "uri") from None
+            raise BadRequest(ErrorCode.BAD_URI, str(error), "uri") from None
         for watch in self.sources:
             if watch.source.contains(address):
                 return str(address), watch
         names = ", ".join(watch.source.name for watch in self.sources) or "none is configured"
-        raise BadRequest("outside_sources", f"{address} lies in no configured source; the sources are: {names}", "uri")
+        sentence = f"{address} lies in no configured source; the sources are: {names}"
+        raise BadRequest(ErrorCode.OUTSIDE_SOURCES, sentence, "uri")
 
     def _have_scanned(self, address: str, watch: Watch) -> Row:
         """Have the source scan, and treat what it finds at the address as new."""
@@ -58,7 +59,9 @@ class Submitting:
             sightings.forget(address)
         if not swap_id:
             trouble = watch.health.sentence or "write adapter_config.json and adapter_model.safetensors there first"
-            raise Conflict("not_there", f"no adapter was seen at {address} within {_SCAN_WAIT:.0f} s: {trouble}")
+            raise Conflict(
+                ErrorCode.NOT_THERE, f"no adapter was seen at {address} within {_SCAN_WAIT:.0f} s: {trouble}"
+            )
         return self.ledger.rows.get(swap_id)
 
     def _wait_for(self, find: Callable[[], str | None]) -> str | None:
@@ -75,7 +78,8 @@ class Submitting:
 def _refuse_known(row: Row) -> None:
     """Raise Conflict if the row is live or was refused: submitting it would change nothing."""
     if row.state == State.LIVE:
-        raise Conflict("already_live", f"{row.uri} is live as generation {row.generation}; --again makes it a new one")
+        sentence = f"{row.uri} is live as generation {row.generation}; --again makes it a new one"
+        raise Conflict(ErrorCode.ALREADY_LIVE, sentence)
     if row.state in REFUSED:
         said = f"{row.state}, {row.reason}: {row.detail}"
         raise Conflict(row.reason or row.state.lower(), f"it was refused ({said}); --again tries it once more")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.swap.arena.norms import update_norms
 from hotswapd.swap.arena.pace import Pace
 from hotswapd.swap.errors import NoImage, NoLane, ResidentLost, RolledBack
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from hotswapd.swap.arena.image import Image
     from hotswapd.swap.engine import Engine
     from hotswapd.swap.resident.resident import Resident
-
-OUT_OF_MEMORY = "out_of_memory"
 
 
 @dataclass(slots=True, eq=False)
@@ -251,6 +250,6 @@ class _Translated:
             raise NoRoom(str(error)) from None
         if isinstance(error, torch.cuda.OutOfMemoryError):
             detail = "there was not enough memory to try it; lower serve.cache_tokens or serve.lanes"
-            raise RolledBack(OUT_OF_MEMORY, detail) from None
+            raise RolledBack(Reason.OUT_OF_MEMORY, detail) from None
         if error is not None and not isinstance(error, ResidentLost) and is_sticky(error):
             raise ResidentLost("the device does not answer any more") from None

@@ -85,9 +85,9 @@ def _judge(code: int | None, command: Command, said: str, numbers: dict[str, flo
             f"{program} took longer than verify.command.timeout = {command.timeout:g} s and was killed{last}; "
             "raise it, or let the program do less"
         )
-        return Verdict(GATE, Outcome.FAILED, "judge_timeout", sentence, numbers)
+        return Verdict(GATE, Outcome.FAILED, Reason.JUDGE_TIMEOUT, sentence, numbers)
     how = f"said no with exit code {code}" if code > 0 else f"was ended by signal {-code}"
-    return Verdict(GATE, Outcome.FAILED, "judge_refused", f"{program} {how}{last}; ask it why", numbers)
+    return Verdict(GATE, Outcome.FAILED, Reason.JUDGE_REFUSED, f"{program} {how}{last}; ask it why", numbers)
 
 
 @contextmanager

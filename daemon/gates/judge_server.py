@@ -10,6 +10,7 @@ from typing import Self
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request
 
+from hotswapd.daemon.errors import ErrorCode
 from hotswapd.daemon.host.sockets import open_tcp
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
@@ -71,6 +72,6 @@ def _only_with(key: str) -> Callable[[Request], None]:
     def check(request: Request) -> None:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key.encode()):
-            raise Unauthorized("invalid_api_key", "this server is only for the judge of a candidate")
+            raise Unauthorized(ErrorCode.INVALID_API_KEY, "this server is only for the judge of a candidate")
 
     return check

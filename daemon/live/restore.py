@@ -15,6 +15,7 @@ from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import BOOT, SWAP
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import OPERATOR, Find, Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.loaders.store.store import Store, digest_of
@@ -25,7 +26,7 @@ from .going_live import Live
 log = structlog.get_logger(__name__)
 _DEATHS = 3
 _TRIES = 8
-_LOST = "its copy in the store was lost or damaged; it is fetched again"
+_LOST = Reason.ARTIFACT_LOST, "its copy in the store was lost or damaged; it is fetched again"
 
 
 def pointed_at(store: Store) -> Generation | None:
@@ -126,17 +127,17 @@ class Restorer:
             if row.source == OPERATOR:
                 self._ask_its_source(row)
             else:
-                row = self.ledger.move(row, State.FETCHED, "artifact_lost", _LOST)
-                self.ledger.move(row, State.WAITING, "artifact_lost", _LOST, tries=1, next_try=time.time(), forced=True)
+                row = self.ledger.move(row, State.FETCHED, *_LOST)
+                self.ledger.move(row, State.WAITING, *_LOST, tries=1, next_try=time.time(), forced=True)
 
     def _ask_its_source(self, live: Row) -> None:
         """Have what an operator went back to fetched from the source that once saw it: an operator is not a source."""
         seen = self.ledger.rows.sighted(live.uri, live.revision, OPERATOR)
         if seen is None:
             return
-        self.ledger.move(live, State.RETIRED, "artifact_lost", _LOST)
+        self.ledger.move(live, State.RETIRED, *_LOST)
         at = (seen.source, seen.uri, seen.revision, seen.stamp)
-        find = Find(*at, State.WAITING, "artifact_lost", _LOST, forced=True)
+        find = Find(*at, State.WAITING, *_LOST, forced=True)
         self.ledger.add([find], tries=1, next_try=time.time())
 
     def _write(self, write: Callable[[], Any]) -> None:
@@ -171,4 +172,4 @@ class Restorer:
     def _try_again_later(self, generation: Generation) -> None:
         row = self.ledger.adopt(generation, OPERATOR)
         why = "it no longer fits the contract; it is tried again"
-        self.ledger.move(row, State.FETCHED, "no_longer_fits", why, forced=True)
+        self.ledger.move(row, State.FETCHED, Reason.NO_LONGER_FITS, why, forced=True)

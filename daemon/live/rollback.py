@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from hotswapd.daemon.engines.protocol import Engine, NoRoom, Patient, Staged, decide
-from hotswapd.daemon.errors import Conflict
+from hotswapd.daemon.errors import Conflict, ErrorCode
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, Left
@@ -44,9 +44,11 @@ class Rollback:
             found = self.base if number == 0 else self.ledger.generations.get(number)
         if found is None:
             kept = ", ".join(str(one.number) for one in self.ledger.generations.newest(8))
-            raise Conflict("no_such_generation", f"there is no generation {number}; there are 0 (the base), {kept}")
+            raise Conflict(
+                ErrorCode.NO_SUCH_GENERATION, f"there is no generation {number}; there are 0 (the base), {kept}"
+            )
         if found.number == live.number:
-            raise Conflict("already_live", f"generation {live.number} is live already")
+            raise Conflict(ErrorCode.ALREADY_LIVE, f"generation {live.number} is live already")
         return found
 
     def run(
@@ -73,10 +75,10 @@ class Rollback:
             try:
                 return self.run(target, left, refuses=bad.number)
             except Conflict as refusal:
-                if refusal.code == "no_lane":
+                if refusal.code == ErrorCode.NO_LANE:
                     raise
                 log.warning("passed_over", generation=target.number, code=refusal.code, detail=refusal.sentence)
-        raise Conflict("already_live", "the base itself is live: there is nothing to go back to")
+        raise Conflict(ErrorCode.ALREADY_LIVE, "the base itself is live: there is nothing to go back to")
 
     @contextmanager
     def staged(self, target: Generation) -> Iterator[Staged]:
@@ -87,7 +89,9 @@ class Rollback:
         with self.store.hold(target.digest) as artifact:
             if artifact is None and target.number:
                 do = "raise state.keep to keep more, or put the adapter into its source again"
-                raise Conflict("generation_not_kept", f"generation {target.number} is not in the store any more; {do}")
+                raise Conflict(
+                    ErrorCode.GENERATION_NOT_KEPT, f"generation {target.number} is not in the store any more; {do}"
+                )
             found = self.engine.find(target.number)
             staged = found or self._stage(target, artifact)
             try:
@@ -95,7 +99,7 @@ class Rollback:
                     decide(self.engine.check(staged))
                 yield staged
             except NoRoom as error:
-                raise Conflict("no_lane", f"{error}; {_RAISE_LANES}") from None
+                raise Conflict(ErrorCode.NO_LANE, f"{error}; {_RAISE_LANES}") from None
             except RolledBack as error:
                 raise Conflict(error.code, f"generation {target.number} fails verification: {error.sentence}") from None
             finally:
@@ -103,10 +107,10 @@ class Rollback:
 
     def _stage(self, target: Generation, artifact: Artifact | None) -> Staged:
         if artifact is None:
-            raise Conflict("generation_not_kept", "the engine does not have the base model any more")
+            raise Conflict(ErrorCode.GENERATION_NOT_KEPT, "the engine does not have the base model any more")
         try:
             return self.engine.stage(self.engine.admit(artifact.path, target.digest), Patient())
         except Rejected as error:
             raise Conflict(error.code, f"generation {target.number} does not fit any more: {error}") from None
         except NoRoom as error:
-            raise Conflict("no_lane", f"{error}; try again when one has ended") from None
+            raise Conflict(ErrorCode.NO_LANE, f"{error}; try again when one has ended") from None

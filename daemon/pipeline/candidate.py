@@ -14,7 +14,7 @@ from hotswapd.daemon.engines.protocol import Engine, NoRoom, Staged, Subject, de
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Overtaken
-from hotswapd.daemon.ledger.reasons import NO_LANE, PAUSED, PINNED
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.going_live import Change, Live
@@ -25,7 +25,7 @@ from hotswapd.loaders.store.store import Store
 from hotswapd.swap.errors import Interrupted, Rejected, ResidentLost, RolledBack
 from hotswapd.swap.gates.spec import Progress, Verdict
 
-from .reading import OUT_OF_MEMORY, STORE_UNREADABLE, reading
+from .reading import reading
 
 log = structlog.get_logger(__name__)
 _DEATHS = 2
@@ -35,7 +35,6 @@ _UNREADABLE_TRIES = 3
 _USUAL = 8
 """Generations whose norms count as usual."""
 _NO_LANE_SENTENCE = "every lane still has requests of an older generation; it is tried again as soon as one ends"
-_DEFECT = "internal_error"
 _PINNED_SENTENCE = "it is verified, and the live generation is pinned; `hotswapd unpin` lets it go live"
 _OUT_OF_MEMORY = "there was not enough memory to try it; lower serve.cache_tokens or serve.lanes"
 
@@ -88,10 +87,10 @@ class Candidates:
     def run(self, row: Row, pauses: Pauses, *, pinned: bool) -> Row:
         """Try a candidate that is in the store, and return its row afterwards."""
         if row.state != State.FETCHED:
-            row = self._ledger.move(row, State.FETCHED, "again")
+            row = self._ledger.move(row, State.FETCHED, Reason.AGAIN)
         live = self._live.now
         if row.digest == live.digest and not row.forced:
-            self._ledger.pass_by(row, "already_live", f"these bytes are live already, as generation {live.number}")
+            self._ledger.pass_by(row, Reason.ALREADY_LIVE, f"these bytes are live already, as generation {live.number}")
             return self._ledger.rows.get(row.swap_id)
         known = self._known_verdict(row)
         return self._end(row, known) if known else self._try(row, pauses, pinned=pinned)
@@ -106,11 +105,12 @@ class Candidates:
             self._ledger.attempts.end(row.digest, SWAP, forget=True)
             return None
         if self._rollouts.is_beside(row.digest):
-            return Ending(State.SUPERSEDED, "already_canary", "these bytes are the canary already")
+            return Ending(State.SUPERSEDED, Reason.ALREADY_CANARY, "these bytes are the canary already")
         deaths, stage = self._ledger.attempts.deaths(row.digest, SWAP)
         if deaths >= _DEATHS:
             remedy = "`hotswapd submit --again` tries it once more"
-            return Ending(State.QUARANTINED, "process_died", f"the process died {deaths} times in {stage}; {remedy}")
+            sentence = f"the process died {deaths} times in {stage}; {remedy}"
+            return Ending(State.QUARANTINED, Reason.PROCESS_DIED, sentence)
         before = self._ledger.rows.verdict(row.digest, self._policy.fingerprint)
         return Ending(before.state, before.reason, before.detail) if before else None
 
@@ -122,7 +122,7 @@ class Candidates:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a candidate does, the next one gets its turn
             ending = _explain(error)
-            if ending.reason == _DEFECT and self._engine.is_lost(error):
+            if ending.reason == Reason.INTERNAL_ERROR and self._engine.is_lost(error):
                 raise ResidentLost("the device does not answer any more") from None
         if ending is None:
             return self._ledger.rows.get(row.swap_id)
@@ -135,7 +135,7 @@ class Candidates:
         artifact = self._store.find(row.digest)
         if artifact is None or row.tries >= _UNREADABLE_TRIES:
             what = "is gone" if artifact is None else "cannot be read"
-            return Ending(State.WAITING, "artifact_lost", f"its copy in the store {what}; it is fetched again")
+            return Ending(State.WAITING, Reason.ARTIFACT_LOST, f"its copy in the store {what}; it is fetched again")
         with reading(artifact.path), attempt.step("admit", State.ADMITTED):
             admitted = self._engine.admit(artifact.path, row.digest)
         self._ledger.attempts.begin(row.digest, SWAP, "staging")
@@ -161,7 +161,7 @@ class Candidates:
     def _settle(self, row: Row, staged: Staged, *, pinned: bool) -> Ending | None:
         """Give a verified candidate its place: live, beside the live one, or held while that is pinned."""
         if pinned or self._ledger.flags.pinned:  # someone may have pinned it meanwhile
-            return Ending(State.HELD, PINNED, _PINNED_SENTENCE)
+            return Ending(State.HELD, Reason.PINNED, _PINNED_SENTENCE)
         if self._rollouts.takes():
             self._rollouts.begin(row, staged)
             return None
@@ -188,9 +188,9 @@ class Candidates:
         fields: dict[str, Any] = {}
         if ending.state == State.REJECTED:
             fields["fingerprint"] = self._policy.fingerprint
-        if ending.state == State.HELD and ending.reason not in (PINNED, PAUSED):
-            fields["next_try"] = time.time() + (_LANE_WAIT if ending.reason == NO_LANE else _STORE_WAIT)
-        if ending.reason == STORE_UNREADABLE:
+        if ending.state == State.HELD and ending.reason not in (Reason.PINNED, Reason.PAUSED):
+            fields["next_try"] = time.time() + (_LANE_WAIT if ending.reason == Reason.NO_LANE else _STORE_WAIT)
+        if ending.reason == Reason.STORE_UNREADABLE:
             fields["tries"] = row.tries + 1
         if ending.state == State.WAITING:
             fields |= {"tries": row.tries + 1, "forced": True, "next_try": time.time()}
@@ -205,15 +205,15 @@ def _explain(error: Exception) -> Ending:
         case RolledBack():
             return Ending(State.ROLLED_BACK, error.code, error.sentence)
         case NoRoom():
-            return Ending(State.HELD, NO_LANE, _NO_LANE_SENTENCE)
+            return Ending(State.HELD, Reason.NO_LANE, _NO_LANE_SENTENCE)
         case Unavailable():
             return Ending(State.HELD, error.code, error.sentence)
         case Interrupted():
-            return Ending(State.HELD if error.reason == PAUSED else State.FETCHED, error.reason, error.sentence)
+            return Ending(State.HELD if error.reason == Reason.PAUSED else State.FETCHED, error.reason, error.sentence)
         case MemoryError():
-            return Ending(State.ROLLED_BACK, OUT_OF_MEMORY, _OUT_OF_MEMORY)
+            return Ending(State.ROLLED_BACK, Reason.OUT_OF_MEMORY, _OUT_OF_MEMORY)
     log.error("swap_failed", exc_info=error)
-    return Ending(State.ROLLED_BACK, _DEFECT, f"a defect of hotswapd: {type(error).__name__}: {error}")
+    return Ending(State.ROLLED_BACK, Reason.INTERNAL_ERROR, f"a defect of hotswapd: {type(error).__name__}: {error}")
 
 
 class _Attempt:

@@ -10,6 +10,7 @@ from hotswapd.daemon.config.policy import Policy
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.host.heartbeats import PolledEvent
 from hotswapd.daemon.ledger.ledger import LedgerDown, Overtaken
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.loaders.errors import Gone, Refused, Unavailable
@@ -62,7 +63,7 @@ class Fetcher:
         began = time.monotonic()
         ledger = self._inbox.ledger
         try:
-            artifact = self._source.fetch(sighting, self._store, self._asked(stop))
+            artifact = self._source.fetch(sighting, self._store, self._polled(stop))
         except Unavailable as error:
             if not stop.is_set():
                 self._inbox.wait_for_another_try(row, error.code, error.sentence, error.retry_after)
@@ -73,18 +74,18 @@ class Fetcher:
         except Exception as error:
             log.error("fetch_failed", source=self._source.name, uri=row.uri, exc_info=error)  # noqa: TRY400
             sentence = f"a defect of this source: {type(error).__name__}: {error}"
-            self._inbox.wait_for_another_try(row, "internal_error", sentence)
+            self._inbox.wait_for_another_try(row, Reason.INTERNAL_ERROR, sentence)
         else:
             failpoint("fetched")
             self._inbox.fetched(row, artifact, time.monotonic() - began)
 
-    def _asked(self, stop: threading.Event) -> PolledEvent:
+    def _polled(self, stop: threading.Event) -> PolledEvent:
         """Make the stop event of one fetch: the fetch, or a thread that works for it, polls it before each piece."""
         name = threading.current_thread().name
 
-        def asked() -> None:
+        def on_poll() -> None:
             if not stop.is_set():
                 self._beat(name, _PIECE_LIMIT)
             failpoint("piece")
 
-        return PolledEvent(stop, asked)
+        return PolledEvent(stop, on_poll)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import structlog
 
 from hotswapd.daemon.ledger.ledger import LedgerDown
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.loaders.errors import SourceDown
 from hotswapd.loaders.source import Scan, Source
@@ -68,7 +69,7 @@ class Scanner:
             return self._down(down.code, down.sentence, down.retry_after)
         except Exception as error:
             log.error("scan_failed", source=self._source.name, exc_info=error)  # noqa: TRY400
-            return self._down("internal_error", f"a defect of this source: {type(error).__name__}: {error}", None)
+            return self._down(Reason.INTERNAL_ERROR, f"a defect of this source: {type(error).__name__}: {error}", None)
 
     def _take(self, scan: Scan) -> float:
         """Hand a scan on. A ledger that is down is not the source's fault, and is reported as what it is."""

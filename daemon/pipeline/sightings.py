@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Find, Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.loaders.source import Scan, Sighting
@@ -82,7 +83,7 @@ class Sightings:
         names = json.dumps(list(sources))
         for state in (State.SIGHTED, State.WAITING):
             where = "source NOT IN (SELECT value FROM json_each(?))"
-            self._ledger.move_all(state, State.GONE, "source_removed", REMOVED_SENTENCE, where, names)
+            self._ledger.move_all(state, State.GONE, Reason.SOURCE_REMOVED, REMOVED_SENTENCE, where, names)
 
     def ask(self, uri: str) -> None:
         """Treat whatever the next scan finds at this address as new."""
@@ -158,7 +159,7 @@ class Sightings:
         forced = self._asked.get(uri) == ""
         state, reason, detail = _condition(sighting)
         if not forced and live is not None and (sighting.stamp, uri) <= (live.stamp, live.uri):
-            state, reason = State.SUPERSEDED, "older_than_live"
+            state, reason = State.SUPERSEDED, Reason.OLDER_THAN_LIVE
             detail = f"generation {live.number} was already live and is newer"
         return Find(source, uri, sighting.revision, sighting.stamp, state, reason, detail, forced)
 
@@ -174,7 +175,7 @@ class Sightings:
 
     def _update_one(self, row: Row, sighting: Sighting | None) -> None:
         if sighting is None:
-            self._ledger.move(row, State.GONE, "gone", GONE_SENTENCE)
+            self._ledger.move(row, State.GONE, Reason.GONE, GONE_SENTENCE)
             return
         state, reason, detail = _condition(sighting)
         if row.revision != sighting.revision:

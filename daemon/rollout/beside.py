@@ -12,6 +12,7 @@ from hotswapd.daemon.answers import VerdictRecord
 from hotswapd.daemon.engines.protocol import Engine
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.ledger import Ledger
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 
@@ -66,7 +67,7 @@ class Beside:
     def give_way(self, number: int) -> None:
         """End it because generation `number` goes live, unless it is this generation."""
         if isinstance(self._now, Canary | ByHand) and self._now.trial.canary != number:
-            self.end(End(State.HELD, "interrupted", INTERRUPTED, {"next_try": time.time() + _PAUSE}))
+            self.end(End(State.HELD, Reason.INTERRUPTED, INTERRUPTED, {"next_try": time.time() + _PAUSE}))
 
     def write(self) -> None:
         """Write how a canary ended, unless that is done or another thread wrote another end."""

@@ -7,12 +7,12 @@ import structlog
 
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.engines.protocol import Engine, NoRoom, Staged
-from hotswapd.daemon.errors import Conflict
+from hotswapd.daemon.errors import Conflict, ErrorCode
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger
-from hotswapd.daemon.ledger.reasons import CANARY_WORSE, PINNED
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.going_live import Change, Live
@@ -73,7 +73,7 @@ class Rollouts:
         """Put a verified candidate beside the live generation; the previous canary is superseded. Raises NoRoom."""
         if isinstance(self.beside.now, Canary | ByHand):
             detail = f"{row.uri} is newer, and was verified while it was a canary"
-            self.beside.end(End(State.SUPERSEDED, "newer_canary", detail))
+            self.beside.end(End(State.SUPERSEDED, Reason.NEWER_CANARY, detail))
         if isinstance(self.beside.now, Unwritten) or not self.engine.room():
             raise NoRoom("the previous canary still has requests")
         self.ledger.attempts.begin(row.digest, SWAP, GATE)
@@ -85,13 +85,14 @@ class Rollouts:
         self.beside.begin(Canary(row.swap_id, staged, trial))
 
     def compare(self, staged: Staged, number: int, weight: float) -> None:
-        """Put an older generation beside the live one, until somebody decides. Raises Conflict."""
+        """Put an older generation beside the live one, until somebody decides. Raises Conflict or NoRoom."""
+        self.require_none()
+        self.beside.begin(ByHand(staged, self._trial(number, staged, (weight,), decides=False)))
+
+    def require_none(self) -> None:
+        """Raise Conflict while a rollout is under way."""
         if self.runs:
-            raise Conflict("rollout_runs", "a rollout is under way; promote or stop it first")
-        try:
-            self.beside.begin(ByHand(staged, self._trial(number, staged, (weight,), decides=False)))
-        except NoRoom as error:
-            raise Conflict("no_lane", f"{error}; try again when one has ended, or raise serve.lanes") from None
+            raise Conflict(ErrorCode.ROLLOUT_RUNS, "a rollout is under way; promote or stop it first")
 
     def poll(self) -> None:
         """Do what is due. If it raises, it is due again at the next poll."""
@@ -105,11 +106,8 @@ class Rollouts:
         elif isinstance(now, Canary):
             self._judge(now)
 
-    def promote(self) -> Generation:
-        """Make the canary live. Raises what `Live.go_live` raises, and Conflict; it stays a canary then."""
-        canary = self.beside.now
-        if not isinstance(canary, Canary):
-            raise Conflict("no_rollout", "nothing is beside the live generation: there is nothing to promote or stop")
+    def promote(self, canary: Canary) -> Generation:
+        """Make the canary live. Raises what `Live.go_live` raises; it stays a canary then."""
         row = self.beside.note(canary)
         live = self.live.go_live(Change(canary.trial.canary, row, row.digest), canary.staged)
         failpoint("promoted")
@@ -127,13 +125,13 @@ class Rollouts:
     def _overtaken(self, now: Canary | ByHand) -> End | None:
         """Return the end that is due because the live generation, its row or the pin has changed; None if none is."""
         if self.live.now.number != now.trial.live:
-            return End(State.HELD, "interrupted", INTERRUPTED)
+            return End(State.HELD, Reason.INTERRUPTED, INTERRUPTED)
         if isinstance(now, ByHand):
             return None
         if self.ledger.rows.get(now.swap_id).state != State.VERIFIED:
             return End(State.SUPERSEDED, "", "")  # the row has its end already; only the lane is left to take
         if self.ledger.flags.pinned:
-            return End(State.HELD, PINNED, _PINNED)
+            return End(State.HELD, Reason.PINNED, _PINNED)
         return None
 
     def _judge(self, canary: Canary) -> None:
@@ -148,24 +146,24 @@ class Rollouts:
         self._note(canary, decision)
         match decision.action:
             case Action.DROP:
-                self.beside.end(End(State.ROLLED_BACK, CANARY_WORSE, f"{decision.sentence}; {_TAKE_AGAIN}"))
+                self.beside.end(End(State.ROLLED_BACK, Reason.CANARY_WORSE, f"{decision.sentence}; {_TAKE_AGAIN}"))
             case Action.STEP:
                 canary.decided = None
                 self.beside.note(canary)
                 log.info("rollout_step", canary=canary.trial.canary, share=canary.trial.share)
             case Action.PROMOTE:
-                self._try_to_promote()
+                self._try_to_promote(canary)
 
-    def _try_to_promote(self) -> None:
+    def _try_to_promote(self, canary: Canary) -> None:
         try:
-            self.promote()
+            self.promote(canary)
         except (NoRoom, Unavailable) as error:
             log.warning("promotion_waits", detail=str(error))
 
     def _note(self, canary: Canary, decision: Decision) -> None:
         """Add a decision and its numbers to the canary's notes, once."""
         bad = decision.action == Action.DROP
-        code, outcome = (CANARY_WORSE, Outcome.FAILED) if bad else ("", Outcome.PASSED)
+        code, outcome = (Reason.CANARY_WORSE, Outcome.FAILED) if bad else ("", Outcome.PASSED)
         verdict = Verdict(GATE, outcome, code, decision.sentence, decision.numbers)
         noted = record(verdict)
         if noted not in canary.notes:

@@ -3,8 +3,9 @@
 import pytest
 
 from hotswapd.daemon.config.verify import Watch
+from hotswapd.daemon.ledger.reasons import BY_ITS_OWN_REQUESTS
 from hotswapd.daemon.live.tally import is_degenerate
-from hotswapd.daemon.live.watch import CODES, LiveWatch
+from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.swap.gates.spec import Outcome
 from hotswapd.swap.lanes.tickets import Ended
 
@@ -77,7 +78,7 @@ def test_a_share_counts_once_there_are_enough_requests(bad: dict, code: str) -> 
     verdict = made.judge()
     assert verdict is not None
     assert verdict.code == code
-    assert code in CODES
+    assert code in BY_ITS_OWN_REQUESTS
 
 
 def test_latency_is_compared_with_the_generation_before() -> None:
