@@ -76,8 +76,7 @@ class Acts:
             raise
 
     def _start(self, number: int, weight: float) -> Generation:
-        if self.rollouts.runs:
-            raise Conflict(ErrorCode.ROLLOUT_RUNS, "a rollout is under way; promote or stop it first")
+        self.rollouts.require_none()
         target = self.rollback.target(number)
         with self.rollback.staged(target) as staged:
             self.rollouts.compare(staged, target.number, weight)
@@ -86,14 +85,17 @@ class Acts:
     def _promote(self) -> Generation:
         now = self._required()
         try:
-            if isinstance(now, ByHand):
-                left = Left(State.RETIRED, Reason.AB_PROMOTED)
-                live = self.rollback.run(self.rollback.target(now.trial.canary), left)
-                self.rollouts.beside.took_over()
-                return live
-            return self.rollouts.promote()
+            if isinstance(now, Canary):
+                return self.rollouts.promote(now)
+            return self._promote_by_hand(now)
         except (NoRoom, Unavailable) as error:
             raise Conflict(ErrorCode.NO_LANE, f"{error}; try again in a moment") from None
+
+    def _promote_by_hand(self, now: ByHand) -> Generation:
+        left = Left(State.RETIRED, Reason.AB_PROMOTED)
+        live = self.rollback.run(self.rollback.target(now.trial.canary), left)
+        self.rollouts.beside.took_over()
+        return live
 
     def _stop(self) -> Generation:
         self._required()
@@ -103,7 +105,6 @@ class Acts:
     def _required(self) -> Canary | ByHand:
         now = self.rollouts.beside.now
         if not isinstance(now, Canary | ByHand):
-            raise Conflict(
-                ErrorCode.NO_ROLLOUT, "nothing is beside the live generation: there is nothing to promote or stop"
-            )
+            sentence = "nothing is beside the live generation: there is nothing to promote or stop"
+            raise Conflict(ErrorCode.NO_ROLLOUT, sentence)
         return now

@@ -9,7 +9,7 @@ from hotswapd.daemon.answers import Action, HistoryRow
 from hotswapd.daemon.errors import ErrorCode, FaceError, NotReady
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger
-from hotswapd.daemon.ledger.reasons import PAUSED, Reason
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.pipeline.queue import Inbox
@@ -110,7 +110,7 @@ class Operator:
         """Take from the queue again."""
         with self._noting("resume", "", peer):
             self.ledger.flags.set("paused", False)
-            self.ledger.move_all(State.HELD, State.FETCHED, Reason.RESUMED, "", "reason = ?", PAUSED)
+            self.ledger.move_all(State.HELD, State.FETCHED, Reason.RESUMED, "", "reason = ?", Reason.PAUSED)
             self.inbox.notify()
             return {"paused": False}
 

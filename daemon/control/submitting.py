@@ -78,9 +78,8 @@ class Submitting:
 def _refuse_known(row: Row) -> None:
     """Raise Conflict if the row is live or was refused: submitting it would change nothing."""
     if row.state == State.LIVE:
-        raise Conflict(
-            ErrorCode.ALREADY_LIVE, f"{row.uri} is live as generation {row.generation}; --again makes it a new one"
-        )
+        sentence = f"{row.uri} is live as generation {row.generation}; --again makes it a new one"
+        raise Conflict(ErrorCode.ALREADY_LIVE, sentence)
     if row.state in REFUSED:
         said = f"{row.state}, {row.reason}: {row.detail}"
         raise AdapterRefused(row.reason or row.state.lower(), f"it was refused ({said}); --again tries it once more")

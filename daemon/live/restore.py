@@ -26,7 +26,7 @@ from .going_live import Live
 log = structlog.get_logger(__name__)
 _DEATHS = 3
 _TRIES = 8
-_LOST = "its copy in the store was lost or damaged; it is fetched again"
+_LOST = Reason.ARTIFACT_LOST, "its copy in the store was lost or damaged; it is fetched again"
 
 
 def pointed_at(store: Store) -> Generation | None:
@@ -127,19 +127,17 @@ class Restorer:
             if row.source == OPERATOR:
                 self._ask_its_source(row)
             else:
-                row = self.ledger.move(row, State.FETCHED, Reason.ARTIFACT_LOST, _LOST)
-                self.ledger.move(
-                    row, State.WAITING, Reason.ARTIFACT_LOST, _LOST, tries=1, next_try=time.time(), forced=True
-                )
+                row = self.ledger.move(row, State.FETCHED, *_LOST)
+                self.ledger.move(row, State.WAITING, *_LOST, tries=1, next_try=time.time(), forced=True)
 
     def _ask_its_source(self, live: Row) -> None:
         """Have what an operator went back to fetched from the source that once saw it: an operator is not a source."""
         seen = self.ledger.rows.sighted(live.uri, live.revision, OPERATOR)
         if seen is None:
             return
-        self.ledger.move(live, State.RETIRED, Reason.ARTIFACT_LOST, _LOST)
+        self.ledger.move(live, State.RETIRED, *_LOST)
         at = (seen.source, seen.uri, seen.revision, seen.stamp)
-        find = Find(*at, State.WAITING, Reason.ARTIFACT_LOST, _LOST, forced=True)
+        find = Find(*at, State.WAITING, *_LOST, forced=True)
         self.ledger.add([find], tries=1, next_try=time.time())
 
     def _write(self, write: Callable[[], Any]) -> None:

@@ -13,6 +13,7 @@ from hotswapd.swap.lanes.ended import Ended
 from .tally import Tally
 
 GATE = "watch"
+_REMEDY = "`hotswapd submit --again` takes these bytes once more"
 _KEPT = 8
 """Generations whose counts are kept, the newest."""
 
@@ -101,21 +102,19 @@ def _complaint(numbers: dict[str, float], table: Watch) -> tuple[str, str]:
     requests = int(numbers["requests"])
     enough = requests >= table.min_requests
     shares = (
-        ("non_finite", table.max_non_finite, enough or not table.max_non_finite, "had a logit that is NaN or infinite"),
-        ("degenerate", table.max_degenerate, enough, "ended in one token over and over"),
-        ("errors", table.max_errors, enough, "failed"),
+        (Reason.WATCH_NON_FINITE, "non_finite", table.max_non_finite, "had a logit that is NaN or infinite"),
+        (Reason.WATCH_DEGENERATE, "degenerate", table.max_degenerate, "ended in one token over and over"),
+        (Reason.WATCH_ERRORS, "errors", table.max_errors, "failed"),
     )
-    for name, limit, counts, what in shares:
+    for code, name, limit, what in shares:
+        counts = enough or (code == Reason.WATCH_NON_FINITE and not limit)
         if counts and numbers[name] > limit:
             sentence = f"{numbers[name]:.1%} of {requests} requests {what}, and verify.watch.max_{name} is {limit:.1%}"
-            return Reason[f"WATCH_{name.upper()}"], f"{sentence}; {_REMEDY}"
+            return code, f"{sentence}; {_REMEDY}"
     now, before = numbers.get("seconds_a_token"), numbers.get("seconds_a_token_before")
     if enough and table.max_latency_ratio and now and before and now > table.max_latency_ratio * before:
         return Reason.WATCH_LATENCY, (
-            f"a token takes {now * 1000:.3g} ms, {now / before:.3g} times as long as with the generation before, and "
+            f"a token takes {now * 1000:.3g} ms, {now / before:.3g} times as long as with the previous generation, and "
             f"verify.watch.max_latency_ratio is {table.max_latency_ratio:g}; {_REMEDY}"
         )
     return "", ""
-
-
-_REMEDY = "`hotswapd submit --again` takes these bytes once more"

@@ -14,7 +14,7 @@ from hotswapd.daemon.engines.protocol import Engine, NoRoom, Staged, Subject, de
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Overtaken
-from hotswapd.daemon.ledger.reasons import NO_LANE, PAUSED, PINNED, Reason
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.going_live import Change, Live
@@ -25,7 +25,7 @@ from hotswapd.loaders.store.store import Store
 from hotswapd.swap.errors import Interrupted, Rejected, ResidentLost, RolledBack
 from hotswapd.swap.gates.spec import Progress, Verdict
 
-from .reading import OUT_OF_MEMORY, STORE_UNREADABLE, reading
+from .reading import reading
 
 log = structlog.get_logger(__name__)
 _DEATHS = 2
@@ -109,9 +109,8 @@ class Candidates:
         deaths, stage = self._ledger.attempts.deaths(row.digest, SWAP)
         if deaths >= _DEATHS:
             remedy = "`hotswapd submit --again` tries it once more"
-            return Ending(
-                State.QUARANTINED, Reason.PROCESS_DIED, f"the process died {deaths} times in {stage}; {remedy}"
-            )
+            sentence = f"the process died {deaths} times in {stage}; {remedy}"
+            return Ending(State.QUARANTINED, Reason.PROCESS_DIED, sentence)
         before = self._ledger.rows.verdict(row.digest, self._policy.fingerprint)
         return Ending(before.state, before.reason, before.detail) if before else None
 
@@ -162,7 +161,7 @@ class Candidates:
     def _settle(self, row: Row, staged: Staged, *, pinned: bool) -> Ending | None:
         """Give a verified candidate its place: live, beside the live one, or held while that is pinned."""
         if pinned or self._ledger.flags.pinned:  # someone may have pinned it meanwhile
-            return Ending(State.HELD, PINNED, _PINNED_SENTENCE)
+            return Ending(State.HELD, Reason.PINNED, _PINNED_SENTENCE)
         if self._rollouts.takes():
             self._rollouts.begin(row, staged)
             return None
@@ -189,9 +188,9 @@ class Candidates:
         fields: dict[str, Any] = {}
         if ending.state == State.REJECTED:
             fields["fingerprint"] = self._policy.fingerprint
-        if ending.state == State.HELD and ending.reason not in (PINNED, PAUSED):
-            fields["next_try"] = time.time() + (_LANE_WAIT if ending.reason == NO_LANE else _STORE_WAIT)
-        if ending.reason == STORE_UNREADABLE:
+        if ending.state == State.HELD and ending.reason not in (Reason.PINNED, Reason.PAUSED):
+            fields["next_try"] = time.time() + (_LANE_WAIT if ending.reason == Reason.NO_LANE else _STORE_WAIT)
+        if ending.reason == Reason.STORE_UNREADABLE:
             fields["tries"] = row.tries + 1
         if ending.state == State.WAITING:
             fields |= {"tries": row.tries + 1, "forced": True, "next_try": time.time()}
@@ -206,13 +205,13 @@ def _explain(error: Exception) -> Ending:
         case RolledBack():
             return Ending(State.ROLLED_BACK, error.code, error.sentence)
         case NoRoom():
-            return Ending(State.HELD, NO_LANE, _NO_LANE_SENTENCE)
+            return Ending(State.HELD, Reason.NO_LANE, _NO_LANE_SENTENCE)
         case Unavailable():
             return Ending(State.HELD, error.code, error.sentence)
         case Interrupted():
-            return Ending(State.HELD if error.reason == PAUSED else State.FETCHED, error.reason, error.sentence)
+            return Ending(State.HELD if error.reason == Reason.PAUSED else State.FETCHED, error.reason, error.sentence)
         case MemoryError():
-            return Ending(State.ROLLED_BACK, OUT_OF_MEMORY, _OUT_OF_MEMORY)
+            return Ending(State.ROLLED_BACK, Reason.OUT_OF_MEMORY, _OUT_OF_MEMORY)
     log.error("swap_failed", exc_info=error)
     return Ending(State.ROLLED_BACK, Reason.INTERNAL_ERROR, f"a defect of hotswapd: {type(error).__name__}: {error}")
 

@@ -63,7 +63,7 @@ class Fetcher:
         began = time.monotonic()
         ledger = self._inbox.ledger
         try:
-            artifact = self._source.fetch(sighting, self._store, self._asked(stop))
+            artifact = self._source.fetch(sighting, self._store, self._polled(stop))
         except Unavailable as error:
             if not stop.is_set():
                 self._inbox.wait_for_another_try(row, error.code, error.sentence, error.retry_after)
@@ -79,13 +79,13 @@ class Fetcher:
             failpoint("fetched")
             self._inbox.fetched(row, artifact, time.monotonic() - began)
 
-    def _asked(self, stop: threading.Event) -> PolledEvent:
+    def _polled(self, stop: threading.Event) -> PolledEvent:
         """Make the stop event of one fetch: the fetch, or a thread that works for it, polls it before each piece."""
         name = threading.current_thread().name
 
-        def asked() -> None:
+        def on_poll() -> None:
             if not stop.is_set():
                 self._beat(name, _PIECE_LIMIT)
             failpoint("piece")
 
-        return PolledEvent(stop, asked)
+        return PolledEvent(stop, on_poll)

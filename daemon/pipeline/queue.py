@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, Overtaken
-from hotswapd.daemon.ledger.reasons import PAUSED, PAUSED_SENTENCE
+from hotswapd.daemon.ledger.reasons import PAUSED_SENTENCE, Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import IN_STORE, State
 from hotswapd.loaders.source import Scan
@@ -104,7 +104,7 @@ class Inbox:
 
     def _hold(self, row: Row) -> None:
         try:
-            self.ledger.move(row, State.HELD, PAUSED, PAUSED_SENTENCE)
+            self.ledger.move(row, State.HELD, Reason.PAUSED, PAUSED_SENTENCE)
         except Overtaken:
             self.notify()
 

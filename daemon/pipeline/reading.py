@@ -7,8 +7,6 @@ from pathlib import Path
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.loaders.errors import Unavailable
 
-STORE_UNREADABLE, OUT_OF_MEMORY = Reason.STORE_UNREADABLE, Reason.OUT_OF_MEMORY
-
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from hotswapd.daemon.ledger.reasons import NO_LANE, PAUSED, PINNED
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Find, Row
 from hotswapd.daemon.ledger.states import IN_STORE, UNFETCHED, State
 
@@ -28,7 +28,7 @@ class Conditions:
         """Tell whether a held row stays held."""
         if row.next_try is not None and self.now < row.next_try <= self.now + _LONGEST_HELD:
             return True
-        holds: dict[str, bool] = {PAUSED: self.paused, PINNED: self.pinned, NO_LANE: not self.room}
+        holds: dict[str, bool] = {Reason.PAUSED: self.paused, Reason.PINNED: self.pinned, Reason.NO_LANE: not self.room}
         return holds.get(row.reason, False)
 
 

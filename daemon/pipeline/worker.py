@@ -13,7 +13,7 @@ from hotswapd.daemon.engines.protocol import Engine
 from hotswapd.daemon.errors import Conflict, ErrorCode
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Overtaken
-from hotswapd.daemon.ledger.reasons import PAUSED, PAUSED_SENTENCE, Reason
+from hotswapd.daemon.ledger.reasons import PAUSED_SENTENCE, Reason
 from hotswapd.daemon.live.going_live import Live
 from hotswapd.daemon.live.guard import Guard
 from hotswapd.daemon.rollout.rollouts import Rollouts
@@ -95,11 +95,10 @@ class Worker:
             self._next_tick = time.monotonic() + _TICK
             self._tick()
         if self._ledger.flags.paused:
-            raise Interrupted(PAUSED, PAUSED_SENTENCE)
+            raise Interrupted(Reason.PAUSED, PAUSED_SENTENCE)
         if (self._guard.waits or not self._commands.empty()) and not self._engine.room():
-            raise Interrupted(
-                Reason.INTERRUPTED, "its lane is needed to change what is live; it is tried again after that"
-            )
+            sentence = "its lane is needed to change what is live; it is tried again after that"
+            raise Interrupted(Reason.INTERRUPTED, sentence)
         while self._command():
             pass
 
@@ -147,9 +146,8 @@ class Worker:
             refusal.__context__ = refusal.__cause__ = None  # their frames would keep the candidate's tensors
             command.done.set_exception(refusal.with_traceback(None))
         except BaseException as error:
-            command.done.set_exception(
-                Conflict(ErrorCode.INTERNAL_ERROR, f"it failed: {type(error).__name__}: {error}")
-            )
+            sentence = f"it failed: {type(error).__name__}: {error}"
+            command.done.set_exception(Conflict(ErrorCode.INTERNAL_ERROR, sentence))
             if isinstance(error, ResidentLost) or not isinstance(error, Exception) or self._engine.is_lost(error):
                 raise
             log.error("command_failed", exc_info=error)  # noqa: TRY400 - what was live is live

@@ -12,7 +12,7 @@ from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger
-from hotswapd.daemon.ledger.reasons import CANARY_WORSE, PINNED, Reason
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.going_live import Change, Live
@@ -85,13 +85,14 @@ class Rollouts:
         self.beside.begin(Canary(row.swap_id, staged, trial))
 
     def compare(self, staged: Staged, number: int, weight: float) -> None:
-        """Put an older generation beside the live one, until somebody decides. Raises Conflict."""
+        """Put an older generation beside the live one, until somebody decides. Raises Conflict or NoRoom."""
+        self.require_none()
+        self.beside.begin(ByHand(staged, self._trial(number, staged, (weight,), decides=False)))
+
+    def require_none(self) -> None:
+        """Raise Conflict while a rollout is under way."""
         if self.runs:
             raise Conflict(ErrorCode.ROLLOUT_RUNS, "a rollout is under way; promote or stop it first")
-        try:
-            self.beside.begin(ByHand(staged, self._trial(number, staged, (weight,), decides=False)))
-        except NoRoom as error:
-            raise Conflict(ErrorCode.NO_LANE, f"{error}; try again when one has ended, or raise serve.lanes") from None
 
     def poll(self) -> None:
         """Do what is due. If it raises, it is due again at the next poll."""
@@ -105,13 +106,8 @@ class Rollouts:
         elif isinstance(now, Canary):
             self._judge(now)
 
-    def promote(self) -> Generation:
-        """Make the canary live. Raises what `Live.go_live` raises, and Conflict; it stays a canary then."""
-        canary = self.beside.now
-        if not isinstance(canary, Canary):
-            raise Conflict(
-                ErrorCode.NO_ROLLOUT, "nothing is beside the live generation: there is nothing to promote or stop"
-            )
+    def promote(self, canary: Canary) -> Generation:
+        """Make the canary live. Raises what `Live.go_live` raises; it stays a canary then."""
         row = self.beside.note(canary)
         live = self.live.go_live(Change(canary.trial.canary, row, row.digest), canary.staged)
         failpoint("promoted")
@@ -135,7 +131,7 @@ class Rollouts:
         if self.ledger.rows.get(now.swap_id).state != State.VERIFIED:
             return End(State.SUPERSEDED, "", "")  # the row has its end already; only the lane is left to take
         if self.ledger.flags.pinned:
-            return End(State.HELD, PINNED, _PINNED)
+            return End(State.HELD, Reason.PINNED, _PINNED)
         return None
 
     def _judge(self, canary: Canary) -> None:
@@ -150,24 +146,24 @@ class Rollouts:
         self._note(canary, decision)
         match decision.action:
             case Action.DROP:
-                self.beside.end(End(State.ROLLED_BACK, CANARY_WORSE, f"{decision.sentence}; {_TAKE_AGAIN}"))
+                self.beside.end(End(State.ROLLED_BACK, Reason.CANARY_WORSE, f"{decision.sentence}; {_TAKE_AGAIN}"))
             case Action.STEP:
                 canary.decided = None
                 self.beside.note(canary)
                 log.info("rollout_step", canary=canary.trial.canary, share=canary.trial.share)
             case Action.PROMOTE:
-                self._try_to_promote()
+                self._try_to_promote(canary)
 
-    def _try_to_promote(self) -> None:
+    def _try_to_promote(self, canary: Canary) -> None:
         try:
-            self.promote()
+            self.promote(canary)
         except (NoRoom, Unavailable) as error:
             log.warning("promotion_waits", detail=str(error))
 
     def _note(self, canary: Canary, decision: Decision) -> None:
         """Add a decision and its numbers to the canary's notes, once."""
         bad = decision.action == Action.DROP
-        code, outcome = (CANARY_WORSE, Outcome.FAILED) if bad else ("", Outcome.PASSED)
+        code, outcome = (Reason.CANARY_WORSE, Outcome.FAILED) if bad else ("", Outcome.PASSED)
         verdict = Verdict(GATE, outcome, code, decision.sentence, decision.numbers)
         noted = record(verdict)
         if noted not in canary.notes:

@@ -87,7 +87,7 @@ class Service:
         self._notify = notify
         self._signals = signals
         self._beats = Heartbeats(notify.watchdog or 60.0)
-        self._exit: Exit | None = None
+        self._exit = Exit.FINE
         self._stop = threading.Event()
         self._at_end: list[Callable[[float], None]] = []
         self._changes = Changes()
@@ -137,7 +137,7 @@ class Service:
         rounds = Rounds(self._notify, self._beats, self._standing, self._memory.ledger, self._sources, servers)
         self._wait_for_the_end(rounds)
         self._shut_down(servers, worker)
-        return Exit.FINE if self._exit is None else self._exit
+        return self._exit
 
     def _on_change(self, rows: Sequence[Row]) -> None:
         """Report rows that have changed; called on the thread that changed them."""
@@ -247,7 +247,7 @@ class Service:
         self._memory.ledger.close()
         log.info("stopped")
         if worker.is_alive() or drained.is_alive() or not sources_ended:
-            _leave_now(Exit.FINE if self._exit is None else self._exit)
+            _leave_now(self._exit)
 
     def _close_engine(self) -> None:
         for close in self._at_end:
