@@ -67,8 +67,11 @@ class Browser:
         self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.complaints()
-        self.chrome.get_log("performance")
+        self._log("performance")
         self.chrome.get(url)
+
+    def _log(self, name: str) -> list[dict[str, Any]]:
+        return list(self.chrome.get_log(name))  # type: ignore[no-untyped-call]
 
     def wait(self, script: str, limit: float = LIMIT) -> Any:
         """Wait until an expression of JavaScript is true, and return its value."""
@@ -84,12 +87,12 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """Return what the browser has complained about since the last call: errors of scripts, refused resources."""
-        return [line["message"] for line in self.chrome.get_log("browser") if line["level"] in ("SEVERE", "WARNING")]
+        return [line["message"] for line in self._log("browser") if line["level"] in ("SEVERE", "WARNING")]
 
     def requests(self) -> list[str]:
         """Return the addresses that were asked for since the page was opened or since the last call."""
         found = []
-        for line in self.chrome.get_log("performance"):
+        for line in self._log("performance"):
             message = json.loads(line["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 found.append(message["params"]["request"]["url"])

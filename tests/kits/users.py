@@ -46,7 +46,8 @@ def configure(room: Room, rollout: str, max_logprob_drop: float = 0, **tables: s
 
 
 def rollout(room: Room) -> dict[str, Any] | None:
-    return room.status()["rollout"]
+    status: dict[str, Any] | None = room.status()["rollout"]
+    return status
 
 
 def runs(room: Room, canary: int) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """The status page of the real daemon in a real browser that nobody reloads: adapters come, and the daemon dies."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from kits.browser import Browser, chromium
 from kits.faults import Clients
-from kits.room import LIMIT, Room, make_room
+from kits.room import LIMIT, Room
 
 # A page that somebody reloaded has lost this.
 MARK = "window.neverReloaded"
@@ -16,11 +15,6 @@ MARK = "window.neverReloaded"
 def browser() -> Iterator[Browser]:
     with chromium() as one:
         yield one
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    yield from make_room(tmp_path / "room")
 
 
 def shows(browser: Browser, selector: str, *words: str) -> None:

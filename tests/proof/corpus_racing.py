@@ -46,13 +46,12 @@ class Race:
 @contextmanager
 def stopped_in_mid_copy(room: Room, place: Path) -> Iterator[bool]:
     """Drop a large adapter and stop the daemon while it copies it; False when it was too fast."""
-    assert room.process is not None
     stages = room.state / "store" / "stages"
     _make(place)
     until(lambda: _copied(stages) or room_has_row(room, place), "it is never copied", 60.0)
     room.process.signal(signal.SIGSTOP)
     try:
-        until(lambda: _is_stopped(room.process.pid if room.process else 0), "it does not stop")
+        until(lambda: _is_stopped(room.process.pid), "it does not stop")
         yield 0 < _copied(stages) < SIZE
     finally:
         room.process.signal(signal.SIGCONT)

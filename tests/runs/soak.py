@@ -1,6 +1,6 @@
 """A soak of the real daemon: open-loop load, adapters good and bad without end, and what it all came to.
 
-``python tests/runs/soak.py MINUTES [--drop-every S] [--rate R] [--out DIR]`` runs one and ends with 1 when anything
+``python -m runs.soak MINUTES [--drop-every S] [--rate R] [--out DIR]`` runs one and ends with 1 when anything
 that must hold does not.
 """
 
@@ -149,7 +149,6 @@ class Soak:
         return Soaked(self.plan, time.monotonic() - self._began, load.tally, self.stock.drops, samples)
 
     def _watch(self, load: OpenLoop) -> list[Sample]:
-        assert self.room.process is not None
         swaps, requests = lambda: self.swaps, lambda: load.tally.answered
         return watch(self.room.process.pid, self.plan.sample_every, swaps, requests, self._end)
 

@@ -32,8 +32,8 @@ def look(pid: int, at: float, swaps: int, requests: int) -> Sample:
     status = _sizes(Path(f"/proc/{pid}/status"))
     links = [_target(Path(f"/proc/{pid}/fd") / name) for name in os.listdir(f"/proc/{pid}/fd")]
     sockets = sum(link.startswith("socket:") for link in links)
-    sizes = (1024 * memory[name] for name in ("Rss", "Pss", "Anonymous"))
-    return Sample(at, *sizes, status["Threads"], len(links) - sockets, sockets, swaps, requests)
+    rss, pss, anonymous = (1024 * memory[name] for name in ("Rss", "Pss", "Anonymous"))
+    return Sample(at, rss, pss, anonymous, status["Threads"], len(links) - sockets, sockets, swaps, requests)
 
 
 def _sizes(path: Path) -> dict[str, int]:
@@ -74,7 +74,7 @@ def growth(samples: Sequence[Sample]) -> dict[str, float]:
 
 
 def _median(samples: Sequence[Sample], name: str) -> float:
-    return statistics.median(getattr(one, name) for one in samples)
+    return float(statistics.median(getattr(one, name) for one in samples))
 
 
 def _per_swap(samples: Sequence[Sample]) -> float:
