@@ -1,5 +1,7 @@
-"""What must hold after every test, and what tests in several folders begin with."""
+"""What must hold after every test, what tests in several folders begin with, and how long each may take."""
 
+import platform
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +12,60 @@ import pytest
 if TYPE_CHECKING:
     from kits.room import Room
 
+_HERE = Path(__file__).parent
+_PROCESS_FOLDERS = {"process", "proof", "systemd", "gpu"}
+_PROCESS_FIXTURES = {"room"}
+_SERVER_FIXTURES = {"seaweed_url", "browser"}
+_LONG, _SHARED = 300, 120
+"""Seconds: for tests with processes and servers and for slow ones; for tests that may be the first on a shared fixture."""
 _REPLACED = {"transformers.modeling_utils": ("PreTrainedModel", "tie_weights", "init_weights")} | {
     "torch.nn": ("Module", "register_parameter", "register_buffer")
 }
 """What transformers and PEFT replace for everybody while one model is loaded: class and methods."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out what is slow and what needs a process or a server")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("quick"):
+        platform.processor()  # asks a program once, and remembers what it said
+        subprocess.Popen.__init__ = _skip_this_test  # type: ignore[method-assign, assignment]
+
+
+def _skip_this_test(*_: object, **__: object) -> None:
+    pytest.skip("it starts a process: `make unit` runs it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test by its folder and its fixtures, and give it its time; in a quick run, keep the quick ones."""
+    for item in items:
+        _mark(item)
+    if config.getoption("quick"):
+        left_out = [item for item in items if any(map(item.get_closest_marker, ("process", "servers", "slow")))]
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _mark(item: pytest.Item) -> None:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if item.path.relative_to(_HERE).parts[0] in _PROCESS_FOLDERS or fixtures & _PROCESS_FIXTURES:
+        item.add_marker(pytest.mark.process)
+    if fixtures & _SERVER_FIXTURES:
+        item.add_marker(pytest.mark.servers)
+    if item.get_closest_marker("timeout") is None:
+        if any(map(item.get_closest_marker, ("process", "servers", "slow"))):
+            item.add_marker(pytest.mark.timeout(_LONG))
+        elif _shares(item):
+            item.add_marker(pytest.mark.timeout(_SHARED))
+
+
+def _shares(item: pytest.Item) -> bool:
+    """Report whether a fixture of ours that several tests share may be made at this test's expense."""
+    known = getattr(item, "_fixtureinfo", None)  # pytest has no public way to ask for a fixture's scope
+    definitions = known.name2fixturedefs.values() if known is not None else ()
+    return any(found[-1].scope != "function" and found[-1].baseid for found in definitions)
 
 
 @pytest.fixture(autouse=True)
@@ -39,4 +91,4 @@ def room(tmp_path: Path) -> Iterator["Room"]:
 @pytest.fixture(scope="session")
 def trained() -> Path:
     """Return the folder of trained adapters: `base`, `good-N`, and the bad ones by name. It is not written to."""
-    return Path(__file__).parent / "trained"
+    return _HERE / "trained"

@@ -17,7 +17,7 @@ def room(room: Room) -> Room:
     return room
 
 
-def test_every_answer_through_a_dozen_swaps_a_refusal_and_a_kill_is_peft_s(room: Room) -> None:
+def test_every_answer_through_swaps_and_a_kill_is_pefts(room: Room) -> None:
     """The model is compiled, nothing is compiled again, and after a SIGKILL what was live is live."""
     serve_first(room)
     with asked_all_the_while(room) as clients:
@@ -33,7 +33,7 @@ def test_every_answer_through_a_dozen_swaps_a_refusal_and_a_kill_is_peft_s(room:
         assert room.live() == live
 
 
-def test_a_device_side_assert_ends_the_process_and_the_next_serves_what_was_live(room: Room) -> None:
+def test_a_device_side_assert_ends_the_process(room: Room) -> None:
     """A kernel of this process fails, and with it every call after: status 70, the reason, and no wrong answer."""
     now = room.arm("verify", "device_assert")
     serve_first(room)

@@ -25,7 +25,7 @@ def one() -> Iterator[Bench]:
         yield made
 
 
-def test_answers_are_the_references_through_a_hundred_swaps_and_nothing_compiles_again(one: Bench) -> None:
+def test_a_hundred_swaps_answer_as_peft_without_compiling(one: Bench) -> None:
     """Each answer is, token by token, a fresh PEFT load's (computed on the CPU); 0 compilations in all threads."""
     for number in range(SWAPS):
         one.await_room()
@@ -36,7 +36,7 @@ def test_answers_are_the_references_through_a_hundred_swaps_and_nothing_compiles
     assert one.resident.recompiles == 0
 
 
-def test_a_copy_is_over_before_the_next_step_reads_it(one: Bench) -> None:
+def test_a_copy_ends_before_the_next_step_reads_it(one: Bench) -> None:
     """While another stream keeps the device busy, no turn computes with a half-copied or an older arena."""
     images = [one.resident.stage(one.resident.admit(adapter(index))) for index in range(2)]
     busy = torch.cuda.Stream()  # type: ignore[no-untyped-call]

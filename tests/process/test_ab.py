@@ -58,7 +58,7 @@ def test_two_generations_answer_until_one_is_promoted(room: Room) -> None:
     assert ("ab start", "1 weight 40", "done") in done
 
 
-def test_stopped_what_was_live_answers_alone_and_a_restart_stops_too(room: Room) -> None:
+def test_stopped_or_restarted_the_live_one_answers_alone(room: Room) -> None:
     """The base can be compared with as well."""
     two(room)
     room.client.post("/ab/start", {"generation": 0})
@@ -72,7 +72,7 @@ def test_stopped_what_was_live_answers_alone_and_a_restart_stops_too(room: Room)
     assert (room.live(), rollout(room)) == (2, None)
 
 
-def test_what_stands_beside_stays_in_the_store_though_fewer_are_kept_since(room: Room) -> None:
+def test_an_ab_generation_outlasts_a_lower_keep(room: Room) -> None:
     """So that it can be promoted, and comes back after a restart."""
     room.configure()
     two(room)
@@ -91,7 +91,7 @@ def test_what_stands_beside_stays_in_the_store_though_fewer_are_kept_since(room:
     assert (room.live(), room.events("artifact_lost")) == (1, [])
 
 
-def test_in_ab_mode_each_candidate_stands_beside_until_somebody_decides(room: Room) -> None:
+def test_in_ab_mode_each_candidate_waits_for_a_decision(room: Room) -> None:
     """Nothing is decided by what was counted; stopped by hand it is rolled back from."""
     configure(room, 'mode = "ab"\nweight = 50\nmin_requests = 1\nmin_seconds = 0')
     room.ready()
@@ -110,7 +110,7 @@ def test_in_ab_mode_each_candidate_stands_beside_until_somebody_decides(room: Ro
     assert (row["state"], row["reason"]) == ("ROLLED_BACK", "operator")
 
 
-def test_a_canary_with_lower_scores_is_dropped_and_its_bytes_are_not_taken_again(room: Room) -> None:
+def test_a_canary_with_lower_scores_is_dropped_for_good(room: Room) -> None:
     """After good ones; nobody outside its share has seen it, and its row has the numbers."""
     configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 24\nmin_seconds = 0\nfeedback = true')
     room.ready()

@@ -29,7 +29,7 @@ def state(room: Room, uri: str) -> tuple[str, str]:
     return row["state"], row["reason"] or ""
 
 
-def test_a_canary_gets_its_share_goes_up_and_goes_live(room: Room) -> None:
+def test_a_canary_climbs_its_steps_and_goes_live(room: Room) -> None:
     """Each user gets what the documented hash says, each answer is PEFT's, and the row has each step's numbers."""
     configure(room, 'mode = "canary"\nsteps = [30, 60, 100]\nmin_requests = 8\nmin_seconds = 0')
     room.ready()
@@ -51,7 +51,7 @@ def test_a_canary_gets_its_share_goes_up_and_goes_live(room: Room) -> None:
     assert users.ask_as("anybody")[0] == 1
 
 
-def test_the_header_goes_before_the_user_and_both_can_be_asked_for_by_name(room: Room) -> None:
+def test_the_header_wins_and_each_arm_has_a_name(room: Room) -> None:
     """Who asks for the canary gets it, and counts for nothing."""
     configure(room, 'mode = "canary"\nweight = 50')
     room.ready()
@@ -85,7 +85,7 @@ def test_a_canary_that_nobody_asks_says_what_it_waits_for(room: Room) -> None:
     assert side_by_side(now).endswith(f"waits for {said}")
 
 
-def test_killed_in_the_middle_what_was_live_answers_and_the_canary_begins_again(room: Room) -> None:
+def test_killed_in_the_middle_the_canary_begins_again(room: Room) -> None:
     """At the first step, with nothing counted, under a number of its own, with the same users."""
     configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 1000')
     room.ready()
@@ -147,7 +147,7 @@ def test_a_rollback_ends_the_canary(room: Room) -> None:
     assert users.ask_as("anybody")[0] == 0
 
 
-def test_a_newer_one_supersedes_the_canary_once_it_is_verified(room: Room) -> None:
+def test_a_verified_newer_one_supersedes_the_canary(room: Room) -> None:
     """The default; a bad newer one does not."""
     configure(room, 'mode = "canary"\nweight = 50')
     room.ready()
@@ -161,7 +161,7 @@ def test_a_newer_one_supersedes_the_canary_once_it_is_verified(room: Room) -> No
     assert state(room, first) == ("SUPERSEDED", "newer_canary")
 
 
-def test_a_newer_one_can_wait_for_the_canarys_end(room: Room) -> None:
+def test_a_newer_one_can_wait_for_the_canary(room: Room) -> None:
     """`on_newer = "wait"`: then it has its turn against what is live by then."""
     configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 5\nmin_seconds = 0\non_newer = "wait"')
     room.ready()
@@ -174,7 +174,7 @@ def test_a_newer_one_can_wait_for_the_canarys_end(room: Room) -> None:
     assert runs(room, 2)["live"]["generation"] == 1
 
 
-def test_ended_in_peace_it_is_no_death_of_the_canarys(room: Room) -> None:
+def test_a_clean_end_does_not_count_against_the_canary(room: Room) -> None:
     """Three restarts by the service manager, and it is tried a fourth time: only a death counts against it."""
     configure(room, 'mode = "canary"\nweight = 50')
     room.ready()

@@ -37,7 +37,7 @@ def live_through(crashes: Crashes, chance: random.Random, kills: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300 + 30 * KILLS)
 @pytest.mark.parametrize("part", range((KILLS + _EACH - 1) // _EACH))
-def test_killed_at_random_moments_it_serves_what_the_pointer_names_and_loses_nothing(room: Room, part: int) -> None:
+def test_killed_at_random_it_serves_what_the_pointer_names(room: Room, part: int) -> None:
     """In the midst of starts, copies, swaps and commits; in the end the last one dropped is live.
 
     One that was being tried in two of these deaths is in quarantine, as it should be.

@@ -88,7 +88,7 @@ def _look(inbox: Inbox, source: LocalSource) -> None:
 
 
 @pytest.mark.slow
-def test_a_scan_does_work_in_proportion_to_what_lies_there(small: Path, tmp_path: Path) -> None:
+def test_a_scan_costs_in_proportion_to_the_folder(small: Path, tmp_path: Path) -> None:
     """The first look, the one after they have settled, and one that sees nothing new; the ledger's work included."""
     work: dict[int, list[int]] = {}
     for count in (FEW, 10 * FEW):
@@ -111,7 +111,7 @@ def test_a_scan_does_work_in_proportion_to_what_lies_there(small: Path, tmp_path
 
 
 @pytest.mark.slow
-def test_of_thousands_in_the_folder_at_the_start_the_newest_is_live(crowded: Room) -> None:
+def test_the_newest_of_thousands_at_the_start_is_live(crowded: Room) -> None:
     """Every one has a row in the ledger, and those that were not the newest were never tried."""
     newest = crowded.root / "adapters" / f"run-{MANY - 1:05}"
     assert ends(crowded, 0, MANY - 1) == ["SUPERSEDED"] * (MANY - 1)
@@ -149,9 +149,7 @@ def resident_bytes(room: Room) -> int:
 
 
 @pytest.mark.slow
-def test_of_a_thousand_that_are_dropped_at_once_the_newest_goes_live_and_none_is_lost(
-    crowded: Room, small: Path
-) -> None:
+def test_the_newest_of_a_thousand_at_once_goes_live(crowded: Room, small: Path) -> None:
     """Each has a row and an end: live, retired after a moment of it, or superseded."""
     part = crowded.root / "part"
     part.mkdir()

@@ -24,9 +24,7 @@ def shows(browser: Browser, selector: str, *words: str) -> None:
     assert browser.run(MARK) == "so far"
 
 
-def test_the_page_keeps_up_with_adapters_and_with_a_daemon_that_is_killed_and_started_again(
-    room: Room, browser: Browser
-) -> None:
+def test_the_page_follows_adapters_and_restarts(room: Room, browser: Browser) -> None:
     process = room.ready()
     url = Clients(room).url
     browser.open(f"{url}/")

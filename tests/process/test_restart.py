@@ -60,7 +60,7 @@ def test_without_its_source_it_answers_as_before(room: Room) -> None:
     until(lambda: room.status()["sources"][0]["error"], "nobody says that the folder is gone")
 
 
-def test_what_was_known_is_not_new_and_a_rollback_and_its_pin_are_kept(room: Room) -> None:
+def test_a_restart_keeps_history_rollback_and_pin(room: Room) -> None:
     """No row is added by a start; what was rolled back to is live after it, and pinned."""
     uris = live_three(room)
     start_again(room)
@@ -76,7 +76,7 @@ def test_what_was_known_is_not_new_and_a_rollback_and_its_pin_are_kept(room: Roo
     assert len(room.client.get("/history")) == 4
 
 
-def test_as_many_bad_ones_as_are_kept_do_not_cost_the_good_one_before_them(room: Room) -> None:
+def test_bad_ones_in_a_row_do_not_cost_the_good_one(room: Room) -> None:
     """It is gone back to though the newest generations are those that were rolled back from, and comes back."""
     room.configure(state="keep = 2")
     room.ready()
@@ -90,14 +90,14 @@ def test_as_many_bad_ones_as_are_kept_do_not_cost_the_good_one_before_them(room:
     assert digests_in_store(room) == {digest_of(home() / f"run-{index}") for index in range(3)}
 
 
-def test_what_a_death_has_left_in_the_store_goes_though_nothing_new_comes(room: Room) -> None:
+def test_leftovers_of_a_death_are_collected(room: Room) -> None:
     """A process that is killed right after each swap never tidies up; the next one does without being asked."""
     live_three(room)
     start_again_and_tidy_up(room)
     assert digests_in_store(room) == {digest_of(home() / f"run-{index}") for index in range(3)}
 
 
-def test_what_is_to_be_live_is_not_tidied_away_before_it_is(room: Room) -> None:
+def test_what_is_going_live_is_not_collected(room: Room) -> None:
     """An operator pinned it, and fewer generations are kept since: it is none of those, and answers again.
 
     The start hangs right before it is laid out, while the main thread makes its rounds.

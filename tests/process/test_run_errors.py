@@ -61,7 +61,7 @@ def test_a_wrong_configuration_names_its_key_and_ends_with_78(
         ("STATE__DIR", "/proc/version/state", 78, "state.dir: /proc/version/state"),
     ],
 )
-def test_a_model_or_a_place_that_is_not_there_ends_with_its_status(
+def test_a_missing_model_or_place_ends_with_its_status(
     tmp_path: Path, key: str, value: str, status: int, said: str
 ) -> None:
     """78 when the configuration must change, 75 when a device may come: never a silent other device."""

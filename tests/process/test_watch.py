@@ -69,9 +69,7 @@ def refused(room: Room, stuck: Path, name: str) -> str:
     return uri
 
 
-def test_what_its_requests_show_takes_it_back_and_its_bytes_are_refused_until_asked_for_again(
-    room: Room, stuck: Path
-) -> None:
+def test_what_the_watch_takes_back_stays_out_until_asked_for(room: Room, stuck: Path) -> None:
     """The generation before answers as PEFT does; a new name or a restart changes nothing, `submit --again` does."""
     room.configure(**{"verify": NO_GATE, "verify.watch": "seconds = 3600\nmin_requests = 4"})
     room.ready()

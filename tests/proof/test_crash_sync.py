@@ -114,7 +114,7 @@ def check(state: Path, known: Told, coming: Told, where: str) -> None:
 
 
 @pytest.mark.slow
-def test_after_a_power_cut_at_any_moment_what_was_told_is_so(story: Story) -> None:
+def test_after_a_power_cut_what_was_told_holds(story: Story) -> None:
     """Whether the file system keeps names that were not synced, or loses them."""
     with TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as place:
         number, failures = 0, []

@@ -35,7 +35,7 @@ def held_before_it_is_tried(room: Room, adapter: str) -> tuple[str, Path]:
     return uri, copy
 
 
-def test_an_input_output_error_in_the_store_holds_the_candidate(room: Room) -> None:
+def test_an_io_error_in_the_store_holds_the_candidate(room: Room) -> None:
     """The copy opens and cannot be read: HELD `store_unreadable`, tried again by itself, live when the disk is well."""
     serve_first(room)
     with asked_all_the_while(room) as clients:
@@ -49,7 +49,7 @@ def test_an_input_output_error_in_the_store_holds_the_candidate(room: Room) -> N
         until(lambda: clients.ask() == 2, "the new one never answers")
 
 
-def test_a_copy_that_vanished_from_the_store_is_fetched_again(room: Room) -> None:
+def test_a_vanished_copy_is_fetched_again(room: Room) -> None:
     """Somebody has deleted it: it waits as `artifact_lost`, its source gives it anew, and it goes live."""
     serve_first(room)
     with asked_all_the_while(room):
@@ -60,7 +60,7 @@ def test_a_copy_that_vanished_from_the_store_is_fetched_again(room: Room) -> Non
     assert any("is gone" in event["detail"] for event in room.events("WAITING"))
 
 
-def test_the_copy_of_what_is_live_may_be_lost_while_it_is_served(room: Room) -> None:
+def test_losing_the_live_copy_does_not_stop_its_answers(room: Room) -> None:
     """What is in memory answers on; the next start says so, fetches it again, and serves it."""
     serve_first(room)
     (copy,) = artifacts(room)
@@ -96,7 +96,7 @@ def test_a_store_without_inodes_keeps_an_adapter_waiting(room: Room) -> None:
         room.process.kill()
 
 
-def test_a_store_whose_reserve_is_used_up_keeps_an_adapter_waiting(room: Room) -> None:
+def test_a_used_up_reserve_keeps_an_adapter_waiting(room: Room) -> None:
     """The ledger still has room, the store takes nothing: WAITING `disk_full` until there is space."""
     room.state.mkdir()
     with mounted(room.state, "-t", "tmpfs", "-o", "size=300m", "hotswapd-test"):
@@ -136,7 +136,7 @@ def test_a_log_whose_disk_is_full_stops_nothing(room: Room) -> None:
 
 
 @only_in_full
-def test_a_ledger_that_is_locked_holds_up_swaps_and_no_answer(room: Room) -> None:
+def test_a_locked_ledger_delays_swaps_and_no_answer(room: Room) -> None:
     """Another program holds it for longer than is waited: the status says so, and when it lets go all goes on."""
     serve_first(room)
     with asked_all_the_while(room) as clients:

@@ -95,7 +95,7 @@ def open_to_all(room: Room) -> Iterator[None]:
         (open_to_all, "root_world_writable"),
     ],
 )
-def test_a_root_that_goes_is_down_by_name_and_taken_again_when_it_is_back(
+def test_a_root_that_goes_is_down_by_name_until_it_is_back(
     room: Room, going: Callable[[Room], AbstractContextManager[None]], code: str
 ) -> None:
     """Status, metric and log say so; nothing is unloaded; what is dropped into the new one goes live."""
@@ -108,7 +108,7 @@ def test_a_root_that_goes_is_down_by_name_and_taken_again_when_it_is_back(
     assert clients.metric('hotswapd_source_up{source="folder"}') == 1
 
 
-def test_a_root_that_another_one_was_renamed_over_is_watched_anew(room: Room) -> None:
+def test_a_root_that_was_renamed_over_is_watched_again(room: Room) -> None:
     """No look ever fails, since there always is one: the log says that it is another, and it is taken."""
     adapter = spare(room)
     fresh = room.root / f"fresh-{len(os.listdir(room.root))}"
@@ -122,7 +122,7 @@ def test_a_root_that_another_one_was_renamed_over_is_watched_anew(room: Room) ->
     )
 
 
-def test_a_root_that_is_unmounted_and_mounted_again_is_watched_in_both(room: Room) -> None:
+def test_a_root_is_watched_unmounted_and_mounted(room: Room) -> None:
     """What lies under the mount is another directory: both are looked at, and nothing that was live goes."""
     with asked_all_the_while(room):
         with mounted(there(room), "-t", "tmpfs", "-o", "size=50m,mode=0755", "hotswapd-test"):
@@ -151,7 +151,7 @@ def test_an_overflow_of_the_kernels_queue_loses_no_adapter(tmp_path: Path) -> No
 
 
 @only_in_full
-def test_without_watches_left_the_folder_is_looked_at_often(tmp_path: Path) -> None:
+def test_without_inotify_watches_the_folder_is_polled(tmp_path: Path) -> None:
     """The limit of this user is one watch: the log names the setting, and adapters go live though no event tells."""
     if subprocess.run([*FEW_WATCHES, "true"], check=False, capture_output=True).returncode:
         pytest.skip("lowering the watch limit needs user namespaces")

@@ -55,7 +55,7 @@ def pid_of(room: Room) -> int:
     return room.process.pid
 
 
-def test_without_descriptors_it_says_so_and_comes_back_when_there_are_some(room: Room) -> None:
+def test_without_descriptors_it_says_so_and_recovers(room: Room) -> None:
     """Nothing can be opened: who is connected is answered, the log has the reason, then all goes on."""
     pid, clients = pid_of(room), Clients(room)
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -78,7 +78,7 @@ def test_without_descriptors_it_says_so_and_comes_back_when_there_are_some(room:
         goes_live(room, offer(room))
 
 
-def test_a_storm_of_sighups_in_the_midst_of_swaps_changes_nothing(room: Room) -> None:
+def test_a_storm_of_sighups_changes_nothing(room: Room) -> None:
     """Two hundred of them while adapters go live: each is one reload or part of one, and every answer is right."""
     times = len(room.events("reloaded"))
     with asked_all_the_while(room):
@@ -107,7 +107,7 @@ def _state(room: Room) -> str:
         return file.read().rpartition(")")[2].split()[0]
 
 
-def test_clients_that_send_half_a_request_and_stay_keep_nobody_waiting(room: Room) -> None:
+def test_half_requests_keep_nobody_waiting(room: Room) -> None:
     """A hundred connections that say nothing more: the others are answered, and an adapter goes live."""
     host, _, port = Clients(room).url.removeprefix("http://").rpartition(":")
     with contextlib.ExitStack() as stack:
@@ -118,7 +118,7 @@ def test_clients_that_send_half_a_request_and_stay_keep_nobody_waiting(room: Roo
             goes_live(room, offer(room))
 
 
-def test_a_service_manager_that_does_not_listen_changes_nothing(room: Room) -> None:
+def test_a_deaf_service_manager_changes_nothing(room: Room) -> None:
     """Its socket is gone: nothing waits for it, reloads and swaps go on."""
     (room.root / "notify").rename(room.root / "notify.away")
     times = len(room.events("reloaded"))
@@ -131,7 +131,7 @@ def test_a_service_manager_that_does_not_listen_changes_nothing(room: Room) -> N
         (room.root / "notify.away").rename(room.root / "notify")
 
 
-def test_a_configuration_that_vanished_is_refused_at_a_reload_and_taken_when_it_is_back(room: Room) -> None:
+def test_a_vanished_configuration_is_refused_at_a_reload(room: Room) -> None:
     """The status line says why; what runs stays as it is."""
     away = room.config.rename(room.root / "away.toml")
     with asked_all_the_while(room):

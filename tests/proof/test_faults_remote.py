@@ -199,14 +199,14 @@ def _rows(room: Room) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_a_source_that_cannot_look_is_down_by_name_and_comes_back(storm: Storm, name: str) -> None:
+def test_a_source_that_cannot_scan_is_down_by_name(storm: Storm, name: str) -> None:
     """With its own code while it lasts; well again by itself once it is over."""
     assert LOOKS[name] in storm.down[name]
     assert name not in storm.unwell
 
 
 @pytest.mark.parametrize("name", FETCHES)
-def test_an_adapter_that_cannot_be_fetched_waits_by_name_and_is_taken_later(storm: Storm, name: str) -> None:
+def test_an_adapter_that_cannot_be_fetched_waits_by_name(storm: Storm, name: str) -> None:
     """WAITING with its own code while it lasts; in the end it went live, or gave way to one that did."""
     assert FETCHES[name] in storm.waited[name]
     assert storm.ends[name] in {"LIVE", "RETIRED", "SUPERSEDED"}

@@ -30,7 +30,7 @@ def holds(soaked: Soaked) -> None:
     assert soaked.growing() == []
 
 
-def test_under_load_and_swaps_nothing_fails_and_nothing_is_mixed_or_lost(room: Room, tmp_path: Path) -> None:
+def test_swaps_under_load_fail_mix_and_lose_nothing(room: Room, tmp_path: Path) -> None:
     """Requests at random times, good and bad adapters at random times: each answer is its generation's reference."""
     soaked = Soak(room, Plan(SECONDS, drop_every=0.4, rate=8.0, seed=int(SECONDS), sample_every=0.5)).run()
     holds(soaked)

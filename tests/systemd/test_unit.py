@@ -27,7 +27,7 @@ def machine() -> Iterator[Machine]:
     yield from machine_or_skip()
 
 
-def test_the_unit_says_nothing_that_systemd_does_not_know_and_exposes_little(tmp_path: Path) -> None:
+def test_the_unit_verifies_and_exposes_little(tmp_path: Path) -> None:
     """`verify` has nothing to say, and the exposure is 1.5 at most, by this machine's own systemd."""
     need(shutil.which("systemd-analyze"), "systemd-analyze")
     unit = tmp_path / UNIT
@@ -39,7 +39,7 @@ def test_the_unit_says_nothing_that_systemd_does_not_know_and_exposes_little(tmp
     assert exposed.returncode == 0, exposed.stdout
 
 
-def test_install_and_uninstall_touch_what_is_theirs(tmp_path: Path) -> None:
+def test_install_and_uninstall_touch_only_their_files(tmp_path: Path) -> None:
     """Under DESTDIR nothing is left of the program and its service, and state, secrets and configuration are."""
     kept = [tmp_path / "var/lib/hotswapd/ledger.sqlite", tmp_path / "etc/hotswapd/hotswapd.toml"]
     for file in kept:
