@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 WHEEL := build/wheel
 RUN := PYTHONPATH=tests $(BIN)/python -m
 
-.PHONY: demo test suite unit packages lint type imports wheel fmt clean
+.PHONY: demo test suite unit quick cover packages lint type imports wheel fmt clean
 
 demo: $(STAMP)
 	$(BIN)/hotswapd demo
@@ -29,6 +29,15 @@ suite: wheel packages
 # The whole suite against the checkout.
 unit: $(STAMP) packages
 	$(BIN)/pytest
+
+# The loop of a developer, without processes and servers, in under two minutes on two cores.
+quick: $(STAMP)
+	$(BIN)/pytest --quick -q --no-header -r fE
+
+# Which branches the quick tests take: a table, and pages in build/cover. Nothing depends on its figures.
+cover: $(STAMP)
+	$(BIN)/pytest --quick -q --no-header -r fE \
+		--cov --cov-branch --cov-report=term:skip-covered --cov-report=html
 
 # A browser, promtool and shells, for the tests: nothing happens when they are there.
 packages:
@@ -82,7 +91,7 @@ corpus: $(STAMP) packages
 	OMP_NUM_THREADS=1 PYTHONPATH=tests timeout 1200 $(BIN)/python -m runs.corpus
 	HOTSWAPD_TEST_CORPUS=all OMP_NUM_THREADS=1 timeout 1200 $(BIN)/pytest -q tests/proof/test_corpus_remote.py
 
-# What the default gates say to adapters of newly trained bases; tests/trained anew. Both take a minute a base.
+# What the default gates say to adapters of newly trained bases; a new tests/trained. Both take a minute a base.
 .PHONY: gates trained
 BASES ?= 10
 gates: $(STAMP)
