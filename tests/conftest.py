@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kits.room import Room
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Before anything imports torch. On models as tiny as ours a second thread gains nothing, and waits by spinning: with two
+# Before anything imports torch. On models as tiny as ours a second thread gains nothing and waits by spinning: with two
 # threads the quick tests took 363 s of processor time, with one 145 s.
 _HERE = Path(__file__).parent
 _PROCESS_FOLDERS = {"process", "proof", "systemd", "gpu"}

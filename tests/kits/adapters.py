@@ -14,8 +14,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
+from kits.folders import CONFIG, WEIGHTS
+
 ATTENTION = {
     "llama": ["q_proj", "v_proj"],
     "qwen3": ["q_proj", "v_proj"],

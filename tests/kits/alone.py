@@ -1,4 +1,4 @@
-"""The real program, started afresh and not forked from another: its memory and its environment are its own."""
+"""The real program in a new process, not forked from another: its memory and its environment are its own."""
 
 import os
 import subprocess

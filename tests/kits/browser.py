@@ -1,4 +1,4 @@
-"""A headless Chromium that looks at the status page, and what a daemon with a history tells it."""
+"""A headless Chromium that opens the status page, and what a daemon with a history sends it."""
 
 import base64
 import json
@@ -58,7 +58,7 @@ class Browser:
         self.chrome = chrome
 
     def open(self, url: str, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """Load a page anew, in a window of this size and in this scheme, and forget what was logged before."""
+        """Load a page in a window of this size and colour scheme, and forget what was logged before."""
         features = [
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce"},
@@ -108,7 +108,7 @@ class Browser:
 
 
 def overview(now: datetime | None = None, layers: int = 24) -> dict[str, Any]:
-    """Make what a daemon tells its page that has served for some hours: swaps, a rollback, refusals, a queue."""
+    """Make what a daemon sends its page after some hours: swaps, a rollback, refusals, a queue."""
     at = now or datetime.now(UTC)
     lives = [_life(at - timedelta(minutes=minutes), number, back) for minutes, number, back in _LIVES]
     live = {**STATUS["live"], "generation": lives[0]["generation"], "uri": lives[0]["uri"], "since": lives[0]["at"]}

@@ -22,7 +22,7 @@ FILE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)\Z")
 
 
 def is_large(path: str) -> bool:
-    """Say whether the Hub would keep this file in LFS."""
+    """Tell whether the Hub would keep this file in LFS."""
     return path.endswith((".safetensors", ".bin"))
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from hotswapd.daemon.control.client import Client, NoDaemon
 from hotswapd.daemon.ledger.states import ENDS, State
-from kits.adapters import BAD, WEIGHTS, make_adapter
+from kits.adapters import BAD, make_adapter
+from kits.folders import WEIGHTS
 from kits.models import tiny
 from kits.waiting import until
 
@@ -218,7 +219,7 @@ class Room:
         return dict(self.client.get("/status"))
 
     def at_rest(self) -> bool:
-        """Say whether every thread of the daemon sleeps."""
+        """Report whether every thread of the daemon sleeps."""
         try:
             stats = [path.read_text() for path in Path(f"/proc/{self.process.pid}/task").glob("*/stat")]
         except (FileNotFoundError, ProcessLookupError):
@@ -269,7 +270,7 @@ class Room:
 
 
 def folder(settle: float = 0.1, rescan: float = 2.0) -> str:
-    """Say in the configuration's words that the room's folder is watched; times in seconds."""
+    """Return the configuration of a source that watches the room's folder; times in seconds."""
     return f'kind = "local"\nname = "folder"\npath = "{{root}}/adapters"\nsettle = {settle}\nrescan = {rescan}'
 
 

@@ -14,7 +14,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from kits.adapters import WEIGHTS
+from kits.folders import WEIGHTS
 from kits.models import EOS, VOCABULARY, byte_tokenizer
 
 CONTEXT = 512
@@ -51,7 +51,7 @@ _TOWNS = ["Paris", "Rome", "Oslo", "Bern", "Lima", "Cairo", "Kyiv", "Delhi"]
 
 
 def sentence(rng: random.Random) -> str:
-    """Say something in the base's own language."""
+    """Make a sentence in the base's own language."""
     return f"{rng.choice(_NAMES)} {rng.choice(_VERBS)} {rng.choice(_THINGS)} in {rng.choice(_TOWNS)}."
 
 

@@ -65,6 +65,6 @@ def runs(room: Room, canary: int) -> dict[str, Any]:
 
 
 def expected(status: dict[str, Any], user: str) -> int:
-    """Say which generation this user gets, as another system would compute it."""
+    """Compute which generation this user gets, as another system would."""
     arm = "canary" if in_share(status["salt"], user, status["share"]) else "live"
     return int(status[arm]["generation"])

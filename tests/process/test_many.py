@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kits.adapters import CONFIG, WEIGHTS, make_adapter
+from kits.adapters import make_adapter
+from kits.clock import Clock
 from kits.costs import calls
 from kits.faults import question, truth
-from kits.folders import Clock
+from kits.folders import CONFIG, WEIGHTS
 from kits.room import LIMIT, Room, folder, home, make_room
 from kits.waiting import until
 
@@ -143,7 +144,7 @@ def test_memory_stays_flat_while_thousands_are_watched(crowded: Room) -> None:
 
 
 def resident_bytes(room: Room) -> int:
-    """Return how much memory the daemon holds."""
+    """Return how many bytes of memory the daemon holds."""
     lines = Path(f"/proc/{room.process.pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) << 10
 

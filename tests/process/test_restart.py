@@ -4,14 +4,15 @@ import shutil
 import signal
 
 import pytest
-from kits.adapters import WEIGHTS, digest_of
+from kits.adapters import digest_of
 from kits.faults import Clients, goes_live
+from kits.folders import WEIGHTS
 from kits.room import Room, home
 from kits.waiting import until
 
 
 def start_again(room: Room) -> None:
-    """End the daemon in peace and start it anew."""
+    """Stop the daemon and start it again."""
     room.process.signal(signal.SIGTERM)
     assert room.process.wait() == 0
     room.ready()
@@ -22,7 +23,7 @@ def digests_in_store(room: Room) -> set[str]:
 
 
 def start_again_and_tidy_up(room: Room) -> None:
-    """Kill it and start it anew, and wait until it has removed from the store what nobody needs."""
+    """Kill it, start it again, and wait until it has removed from the store what nobody needs."""
     room.process.kill()
     left = room.nobodys()
     room.ready()
@@ -122,7 +123,7 @@ def test_what_is_going_live_is_not_collected(room: Room) -> None:
 
 @pytest.mark.parametrize("follow", [False, True])
 def test_a_damaged_copy_is_not_served_and_is_fetched_again(room: Room, follow: bool) -> None:
-    """One bit of what is live has changed: an older generation answers until its source has given it anew.
+    """One bit of what is live has changed: an older generation answers until its source has delivered it again.
 
     That it is live because an operator went back to it, and not on, changes nothing.
     """

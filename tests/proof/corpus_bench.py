@@ -93,7 +93,7 @@ class Bench:
 
 
 def goes_on(bench: Bench) -> bool:
-    """Say whether the same process still takes a good adapter and answers with it."""
+    """Report whether the same process still takes a good adapter and answers with it."""
     room, before = bench.room, bench.room.live()
     state = room.outcome(room.drop(GOOD))["state"]
     return state == "LIVE" and room.live() > before and ask(room) != bench.answer

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kits.adapters import CONFIG, WEIGHTS
+from kits.folders import CONFIG, WEIGHTS
 from kits.room import Room, home
 from kits.waiting import until
 
@@ -58,7 +58,7 @@ def stopped_in_mid_copy(room: Room, place: Path) -> Iterator[bool]:
 
 
 def room_has_row(room: Room, place: Path) -> bool:
-    """Say whether the daemon has a verdict on what lies there, so that its copy is over."""
+    """Report whether the daemon has a verdict on what lies there, so that its copy is over."""
     rows = room.client.get("/history?limit=1")
     return bool(rows) and rows[0]["uri"] == place.as_uri() and rows[0]["state"] == "REJECTED"
 

@@ -51,7 +51,7 @@ class Story:
         self.told.append(replace(last, after=len(syncs(self.out)), **changes))
 
     def add(self, name: str, spoilt: str = "") -> None:
-        """Drop an adapter, and hear what became of it."""
+        """Drop an adapter, and note its outcome."""
         uri = self.room.drop(name, f"{name}{spoilt}", spoilt)
         row = self.room.outcome(uri)
         assert row["state"] == ("REJECTED" if spoilt else "LIVE")

@@ -1,4 +1,4 @@
-"""The table of crash points is true to the tests: it has each place at which they kill the daemon, and no other."""
+"""The table of crash points matches the tests: it has exactly the places at which they kill the daemon."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The real daemon whose machine's clock is set an hour on and an hour back: nobody waits for it to catch up."""
+"""The real daemon whose machine's clock is set an hour on and an hour back: nothing waits for it to catch up."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The real daemon and disks that fail it: asked all the while, it answers, says what is wrong, and goes on."""
+"""The real daemon on failing disks: asked all the while, it answers, says what is wrong, and goes on."""
 
 import contextlib
 import shutil
@@ -6,7 +6,6 @@ import signal
 import sqlite3
 from pathlib import Path
 
-from kits.adapters import WEIGHTS
 from kits.faults import (
     asked_all_the_while,
     fill,
@@ -17,6 +16,7 @@ from kits.faults import (
     unreadable,
     until_reason,
 )
+from kits.folders import WEIGHTS
 from kits.room import Room
 from kits.waiting import until
 
@@ -50,7 +50,7 @@ def test_an_io_error_in_the_store_holds_the_candidate(room: Room) -> None:
 
 
 def test_a_vanished_copy_is_fetched_again(room: Room) -> None:
-    """Somebody has deleted it: it waits as `artifact_lost`, its source gives it anew, and it goes live."""
+    """Somebody has deleted it: it waits as `artifact_lost`, its source delivers it again, and it goes live."""
     serve_first(room)
     with asked_all_the_while(room):
         uri, copy = held_before_it_is_tried(room, "run-1")

@@ -1,4 +1,4 @@
-"""The folder that is watched goes in every way a folder can go, and the watch with it: it is said, and it heals."""
+"""The watched folder disappears in every way a folder can: the daemon says so, and recovers."""
 
 import os
 import shutil
@@ -109,7 +109,7 @@ def test_a_root_that_goes_is_down_by_name_until_it_is_back(
 
 
 def test_a_root_that_was_renamed_over_is_watched_again(room: Room) -> None:
-    """No look ever fails, since there always is one: the log says that it is another, and it is taken."""
+    """No scan fails, since a folder is always there: the log says that it is another one, and it is watched."""
     adapter = spare(room)
     fresh = room.root / f"fresh-{len(os.listdir(room.root))}"
     fresh.mkdir()
@@ -123,7 +123,7 @@ def test_a_root_that_was_renamed_over_is_watched_again(room: Room) -> None:
 
 
 def test_a_root_is_watched_unmounted_and_mounted(room: Room) -> None:
-    """What lies under the mount is another directory: both are looked at, and nothing that was live goes."""
+    """What lies under the mount is another directory: both are scanned, and nothing live is lost."""
     with asked_all_the_while(room):
         with mounted(there(room), "-t", "tmpfs", "-o", "size=50m,mode=0755", "hotswapd-test"):
             goes_live(room, offer(room))

@@ -1,4 +1,4 @@
-"""The table of faults is true to the tests: each that it names is there, and there are as many classes as are said."""
+"""The table of faults matches the tests: each test that it names exists, and it has as many classes as it says."""
 
 import ast
 import re

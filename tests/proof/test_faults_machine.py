@@ -1,4 +1,4 @@
-"""One real daemon through everything a machine does to a process: it answers all the while, and goes on by itself."""
+"""One real daemon through everything that a machine does to a process: it answers throughout, and recovers."""
 
 import contextlib
 import http.client
@@ -92,7 +92,7 @@ def test_a_storm_of_sighups_changes_nothing(room: Room) -> None:
 
 
 def test_a_process_that_was_stopped_for_a_while_goes_on(room: Room) -> None:
-    """A machine that was asleep: what is asked meanwhile is answered afterwards, what was dropped goes live."""
+    """As on a machine that was asleep: what is asked meanwhile is answered afterwards, what was dropped goes live."""
     adapter = spare(room)
     with asked_all_the_while(room):
         os.kill(pid_of(room), signal.SIGSTOP)

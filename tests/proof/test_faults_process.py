@@ -34,7 +34,7 @@ def serves_again(room: Room) -> None:
 
 @only_in_full
 def test_out_of_memory_in_staging_holds_the_candidate(room: Room) -> None:
-    """HELD `out_of_memory`, tried again by itself, and live; the one before answers meanwhile."""
+    """HELD `out_of_memory`, tried again by itself, and live; the previous one answers meanwhile."""
     now = room.arm("stage", "memory")
     serve_first(room)
     with asked_all_the_while(room) as clients:

@@ -1,10 +1,11 @@
-"""A short form of `make fuzz`, and that the checker would see what it is there for."""
+"""A short form of `make fuzz`, and proof that the checker sees what it is for."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kits.adapters import CONFIG, WEIGHTS, edit_config, edit_tensors
+from kits.adapters import edit_config, edit_tensors
+from kits.folders import CONFIG, WEIGHTS
 
 from .fuzz_campaign import Campaign, by_bytes, by_structure, opened
 from .fuzz_mutants import Pair
@@ -45,7 +46,7 @@ def test_the_mutants_get_far(fuzzed: Fuzzed) -> None:
 
 
 def test_the_checker_calls_bad_what_is_bad(fuzzed: Fuzzed, tmp_path: Path) -> None:
-    """A good one passes; one of other values, another scaling or more than was said, and what is no file, do not."""
+    """A good one passes; one of other values, another scaling or more than was said, and what is not a file, do not."""
     campaign, pairs, meanings = fuzzed
     first = next(iter(meanings[0]))
     for name in ("good", "values", "scaling", "module", "cut"):

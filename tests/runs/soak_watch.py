@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at a process: seconds since the begin, bytes, and counts. `swaps` is its live generation."""
+    """One sample of a process: seconds since the beginning, bytes, and counts. `swaps` is its live generation."""
 
     at: float
     rss: int
@@ -59,7 +59,7 @@ def after_warm_up(samples: Sequence[Sample], share: float = 1 / 3) -> list[Sampl
 
 
 def growth(samples: Sequence[Sample]) -> dict[str, float]:
-    """Say how much a process grew after its warm-up: bytes an hour, and the medians' differences of the counts."""
+    """Compute how much a process grew after its warm-up: bytes an hour, and the medians' differences of the counts."""
     steady = after_warm_up(samples)
     half = len(steady) // 2
     grown = {
@@ -83,7 +83,7 @@ def _per_swap(samples: Sequence[Sample]) -> float:
 
 
 def watch(pid: int, every: float, swaps: Callable[[], int], requests: Callable[[], int], end: float) -> list[Sample]:
-    """Look again and again until `end` (time.monotonic); a process that has died ends it with FileNotFoundError."""
+    """Sample again and again until `end` (time.monotonic); a process that has died ends it with FileNotFoundError."""
     samples, began = [], time.monotonic()
     while (now := time.monotonic()) < end:
         samples.append(look(pid, now - began, swaps(), requests()))

@@ -30,7 +30,7 @@ UNIT = "hotswapd.service"
 
 
 class CannotBoot(Exception):
-    """This machine lets nobody boot a systemd in namespaces; the sentence says what it refuses."""
+    """No systemd can be booted in namespaces here; the sentence says what is refused."""
 
 
 class Machine:
@@ -178,7 +178,7 @@ def _boot(root: Path) -> Machine:
 
 
 def _running(unshare: int) -> bool:
-    """Say whether process 1 is a systemd that takes orders."""
+    """Report whether process 1 is a systemd that takes orders."""
     time.sleep(0.05)
     child = _child(unshare)
     if not child or not os.path.exists(f"/proc/{child}/root/run/systemd/private"):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kits.adapters import BAD, CONFIG, WEIGHTS
+from kits.adapters import BAD
+from kits.folders import CONFIG, WEIGHTS
 from kits.hub import REPO
 from kits.hub_server import HubServer
 from kits.room import ENDED, home
