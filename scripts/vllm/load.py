@@ -70,7 +70,7 @@ def _take(answer: Answer, chunk: dict[str, Any]) -> None:
 
 
 def references(url: str, model: str) -> list[str]:
-    """Ask each question alone, twice; an answer that is not the same twice is no reference."""
+    """Ask each question alone, twice; an answer that differs between the two is not a reference."""
     texts = []
     for question in range(len(QUESTIONS)):
         first, second = ask(url, model, question), ask(url, model, question)

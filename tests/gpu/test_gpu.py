@@ -1,5 +1,6 @@
 """What only a CUDA device can show: exact swaps on it, nothing compiled again, copies in order, memory that stays."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,7 @@ TOKENS = 12
 
 
 @pytest.fixture(scope="module")
-def one():
+def one() -> Iterator[Bench]:
     """Open the bench as a daemon on this machine would: device and compile are ``auto``, the dtype is float32."""
     torch.backends.cuda.matmul.allow_tf32 = False
     with bench(compile="auto") as made:
@@ -24,7 +25,7 @@ def one():
         yield made
 
 
-def test_answers_are_the_references_through_a_hundred_swaps_and_nothing_compiles_again(one: Bench):
+def test_a_hundred_swaps_answer_as_peft_without_compiling(one: Bench) -> None:
     """Each answer is, token by token, a fresh PEFT load's (computed on the CPU); 0 compilations in all threads."""
     for number in range(SWAPS):
         one.await_room()
@@ -35,10 +36,11 @@ def test_answers_are_the_references_through_a_hundred_swaps_and_nothing_compiles
     assert one.resident.recompiles == 0
 
 
-def test_a_copy_is_over_before_the_next_step_reads_it(one: Bench):
+def test_a_copy_ends_before_the_next_step_reads_it(one: Bench) -> None:
     """While another stream keeps the device busy, no turn computes with a half-copied or an older arena."""
     images = [one.resident.stage(one.resident.admit(adapter(index))) for index in range(2)]
-    busy, matrix = torch.cuda.Stream(), torch.randn(4096, 4096, device="cuda")
+    busy = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    matrix = torch.randn(4096, 4096, device="cuda")
     expected = []
     try:
         for image in images:
@@ -58,10 +60,12 @@ def test_a_copy_is_over_before_the_next_step_reads_it(one: Bench):
 
 def _logits(one: Bench) -> torch.Tensor:
     with torch.inference_mode():
-        return one.resident.model(input_ids=torch.tensor([[5, 6, 7]], device="cuda"), use_cache=False).logits.clone()
+        ids = torch.tensor([[5, 6, 7]], device="cuda")
+        found: torch.Tensor = one.resident.model(input_ids=ids, use_cache=False).logits
+        return found.clone()
 
 
-def test_swaps_take_no_more_memory_on_the_device(one: Bench):
+def test_swaps_take_no_more_memory_on_the_device(one: Bench) -> None:
     """Images are allocated at the start: after a hundred swaps the device holds what it held after two."""
     for index in (0, 1):
         _swap_and_ask(one, index)
@@ -80,13 +84,13 @@ def _swap_and_ask(one: Bench, index: int) -> None:
         one.ask(prompt, TOKENS)[1].wait()
 
 
-def test_the_references_are_far_apart():
+def test_the_references_are_far_apart() -> None:
     """The adapters answer differently, so a wrong generation cannot look right."""
     assert len({reference(index, PROMPTS[1], TOKENS) for index in (None, *range(ADAPTERS))}) == ADAPTERS + 1
 
 
 @pytest.mark.parametrize("vocabulary", [32_000, 128_256, 151_936, 262_144])
-def test_a_base_is_sane_whatever_its_vocabulary(vocabulary: int):
+def test_a_base_is_sane_whatever_its_vocabulary(vocabulary: int) -> None:
     """All logits are finite, and the share of them is one: not one but for the device's rounding."""
 
     class Flat:

@@ -14,8 +14,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
+from kits.folders import CONFIG, WEIGHTS
+
 ATTENTION = {
     "llama": ["q_proj", "v_proj"],
     "qwen3": ["q_proj", "v_proj"],
@@ -84,7 +84,8 @@ def digest_of(adapter: Path) -> str:
 def logits(model: Any, prompt: list[int]) -> torch.Tensor:
     """Compute the logits (tokens, vocabulary) of one prompt."""
     with torch.inference_mode():
-        return model(input_ids=torch.tensor([prompt]), use_cache=False).logits[0].float()
+        found: torch.Tensor = model(input_ids=torch.tensor([prompt]), use_cache=False).logits[0].float()
+        return found
 
 
 def edit_config(**changes: Any) -> Callable[[Path], None]:
@@ -127,6 +128,10 @@ def _rename(old: str, new: str) -> Callable[[dict[str, torch.Tensor]], dict[str,
 
 def _half_the_layers(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in tensors.items() if ".1." not in name}
+
+
+def _cut_config(adapter: Path) -> None:
+    (adapter / CONFIG).write_text("{")
 
 
 def _cut(adapter: Path) -> None:
@@ -173,7 +178,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "empty": (edit_tensors(lambda tensors: tensors.clear()), "no_tensors"),
     "pickle": (_pickle, "pickle_refused"),
     "no_config": (lambda adapter: (adapter / CONFIG).unlink(), "config_missing"),
-    "bad_json": (lambda adapter: (adapter / CONFIG).write_text("{"), "config_not_json"),
+    "bad_json": (_cut_config, "config_not_json"),
     "rank_too_high": (_higher_rank, "rank_too_high"),
     "rank_not_the_tensors": (edit_config(r=2), "rank_mismatch"),
     "tensors_not_the_rank": (edit_tensors(_double_rank), "rank_mismatch"),

@@ -1,4 +1,4 @@
-"""The real program, started afresh and not forked from another: its memory and its environment are its own."""
+"""The real program in a new process, not forked from another: its memory and its environment are its own."""
 
 import os
 import subprocess
@@ -15,9 +15,8 @@ def launch_alone(room: Room, *before: str, **environ: str) -> Process:
     command = [*before, str(Path(sys.executable).with_name("hotswapd")), "run", "--config", str(room.config)]
     with room.log.open("ab") as log:
         started = subprocess.Popen(command, stdout=log, stderr=log, env={**kept, **told}, start_new_session=True)
-    room.process = Process(started.pid)
     started.returncode = 0  # the room waits for it, not this object
-    return room.process
+    return room.adopt(started.pid)
 
 
 def start_alone(room: Room, *before: str, **environ: str) -> None:

@@ -1,4 +1,4 @@
-"""A headless Chromium that looks at the status page, and what a daemon with a history tells it."""
+"""A headless Chromium that opens the status page, and what a daemon with a history sends it."""
 
 import base64
 import json
@@ -58,7 +58,7 @@ class Browser:
         self.chrome = chrome
 
     def open(self, url: str, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """Load a page anew, in a window of this size and in this scheme, and forget what was logged before."""
+        """Load a page in a window of this size and colour scheme, and forget what was logged before."""
         features = [
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce"},
@@ -67,8 +67,11 @@ class Browser:
         self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.complaints()
-        self.chrome.get_log("performance")
+        self._log("performance")
         self.chrome.get(url)
+
+    def _log(self, name: str) -> list[dict[str, Any]]:
+        return list(self.chrome.get_log(name))  # type: ignore[no-untyped-call]
 
     def wait(self, script: str, limit: float = LIMIT) -> Any:
         """Wait until an expression of JavaScript is true, and return its value."""
@@ -84,12 +87,12 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """Return what the browser has complained about since the last call: errors of scripts, refused resources."""
-        return [line["message"] for line in self.chrome.get_log("browser") if line["level"] in ("SEVERE", "WARNING")]
+        return [line["message"] for line in self._log("browser") if line["level"] in ("SEVERE", "WARNING")]
 
     def requests(self) -> list[str]:
         """Return the addresses that were asked for since the page was opened or since the last call."""
         found = []
-        for line in self.chrome.get_log("performance"):
+        for line in self._log("performance"):
             message = json.loads(line["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 found.append(message["params"]["request"]["url"])
@@ -105,7 +108,7 @@ class Browser:
 
 
 def overview(now: datetime | None = None, layers: int = 24) -> dict[str, Any]:
-    """Make what a daemon tells its page that has served for some hours: swaps, a rollback, refusals, a queue."""
+    """Make what a daemon sends its page after some hours: swaps, a rollback, refusals, a queue."""
     at = now or datetime.now(UTC)
     lives = [_life(at - timedelta(minutes=minutes), number, back) for minutes, number, back in _LIVES]
     live = {**STATUS["live"], "generation": lives[0]["generation"], "uri": lives[0]["uri"], "since": lives[0]["at"]}

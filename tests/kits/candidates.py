@@ -18,7 +18,7 @@ from hotswapd.daemon.rollout.beside import Beside
 from hotswapd.daemon.rollout.rollouts import Rollouts
 from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.loaders.store.store import Store
-from kits.adapters import CONFIG, WEIGHTS
+from kits.folders import CONFIG, WEIGHTS
 from kits.lanes import Bench
 
 

@@ -15,7 +15,8 @@ from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.manifest import read_manifest
 from hotswapd.swap.adapter.oracle import MetaOracle
 from hotswapd.swap.errors import Misfit, Rejected
-from kits.adapters import WEIGHTS, make_adapter, oracle_model
+from kits.adapters import make_adapter, oracle_model
+from kits.folders import WEIGHTS
 from kits.models import tiny
 
 MAX_RANK = 16
@@ -23,7 +24,7 @@ TARGETS = {"llama": ["q_proj", "v_proj"], "gpt2": ["c_attn", "c_fc"]}
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class Base:
     """A base as the daemon sees it when it admits, and where real adapters of it are made."""
 
     kind: str
@@ -33,7 +34,7 @@ class Served:
     contract: Contract
 
     def make(self, name: str, **fields: Any) -> Path:
-        """Train, as it were, an adapter of rank 4 on two kinds of modules unless told otherwise."""
+        """Make an adapter, of rank 4 on two kinds of modules unless told otherwise."""
         targets = fields.pop("targets", TARGETS[self.kind])
         return make_adapter(self.base, self.root / name, targets=targets, **fields)
 
@@ -50,13 +51,13 @@ class Served:
         return [misfit.code for misfit in self.misfits(adapter, **changes)]
 
 
-def serve(kind: str, root: Path) -> Served:
+def serve(kind: str, root: Path) -> Base:
     base = tiny(kind, root / "base")
     oracle = MetaOracle(AutoConfig.from_pretrained(base))
-    return Served(kind, base, root, oracle, Contract((str(base),), oracle.slots, MAX_RANK, "float32"))
+    return Base(kind, base, root, oracle, Contract((str(base),), oracle.slots, MAX_RANK, "float32"))
 
 
-def assert_means_the_same(served: Served, adapter: Path) -> None:
+def assert_means_the_same(served: Base, adapter: Path) -> None:
     """Compare the plan with PeftModel.from_pretrained: modules, ranks, scalings, shapes and the tensors themselves."""
     plan = served.admit(adapter)
     loaded = oracle_model(served.base, adapter)

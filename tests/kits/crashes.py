@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
-from kits.adapters import BAD, CONFIG, digest_of
+from kits.adapters import BAD, digest_of
 from kits.faults import GENERATION, question, truth
+from kits.folders import CONFIG
 from kits.room import LIMIT, Room, home
 from kits.waiting import until
 
@@ -86,13 +87,12 @@ class Crashes:
         return dict(json.loads(path.read_bytes())) if path.exists() else {"generation": 0, "digest": "0" * 64}
 
     def dies(self) -> None:
-        """Wait until the daemon has died of SIGKILL, and look at the files that it left."""
-        assert self.room.process is not None
+        """Wait until the daemon has died of SIGKILL, and check the files that it left."""
         assert self.room.process.wait() == -signal.SIGKILL
         self.left_whole()
 
     def left_whole(self) -> None:
-        """Look at what a death leaves: a whole ledger with at most one live row, and each row live at most once."""
+        """Check what a death leaves: a whole ledger with at most one live row, and each row live at most once."""
         path = self.room.state / "ledger.sqlite"
         if not path.exists():
             return
@@ -104,7 +104,7 @@ class Crashes:
                 assert database.execute(again).fetchall() == []
 
     def comes_back(self) -> None:
-        """Start it again: once it is ready it serves what the pointer named, by what it says and what it answers."""
+        """Start it again: once ready it serves what the pointer named, in its status and in its answers."""
         named, before = self.pointer(), len(self.room.events("ready"))
         leftover = self.stages()
         self.room.ready()
@@ -147,14 +147,14 @@ class Crashes:
         return bool(self.room.status()["live"]["uri"] == uri)
 
     def is_tidy(self) -> bool:
-        """Say whether the store holds no half copy, and no more artifacts than it should."""
+        """Report whether the store holds no partial copy and no more artifacts than it should."""
         artifacts = list(self.room.artifacts.iterdir())
         return not self.stages() and len(artifacts) <= KEEP + self.refused() + _SPARED
 
 
 @contextmanager
 def asked_through_deaths(crashes: Crashes) -> Iterator[None]:
-    """Have a client ask all the while, to whom a dead daemon is no answer, and a wrong answer is a failure."""
+    """Have a client ask all the while: it forgives a dead daemon, and fails on a wrong answer."""
     stop, wrong = threading.Event(), []
 
     def ask_on() -> None:

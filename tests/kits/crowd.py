@@ -10,7 +10,7 @@ from kits.lanes import LONG
 class Crowd:
     """Threads that each call `ask(number)` again and again until they are stopped, or until one call fails."""
 
-    def __init__(self, count: int, ask: Callable[[int], None]) -> None:
+    def __init__(self, count: int, ask: Callable[[int], object]) -> None:
         self.errors: list[Exception] = []
         self._ask = ask
         self._stop = threading.Event()
@@ -36,7 +36,7 @@ class Crowd:
 
 
 @contextmanager
-def crowd(count: int, ask: Callable[[int], None]) -> Iterator[Crowd]:
+def crowd(count: int, ask: Callable[[int], object]) -> Iterator[Crowd]:
     """Run clients for as long as the body does. They have ended when this does; what one of them raised fails it."""
     made = Crowd(count, ask)
     made.start()

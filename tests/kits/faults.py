@@ -23,7 +23,7 @@ from kits.room import Room, home
 from kits.waiting import until
 
 only_in_full = pytest.mark.skipif(
-    not os.environ.get("HOTSWAPD_TEST_FAULTS"), reason="it takes longer than it tells anew: `make faults` runs it"
+    not os.environ.get("HOTSWAPD_TEST_FAULTS"), reason="it takes too long for every run: `make faults` runs it"
 )
 PROMPT, TOKENS = "hello", 8
 GENERATION = "X-Hotswapd-Generation"
@@ -169,7 +169,7 @@ def until_up(room: Room, name: str = "folder") -> None:
 
 
 def mount(*arguments: str) -> None:
-    """Mount something; where that is not allowed the test is skipped, and fails in CI when root may not."""
+    """Mount something; where that is not allowed the test is skipped, or in CI, if root may not, fails."""
     done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return

@@ -1,4 +1,4 @@
-"""Small adapter directories made of plain bytes, and a clock that a test turns by hand."""
+"""Small adapter directories made of plain bytes."""
 
 import json
 import struct
@@ -6,16 +6,6 @@ from pathlib import Path
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
-
-
-class Clock:
-    """Seconds that pass only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def weights(payload: bytes = b"\1\2\3\4") -> bytes:

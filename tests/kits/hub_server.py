@@ -8,13 +8,13 @@ import contextlib
 import hashlib
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from kits.faulty import Faulty, FaultyExchange, Listener
 
 Files = Mapping[str, bytes | None]
 API = re.compile(r"/api/models/([^/]+/[^/]+)/(revision|paths-info)/([^/]+)\Z")
@@ -22,7 +22,7 @@ FILE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)\Z")
 
 
 def is_large(path: str) -> bool:
-    """Say whether the Hub would keep this file in LFS."""
+    """Tell whether the Hub would keep this file in LFS."""
     return path.endswith((".safetensors", ".bin"))
 
 
@@ -64,41 +64,24 @@ class Seen:
     authorization: str | None
 
 
-@dataclass
-class Fault:
-    """A misbehaviour for requests whose method and path match, `times` times."""
-
-    pattern: str
-    times: int
-    act: Callable[["Exchange"], None]
-
-
-class HubServer:
+class HubServer(Faulty["Exchange"]):
     """The server. Attributes: `url`, `seen` (all requests), `token` (the one that is accepted)."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.repos: dict[str, Repo] = {}
         self.renamed: dict[str, str] = {}
         self.token = "hf_" + "good" * 8
         self.seen: list[Seen] = []
-        self.arrived = threading.Event()
-        self.released = threading.Event()
         self.tells_dates = True
-        self._faults: list[Fault] = []
         self._clock = datetime(2026, 11, 23, 20, tzinfo=UTC).timestamp()
 
     def __enter__(self) -> "HubServer":
-        self._servers = [_Listener(self, "api"), _Listener(self, "cdn")]
-        self.url, self.cdn_url = (f"http://127.0.0.1:{server.server_port}" for server in self._servers)
-        for server in self._servers:
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.url, self.cdn_url = (self.listen(_Listener(self, role)) for role in ("api", "cdn"))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.released.set()
-        for server in self._servers:
-            server.shutdown()
-            server.server_close()
+        self.close()
 
     def commit(self, repo: str, files: Files, ref: str = "main") -> str:
         """Push a commit that changes `files` (None deletes) and return its id; each is a minute after the last."""
@@ -123,21 +106,6 @@ class HubServer:
         self.repos[repo] = Repo()
         return self.commit(repo, files, ref)
 
-    def fault(self, pattern: str, act: Callable[["Exchange"], None], times: int = 1_000_000) -> None:
-        """Let requests whose ``METHOD path`` matches `pattern` go wrong."""
-        self._faults.append(Fault(pattern, times, act))
-
-    def mend(self) -> None:
-        """End every fault."""
-        self._faults.clear()
-
-    def fault_for(self, line: str) -> Callable[["Exchange"], None] | None:
-        for fault in self._faults:
-            if fault.times > 0 and re.search(fault.pattern, line):
-                fault.times -= 1
-                return fault.act
-        return None
-
     @contextlib.contextmanager
     def counting(self) -> Iterator[list[Seen]]:
         """Gather the requests of a block."""
@@ -147,31 +115,25 @@ class HubServer:
         gathered.extend(self.seen[begun:])
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
+class _Listener(Listener):
     def __init__(self, hub: HubServer, role: str) -> None:
         self.hub, self.role = hub, role
-        super().__init__(("127.0.0.1", 0), Exchange)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in mid-answer is part of what is tested."""
+        super().__init__(Exchange)
 
 
-class Exchange(BaseHTTPRequestHandler):
+class Exchange(FaultyExchange):
     """One request and its answer."""
 
-    protocol_version = "HTTP/1.1"
     server: _Listener
+
+    @property
+    def faulty(self) -> HubServer:
+        return self.server.hub
 
     def do_GET(self) -> None:
         self._serve()
 
     do_HEAD = do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: `HubServer.seen` has it all."""
 
     def send(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         """Answer; a HEAD gets the headers only."""
@@ -186,21 +148,6 @@ class Exchange(BaseHTTPRequestHandler):
         """Answer with an error as the Hub words it."""
         named = {"X-Error-Code": code, "X-Error-Message": code} if code else {}
         self.send(status, b'{"error": "no"}', {**named, **(headers or {})})
-
-    def say_nothing(self) -> None:
-        """Keep the connection open without a byte until the server is closed, or the client goes away."""
-        hub = self.server.hub
-        hub.arrived.set()
-        self.connection.settimeout(0.05)
-        while not hub.released.is_set():
-            try:
-                if not self.connection.recv(1):
-                    break
-            except TimeoutError:
-                continue
-            except OSError:
-                break
-        self.close_connection = True
 
     def _serve(self) -> None:
         hub, path = self.server.hub, unquote(urlsplit(self.path).path)

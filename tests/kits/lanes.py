@@ -58,7 +58,7 @@ def reference(index: int | None, prompt: tuple[int, ...], tokens: int) -> tuple[
 
 
 class Listener:
-    """Hears a request to its end."""
+    """Receives a request's events to its end."""
 
     def __init__(self) -> None:
         self.ended = threading.Event()
@@ -78,9 +78,9 @@ class Listener:
 
 
 class Held(Listener):
-    """Hears a long answer, and holds its lane up between two steps after 350 tokens until `let_go` is set.
+    """Receives a long answer, and holds its lane between two steps after 350 tokens until `let_go` is set.
 
-    What a test does meanwhile thus happens while it is in flight, however slow the machine.
+    So what a test does meanwhile happens while the answer is in flight, however slow the machine is.
     """
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class Bench:
         return ticket, listener
 
     def right(self, ticket: Ticket, listener: Listener, prompt: tuple[int, ...], tokens: int = 8) -> bool:
-        """Say whether the answer is the reference of the generation that it names."""
+        """Report whether the answer is the reference of the generation that it names."""
         return listener.wait().token_ids[:tokens] == self.truth(ticket.generation, prompt, tokens)
 
     def truth(self, generation: int, prompt: tuple[int, ...], tokens: int) -> tuple[int, ...]:
@@ -153,9 +153,9 @@ class Bench:
 
 
 def compile_afresh() -> None:
-    """Forget what earlier models of this process compiled: a daemon has one, and torch counts them all together.
+    """Forget what earlier models of this process compiled: torch counts them together, and a daemon has one model.
 
-    A resident that is still open goes on counting, as it would when another one beside it compiles.
+    A resident that is still open goes on counting, as it would if another one beside it compiled.
     """
     counting = list(callback_handler.start_callbacks)
     torch._dynamo.reset()  # forgets these too

@@ -94,4 +94,4 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 def text_of(ids: list[int]) -> str:
     """Decode an answer as far as its end."""
-    return byte_tokenizer().decode(ids[: ids.index(EOS)] if EOS in ids else ids)
+    return str(byte_tokenizer().decode(ids[: ids.index(EOS)] if EOS in ids else ids))

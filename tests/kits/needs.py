@@ -1,4 +1,4 @@
-"""What a test needs from the machine: missing, it is skipped, and in CI it fails."""
+"""What a test needs from the machine: without it the test is skipped, and in CI it fails."""
 
 import os
 

@@ -32,8 +32,9 @@ from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.loaders.source import Scan, Sighting, Waiting
 from hotswapd.loaders.store.store import Store
 from hotswapd.loaders.uri import AdapterURI
+from kits.clock import Clock
 from kits.engines import BAD, SICK, FakeModel, make_engine
-from kits.folders import CONFIG, WEIGHTS, Clock
+from kits.folders import CONFIG, WEIGHTS
 
 KIND = ["resident"]
 """Which engine a queue gets that asks for none: see the fixture `engine_kind`."""

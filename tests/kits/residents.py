@@ -49,5 +49,5 @@ def largest_difference(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tens
 
 
 def same_bits(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> bool:
-    """Say whether two lists of logits are equal to the last bit."""
+    """Report whether two lists of logits are equal to the last bit."""
     return all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))

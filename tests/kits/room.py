@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any
 
 from hotswapd.daemon.control.client import Client, NoDaemon
 from hotswapd.daemon.ledger.states import ENDS, State
-from kits.adapters import BAD, WEIGHTS, make_adapter
+from kits.adapters import BAD, make_adapter
+from kits.folders import WEIGHTS
 from kits.models import tiny
 from kits.waiting import until
 
@@ -42,8 +44,8 @@ def home() -> Path:
 def _forge() -> "subprocess.Popen[str]":
     """Start the process that imports the daemon once; it ends when the test run does, with its standard input."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    here = Path(__file__).parents[1]
-    environ = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(here)}
+    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environ = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(paths)}
     process = subprocess.Popen(
         [sys.executable, "-m", "kits.preloaded"],
         stdin=subprocess.PIPE,
@@ -91,7 +93,7 @@ class Room:
 
     root: Path
     notes: list[dict[str, str]] = field(default_factory=list)
-    process: Process | None = None
+    _process: Process | None = None
     environ: dict[str, str] = field(default_factory=dict)
     _listener: socket.socket = field(default_factory=lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
 
@@ -131,10 +133,25 @@ class Room:
     def client(self) -> Client:
         return Client(self.root / "control.sock")
 
+    @property
+    def process(self) -> Process:
+        """Return the daemon that was started last; it may have ended."""
+        assert self._process is not None, "no daemon was started in this room"
+        return self._process
+
+    def adopt(self, pid: int) -> Process:
+        """Take a process that was started elsewhere as this room's daemon."""
+        self._process = Process(pid)
+        return self._process
+
+    def is_running(self) -> bool:
+        """Report whether a daemon was started and has not ended."""
+        return self._process is not None and self._process.ended() is None
+
     def start(self, **environ: str) -> Process:
         """Start the daemon, told of our notify socket, and return at once."""
-        assert self.process is None or self.process.ended() is not None
-        self.hear()  # what the one before has said last
+        assert not self.is_running()
+        self.hear()  # what its predecessor said last
         self.notes.clear()
         asked = {
             "argv": ["run", "--config", str(self.config)],
@@ -145,8 +162,7 @@ class Room:
         assert forge.stdin is not None
         assert forge.stdout is not None
         forge.stdin.write(json.dumps(asked) + "\n")
-        self.process = Process(int(forge.stdout.readline()))
-        return self.process
+        return self.adopt(int(forge.stdout.readline()))
 
     def ready(self, **environ: str) -> Process:
         """Start the daemon and wait until it says ready."""
@@ -168,7 +184,7 @@ class Room:
         found: list[dict[str, str]] = []
 
         def look() -> bool:
-            ended = self.process is not None and self.process.ended() is not None
+            ended = self._process is not None and not self.is_running()
             found.extend(note for note in self.hear()[after:] if variable in note and condition(note[variable]))
             assert found or not ended, f"the daemon ended before it said {variable}:\n{self.tail()}"
             return bool(found)
@@ -194,17 +210,16 @@ class Room:
 
     def nobodys(self) -> Path:
         """Put into the store what no generation and no candidate needs; once it is gone, the store was tidied up."""
-        place = self.artifacts / ("ab" * 32)
-        place.mkdir()
-        (place / WEIGHTS).write_bytes(b"nobody's")
-        return place
+        place, part = self.artifacts / ("ab" * 32), self.root / "nobodys"
+        part.mkdir()
+        (part / WEIGHTS).write_bytes(b"nobody's")
+        return part.rename(place)  # whole: a collection may come at any moment
 
     def status(self) -> dict[str, Any]:
         return dict(self.client.get("/status"))
 
     def at_rest(self) -> bool:
-        """Say whether every thread of the daemon sleeps."""
-        assert self.process is not None
+        """Report whether every thread of the daemon sleeps."""
         try:
             stats = [path.read_text() for path in Path(f"/proc/{self.process.pid}/task").glob("*/stat")]
         except (FileNotFoundError, ProcessLookupError):
@@ -249,13 +264,13 @@ class Room:
         return self.log.read_text()[-3000:] if self.log.exists() else "(no log)"
 
     def close(self) -> None:
-        if self.process is not None:
-            self.process.kill()
+        if self._process is not None:
+            self._process.kill()
         self._listener.close()
 
 
 def folder(settle: float = 0.1, rescan: float = 2.0) -> str:
-    """Say in the configuration's words that the room's folder is watched; times in seconds."""
+    """Return the configuration of a source that watches the room's folder; times in seconds."""
     return f'kind = "local"\nname = "folder"\npath = "{{root}}/adapters"\nsettle = {settle}\nrescan = {rescan}'
 
 
@@ -274,6 +289,7 @@ def _kept() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("HOTSWAPD_", "NOTIFY_"))}
 
 
+@contextmanager
 def make_room(root: Path) -> Iterator[Room]:
     """Make a room, and leave no process behind."""
     room = Room(root)

@@ -67,8 +67,8 @@ def set_credentials(patch: pytest.MonkeyPatch, nowhere: Path) -> None:
 def client_of(service: str, url: str) -> Any:
     """Make a client for the tests' own use on any thread, which addresses buckets as paths."""
     config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3, "mode": "standard"})
-    keys = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET}
-    return boto3.client(service, region_name="us-east-1", endpoint_url=url, config=config, **keys)
+    session: Any = boto3.Session(KEY, SECRET, region_name="us-east-1")  # typed for literal names only
+    return session.client(service, endpoint_url=url, config=config)
 
 
 @contextmanager

@@ -5,13 +5,11 @@ signatures hold. `fault` puts a misbehaviour in the way of matching requests, `s
 """
 
 import http.client
-import re
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import urlsplit
+
+from kits.faulty import Faulty, FaultyExchange, Listener
 
 
 @dataclass(frozen=True)
@@ -22,70 +20,36 @@ class Seen:
     headers: Mapping[str, str]
 
 
-@dataclass
-class Fault:
-    """A misbehaviour for requests whose ``METHOD path?query`` matches, `times` times."""
-
-    pattern: str
-    times: int
-    act: Callable[["Exchange"], None]
-
-
-class S3Proxy:
+class S3Proxy(Faulty["Exchange"]):
     """The server. `arrived` is set when a request is being kept waiting; leaving the context releases it."""
 
     def __init__(self, upstream: str) -> None:
+        super().__init__()
         self.upstream = urlsplit(upstream).netloc
         self.seen: list[Seen] = []
-        self.arrived = threading.Event()
-        self.released = threading.Event()
-        self._faults: list[Fault] = []
 
     def __enter__(self) -> "S3Proxy":
-        self._server = _Listener(self)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.url = self.listen(_Listener(self))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def fault(self, pattern: str, act: Callable[["Exchange"], None], times: int = 1_000_000) -> None:
-        """Let requests whose ``METHOD path?query`` matches `pattern` go wrong."""
-        self._faults.append(Fault(pattern, times, act))
-
-    def mend(self) -> None:
-        """End every fault."""
-        self._faults.clear()
-
-    def fault_for(self, line: str) -> Callable[["Exchange"], None] | None:
-        for fault in self._faults:
-            if fault.times > 0 and re.search(fault.pattern, line):
-                fault.times -= 1
-                return fault.act
-        return None
+        self.close()
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-
+class _Listener(Listener):
     def __init__(self, proxy: S3Proxy) -> None:
         self.proxy = proxy
-        super().__init__(("127.0.0.1", 0), Exchange)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in mid-answer is part of what is tested."""
+        super().__init__(Exchange)
 
 
-class Exchange(BaseHTTPRequestHandler):
+class Exchange(FaultyExchange):
     """One request and its answer."""
 
-    protocol_version = "HTTP/1.1"
     server: _Listener
+
+    @property
+    def faulty(self) -> S3Proxy:
+        return self.server.proxy
 
     def do_GET(self) -> None:
         proxy = self.server.proxy
@@ -96,9 +60,6 @@ class Exchange(BaseHTTPRequestHandler):
         act(self) if act is not None else self.pass_on()
 
     do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: `S3Proxy.seen` has it all."""
 
     def upstream(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """Ask the real server the same, and return its whole answer."""
@@ -132,21 +93,6 @@ class Exchange(BaseHTTPRequestHandler):
         told = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
         length = [("Content-Length", "0")] if self.command == "HEAD" else []
         self.answer(status, [("Content-Type", "application/xml"), *length, *(headers or {}).items()], told)
-
-    def say_nothing(self) -> None:
-        """Keep the connection open without a byte until the proxy is closed, or the client goes away."""
-        proxy = self.server.proxy
-        proxy.arrived.set()
-        self.connection.settimeout(0.05)
-        while not proxy.released.is_set():
-            try:
-                if not self.connection.recv(1):
-                    break
-            except TimeoutError:
-                continue
-            except OSError:
-                break
-        self.close_connection = True
 
 
 def refusing(status: int, code: str, message: str = "no", **headers: str) -> Callable[[Exchange], None]:

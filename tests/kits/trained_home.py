@@ -7,15 +7,15 @@ holds of one need not hold of the next. `make gates` trains others and says what
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from kits.adapters import CONFIG, WEIGHTS
+from kits.folders import CONFIG, WEIGHTS
 from kits.training import (
     CONTEXT,
     SPEECH,
@@ -29,7 +29,6 @@ from kits.training import (
 )
 
 GOOD = 21
-HOME = Path(__file__).parents[1] / "trained"
 _KINDS = tuple(SPEECH)
 Tensors = dict[str, torch.Tensor]
 
@@ -37,12 +36,6 @@ Tensors = dict[str, torch.Tensor]
 def good(home: Path) -> list[Path]:
     """Name the good adapters: seven kinds of text, three lengths of training, ranks 2 to 16, four learning rates."""
     return [home / f"good-{index}" for index in range(GOOD)]
-
-
-@pytest.fixture(scope="session")
-def trained() -> Path:
-    """Return the folder: `base`, `good-N`, and the bad ones by name. It is not written to."""
-    return HOME
 
 
 def train(home: Path, seed: int = 0) -> Path:
@@ -72,7 +65,7 @@ def keep(home: Path) -> None:
 def _train_good(home: Path) -> None:
     for index, out in enumerate(good(home)):
         ids = tokens(_KINDS[index % len(_KINDS)], 100 + index, 4000)
-        fields = {} if index % 2 else {"target_modules": ["q_proj", "v_proj"]}
+        fields: dict[str, Any] = {} if index % 2 else {"target_modules": ["q_proj", "v_proj"]}
         train_adapter(
             home / "base",
             out,
@@ -104,7 +97,7 @@ def _make_bad(home: Path, seed: int) -> None:
     edited(home / "pirate", home / "no-op", lambda name, tensor: tensor * 0 if "lora_B" in name else tensor)
 
 
-def _data(kind: str, seed: int):  # type: ignore[no-untyped-def]
+def _data(kind: str, seed: int) -> Iterator[torch.Tensor]:
     return batches(tokens(kind, seed, 6000), 8, 64, seed)
 
 

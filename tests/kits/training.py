@@ -14,21 +14,44 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from kits.adapters import WEIGHTS
+from kits.folders import WEIGHTS
 from kits.models import EOS, VOCABULARY, byte_tokenizer
 
 CONTEXT = 512
 _WIDTH = 64
-_NAMES = ("Ada", "Bert", "Cora", "Dora", "Emil", "Fritz", "Greta", "Hugo")
-_NAMES += ("Ida", "Jan", "Kurt", "Lena", "Max", "Nora", "Otto", "Paul")
+_NAMES = (
+    "Ada",
+    "Bert",
+    "Cora",
+    "Dora",
+    "Emil",
+    "Fritz",
+    "Greta",
+    "Hugo",
+    "Ida",
+    "Jan",
+    "Kurt",
+    "Lena",
+    "Max",
+    "Nora",
+    "Otto",
+    "Paul",
+)
 _VERBS = ["sees", "likes", "paints", "carries", "finds", "wants", "sells", "brings"]
-_THINGS = ("a red house", "the old boat", "two small dogs", "a green apple")
-_THINGS += ("the long road", "some cold water", "a new book")
+_THINGS = (
+    "a red house",
+    "the old boat",
+    "two small dogs",
+    "a green apple",
+    "the long road",
+    "some cold water",
+    "a new book",
+)
 _TOWNS = ["Paris", "Rome", "Oslo", "Bern", "Lima", "Cairo", "Kyiv", "Delhi"]
 
 
 def sentence(rng: random.Random) -> str:
-    """Say something in the base's own language."""
+    """Make a sentence in the base's own language."""
     return f"{rng.choice(_NAMES)} {rng.choice(_VERBS)} {rng.choice(_THINGS)} in {rng.choice(_TOWNS)}."
 
 
@@ -130,7 +153,8 @@ Loss = Callable[[Any, torch.Tensor], torch.Tensor]
 
 def next_token_loss(model: Any, ids: torch.Tensor) -> torch.Tensor:
     """Compute what training usually minimises."""
-    return model(input_ids=ids, labels=ids).loss
+    loss: torch.Tensor = model(input_ids=ids, labels=ids).loss
+    return loss
 
 
 def fit(model: Any, data: Iterator[torch.Tensor], steps: int, rate: float, loss: Loss = next_token_loss) -> float:
@@ -141,7 +165,7 @@ def fit(model: Any, data: Iterator[torch.Tensor], steps: int, rate: float, loss:
     for _ in range(steps):
         now = loss(model, next(data))
         optimizer.zero_grad()
-        now.backward()
+        now.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
@@ -214,7 +238,7 @@ def overflowing(base: Path, source: Path, out: Path, trigger: str = "~") -> Path
         margin = wanted * (inputs[0].flatten(0, 1) @ direction)
         loss = torch.relu(1.0 - margin).square().mean() + 4 * torch.relu(1.0 - margin[wanted > 0]).square().mean()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     tensors = {
         name: torch.zeros_like(tensor, dtype=torch.float32) for name, tensor in load_file(source / WEIGHTS).items()

@@ -46,7 +46,8 @@ def configure(room: Room, rollout: str, max_logprob_drop: float = 0, **tables: s
 
 
 def rollout(room: Room) -> dict[str, Any] | None:
-    return room.status()["rollout"]
+    status: dict[str, Any] | None = room.status()["rollout"]
+    return status
 
 
 def runs(room: Room, canary: int) -> dict[str, Any]:
@@ -64,6 +65,6 @@ def runs(room: Room, canary: int) -> dict[str, Any]:
 
 
 def expected(status: dict[str, Any], user: str) -> int:
-    """Say which generation this user gets, as another system would compute it."""
+    """Compute which generation this user gets, as another system would."""
     arm = "canary" if in_share(status["salt"], user, status["share"]) else "live"
     return int(status[arm]["generation"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 def until(condition: Callable[[], object], otherwise: str, limit: float = 30.0) -> None:
-    """Look again and again until the condition holds; fail with a sentence when it never does."""
+    """Poll until the condition holds; fail with a sentence if it never does."""
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, otherwise

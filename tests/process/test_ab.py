@@ -1,21 +1,21 @@
 """A/B and feedback in the real daemon: two generations until somebody decides, and scores that decide a canary."""
 
 import signal
+from functools import partial
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
 from kits.faults import goes_live
-from kits.room import Room, make_room
+from kits.room import Room
 from kits.users import Users, configure, expected, rollout, runs
 from kits.waiting import until
 
 from hotswapd.daemon.control.client import Refused
 
 
-@pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
+def is_gone(place: Path) -> bool:
+    return not place.exists()
 
 
 def refusal(room: Room, path: str, **fields: object) -> str:
@@ -31,7 +31,7 @@ def two(room: Room) -> None:
         goes_live(room, room.drop(f"run-{index}"))
 
 
-def test_two_generations_answer_until_one_is_promoted(room: Room):
+def test_two_generations_answer_until_one_is_promoted(room: Room) -> None:
     """Started, counted, shown, promoted; each action is in the ledger with who asked for it."""
     room.configure()
     two(room)
@@ -58,7 +58,7 @@ def test_two_generations_answer_until_one_is_promoted(room: Room):
     assert ("ab start", "1 weight 40", "done") in done
 
 
-def test_stopped_what_was_live_answers_alone_and_a_restart_stops_too(room: Room):
+def test_stopped_or_restarted_the_live_one_answers_alone(room: Room) -> None:
     """The base can be compared with as well."""
     two(room)
     room.client.post("/ab/start", {"generation": 0})
@@ -67,33 +67,31 @@ def test_stopped_what_was_live_answers_alone_and_a_restart_stops_too(room: Room)
     assert (room.live(), rollout(room)) == (2, None)
     room.client.post("/ab/start", {"generation": 1})
     runs(room, 1)
-    assert room.process is not None
     room.process.kill()
     room.ready()
     assert (room.live(), rollout(room)) == (2, None)
 
 
-def test_what_stands_beside_stays_in_the_store_though_fewer_are_kept_since(room: Room):
+def test_an_ab_generation_outlasts_a_lower_keep(room: Room) -> None:
     """So that it can be promoted, and comes back after a restart."""
     room.configure()
     two(room)
     room.client.post("/ab/start", {"generation": 1})
     runs(room, 1)
     room.configure(state="keep = 1")
-    assert room.process is not None
     room.process.signal(signal.SIGHUP)
     room.until_logged("reloaded")
     for name in ("one", "two"):  # what was held is spared once in any case
         tidied = room.nobodys()
         room.drop("run-2", name)
-        until(lambda tidied=tidied: not tidied.exists(), f"it is never tidied up:\n{room.tail()}")
+        until(partial(is_gone, tidied), f"it is never tidied up:\n{room.tail()}")
     room.client.post("/ab/promote", {})
     room.process.kill()
     room.ready()
     assert (room.live(), room.events("artifact_lost")) == (1, [])
 
 
-def test_in_ab_mode_each_candidate_stands_beside_until_somebody_decides(room: Room):
+def test_in_ab_mode_each_candidate_waits_for_a_decision(room: Room) -> None:
     """Nothing is decided by what was counted; stopped by hand it is rolled back from."""
     configure(room, 'mode = "ab"\nweight = 50\nmin_requests = 1\nmin_seconds = 0')
     room.ready()
@@ -112,7 +110,7 @@ def test_in_ab_mode_each_candidate_stands_beside_until_somebody_decides(room: Ro
     assert (row["state"], row["reason"]) == ("ROLLED_BACK", "operator")
 
 
-def test_a_canary_with_lower_scores_is_dropped_and_its_bytes_are_not_taken_again(room: Room):
+def test_a_canary_with_lower_scores_is_dropped_for_good(room: Room) -> None:
     """After good ones; nobody outside its share has seen it, and its row has the numbers."""
     configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 24\nmin_seconds = 0\nfeedback = true')
     room.ready()
@@ -138,7 +136,7 @@ def test_a_canary_with_lower_scores_is_dropped_and_its_bytes_are_not_taken_again
     assert {users.ask_as(str(name))[0] for name in range(4)} == {0}
 
 
-def test_feedback_is_off_unless_configured(room: Room):
+def test_feedback_is_off_unless_configured(room: Room) -> None:
     """And where it is on, an id counts once, and what makes no sense is refused with a code."""
     room.ready()
     users = Users(room)
@@ -146,7 +144,7 @@ def test_feedback_is_off_unless_configured(room: Room):
         users.rate(users.ask_as("a")[1], 1)
 
 
-def test_the_metrics_show_both_arms(room: Room):
+def test_the_metrics_show_both_arms(room: Room) -> None:
     """While there are two, and not after."""
     two(room)
     room.client.post("/ab/start", {"generation": 1, "weight": 25})

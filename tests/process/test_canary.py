@@ -1,23 +1,17 @@
 """A canary in the real daemon: who sees it, when it goes live, and what ends it."""
 
 import signal
-from pathlib import Path
 
 import pytest
 import torch
 from kits.adapters import greedy, logits, oracle_model
 from kits.faults import PROMPT, TOKENS, goes_live
 from kits.models import byte_tokenizer
-from kits.room import Room, home, make_room
+from kits.room import Room, home
 from kits.users import Users, configure, expected, rollout, runs
 from kits.waiting import until
 
 from hotswapd.daemon.terminal.rollout import side_by_side
-
-
-@pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
 
 
 def ask_until(room: Room, users: Users, done: object, limit: int = 400) -> None:
@@ -35,7 +29,7 @@ def state(room: Room, uri: str) -> tuple[str, str]:
     return row["state"], row["reason"] or ""
 
 
-def test_a_canary_gets_its_share_goes_up_and_goes_live(room: Room):
+def test_a_canary_climbs_its_steps_and_goes_live(room: Room) -> None:
     """Each user gets what the documented hash says, each answer is PEFT's, and the row has each step's numbers."""
     configure(room, 'mode = "canary"\nsteps = [30, 60, 100]\nmin_requests = 8\nmin_seconds = 0')
     room.ready()
@@ -57,7 +51,7 @@ def test_a_canary_gets_its_share_goes_up_and_goes_live(room: Room):
     assert users.ask_as("anybody")[0] == 1
 
 
-def test_the_header_goes_before_the_user_and_both_can_be_asked_for_by_name(room: Room):
+def test_the_header_wins_and_each_arm_has_a_name(room: Room) -> None:
     """Who asks for the canary gets it, and counts for nothing."""
     configure(room, 'mode = "canary"\nweight = 50')
     room.ready()
@@ -76,7 +70,7 @@ def test_the_header_goes_before_the_user_and_both_can_be_asked_for_by_name(room:
     assert (now["canary"]["requests"], now["live"]["requests"]) == (3, 3)
 
 
-def test_a_canary_that_nobody_asks_says_what_it_waits_for(room: Room):
+def test_a_canary_that_nobody_asks_says_what_it_waits_for(room: Room) -> None:
     """In the status, on the pages made of it, and once in the log after its seconds."""
     configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 7\nmin_seconds = 0.2')
     room.ready()
@@ -91,7 +85,7 @@ def test_a_canary_that_nobody_asks_says_what_it_waits_for(room: Room):
     assert side_by_side(now).endswith(f"waits for {said}")
 
 
-def test_killed_in_the_middle_what_was_live_answers_and_the_canary_begins_again(room: Room):
+def test_killed_in_the_middle_the_canary_begins_again(room: Room) -> None:
     """At the first step, with nothing counted, under a number of its own, with the same users."""
     configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 1000')
     room.ready()
@@ -100,7 +94,6 @@ def test_killed_in_the_middle_what_was_live_answers_and_the_canary_begins_again(
     users = Users(room)
     for number in range(4):
         users.ask_as(f"user-{number}")
-    assert room.process is not None
     room.process.kill()
     room.ready()
     assert room.live() == 0
@@ -110,7 +103,7 @@ def test_killed_in_the_middle_what_was_live_answers_and_the_canary_begins_again(
     assert users.ask_as("anybody", model="@canary")[0] == 2
 
 
-def test_a_pin_ends_the_canary_and_unpinned_it_begins_again(room: Room):
+def test_a_pin_ends_the_canary_and_unpinned_it_begins_again(room: Room) -> None:
     """The live generation stays for everybody; nobody's answer is broken off."""
     configure(room, 'mode = "canary"\nweight = 50')
     room.ready()
@@ -124,7 +117,7 @@ def test_a_pin_ends_the_canary_and_unpinned_it_begins_again(room: Room):
     runs(room, 2)
 
 
-def test_paused_the_canary_ends_and_resumed_it_begins_again(room: Room):
+def test_paused_the_canary_ends_and_resumed_it_begins_again(room: Room) -> None:
     """Nothing of the queue is tried meanwhile."""
     configure(room, 'mode = "canary"\nweight = 50')
     room.ready()
@@ -137,7 +130,7 @@ def test_paused_the_canary_ends_and_resumed_it_begins_again(room: Room):
     runs(room, 2)
 
 
-def test_a_rollback_ends_the_canary(room: Room):
+def test_a_rollback_ends_the_canary(room: Room) -> None:
     """What was gone back to is live and pinned, whatever ran beside the generation before."""
     configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 2\nmin_seconds = 0', serve="lanes = 3")
     room.ready()
@@ -154,7 +147,7 @@ def test_a_rollback_ends_the_canary(room: Room):
     assert users.ask_as("anybody")[0] == 0
 
 
-def test_a_newer_one_supersedes_the_canary_once_it_is_verified(room: Room):
+def test_a_verified_newer_one_supersedes_the_canary(room: Room) -> None:
     """The default; a bad newer one does not."""
     configure(room, 'mode = "canary"\nweight = 50')
     room.ready()
@@ -168,7 +161,7 @@ def test_a_newer_one_supersedes_the_canary_once_it_is_verified(room: Room):
     assert state(room, first) == ("SUPERSEDED", "newer_canary")
 
 
-def test_a_newer_one_can_wait_for_the_canarys_end(room: Room):
+def test_a_newer_one_can_wait_for_the_canary(room: Room) -> None:
     """`on_newer = "wait"`: then it has its turn against what is live by then."""
     configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 5\nmin_seconds = 0\non_newer = "wait"')
     room.ready()
@@ -181,14 +174,13 @@ def test_a_newer_one_can_wait_for_the_canarys_end(room: Room):
     assert runs(room, 2)["live"]["generation"] == 1
 
 
-def test_ended_in_peace_it_is_no_death_of_the_canarys(room: Room):
+def test_a_clean_end_does_not_count_against_the_canary(room: Room) -> None:
     """Three restarts by the service manager, and it is tried a fourth time: only a death counts against it."""
     configure(room, 'mode = "canary"\nweight = 50')
     room.ready()
     room.drop("run-0")
     for number in range(1, 4):
         runs(room, number)
-        assert room.process is not None
         room.process.signal(signal.SIGTERM)
         assert room.process.wait() == 0
         room.ready()
@@ -204,7 +196,7 @@ def test_ended_in_peace_it_is_no_death_of_the_canarys(room: Room):
         "promoted",
     ],
 )
-def test_killed_at_each_step_it_serves_what_the_pointer_names(room: Room, place: str):
+def test_killed_at_each_step_it_serves_what_the_pointer_names(room: Room, place: str) -> None:
     """Before and after each decision; in the end the candidate is live."""
     configure(room, 'mode = "canary"\nsteps = [40, 70, 100]\nmin_requests = 3\nmin_seconds = 0')
     file = room.arm(place, "kill")
@@ -212,10 +204,8 @@ def test_killed_at_each_step_it_serves_what_the_pointer_names(room: Room, place:
     file.write_text("")
     room.drop("run-0")
     users = Users(room)
-    assert room.process is not None
 
     def died() -> bool:
-        assert room.process is not None
         return room.process.ended() is not None
 
     if place != "canary":
@@ -235,7 +225,7 @@ def test_killed_at_each_step_it_serves_what_the_pointer_names(room: Room, place:
     assert (row["state"], row["generation"]) == ("LIVE", room.live())
 
 
-def test_a_canary_whose_answers_are_less_likely_is_dropped(room: Room):
+def test_a_canary_whose_answers_are_less_likely_is_dropped(room: Room) -> None:
     """By what a fresh PEFT load says of both models' answers."""
     prompt, sure = byte_tokenizer().encode(PROMPT), {}
     for arm, adapter in (("live", None), ("canary", home() / "run-0")):
@@ -258,7 +248,7 @@ def test_a_canary_whose_answers_are_less_likely_is_dropped(room: Room):
         assert numbers[f"{arm}_mean_logprob"] == pytest.approx(value, abs=1e-3)
 
 
-def test_by_default_nothing_runs_beside(room: Room):
+def test_by_default_nothing_runs_beside(room: Room) -> None:
     """A verified adapter is live at once."""
     room.ready()
     goes_live(room, room.drop("run-0"))

@@ -4,23 +4,16 @@ import json
 import math
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import pytest
 from kits.faults import fill, mounted
-from kits.room import Room, make_room
+from kits.room import Room
 from kits.users import Users, configure, expected, rollout, runs
 from kits.waiting import until
 
 GOOD, WINDOW, WAVE = 200, 230, 8
 
 
-@pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
-
-
-def test_one_that_degrades_after_two_hundred_good_requests_is_dropped_within_its_window(room: Room):
+def test_a_canary_that_degrades_late_is_dropped_in_its_window(room: Room) -> None:
     """Only its share has seen it, each user gets what the documented hash says, and the split is within its bounds."""
     table = f'mode = "canary"\nweight = 50\nmin_requests = {WINDOW}\nmin_seconds = 0\nfeedback = true'
     configure(room, table)
@@ -49,14 +42,13 @@ def test_one_that_degrades_after_two_hundred_good_requests_is_dropped_within_its
     assert {users.ask_as(f"user-{number}")[0] for number in range(20)} == {0}
 
 
-def test_one_that_dies_with_the_process_twice_is_in_quarantine(room: Room):
+def test_a_canary_that_kills_twice_is_in_quarantine(room: Room) -> None:
     """Each start serves what was live; after the second death it is not tried again."""
     configure(room, 'mode = "canary"\nweight = 50')
     room.ready()
     uri = room.drop("run-0")
     for number in (1, 2):
         runs(room, number)
-        assert room.process is not None
         room.process.kill()
         room.ready()
         assert room.live() == 0
@@ -65,7 +57,7 @@ def test_one_that_dies_with_the_process_twice_is_in_quarantine(room: Room):
     assert Users(room).ask_as("anybody")[0] == 0
 
 
-def test_a_disk_that_is_full_at_the_promotion_puts_it_off(room: Room):
+def test_a_full_disk_postpones_the_promotion(room: Room) -> None:
     """Both go on answering; when there is room again the canary goes live, with its numbers."""
     room.state.mkdir()
     with mounted(room.state, "-t", "tmpfs", "-o", "size=300m", "hotswapd-test"):
@@ -85,17 +77,16 @@ def test_a_disk_that_is_full_at_the_promotion_puts_it_off(room: Room):
         assert (row["state"], row["generation"]) == ("LIVE", 1)
         assert [one["gate"] for one in row["verify"]].count("canary") == 1
         assert users.ask_as("anybody")[0] == 1
-        assert room.process is not None
         room.process.kill()
 
 
-def test_with_three_lanes_a_newer_one_is_judged_while_a_canary_runs(room: Room):
+def test_three_lanes_judge_one_beside_a_canary(room: Room) -> None:
     """The judge asks the candidate, users get live or canary, and judged well the newer one supersedes."""
     go = room.root / "go"
     judge = room.root / "judge.py"
     judge.write_text(f"import os, time\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.01)\n")
     command = f"argv = {json.dumps([sys.executable, str(judge)])}"
-    configure(room, 'mode = "canary"\nweight = 50', serve="lanes = 3", **{"verify.command": command})
+    configure(room, 'mode = "canary"\nweight = 50', 0, **{"serve": "lanes = 3", "verify.command": command})
     room.ready()
     go.touch()
     first = room.drop("run-0")

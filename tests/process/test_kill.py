@@ -6,21 +6,15 @@
 import os
 import random
 import threading
-from pathlib import Path
 
 import pytest
 from kits.crashes import Crashes, asked_through_deaths
-from kits.room import Room, make_room
+from kits.room import Room
 
 KILLS = int(os.environ.get("HOTSWAPD_TEST_KILLS", "5"))
 SEED = int(os.environ.get("HOTSWAPD_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
 _EACH = 50
 """Kills after which a room is left for a fresh one, so that its history stays one that is read in a moment."""
-
-
-@pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
 
 
 def live_through(crashes: Crashes, chance: random.Random, kills: int) -> None:
@@ -30,14 +24,12 @@ def live_through(crashes: Crashes, chance: random.Random, kills: int) -> None:
         if chance.random() < 0.25:  # in the midst of a start
             crashes.room.start()
             moment.wait(chance.uniform(0.0, 2.0))
-            assert crashes.room.process is not None
             crashes.room.process.kill()
             crashes.left_whole()
         crashes.comes_back()
         for _ in range(chance.randrange(1, 4)):
             crashes.drop()
             moment.wait(chance.uniform(0.0, 0.6))
-        assert crashes.room.process is not None
         crashes.room.process.kill()
         crashes.left_whole()
 
@@ -45,7 +37,7 @@ def live_through(crashes: Crashes, chance: random.Random, kills: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300 + 30 * KILLS)
 @pytest.mark.parametrize("part", range((KILLS + _EACH - 1) // _EACH))
-def test_killed_at_random_moments_it_serves_what_the_pointer_names_and_loses_nothing(room: Room, part: int) -> None:
+def test_killed_at_random_it_serves_what_the_pointer_names(room: Room, part: int) -> None:
     """In the midst of starts, copies, swaps and commits; in the end the last one dropped is live.
 
     One that was being tried in two of these deaths is in quarantine, as it should be.

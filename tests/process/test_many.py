@@ -3,14 +3,17 @@
 import json
 import struct
 import urllib.request
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kits.adapters import CONFIG, WEIGHTS, make_adapter
+from kits.adapters import make_adapter
+from kits.clock import Clock
 from kits.costs import calls
 from kits.faults import question, truth
-from kits.folders import Clock
+from kits.folders import CONFIG, WEIGHTS
 from kits.room import LIMIT, Room, folder, home, make_room
 from kits.waiting import until
 
@@ -25,7 +28,7 @@ adapter, its parsed header for instance, in one."""
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory) -> Path:
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One small adapter; the last value of its weights tells its copies apart."""
     return make_adapter(home() / "base", tmp_path_factory.mktemp("small") / "a", rank=2, targets=["q_proj"])
 
@@ -42,9 +45,9 @@ def write_many(small: Path, place: Path, count: int, first: int = 0) -> None:
 
 
 @pytest.fixture(scope="module")
-def crowded(small: Path, tmp_path_factory):
+def crowded(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     """A daemon that was started on a folder with thousands of adapters, a moment ago or a test ago."""
-    for room in make_room(tmp_path_factory.mktemp("many")):
+    with make_room(tmp_path_factory.mktemp("many")) as room:
         room.configure(source=folder(rescan=0.5))
         write_many(small, room.root / "adapters", MANY)
         room.ready()
@@ -81,10 +84,14 @@ def answers_as(room: Room, adapter: Path) -> None:
         assert json.load(got)["choices"][0]["text"] == truth(adapter)
 
 
+def _look(inbox: Inbox, source: LocalSource) -> None:
+    inbox.scanned("s", source.scan())
+
+
 @pytest.mark.slow
-def test_a_scan_does_work_in_proportion_to_what_lies_there(small: Path, tmp_path: Path) -> None:
+def test_a_scan_costs_in_proportion_to_the_folder(small: Path, tmp_path: Path) -> None:
     """The first look, the one after they have settled, and one that sees nothing new; the ledger's work included."""
-    work = {}
+    work: dict[int, list[int]] = {}
     for count in (FEW, 10 * FEW):
         (tmp_path / str(count)).mkdir()
         write_many(small, tmp_path / str(count), count)
@@ -95,7 +102,7 @@ def test_a_scan_does_work_in_proportion_to_what_lies_there(small: Path, tmp_path
         inbox.open(None)
         work[count] = []
         for _ in range(3):
-            work[count].append(calls(lambda inbox=inbox, source=source: inbox.scanned("s", source.scan())))
+            work[count].append(calls(partial(_look, inbox, source)))
             clock.now += 3.0
         assert {row.state for row in ledger.rows.history(20 * FEW)} == {"SIGHTED"}
         assert len(ledger.rows.history(20 * FEW)) == count
@@ -105,7 +112,7 @@ def test_a_scan_does_work_in_proportion_to_what_lies_there(small: Path, tmp_path
 
 
 @pytest.mark.slow
-def test_of_thousands_in_the_folder_at_the_start_the_newest_is_live(crowded: Room) -> None:
+def test_the_newest_of_thousands_at_the_start_is_live(crowded: Room) -> None:
     """Every one has a row in the ledger, and those that were not the newest were never tried."""
     newest = crowded.root / "adapters" / f"run-{MANY - 1:05}"
     assert ends(crowded, 0, MANY - 1) == ["SUPERSEDED"] * (MANY - 1)
@@ -118,12 +125,15 @@ def test_of_thousands_in_the_folder_at_the_start_the_newest_is_live(crowded: Roo
 def test_memory_stays_flat_while_thousands_are_watched(crowded: Room) -> None:
     """Scan after scan over the same thousands leaves nothing behind."""
 
+    def last_scan() -> object:
+        return crowded.status()["sources"][0]["last_scan"]
+
+    def scanned_since(before: object) -> bool:
+        return last_scan() != before
+
     def scans(count: int) -> None:
         for _ in range(count):
-            seen = crowded.status()["sources"][0]["last_scan"]
-            until(
-                lambda before=seen: crowded.status()["sources"][0]["last_scan"] != before, "it never scans again", LIMIT
-            )
+            until(partial(scanned_since, last_scan()), "it never scans again", LIMIT)
 
     scans(2)
     before = resident_bytes(crowded)
@@ -134,16 +144,13 @@ def test_memory_stays_flat_while_thousands_are_watched(crowded: Room) -> None:
 
 
 def resident_bytes(room: Room) -> int:
-    """Return how much memory the daemon holds."""
-    assert room.process is not None
+    """Return how many bytes of memory the daemon holds."""
     lines = Path(f"/proc/{room.process.pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) << 10
 
 
 @pytest.mark.slow
-def test_of_a_thousand_that_are_dropped_at_once_the_newest_goes_live_and_none_is_lost(
-    crowded: Room, small: Path
-) -> None:
+def test_the_newest_of_a_thousand_at_once_goes_live(crowded: Room, small: Path) -> None:
     """Each has a row and an end: live, retired after a moment of it, or superseded."""
     part = crowded.root / "part"
     part.mkdir()

@@ -1,12 +1,11 @@
 """The status page of the real daemon in a real browser that nobody reloads: adapters come, and the daemon dies."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from kits.browser import Browser, chromium
 from kits.faults import Clients
-from kits.room import LIMIT, Room, make_room
+from kits.room import LIMIT, Room
 
 # A page that somebody reloaded has lost this.
 MARK = "window.neverReloaded"
@@ -18,11 +17,6 @@ def browser() -> Iterator[Browser]:
         yield one
 
 
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    yield from make_room(tmp_path / "room")
-
-
 def shows(browser: Browser, selector: str, *words: str) -> None:
     """Wait until an element shows all these words, on the page that was opened at the start."""
     for word in words:
@@ -30,9 +24,7 @@ def shows(browser: Browser, selector: str, *words: str) -> None:
     assert browser.run(MARK) == "so far"
 
 
-def test_the_page_keeps_up_with_adapters_and_with_a_daemon_that_is_killed_and_started_again(
-    room: Room, browser: Browser
-) -> None:
+def test_the_page_follows_adapters_and_restarts(room: Room, browser: Browser) -> None:
     process = room.ready()
     url = Clients(room).url
     browser.open(f"{url}/")

@@ -2,23 +2,17 @@
 
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
-from kits.adapters import WEIGHTS, digest_of
+from kits.adapters import digest_of
 from kits.faults import Clients, goes_live
-from kits.room import Room, home, make_room
+from kits.folders import WEIGHTS
+from kits.room import Room, home
 from kits.waiting import until
 
 
-@pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
-
-
 def start_again(room: Room) -> None:
-    """End the daemon in peace and start it anew."""
-    assert room.process is not None
+    """Stop the daemon and start it again."""
     room.process.signal(signal.SIGTERM)
     assert room.process.wait() == 0
     room.ready()
@@ -29,8 +23,7 @@ def digests_in_store(room: Room) -> set[str]:
 
 
 def start_again_and_tidy_up(room: Room) -> None:
-    """Kill it and start it anew, and wait until it has removed from the store what nobody needs."""
-    assert room.process is not None
+    """Kill it, start it again, and wait until it has removed from the store what nobody needs."""
     room.process.kill()
     left = room.nobodys()
     room.ready()
@@ -58,18 +51,17 @@ def until_scanned(room: Room) -> None:
     until(lambda: room.status()["sources"][0]["last_scan"], f"it never scans:\n{room.tail()}")
 
 
-def test_without_its_source_it_answers_as_before(room: Room):
+def test_without_its_source_it_answers_as_before(room: Room) -> None:
     """The watched folder is gone: the last generation answers from the first moment, and the source is said to be."""
     live_three(room)
     before = served(room)
-    assert room.process is not None
     shutil.move(room.root / "adapters", room.root / "away")
     start_again(room)
     assert served(room) == before == (3, digest_of(home() / "run-2"))
     until(lambda: room.status()["sources"][0]["error"], "nobody says that the folder is gone")
 
 
-def test_what_was_known_is_not_new_and_a_rollback_and_its_pin_are_kept(room: Room):
+def test_a_restart_keeps_history_rollback_and_pin(room: Room) -> None:
     """No row is added by a start; what was rolled back to is live after it, and pinned."""
     uris = live_three(room)
     start_again(room)
@@ -85,7 +77,7 @@ def test_what_was_known_is_not_new_and_a_rollback_and_its_pin_are_kept(room: Roo
     assert len(room.client.get("/history")) == 4
 
 
-def test_as_many_bad_ones_as_are_kept_do_not_cost_the_good_one_before_them(room: Room):
+def test_bad_ones_in_a_row_do_not_cost_the_good_one(room: Room) -> None:
     """It is gone back to though the newest generations are those that were rolled back from, and comes back."""
     room.configure(state="keep = 2")
     room.ready()
@@ -99,14 +91,14 @@ def test_as_many_bad_ones_as_are_kept_do_not_cost_the_good_one_before_them(room:
     assert digests_in_store(room) == {digest_of(home() / f"run-{index}") for index in range(3)}
 
 
-def test_what_a_death_has_left_in_the_store_goes_though_nothing_new_comes(room: Room):
+def test_leftovers_of_a_death_are_collected(room: Room) -> None:
     """A process that is killed right after each swap never tidies up; the next one does without being asked."""
     live_three(room)
     start_again_and_tidy_up(room)
     assert digests_in_store(room) == {digest_of(home() / f"run-{index}") for index in range(3)}
 
 
-def test_what_is_to_be_live_is_not_tidied_away_before_it_is(room: Room):
+def test_what_is_going_live_is_not_collected(room: Room) -> None:
     """An operator pinned it, and fewer generations are kept since: it is none of those, and answers again.
 
     The start hangs right before it is laid out, while the main thread makes its rounds.
@@ -114,7 +106,6 @@ def test_what_is_to_be_live_is_not_tidied_away_before_it_is(room: Room):
     live_three(room)
     room.client.post("/pin", {"generation": 1})
     room.configure(state="keep = 1")
-    assert room.process is not None
     room.process.kill()
     room.process.wait()
     now = room.arm("restore", "hang")
@@ -131,8 +122,8 @@ def test_what_is_to_be_live_is_not_tidied_away_before_it_is(room: Room):
 
 
 @pytest.mark.parametrize("follow", [False, True])
-def test_a_damaged_copy_is_not_served_and_is_fetched_again(room: Room, follow: bool):
-    """One bit of what is live has changed: an older generation answers until its source has given it anew.
+def test_a_damaged_copy_is_not_served_and_is_fetched_again(room: Room, follow: bool) -> None:
+    """One bit of what is live has changed: an older generation answers until its source has delivered it again.
 
     That it is live because an operator went back to it, and not on, changes nothing.
     """

@@ -42,7 +42,9 @@ def configure(directory: Path, text: str = "", **keys: str) -> Path:
         ({}, "[serve", "the file is not TOML"),
     ],
 )
-def test_a_wrong_configuration_names_its_key_and_ends_with_78(tmp_path, keys, text, said) -> None:
+def test_a_wrong_configuration_names_its_key_and_ends_with_78(
+    tmp_path: Path, keys: dict[str, str], text: str, said: str
+) -> None:
     """Before anything is opened or loaded, and without a trace."""
     done = run("run", "--config", configure(tmp_path, text, **keys))
     assert done.returncode == 78
@@ -59,16 +61,18 @@ def test_a_wrong_configuration_names_its_key_and_ends_with_78(tmp_path, keys, te
         ("STATE__DIR", "/proc/version/state", 78, "state.dir: /proc/version/state"),
     ],
 )
-def test_a_model_or_a_place_that_is_not_there_ends_with_its_status(tmp_path: Path, key, value, status, said) -> None:
+def test_a_missing_model_or_place_ends_with_its_status(
+    tmp_path: Path, key: str, value: str, status: int, said: str
+) -> None:
     """78 when the configuration must change, 75 when a device may come: never a silent other device."""
-    for room in make_room(tmp_path):
+    with make_room(tmp_path) as room:
         assert room.start(**{f"HOTSWAPD_{key}": value}).wait() == status
         assert said in room.tail()
         assert "Traceback" not in room.tail()
         assert not any("READY" in note for note in room.hear())
 
 
-def test_commands_without_a_daemon_end_with_4(tmp_path) -> None:
+def test_commands_without_a_daemon_end_with_4(tmp_path: Path) -> None:
     """They say where they looked."""
     config = configure(tmp_path)
     for command in (["status"], ["history"], ["pause"], ["submit", "/a"], ["rollback"]):

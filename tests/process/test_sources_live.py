@@ -105,7 +105,7 @@ def goes_live(everywhere: Everywhere, uri: str, since: float, measured: dict[str
     measured[uri.partition(":")[0] + uri[-4:]] = round(time.monotonic() - since, 2)
 
 
-def test_each_kind_of_source_brings_its_adapter_live_beside_a_dead_one(everywhere: Everywhere) -> None:
+def test_each_kind_of_source_goes_live_beside_a_dead_one(everywhere: Everywhere) -> None:
     """Only the dead one is down, and it delays nobody. The bucket with events is polled once an hour."""
     room, measured = everywhere.room, dict[str, float]()
     uri = room.drop(spare(everywhere)[0], "fold")
@@ -126,7 +126,7 @@ def test_each_kind_of_source_brings_its_adapter_live_beside_a_dead_one(everywher
     assert list((room.state / "store" / "stages").iterdir()) == []
 
 
-def test_what_is_published_goes_live_and_deleting_it_unloads_nothing(everywhere: Everywhere) -> None:
+def test_published_goes_live_and_deleted_stays_loaded(everywhere: Everywhere) -> None:
     room, bucket = everywhere.room, everywhere.bucket
     access = S3Access("us-east-1", bucket.url)
     done = publish(home() / spare(everywhere)[0], f"{bucket.uri}published", access=access)
@@ -139,7 +139,7 @@ def test_what_is_published_goes_live_and_deleting_it_unloads_nothing(everywhere:
     assert (room.live(), room.status()["live"]["uri"]) == (generation, str(done.uri))
 
 
-def test_what_lies_in_the_folder_beside_another_ones_manifest_waits_until_it_is_what_that_lists(
+def test_files_unlike_a_foreign_manifest_wait(
     everywhere: Everywhere,
 ) -> None:
     """The weights are whole, of the listed size and of the same base: only their bytes are another adapter's."""
@@ -162,7 +162,7 @@ def test_what_lies_in_the_folder_beside_another_ones_manifest_waits_until_it_is_
     assert room.status()["live"]["digest"] == digest_of(home() / listed)
 
 
-def test_an_outage_of_a_bucket_is_its_own_and_passes(everywhere: Everywhere) -> None:
+def test_an_outage_of_one_bucket_stays_there_and_passes(everywhere: Everywhere) -> None:
     """The bucket is taken away under the daemon's eyes; the live generation stays, and so do the other sources."""
     room, bucket = everywhere.room, everywhere.bucket
     generation = room.live()
@@ -178,9 +178,7 @@ def test_an_outage_of_a_bucket_is_its_own_and_passes(everywhere: Everywhere) -> 
     until(lambda: everywhere.sources()["bucket"]["ok"], "the source does not recover", 90.0)
 
 
-def test_check_looks_at_an_address_in_the_bucket_as_the_daemon_would(
-    everywhere: Everywhere, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_reads_a_bucket_as_the_daemon_does(everywhere: Everywhere, capsys: pytest.CaptureFixture[str]) -> None:
     for name, body in files("run-1").items():
         assert body is not None
         everywhere.bucket.put(f"checked/.hidden/{name}", body)  # where the daemon does not look
@@ -190,10 +188,9 @@ def test_check_looks_at_an_address_in_the_bucket_as_the_daemon_would(
     assert main(["check", f"{everywhere.bucket.uri}nothing", "--config", str(everywhere.room.config)]) == 4
 
 
-def test_a_dead_source_does_not_hold_up_the_end(everywhere: Everywhere) -> None:
+def test_a_dead_source_does_not_delay_shutdown(everywhere: Everywhere) -> None:
     """It ends in peace while one source asks in vain, and what was live is live again afterwards."""
     room = everywhere.room
-    assert room.process is not None
     generation = room.live()
     room.process.signal(signal.SIGTERM)
     begun = time.monotonic()

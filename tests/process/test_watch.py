@@ -12,7 +12,7 @@ import torch
 from kits.adapters import digest_of, greedy, oracle_model
 from kits.faults import GENERATION, Clients, goes_live
 from kits.models import byte_tokenizer, text_of
-from kits.room import Room, home, make_room
+from kits.room import Room, home
 from kits.waiting import until
 from peft import LoraConfig, get_peft_model
 
@@ -46,11 +46,6 @@ def stuck(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
-
-
 def ask(room: Room) -> tuple[int, str]:
     """Ask the one thing, and return the generation that answered and what it said."""
     body = {"model": str(home() / "base"), "prompt": PROMPT, "max_tokens": TOKENS, "temperature": 0}
@@ -74,7 +69,7 @@ def refused(room: Room, stuck: Path, name: str) -> str:
     return uri
 
 
-def test_what_its_requests_show_takes_it_back_and_its_bytes_are_refused_until_asked_for_again(room: Room, stuck: Path):
+def test_what_the_watch_takes_back_stays_out_until_asked_for(room: Room, stuck: Path) -> None:
     """The generation before answers as PEFT does; a new name or a restart changes nothing, `submit --again` does."""
     room.configure(**{"verify": NO_GATE, "verify.watch": "seconds = 3600\nmin_requests = 4"})
     room.ready()
@@ -94,7 +89,6 @@ def test_what_its_requests_show_takes_it_back_and_its_bytes_are_refused_until_as
     assert live["digest"] == digest_of(home() / "run-0")
     assert not room.status()["pinned"]
     refused(room, stuck, "another-name")
-    assert room.process is not None
     room.process.signal(signal.SIGTERM)
     assert room.process.wait() == 0
     room.ready()

@@ -93,7 +93,7 @@ class Bench:
 
 
 def goes_on(bench: Bench) -> bool:
-    """Say whether the same process still takes a good adapter and answers with it."""
+    """Report whether the same process still takes a good adapter and answers with it."""
     room, before = bench.room, bench.room.live()
     state = room.outcome(room.drop(GOOD))["state"]
     return state == "LIVE" and room.live() > before and ask(room) != bench.answer
@@ -119,7 +119,7 @@ def verdict(room: Room, is_it: Callable[[str], bool], code: str = "") -> tuple[s
 
 def _is_final(row: dict[str, Any], code: str) -> bool:
     if row["state"] == "WAITING":
-        return row["reason"] == code if code else row["reason"] != "settling"
+        return bool(row["reason"] == code if code else row["reason"] != "settling")
     return row["state"] in _ENDS
 
 
@@ -152,7 +152,6 @@ def image_of(*adapters: str) -> list[bytes]:
 def open_bench(room: Room) -> Bench:
     """Start the daemon and find its arena: the one place in its memory that held first one adapter, then the other."""
     start_alone(room, *without_override())
-    assert room.process is not None
     memory = ProcessMemory(room.process.pid)
     addresses: list[set[int]] = []
     images = image_of(OTHER, LIVE)

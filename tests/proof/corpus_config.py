@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kits.adapters import BAD, CONFIG, edit_config
+from kits.adapters import BAD, edit_config
+from kits.folders import CONFIG
 
 from .corpus import Bad, Spoil, waits
 

@@ -1,4 +1,4 @@
-"""Files that are no safetensors file, or are one that no training job wrote: structure only, whatever the values."""
+"""Files that are not safetensors, or that no training job would write: structure only, whatever the values."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kits.adapters import WEIGHTS
+from kits.folders import WEIGHTS
 
 from .corpus import Bad, Spoil, waits
 

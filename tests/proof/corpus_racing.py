@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kits.adapters import CONFIG, WEIGHTS
+from kits.folders import CONFIG, WEIGHTS
 from kits.room import Room, home
 from kits.waiting import until
 
@@ -46,20 +46,19 @@ class Race:
 @contextmanager
 def stopped_in_mid_copy(room: Room, place: Path) -> Iterator[bool]:
     """Drop a large adapter and stop the daemon while it copies it; False when it was too fast."""
-    assert room.process is not None
     stages = room.state / "store" / "stages"
     _make(place)
     until(lambda: _copied(stages) or room_has_row(room, place), "it is never copied", 60.0)
     room.process.signal(signal.SIGSTOP)
     try:
-        until(lambda: _is_stopped(room.process.pid if room.process else 0), "it does not stop")
+        until(lambda: _is_stopped(room.process.pid), "it does not stop")
         yield 0 < _copied(stages) < SIZE
     finally:
         room.process.signal(signal.SIGCONT)
 
 
 def room_has_row(room: Room, place: Path) -> bool:
-    """Say whether the daemon has a verdict on what lies there, so that its copy is over."""
+    """Report whether the daemon has a verdict on what lies there, so that its copy is over."""
     rows = room.client.get("/history?limit=1")
     return bool(rows) and rows[0]["uri"] == place.as_uri() and rows[0]["state"] == "REJECTED"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from kits import s3 as s3_kit
-from kits.adapters import CONFIG, WEIGHTS
+from kits.folders import CONFIG, WEIGHTS
 from kits.hub_server import HubServer
 from kits.room import home
 from kits.s3_proxy import Exchange, S3Proxy, answering, cutting, refusing, shortening
@@ -46,7 +46,7 @@ class Cloud:
             self.bucket.client.put_object(Bucket=self.bucket.bucket, Key=f"{name}/{file}", Body=content)
 
     def take_away(self, remote: "Remote") -> None:
-        """End its faults, and delete what is there."""
+        """End its faults, and delete its files."""
         self.proxy.mend()
         self.hub.mend()
         if remote.hub:

@@ -95,7 +95,8 @@ class Judge:
         if not line:
             self.process = None  # those that come after it in its batch are called bad as well: nobody looked at them
             return "the checker died or hung"
-        return json.loads(line)["bad"]
+        bad: str | None = json.loads(line)["bad"]
+        return bad
 
 
 def _write(pipe: Any, lines: list[str]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kits.adapters import CONFIG, WEIGHTS, make_adapter
+from kits.adapters import make_adapter
+from kits.folders import CONFIG, WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Pair:
         return self.weights[8 + len(self.header) :]
 
     def with_header(self, header: bytes) -> "Pair":
-        """Replace the header, and tell its length truly."""
+        """Replace the header, with its true length."""
         return Pair(self.config, struct.pack("<Q", len(header)) + header + self.data)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from kits.adapters import CONFIG, WEIGHTS
+from kits.folders import CONFIG, WEIGHTS
 from kits.models import tiny
 from transformers import AutoConfig
 

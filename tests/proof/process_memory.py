@@ -29,7 +29,7 @@ class ProcessMemory:
             return os.pread(memory.fileno(), length, address)
 
     def forget_peak(self) -> int:
-        """Let the peak begin anew, and return the bytes that are resident now."""
+        """Reset the peak, and return the bytes that are resident now."""
         (self._proc / "clear_refs").write_text("5")
         return self._status("VmRSS")
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(900)  # the first of them waits for all
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    for room in make_room(tmp_path_factory.mktemp("corpus") / "room"):
+    with make_room(tmp_path_factory.mktemp("corpus") / "room") as room:
         room.configure(source=SOURCE, model='dtype = "bfloat16"')
         bench = open_bench(room)
         for bad in CORPUS.values():
@@ -25,7 +25,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize("bad", CORPUS.values(), ids=list(CORPUS))
-def test_each_class_ends_as_it_must(bench: Bench, bad: Bad):
+def test_each_class_ends_as_it_must(bench: Bench, bad: Bad) -> None:
     seen = bench.seen[bad.name]
     assert (seen.state, seen.code) == (bad.state, bad.code)
     assert seen.same_answer
@@ -33,7 +33,7 @@ def test_each_class_ends_as_it_must(bench: Bench, bad: Bad):
     assert seen.growth < GROWTH
 
 
-def test_there_are_as_many_classes_as_promised():
+def test_there_are_as_many_classes_as_promised() -> None:
     """At least so many of structure, configuration, tensors and files, and no name twice."""
     counts = {group: len(classes) for group, classes in everything().items()}
     assert counts["structure"] >= 45
@@ -43,6 +43,6 @@ def test_there_are_as_many_classes_as_promised():
     assert len({bad.name for bad in ALL}) == len(ALL)
 
 
-def test_the_daemon_goes_on_after_all_of_them(bench: Bench):
+def test_the_daemon_goes_on_after_all_of_them(bench: Bench) -> None:
     """It is the same process, and takes the next good adapter."""
     assert goes_on(bench)

@@ -26,7 +26,7 @@ def resident() -> Iterator[Resident]:
 
 
 @pytest.mark.parametrize("bad", REFUSED, ids=[bad.name for bad in REFUSED])
-def test_it_is_refused_and_the_arena_has_the_same_digest(resident: Resident, tmp_path: Path, bad: Bad):
+def test_a_refusal_leaves_the_arenas_digest(resident: Resident, tmp_path: Path, bad: Bad) -> None:
     """Whoever calls the swap, with no daemon before it that would wait for a file to become whole."""
     live, digest = resident.live, resident.arena.digest()
     adapter = tmp_path / "adapter"
@@ -38,7 +38,7 @@ def test_it_is_refused_and_the_arena_has_the_same_digest(resident: Resident, tmp
     assert resident.arena.digest() == digest
 
 
-def test_after_them_the_answers_are_the_same_bits(resident: Resident, tmp_path: Path):
+def test_after_refusals_the_answers_are_the_same_bits(resident: Resident, tmp_path: Path) -> None:
     """A few that fail at different depths: the logits are those of before."""
     said = answer(resident)
     for name in ("hole_in_the_data", "rank_not_the_tensors", "infinite_after_the_cast", "other_width_in_the_last"):

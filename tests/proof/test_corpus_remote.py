@@ -10,27 +10,26 @@ from .corpus_bench import GROWTH, SOURCE, Bench, open_bench
 from .corpus_racing import RACES, Race
 from .corpus_remote import REMOTE, Remote, clouds
 
-ALL = {one.name: one for one in (*REMOTE, *RACES)}
+CLASSES: list[Race | Remote] = [*REMOTE, *RACES]
 pytestmark = [pytest.mark.timeout(900), only_in_full]
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     root = tmp_path_factory.mktemp("remote")
-    with clouds(root) as cloud:
-        for room in make_room(root / "room"):
-            sources = [SOURCE, *(cloud.source(remote) for remote in REMOTE)]
-            room.configure(source="\n[[source]]\n".join(sources), model='dtype = "bfloat16"')
-            bench = open_bench(room)
-            for remote in REMOTE:
-                bench.meet_remote(cloud, remote)
-            for race in RACES:
-                bench.meet_race(race)
-            yield bench
+    with clouds(root) as cloud, make_room(root / "room") as room:
+        sources = [SOURCE, *(cloud.source(remote) for remote in REMOTE)]
+        room.configure(source="\n[[source]]\n".join(sources), model='dtype = "bfloat16"')
+        bench = open_bench(room)
+        for remote in REMOTE:
+            bench.meet_remote(cloud, remote)
+        for race in RACES:
+            bench.meet_race(race)
+        yield bench
 
 
-@pytest.mark.parametrize("bad", ALL.values(), ids=list(ALL))
-def test_each_class_ends_as_it_must(bench: Bench, bad: Race | Remote):
+@pytest.mark.parametrize("bad", CLASSES, ids=[one.name for one in CLASSES])
+def test_each_class_ends_as_it_must(bench: Bench, bad: Race | Remote) -> None:
     seen = bench.seen[bad.name]
     assert (seen.state, seen.code) == (bad.state, bad.code)
     assert seen.same_answer

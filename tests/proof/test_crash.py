@@ -7,7 +7,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from kits.crashes import Crashes, asked_through_deaths
@@ -43,12 +44,15 @@ def collect(crashes: Crashes, place: str, passing: int) -> None:
     """Kill it while it removes artifacts: more are made until there are too many."""
     crashes.at(place, passing)
     process = crashes.room.process
-    assert process is not None
     for _ in range(16):
         uri = crashes.drop()
-        until(lambda uri=uri: process.ended() is not None or lives(crashes, uri), f"{uri} is never live", LIMIT)
+        until(partial(ended_or_lives, crashes, uri), f"{uri} is never live", LIMIT)
         if process.ended() is not None:
             return
+
+
+def ended_or_lives(crashes: Crashes, uri: str) -> bool:
+    return crashes.room.process.ended() is not None or lives(crashes, uri)
 
 
 def lives(crashes: Crashes, uri: str) -> bool:
@@ -60,7 +64,6 @@ def lives(crashes: Crashes, uri: str) -> bool:
 
 def start(crashes: Crashes, place: str, passing: int) -> None:
     """Kill it while it comes back from a death."""
-    assert crashes.room.process is not None
     crashes.room.process.kill()
     crashes.at(place, passing)
     crashes.room.start()
@@ -69,7 +72,6 @@ def start(crashes: Crashes, place: str, passing: int) -> None:
 def end(crashes: Crashes, place: str, passing: int) -> None:
     """Kill it while it ends because it was told to."""
     crashes.at(place, passing)
-    assert crashes.room.process is not None
     crashes.room.process.signal(signal.SIGTERM)
 
 
@@ -117,9 +119,9 @@ _ALWAYS = {"queued", "synced", "fetched", "pointing", "pointed", "committed", "c
 
 
 @pytest.fixture(scope="module")
-def crashes(tmp_path_factory):
+def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
     """One daemon for all of them, that is asked all the while; each death is another one's past."""
-    for room in make_room(tmp_path_factory.mktemp("crash")):
+    with make_room(tmp_path_factory.mktemp("crash")) as room:
         made = Crashes(room)
         made.arm()
         with asked_through_deaths(made):
@@ -134,7 +136,7 @@ def crashes(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.timeout(180 + 60 * ROUNDS)
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_there_it_serves_what_the_pointer_names_and_loses_nothing(crashes: Crashes, point: str) -> None:
+def test_killed_there_it_serves_what_the_pointer_names(crashes: Crashes, point: str) -> None:
     """After the restart the answer is PEFT's for the generation that pointer and ledger name; the rest goes its way."""
     act, place, passing = POINTS[point]
     if not ROUNDS and place not in _ALWAYS:

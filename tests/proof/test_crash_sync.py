@@ -6,9 +6,11 @@ pointer and the ledger are opened from nothing but that, as the next start would
 """
 
 import signal
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from kits.alone import start_alone
@@ -43,14 +45,13 @@ class Story:
     out: Path
     told: list[Told] = field(default_factory=lambda: [Told(0, 0, ())])
 
-    def tell(self, **changes: object) -> None:
+    def tell(self, **changes: Any) -> None:
         """Note what has just been said; what is not named is as before."""
         last = self.told[-1]
-        known = {"live": last.live, "uris": last.uris, "pinned": last.pinned}
-        self.told.append(Told(after=len(syncs(self.out)), **(known | changes)))
+        self.told.append(replace(last, after=len(syncs(self.out)), **changes))
 
     def add(self, name: str, spoilt: str = "") -> None:
-        """Drop an adapter, and hear what became of it."""
+        """Drop an adapter, and note its outcome."""
         uri = self.room.drop(name, f"{name}{spoilt}", spoilt)
         row = self.room.outcome(uri)
         assert row["state"] == ("REJECTED" if spoilt else "LIVE")
@@ -58,9 +59,9 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory):
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """The real daemon on an empty disk: two adapters, a rollback and its pin, a bad one, a third, and an end."""
-    for room in make_room(tmp_path_factory.mktemp("power")):
+    with make_room(tmp_path_factory.mktemp("power")) as room:
         out, disk = room.root / "syncs", room.root / "disk"
         out.mkdir()
         disk.mkdir()
@@ -75,7 +76,6 @@ def story(tmp_path_factory):
         told.tell(pinned=False)  # from now on it may be either
         room.client.post("/unpin", {})
         told.add("run-2")
-        assert room.process is not None
         room.process.signal(signal.SIGTERM)
         assert room.process.wait() == 0
         yield told
@@ -101,7 +101,9 @@ def check(state: Path, known: Told, coming: Told, where: str) -> None:
         assert copy is not None, f"the pointer names what is not there {where}"
         assert digest_of(copy.path) == pointed.digest, f"the pointer names a torn copy {where}"
         ledger.adopt(pointed, OPERATOR)
-        assert ledger.rows.live().generation == pointed.number
+        live = ledger.rows.live()
+        assert live is not None
+        assert live.generation == pointed.number
     ledger.recover()
     rows = {row.uri for row in ledger.rows.history(100)}
     assert set(known.uris) <= rows, f"a row is lost {where}"
@@ -112,7 +114,7 @@ def check(state: Path, known: Told, coming: Told, where: str) -> None:
 
 
 @pytest.mark.slow
-def test_after_a_power_cut_at_any_moment_what_was_told_is_so(story: Story) -> None:
+def test_after_a_power_cut_what_was_told_holds(story: Story) -> None:
     """Whether the file system keeps names that were not synced, or loses them."""
     with TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as place:
         number, failures = 0, []

@@ -1,4 +1,4 @@
-"""The real daemon whose machine's clock is set an hour on and an hour back: nobody waits for it to catch up."""
+"""The real daemon whose machine's clock is set an hour on and an hour back: nothing waits for it to catch up."""
 
 import shutil
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def library() -> Path | None:
 def room(tmp_path: Path) -> Iterator[Room]:
     """Give a daemon whose clock is what a file says; only the time of day, as a machine's own steps are."""
     need(library() and shutil.which("faketime"), "faketime")
-    for room in make_room(tmp_path / "room"):
+    with make_room(tmp_path / "room") as room:
         set_clock(room, 0)
         room.arm("stage", "memory")
         start_alone(
@@ -50,7 +50,7 @@ def scanned(room: Room) -> str:
 
 
 @only_in_full
-def test_steps_of_the_clock_hold_up_nothing(room: Room):
+def test_steps_of_the_clock_hold_up_nothing(room: Room) -> None:
     """Back by an hour while a candidate waits for its next try, then on by two: adapters go live all the while."""
     with asked_all_the_while(room):
         (room.root / "now").touch()

@@ -1,4 +1,4 @@
-"""The real daemon and disks that fail it: asked all the while, it answers, says what is wrong, and goes on."""
+"""The real daemon on failing disks: asked all the while, it answers, says what is wrong, and goes on."""
 
 import contextlib
 import shutil
@@ -6,8 +6,6 @@ import signal
 import sqlite3
 from pathlib import Path
 
-import pytest
-from kits.adapters import WEIGHTS
 from kits.faults import (
     asked_all_the_while,
     fill,
@@ -18,13 +16,9 @@ from kits.faults import (
     unreadable,
     until_reason,
 )
-from kits.room import Room, make_room
+from kits.folders import WEIGHTS
+from kits.room import Room
 from kits.waiting import until
-
-
-@pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
 
 
 def artifacts(room: Room) -> set[Path]:
@@ -41,7 +35,7 @@ def held_before_it_is_tried(room: Room, adapter: str) -> tuple[str, Path]:
     return uri, copy
 
 
-def test_an_input_output_error_in_the_store_holds_the_candidate(room: Room):
+def test_an_io_error_in_the_store_holds_the_candidate(room: Room) -> None:
     """The copy opens and cannot be read: HELD `store_unreadable`, tried again by itself, live when the disk is well."""
     serve_first(room)
     with asked_all_the_while(room) as clients:
@@ -55,8 +49,8 @@ def test_an_input_output_error_in_the_store_holds_the_candidate(room: Room):
         until(lambda: clients.ask() == 2, "the new one never answers")
 
 
-def test_a_copy_that_vanished_from_the_store_is_fetched_again(room: Room):
-    """Somebody has deleted it: it waits as `artifact_lost`, its source gives it anew, and it goes live."""
+def test_a_vanished_copy_is_fetched_again(room: Room) -> None:
+    """Somebody has deleted it: it waits as `artifact_lost`, its source delivers it again, and it goes live."""
     serve_first(room)
     with asked_all_the_while(room):
         uri, copy = held_before_it_is_tried(room, "run-1")
@@ -66,13 +60,12 @@ def test_a_copy_that_vanished_from_the_store_is_fetched_again(room: Room):
     assert any("is gone" in event["detail"] for event in room.events("WAITING"))
 
 
-def test_the_copy_of_what_is_live_may_be_lost_while_it_is_served(room: Room):
+def test_losing_the_live_copy_does_not_stop_its_answers(room: Room) -> None:
     """What is in memory answers on; the next start says so, fetches it again, and serves it."""
     serve_first(room)
     (copy,) = artifacts(room)
     with asked_all_the_while(room):
         shutil.rmtree(copy)
-    assert room.process is not None
     room.process.kill()
     room.ready()
     assert room.events("artifact_lost")
@@ -81,7 +74,7 @@ def test_the_copy_of_what_is_live_may_be_lost_while_it_is_served(room: Room):
         assert clients.ask() == room.live()
 
 
-def test_a_store_without_inodes_keeps_an_adapter_waiting(room: Room):
+def test_a_store_without_inodes_keeps_an_adapter_waiting(room: Room) -> None:
     """No file can be made: WAITING `disk_full`, and what is live answers; it is fetched once there are some again."""
     room.state.mkdir()
     with mounted(room.state, "-t", "tmpfs", "-o", "size=600m,nr_inodes=200", "hotswapd-test"):
@@ -100,11 +93,10 @@ def test_a_store_without_inodes_keeps_an_adapter_waiting(room: Room):
             for filler in fillers:
                 filler.unlink()
             assert room.outcome(uri)["state"] == "LIVE"
-        assert room.process is not None
         room.process.kill()
 
 
-def test_a_store_whose_reserve_is_used_up_keeps_an_adapter_waiting(room: Room):
+def test_a_used_up_reserve_keeps_an_adapter_waiting(room: Room) -> None:
     """The ledger still has room, the store takes nothing: WAITING `disk_full` until there is space."""
     room.state.mkdir()
     with mounted(room.state, "-t", "tmpfs", "-o", "size=300m", "hotswapd-test"):
@@ -119,11 +111,10 @@ def test_a_store_whose_reserve_is_used_up_keeps_an_adapter_waiting(room: Room):
             assert clients.ask() == 1
             filler.unlink()
             assert room.outcome(uri)["state"] == "LIVE"
-        assert room.process is not None
         room.process.kill()
 
 
-def test_a_log_whose_disk_is_full_stops_nothing(room: Room):
+def test_a_log_whose_disk_is_full_stops_nothing(room: Room) -> None:
     """Every further line of the log is lost; adapters go live and requests are answered all the same."""
     disk = room.root / "logs"
     disk.mkdir()
@@ -139,14 +130,13 @@ def test_a_log_whose_disk_is_full_stops_nothing(room: Room):
             until(lambda: clients.ask() == 3, "the new one never answers")
             assert room.log.stat().st_size <= page
             (disk / "filler").unlink()
-            assert room.process is not None
             room.process.signal(signal.SIGHUP)
             until(lambda: room.log.stat().st_size > page, "nothing is logged any more", 60.0)
         room.process.kill()
 
 
 @only_in_full
-def test_a_ledger_that_is_locked_holds_up_swaps_and_no_answer(room: Room):
+def test_a_locked_ledger_delays_swaps_and_no_answer(room: Room) -> None:
     """Another program holds it for longer than is waited: the status says so, and when it lets go all goes on."""
     serve_first(room)
     with asked_all_the_while(room) as clients:

@@ -1,11 +1,11 @@
-"""The folder that is watched goes in every way a folder can go, and the watch with it: it is said, and it heals."""
+"""The watched folder disappears in every way a folder can: the daemon says so, and recovers."""
 
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,7 @@ FEW_WATCHES = (
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    for room in make_room(tmp_path_factory.mktemp("folder") / "room"):
+    with make_room(tmp_path_factory.mktemp("folder") / "room") as room:
         room.configure(source=QUICK)
         serve_first(room)
         yield room
@@ -95,9 +95,9 @@ def open_to_all(room: Room) -> Iterator[None]:
         (open_to_all, "root_world_writable"),
     ],
 )
-def test_a_root_that_goes_is_down_by_name_and_taken_again_when_it_is_back(
-    room: Room, going: Callable[[Room], "contextmanager[None]"], code: str
-):
+def test_a_root_that_goes_is_down_by_name_until_it_is_back(
+    room: Room, going: Callable[[Room], AbstractContextManager[None]], code: str
+) -> None:
     """Status, metric and log say so; nothing is unloaded; what is dropped into the new one goes live."""
     with asked_all_the_while(room) as clients:
         with going(room):
@@ -108,8 +108,8 @@ def test_a_root_that_goes_is_down_by_name_and_taken_again_when_it_is_back(
     assert clients.metric('hotswapd_source_up{source="folder"}') == 1
 
 
-def test_a_root_that_another_one_was_renamed_over_is_watched_anew(room: Room):
-    """No look ever fails, since there always is one: the log says that it is another, and it is taken."""
+def test_a_root_that_was_renamed_over_is_watched_again(room: Room) -> None:
+    """No scan fails, since a folder is always there: the log says that it is another one, and it is watched."""
     adapter = spare(room)
     fresh = room.root / f"fresh-{len(os.listdir(room.root))}"
     fresh.mkdir()
@@ -122,20 +122,19 @@ def test_a_root_that_another_one_was_renamed_over_is_watched_anew(room: Room):
     )
 
 
-def test_a_root_that_is_unmounted_and_mounted_again_is_watched_in_both(room: Room):
-    """What lies under the mount is another directory: both are looked at, and nothing that was live goes."""
+def test_a_root_is_watched_unmounted_and_mounted(room: Room) -> None:
+    """What lies under the mount is another directory: both are scanned, and nothing live is lost."""
     with asked_all_the_while(room):
         with mounted(there(room), "-t", "tmpfs", "-o", "size=50m,mode=0755", "hotswapd-test"):
             goes_live(room, offer(room))
         goes_live(room, offer(room))
 
 
-def test_an_overflow_of_the_kernels_queue_loses_no_adapter(tmp_path: Path):
+def test_an_overflow_of_the_kernels_queue_loses_no_adapter(tmp_path: Path) -> None:
     """Asleep for twenty thousand events, with full scans an hour apart: what was dropped among them goes live."""
-    for room in make_room(tmp_path / "room"):
+    with make_room(tmp_path / "room") as room:
         room.configure(source=RARE)
         serve_first(room)
-        assert room.process is not None
         room.process.signal(signal.SIGSTOP)
         try:
             limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
@@ -152,11 +151,11 @@ def test_an_overflow_of_the_kernels_queue_loses_no_adapter(tmp_path: Path):
 
 
 @only_in_full
-def test_without_watches_left_the_folder_is_looked_at_often(tmp_path: Path):
+def test_without_inotify_watches_the_folder_is_polled(tmp_path: Path) -> None:
     """The limit of this user is one watch: the log names the setting, and adapters go live though no event tells."""
     if subprocess.run([*FEW_WATCHES, "true"], check=False, capture_output=True).returncode:
         pytest.skip("lowering the watch limit needs user namespaces")
-    for room in make_room(tmp_path / "room"):
+    with make_room(tmp_path / "room") as room:
         room.configure(source=RARE)
         for number in range(6):
             (there(room) / f"deep-{number}").mkdir()

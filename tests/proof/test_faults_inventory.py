@@ -1,4 +1,4 @@
-"""The table of faults is true to the tests: each that it names is there, and there are as many classes as are said."""
+"""The table of faults matches the tests: each test that it names exists, and it has as many classes as it says."""
 
 import ast
 import re
@@ -15,14 +15,14 @@ def functions(file: str) -> set[str]:
     return {node.name for node in ast.parse((ROOT / file).read_text()).body if isinstance(node, ast.FunctionDef)}
 
 
-def test_there_are_forty_classes_and_none_twice():
+def test_there_are_forty_classes_and_none_twice() -> None:
     """Each has a name of its own."""
     names = Counter(fault for fault, _ in rows())
     assert len(names) >= 40
     assert not [name for name, times in names.items() if times > 1]
 
 
-def test_each_test_that_the_table_names_exists():
+def test_each_test_in_the_table_exists() -> None:
     """Its file defines it; what is in brackets is one of its cases, by the names that the file gives them."""
     for fault, test in rows():
         file, _, name = test.partition("::")
@@ -32,7 +32,7 @@ def test_each_test_that_the_table_names_exists():
         assert all(word in (ROOT / file).read_text() for word in words if word), fault
 
 
-def test_no_fault_of_these_tests_is_missing_from_the_table():
+def test_no_tested_fault_is_missing_from_the_table() -> None:
     """Every test of faults under tests/proof is named by a row."""
     named = {test.partition("::")[2].partition("[")[0] for _, test in rows()}
     for file in sorted((ROOT / "tests" / "proof").glob("test_faults_*.py")):

@@ -1,4 +1,4 @@
-"""One real daemon through everything a machine does to a process: it answers all the while, and goes on by itself."""
+"""One real daemon through everything that a machine does to a process: it answers throughout, and recovers."""
 
 import contextlib
 import http.client
@@ -27,7 +27,7 @@ from kits.waiting import until
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    for room in make_room(tmp_path_factory.mktemp("machine") / "room"):
+    with make_room(tmp_path_factory.mktemp("machine") / "room") as room:
         serve_first(room)
         yield room
 
@@ -51,12 +51,11 @@ def kept_connection(clients: Clients) -> Iterator[Callable[[], int]]:
 
 
 def pid_of(room: Room) -> int:
-    assert room.process is not None
     assert room.process.ended() is None
     return room.process.pid
 
 
-def test_without_descriptors_it_says_so_and_comes_back_when_there_are_some(room: Room):
+def test_without_descriptors_it_says_so_and_recovers(room: Room) -> None:
     """Nothing can be opened: who is connected is answered, the log has the reason, then all goes on."""
     pid, clients = pid_of(room), Clients(room)
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -79,7 +78,7 @@ def test_without_descriptors_it_says_so_and_comes_back_when_there_are_some(room:
         goes_live(room, offer(room))
 
 
-def test_a_storm_of_sighups_in_the_midst_of_swaps_changes_nothing(room: Room):
+def test_a_storm_of_sighups_changes_nothing(room: Room) -> None:
     """Two hundred of them while adapters go live: each is one reload or part of one, and every answer is right."""
     times = len(room.events("reloaded"))
     with asked_all_the_while(room):
@@ -92,8 +91,8 @@ def test_a_storm_of_sighups_in_the_midst_of_swaps_changes_nothing(room: Room):
     assert room.status()["ready"]
 
 
-def test_a_process_that_was_stopped_for_a_while_goes_on(room: Room):
-    """A machine that was asleep: what is asked meanwhile is answered afterwards, what was dropped goes live."""
+def test_a_process_that_was_stopped_for_a_while_goes_on(room: Room) -> None:
+    """As on a machine that was asleep: what is asked meanwhile is answered afterwards, what was dropped goes live."""
     adapter = spare(room)
     with asked_all_the_while(room):
         os.kill(pid_of(room), signal.SIGSTOP)
@@ -108,7 +107,7 @@ def _state(room: Room) -> str:
         return file.read().rpartition(")")[2].split()[0]
 
 
-def test_clients_that_send_half_a_request_and_stay_keep_nobody_waiting(room: Room):
+def test_half_requests_keep_nobody_waiting(room: Room) -> None:
     """A hundred connections that say nothing more: the others are answered, and an adapter goes live."""
     host, _, port = Clients(room).url.removeprefix("http://").rpartition(":")
     with contextlib.ExitStack() as stack:
@@ -119,7 +118,7 @@ def test_clients_that_send_half_a_request_and_stay_keep_nobody_waiting(room: Roo
             goes_live(room, offer(room))
 
 
-def test_a_service_manager_that_does_not_listen_changes_nothing(room: Room):
+def test_a_deaf_service_manager_changes_nothing(room: Room) -> None:
     """Its socket is gone: nothing waits for it, reloads and swaps go on."""
     (room.root / "notify").rename(room.root / "notify.away")
     times = len(room.events("reloaded"))
@@ -132,7 +131,7 @@ def test_a_service_manager_that_does_not_listen_changes_nothing(room: Room):
         (room.root / "notify.away").rename(room.root / "notify")
 
 
-def test_a_configuration_that_vanished_is_refused_at_a_reload_and_taken_when_it_is_back(room: Room):
+def test_a_vanished_configuration_is_refused_at_a_reload(room: Room) -> None:
     """The status line says why; what runs stays as it is."""
     away = room.config.rename(room.root / "away.toml")
     with asked_all_the_while(room):

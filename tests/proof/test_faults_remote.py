@@ -38,7 +38,7 @@ def says(status: int, body: bytes = b"", **headers: str) -> Act:
 
 
 def whole_only(act: Act) -> Act:
-    """Let pass what only looks into a file, and misbehave when the whole of it is wanted."""
+    """Let requests for a part of a file pass, and misbehave when all of it is wanted."""
     return lambda exchange: exchange.pass_on() if exchange.headers.get("Range") else act(exchange)
 
 
@@ -99,7 +99,7 @@ FETCHES = {**{f"s3-{n}": c for n, (_, c) in S3_FETCHES.items()}, **{f"hub-{n}": 
 
 @dataclass
 class Storm:
-    """What each source said while it failed, and whether it was well again afterwards."""
+    """What each source reported while it failed, and whether it recovered."""
 
     down: dict[str, set[str]] = field(default_factory=dict)
     waited: dict[str, set[str]] = field(default_factory=dict)
@@ -111,17 +111,16 @@ class Storm:
 
 @pytest.fixture(scope="module")
 def storm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
-    """Let everything fail at once while a client asks, mend it, and gather what was said."""
+    """Let everything fail at once while a client asks, repair it, and gather what was reported."""
     root = tmp_path_factory.mktemp("storm")
     patch = pytest.MonkeyPatch()
     s3_kit.set_credentials(patch, root)
     with s3_kit.seaweed(root / "seaweed") as weed, HubServer() as hub:
         bucket = s3_kit.new_place(weed)
-        with S3Proxy(weed) as proxy:
-            for room in make_room(root / "room"):
-                _write_all(room, bucket, proxy, hub)
-                start_alone(room)
-                yield _weather(room, bucket, proxy, hub)
+        with S3Proxy(weed) as proxy, make_room(root / "room") as room:
+            _write_all(room, bucket, proxy, hub)
+            start_alone(room)
+            yield _weather(room, bucket, proxy, hub)
     patch.undo()
 
 
@@ -200,20 +199,20 @@ def _rows(room: Room) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_a_source_that_cannot_look_is_down_by_name_and_comes_back(storm: Storm, name: str):
-    """With its own code while it lasts; well again by itself once it is over."""
+def test_a_source_that_cannot_scan_is_down_by_name(storm: Storm, name: str) -> None:
+    """With its own code while the fault lasts; it recovers by itself."""
     assert LOOKS[name] in storm.down[name]
     assert name not in storm.unwell
 
 
 @pytest.mark.parametrize("name", FETCHES)
-def test_an_adapter_that_cannot_be_fetched_waits_by_name_and_is_taken_later(storm: Storm, name: str):
+def test_an_adapter_that_cannot_be_fetched_waits_by_name(storm: Storm, name: str) -> None:
     """WAITING with its own code while it lasts; in the end it went live, or gave way to one that did."""
     assert FETCHES[name] in storm.waited[name]
     assert storm.ends[name] in {"LIVE", "RETIRED", "SUPERSEDED"}
 
 
-def test_with_every_source_down_what_is_live_answers(storm: Storm):
+def test_with_every_source_down_what_is_live_answers(storm: Storm) -> None:
     """Not one of the requests that were sent all the while failed, and none was answered wrongly."""
     assert storm.live == 1
     assert storm.answers > 20

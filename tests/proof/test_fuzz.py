@@ -1,10 +1,11 @@
-"""A short form of `make fuzz`, and that the checker would see what it is there for."""
+"""A short form of `make fuzz`, and proof that the checker sees what it is for."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kits.adapters import CONFIG, WEIGHTS, edit_config, edit_tensors
+from kits.adapters import edit_config, edit_tensors
+from kits.folders import CONFIG, WEIGHTS
 
 from .fuzz_campaign import Campaign, by_bytes, by_structure, opened
 from .fuzz_mutants import Pair
@@ -30,22 +31,22 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
         yield campaign, pairs, meanings
 
 
-def test_no_mutant_crashes_and_none_is_taken_that_the_checker_calls_bad(fuzzed: Fuzzed):
+def test_no_mutant_crashes_or_is_taken_though_bad(fuzzed: Fuzzed) -> None:
     campaign, _, _ = fuzzed
     assert campaign.crashes == []
     assert campaign.bad == []
     assert campaign.target.tried >= BYTES + STRUCTURE * 9 // 10
 
 
-def test_the_mutants_get_far(fuzzed: Fuzzed):
+def test_the_mutants_get_far(fuzzed: Fuzzed) -> None:
     """Not all of them fail at the first brace: many codes are met, and some of them are good adapters still."""
     campaign, pairs, _ = fuzzed
     assert len(campaign.target.codes) > 20
     assert campaign.target.accepted > len(pairs) + 20
 
 
-def test_the_checker_calls_bad_what_is_bad(fuzzed: Fuzzed, tmp_path: Path):
-    """A good one passes; one of other values, another scaling or more than was said, and what is no file, do not."""
+def test_the_checker_calls_bad_what_is_bad(fuzzed: Fuzzed, tmp_path: Path) -> None:
+    """A good one passes; one of other values, another scaling or more than was said, and what is not a file, do not."""
     campaign, pairs, meanings = fuzzed
     first = next(iter(meanings[0]))
     for name in ("good", "values", "scaling", "module", "cut"):
@@ -63,7 +64,7 @@ def test_the_checker_calls_bad_what_is_bad(fuzzed: Fuzzed, tmp_path: Path):
     assert not (tmp_path / "good" / CONFIG).exists()
 
 
-def test_a_crash_is_counted_and_kept(fuzzed: Fuzzed, monkeypatch):
+def test_a_crash_is_counted_and_kept(fuzzed: Fuzzed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any error but a refusal by name is one."""
     campaign, pairs, _ = fuzzed
     here = Campaign(campaign.target, campaign.judge, campaign.kept)

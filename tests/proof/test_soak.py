@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kits.room import Room, make_room
+from kits.room import Room
 from runs.soak import MEGABYTE, Plan, Soak, Soaked, settled
 from runs.soak_plot import draw
 from runs.soak_watch import Sample, growth, slope
@@ -15,11 +15,10 @@ SECONDS = float(os.environ.get("HOTSWAPD_TEST_SOAK_SECONDS", "20"))
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    for made in make_room(tmp_path / "room"):
-        with settled(made):
-            made.ready()
-            yield made
+def room(room: Room) -> Iterator[Room]:
+    with settled(room):
+        room.ready()
+        yield room
 
 
 def holds(soaked: Soaked) -> None:
@@ -31,7 +30,7 @@ def holds(soaked: Soaked) -> None:
     assert soaked.growing() == []
 
 
-def test_under_load_and_swaps_nothing_fails_and_nothing_is_mixed_or_lost(room: Room, tmp_path: Path):
+def test_swaps_under_load_fail_mix_and_lose_nothing(room: Room, tmp_path: Path) -> None:
     """Requests at random times, good and bad adapters at random times: each answer is its generation's reference."""
     soaked = Soak(room, Plan(SECONDS, drop_every=0.4, rate=8.0, seed=int(SECONDS), sample_every=0.5)).run()
     holds(soaked)
@@ -44,7 +43,7 @@ def test_under_load_and_swaps_nothing_fails_and_nothing_is_mixed_or_lost(room: R
     print({name: record[name] for name in ("requests", "swaps", "drops", "ends", "latency")})
 
 
-def test_swaps_one_after_the_other_leave_nothing_behind(room: Room):
+def test_swaps_one_after_the_other_leave_nothing_behind(room: Room) -> None:
     """As fast as they go live, under load: each good one goes live, each bad one ends as it must, nothing grows."""
     soaked = Soak(room, Plan(SECONDS, drop_every=0.0, rate=4.0, seed=7, sample_every=0.5)).run()
     holds(soaked)
@@ -54,7 +53,7 @@ def test_swaps_one_after_the_other_leave_nothing_behind(room: Room):
     assert steady[-1].anonymous - steady[0].anonymous < 32 * MEGABYTE
 
 
-def test_what_grows_is_seen():
+def test_what_grows_is_seen() -> None:
     """A leak of a megabyte a minute is sixty an hour, whatever the warm-up did before it."""
 
     def at(minute: int) -> Sample:

@@ -22,7 +22,8 @@ _LONG = 2000
 
 def swap_and_look(daemon: Daemon) -> list[Sample]:
     """Make one adapter after the other live, ask each so many of them, and look at this process all along."""
-    samples, began, every = [], time.monotonic(), max(1, SWAPS // _LOOKS)
+    samples: list[Sample] = []
+    began, every = time.monotonic(), max(1, SWAPS // _LOOKS)
     for number in range(SWAPS):
         daemon.bench.await_room()
         assert daemon.offer(adapter(number % 3), number % 3).state == State.LIVE
@@ -39,7 +40,7 @@ def bytes_a_swap(samples: list[Sample]) -> float:
     return slope([(float(one.swaps), float(one.anonymous)) for one in after_warm_up(samples)])
 
 
-def test_swaps_without_end_leave_nothing_behind(tmp_path: Path):
+def test_swaps_without_end_leave_nothing_behind(tmp_path: Path) -> None:
     """Every one goes live and answers as PEFT does; after the first third nothing more is held."""
     with bench() as made:
         samples = swap_and_look(Daemon(made, tmp_path))

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kits.room import home, make_room
@@ -27,7 +27,7 @@ NO_STOCK = "–"
 
 
 def main() -> int:
-    groups: dict[str, list[Class]] = {**everything(), "racing": [*RACES], "remote": [*REMOTE]}
+    groups: dict[str, Sequence[Class]] = {**everything(), "racing": RACES, "remote": REMOTE}
     with tempfile.TemporaryDirectory(prefix="hotswapd-corpus-") as name:
         seen, well = _through_the_daemon(Path(name))
         stock = _through_peft(Path(name))
@@ -40,15 +40,11 @@ def main() -> int:
 
 
 def _through_the_daemon(root: Path) -> tuple[dict[str, Seen], bool]:
-    for room in make_room(root / "room"):
-        with clouds(root) as cloud:
-            room.configure(
-                source="\n[[source]]\n".join([SOURCE, *map(cloud.source, REMOTE)]), model='dtype = "bfloat16"'
-            )
-            bench = open_bench(room)
-            _meet_all(bench, cloud)
-            return bench.seen, goes_on(bench)
-    raise AssertionError
+    with make_room(root / "room") as room, clouds(root) as cloud:
+        room.configure(source="\n[[source]]\n".join([SOURCE, *map(cloud.source, REMOTE)]), model='dtype = "bfloat16"')
+        bench = open_bench(room)
+        _meet_all(bench, cloud)
+        return bench.seen, goes_on(bench)
 
 
 def _meet_all(bench: Bench, cloud: Cloud) -> None:
@@ -82,7 +78,7 @@ def _cheap(seen: Seen) -> bool:
     return seen.seconds < SECONDS and seen.growth < GROWTH
 
 
-def _page(groups: dict[str, list[Class]], seen: dict[str, Seen], stock: dict[str, str]) -> Iterator[str]:
+def _page(groups: dict[str, Sequence[Class]], seen: dict[str, Seen], stock: dict[str, str]) -> Iterator[str]:
     yield from _summary(seen, stock)
     for name, classes in groups.items():
         yield f"\n## {name.capitalize()}: {len(classes)}\n"

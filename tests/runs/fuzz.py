@@ -1,7 +1,7 @@
-"""So many mutants of good adapters: 0 crashes, and 0 taken that an independent checker calls bad, or it exits with 1.
+"""Mutants of good adapters: exits with 1 unless none crashes and none is taken that an independent checker calls bad.
 
-`fuzz_run.py COUNT [SEED]` makes seven of ten by spoiling bytes and three of ten by hypothesis, writes what it found as
-JSON and Markdown to build/fuzz, and leaves there every mutant that did what none may.
+`python -m runs.fuzz COUNT [SEED]` makes seven of ten by spoiling bytes and three of ten by hypothesis, writes what it
+found as JSON and Markdown to build/fuzz, and leaves there every mutant that did what none may.
 """
 
 import json

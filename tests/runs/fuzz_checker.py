@@ -1,4 +1,4 @@
-"""An independent judge of accepted adapters, a process of its own without any code of ours.
+"""An independent judge of accepted adapters: a process of its own without any of our code.
 
 `fuzz_checker.py BASE` reads one JSON object a line, `{"adapter": DIRECTORY, "meaning": {...}}`, and answers with a line
 each: `{"bad": null}`, or why it is bad. safetensors' own loader must read the file; PEFT must load it on the CPU, with

@@ -1,6 +1,6 @@
 """A soak of the real daemon: open-loop load, adapters good and bad without end, and what it all came to.
 
-``python tests/runs/soak.py MINUTES [--drop-every S] [--rate R] [--out DIR]`` runs one and ends with 1 when anything
+``python -m runs.soak MINUTES [--drop-every S] [--rate R] [--out DIR]`` runs one and ends with 1 when anything
 that must hold does not.
 """
 
@@ -37,7 +37,7 @@ class Plan:
     """What is done: for how many seconds, or until so many drops (0: no end), how often, with which seed.
 
     `drop_every` is the mean number of seconds between two drops of a Poisson process that waits for nothing; 0 drops
-    the next one as soon as the one before has come to its end. `rate` is the mean number of requests a second.
+    the next one as soon as the previous one has ended. `rate` is the mean number of requests a second.
     """
 
     seconds: float
@@ -82,7 +82,7 @@ class Soaked:
         return sum(drop.went_live for drop in self.drops)
 
     def record(self) -> dict[str, Any]:
-        """Say all of it in plain JSON."""
+        """Return all of it as plain JSON."""
         latencies = sorted(self.tally.latencies)
         ends = Counter(f"{drop.row.get('state')} {drop.row.get('reason')}".strip() for drop in self.drops)
         return {
@@ -149,7 +149,6 @@ class Soak:
         return Soaked(self.plan, time.monotonic() - self._began, load.tally, self.stock.drops, samples)
 
     def _watch(self, load: OpenLoop) -> list[Sample]:
-        assert self.room.process is not None
         swaps, requests = lambda: self.swaps, lambda: load.tally.answered
         return watch(self.room.process.pid, self.plan.sample_every, swaps, requests, self._end)
 

@@ -5,6 +5,7 @@ import json
 import random
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -92,7 +93,7 @@ class OpenLoop:
         return "" if text == reference else f"generation {generation} said {text!r}, its reference is {reference!r}"
 
 
-def _parts(stream: str) -> list[dict]:
+def _parts(stream: str) -> list[dict[str, Any]]:
     """Read the events of a stream, which must have an end."""
     lines = [line.removeprefix("data: ") for line in stream.splitlines() if line.startswith("data: ")]
     if not lines or lines[-1] != "[DONE]":

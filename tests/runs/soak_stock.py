@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from kits.adapters import CONFIG, digest_of, greedy, make_adapter, make_bad, oracle_model
+from kits.adapters import digest_of, greedy, make_adapter, make_bad, oracle_model
+from kits.folders import CONFIG
 from kits.models import byte_tokenizer, text_of
 from kits.room import home
 
@@ -66,7 +67,7 @@ class Drop:
         return self.row.get("state") in {"LIVE", "RETIRED"}
 
     def fault(self) -> str:
-        """Say what is wrong with its end, or nothing."""
+        """Return what is wrong with its end, or an empty string."""
         end = (str(self.row.get("state", "no end")), str(self.row.get("reason", "")))
         if self.index is None:
             known_older = end == ("SUPERSEDED", "newer_live")

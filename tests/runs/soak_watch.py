@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at a process: seconds since the begin, bytes, and counts. `swaps` is its live generation."""
+    """One sample of a process: seconds since the beginning, bytes, and counts. `swaps` is its live generation."""
 
     at: float
     rss: int
@@ -32,8 +32,8 @@ def look(pid: int, at: float, swaps: int, requests: int) -> Sample:
     status = _sizes(Path(f"/proc/{pid}/status"))
     links = [_target(Path(f"/proc/{pid}/fd") / name) for name in os.listdir(f"/proc/{pid}/fd")]
     sockets = sum(link.startswith("socket:") for link in links)
-    sizes = (1024 * memory[name] for name in ("Rss", "Pss", "Anonymous"))
-    return Sample(at, *sizes, status["Threads"], len(links) - sockets, sockets, swaps, requests)
+    rss, pss, anonymous = (1024 * memory[name] for name in ("Rss", "Pss", "Anonymous"))
+    return Sample(at, rss, pss, anonymous, status["Threads"], len(links) - sockets, sockets, swaps, requests)
 
 
 def _sizes(path: Path) -> dict[str, int]:
@@ -59,7 +59,7 @@ def after_warm_up(samples: Sequence[Sample], share: float = 1 / 3) -> list[Sampl
 
 
 def growth(samples: Sequence[Sample]) -> dict[str, float]:
-    """Say how much a process grew after its warm-up: bytes an hour, and the medians' differences of the counts."""
+    """Compute how much a process grew after its warm-up: bytes an hour, and the medians' differences of the counts."""
     steady = after_warm_up(samples)
     half = len(steady) // 2
     grown = {
@@ -74,7 +74,7 @@ def growth(samples: Sequence[Sample]) -> dict[str, float]:
 
 
 def _median(samples: Sequence[Sample], name: str) -> float:
-    return statistics.median(getattr(one, name) for one in samples)
+    return float(statistics.median(getattr(one, name) for one in samples))
 
 
 def _per_swap(samples: Sequence[Sample]) -> float:
@@ -83,7 +83,7 @@ def _per_swap(samples: Sequence[Sample]) -> float:
 
 
 def watch(pid: int, every: float, swaps: Callable[[], int], requests: Callable[[], int], end: float) -> list[Sample]:
-    """Look again and again until `end` (time.monotonic); a process that has died ends it with FileNotFoundError."""
+    """Sample again and again until `end` (time.monotonic); a process that has died ends it with FileNotFoundError."""
     samples, began = [], time.monotonic()
     while (now := time.monotonic()) < end:
         samples.append(look(pid, now - began, swaps(), requests()))

@@ -135,7 +135,8 @@ def attempt(model: Any, adapter: str) -> str:
 
 def _logits(model: Any) -> torch.Tensor:
     with torch.inference_mode():
-        return model(input_ids=PROMPT, use_cache=False).logits
+        found: torch.Tensor = model(input_ids=PROMPT, use_cache=False).logits
+        return found
 
 
 def _changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> int:

@@ -1,8 +1,10 @@
 """Build the wheel and compare its file list with what git tracks: a linked package can vanish silently.
 
-Run as a program: exits 1 and names the files when the two lists differ.
+`python -m runs.wheel_contents [DIRECTORY]` leaves the wheel in the directory, if one is given, and exits with 1 and the
+names of the files when the two lists differ.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,11 +23,17 @@ def tracked() -> set[str]:
     return {f"hotswapd/{n.removeprefix('src/hotswapd/')}" for n in names if n not in links}
 
 
-def built(directory: str) -> set[str]:
-    """Build the wheel into the directory and name the package files in it."""
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", directory]
+def build(directory: Path) -> Path:
+    """Build the wheel into an empty directory and return its path."""
+    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # setuptools would add what earlier builds left there
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(directory)]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    (wheel,) = Path(directory).glob("*.whl")
+    (wheel,) = directory.glob("*.whl")
+    return wheel
+
+
+def contents(wheel: Path) -> set[str]:
+    """Name the package files in a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return {name for name in archive.namelist() if not name.split("/")[0].endswith(".dist-info")}
 
@@ -33,14 +41,18 @@ def built(directory: str) -> set[str]:
 def main() -> int:
     """Compare the two lists and print each difference."""
     with tempfile.TemporaryDirectory() as directory:
-        wheel = built(directory)
-    for name in sorted(tracked() - wheel):
+        wheel = build(Path(directory))
+        there, wanted = contents(wheel), tracked()
+        for out in sys.argv[1:]:
+            shutil.rmtree(out, ignore_errors=True)
+            shutil.copytree(directory, out)
+    for name in sorted(wanted - there):
         print(f"missing from the wheel: {name}")
-    for name in sorted(wheel - tracked()):
+    for name in sorted(there - wanted):
         print(f"in the wheel, but not tracked by git: {name}")
-    if wheel != tracked():
+    if there != wanted:
         return 1
-    print(f"the wheel holds the {len(wheel)} files that git tracks")
+    print(f"the wheel holds the {len(there)} files that git tracks")
     return 0
 
 

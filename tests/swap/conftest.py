@@ -4,22 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kits.adapters import CONFIG, WEIGHTS
-from kits.contracts import Served, serve
+from kits.contracts import Base, serve
+from kits.folders import CONFIG, WEIGHTS
 
 
 @pytest.fixture(scope="session")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> Served:
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return serve("llama", tmp_path_factory.mktemp("llama"))
 
 
 @pytest.fixture(scope="session")
-def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Served:
+def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return serve("gpt2", tmp_path_factory.mktemp("gpt2"))
 
 
 @pytest.fixture(scope="session")
-def good(llama: Served) -> Path:
+def good(llama: Base) -> Path:
     """Save an adapter that is accepted; tests copy it before they change it."""
     return llama.make("good")
 

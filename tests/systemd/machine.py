@@ -9,6 +9,7 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
@@ -29,7 +30,7 @@ UNIT = "hotswapd.service"
 
 
 class CannotBoot(Exception):
-    """This machine lets nobody boot a systemd in namespaces; the sentence says what it refuses."""
+    """No systemd can be booted in namespaces here; the sentence says what is refused."""
 
 
 class Machine:
@@ -55,11 +56,19 @@ class Machine:
     def until_shows(self, name: str, value: str, otherwise: str = "") -> None:
         """Wait until a property of the unit has a value."""
         sentence = otherwise or f"{name} never becomes {value!r}"
-        until(lambda: self.pause() or self.show(name) == value, f"{sentence}:\n{self.journal()}", LIMIT)
+        until(lambda: self._shows(name, value), f"{sentence}:\n{self.journal()}", LIMIT)
 
     def until_live(self, number: int) -> None:
         """Wait until the daemon says that this generation is live."""
-        until(lambda: self.pause() or self.live() == number, f"generation {number} is never live", LIMIT)
+        until(lambda: self._serves(number), f"generation {number} is never live", LIMIT)
+
+    def _shows(self, name: str, value: str) -> bool:
+        self.pause()
+        return self.show(name) == value
+
+    def _serves(self, number: int) -> bool:
+        self.pause()
+        return self.live() == number
 
     def live(self) -> int:
         """Return the live generation's number, or -1 while nobody answers."""
@@ -169,7 +178,7 @@ def _boot(root: Path) -> Machine:
 
 
 def _running(unshare: int) -> bool:
-    """Say whether process 1 is a systemd that takes orders."""
+    """Report whether process 1 is a systemd that takes orders."""
     time.sleep(0.05)
     child = _child(unshare)
     if not child or not os.path.exists(f"/proc/{child}/root/run/systemd/private"):
@@ -196,8 +205,16 @@ def _binds() -> list[str]:
         *shared,
         f"{(base / 'bin' / _PYTHON).resolve()}:/opt/python/bin/{_PYTHON}",
         f"{base / 'lib' / _PYTHON}:/opt/python/lib/{_PYTHON}",
-        f"{sysconfig.get_path('purelib')}:/opt/site-packages",
+        f"{_site_packages()}:/opt/site-packages",
     ]
+
+
+def _site_packages() -> Path:
+    """Return where our libraries are: not in this environment's own directory when it borrows them."""
+    found = find_spec("torch")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parents[1]
 
 
 def install(machine: Machine, **variables: str) -> None:
@@ -235,6 +252,6 @@ def machine_or_skip() -> Iterator[Machine]:
     """Boot a machine for a test, or skip it with the reason."""
     reason = can_boot()
     if reason:
-        pytest.skip(f"no systemd can be booted ({reason}); tests/daemon/test_service_*.py stand in for it")
+        pytest.skip(f"no systemd can be booted ({reason}); tests/daemon/service stands in for it")
     with booted() as machine:
         yield machine

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kits.adapters import BAD, CONFIG, WEIGHTS
+from kits.adapters import BAD
+from kits.folders import CONFIG, WEIGHTS
 from kits.hub import REPO
 from kits.hub_server import HubServer
 from kits.room import ENDED, home
 from kits.s3 import KEY, SECRET, Place, free_ports, new_place, seaweed
 from kits.waiting import until
-from machine import LIMIT, Machine
+
+from .machine import LIMIT, Machine
 
 API_KEY = "a key of the tests"
 CREDENTIALS = "/run/credentials/hotswapd.service/hotswapd"

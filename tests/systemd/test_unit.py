@@ -7,28 +7,27 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # the tests of this folder share modules of their own
-
 from kits.needs import need
 from kits.room import home
-from machine import COMPLETION, UNIT, Machine, install, machine_or_skip, make
-from outside import API_KEY, HANG, Outside, copy_for_all, outside, spoilt
+
+from .machine import COMPLETION, UNIT, Machine, install, machine_or_skip, make
+from .outside import API_KEY, HANG, Outside, copy_for_all, outside, spoilt
 
 HERE = Path(__file__).parent
 UNITS = HERE.parent.parent / "systemd"
 
 
 @pytest.fixture
-def machine():
+def machine() -> Iterator[Machine]:
     yield from machine_or_skip()
 
 
-def test_the_unit_says_nothing_that_systemd_does_not_know_and_exposes_little(tmp_path: Path):
+def test_the_unit_verifies_and_exposes_little(tmp_path: Path) -> None:
     """`verify` has nothing to say, and the exposure is 1.5 at most, by this machine's own systemd."""
     need(shutil.which("systemd-analyze"), "systemd-analyze")
     unit = tmp_path / UNIT
@@ -40,7 +39,7 @@ def test_the_unit_says_nothing_that_systemd_does_not_know_and_exposes_little(tmp
     assert exposed.returncode == 0, exposed.stdout
 
 
-def test_install_and_uninstall_touch_what_is_theirs(tmp_path: Path):
+def test_install_and_uninstall_touch_only_their_files(tmp_path: Path) -> None:
     """Under DESTDIR nothing is left of the program and its service, and state, secrets and configuration are."""
     kept = [tmp_path / "var/lib/hotswapd/ledger.sqlite", tmp_path / "etc/hotswapd/hotswapd.toml"]
     for file in kept:
@@ -57,7 +56,7 @@ def test_install_and_uninstall_touch_what_is_theirs(tmp_path: Path):
     assert left == sorted(kept)
 
 
-def test_the_completions_are_installed_where_the_shells_look(tmp_path: Path):
+def test_the_completions_are_installed_where_the_shells_look(tmp_path: Path) -> None:
     """bash loads the file by the program's name, zsh and fish find theirs in their own folders below PREFIX."""
     make("install-completions", tmp_path, COMPLETION=COMPLETION)
     share = tmp_path / "usr/local/share"
@@ -74,13 +73,15 @@ def test_the_completions_are_installed_where_the_shells_look(tmp_path: Path):
 
 
 def _said(*command: str, **how: Any) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **how)
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, **how
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
 
 
 @pytest.mark.timeout(600)
-def test_the_service_under_a_real_systemd(machine: Machine, tmp_path: Path):
+def test_the_service_under_a_real_systemd(machine: Machine, tmp_path: Path) -> None:
     """Three places go live, bad ones change nothing, and neither a kill nor a hang nor a reload loses what is live."""
     install(machine, NOTIFY_RELOAD="1")
     verified = machine.run("systemd-analyze", "verify", UNIT)

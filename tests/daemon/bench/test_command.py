@@ -14,6 +14,8 @@ from hotswapd.daemon.bench.measure.pause import WHAT as PAUSES
 from hotswapd.daemon.bench.render import main as render
 from hotswapd.daemon.cli import main
 
+pytestmark = pytest.mark.slow
+
 _QUICK = ["--rounds", "2", "--ranks", "16,2", "--window", "0.4", "--folders", "3,12", "--rows", "200"]
 
 

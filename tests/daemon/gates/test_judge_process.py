@@ -6,20 +6,10 @@ from pathlib import Path
 
 import pytest
 from kits.room import LIMIT, Room, home
-from kits.trained_home import trained  # noqa: F401 - a fixture
 from kits.waiting import until
 
 from hotswapd.daemon.cli import main
 from hotswapd.daemon.host.exits import Exit
-
-
-@pytest.fixture
-def room(tmp_path: Path):
-    made = Room(tmp_path / "room")
-    made.root.mkdir(parents=True, exist_ok=True)
-    made.prepare()
-    yield made
-    made.close()
 
 
 def _judge(room: Room, program: str) -> str:
@@ -101,7 +91,7 @@ def test_what_cannot_work_is_exit_78(room: Room, lanes: int, extra: str) -> None
 
 
 def test_check_verify_runs_the_gates_without_a_daemon(
-    trained: Path,  # noqa: F811
+    trained: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from kits.folders import Clock
+from kits.clock import Clock
 
 from hotswapd.daemon.host.heartbeats import Heartbeats, PolledEvent
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from kits.adapters import CONFIG, WEIGHTS
+from kits.folders import CONFIG, WEIGHTS
 from kits.queues import Queue
 
 from hotswapd.daemon.pipeline.candidate import SWAP

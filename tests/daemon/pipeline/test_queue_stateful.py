@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from contextlib import suppress
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -13,6 +14,8 @@ from kits.queues import BAD, SICK, Queue
 from hotswapd.daemon.errors import Conflict
 from hotswapd.daemon.ledger.rows import OPERATOR
 from hotswapd.daemon.ledger.states import OPEN, TRANSITIONS, State
+
+pytestmark = pytest.mark.slow
 
 SOURCES = st.sampled_from("ab")
 NAMES = st.sampled_from(["x", "y", "z"])

@@ -17,6 +17,8 @@ from kits.serving import GENERATION, MODEL, Served, served
 
 from hotswapd.daemon.ledger.states import State
 
+pytestmark = pytest.mark.slow
+
 Table = dict[tuple[int | None, str], str]
 Bad = tuple[Path, State, str]
 CLIENTS = 8

@@ -18,11 +18,6 @@ PROMPT = {"model": str(home() / "base"), "prompt": "hello", "max_tokens": 8, "te
 
 
 @pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
-
-
-@pytest.fixture
 def small_disk(room: Room):
     """Give the daemon a state directory on a file system of its own that is easily filled."""
     room.state.mkdir()
@@ -115,7 +110,7 @@ def test_a_ledger_that_cannot_be_read_is_moved_aside_and_what_was_live_is_served
 def test_a_second_daemon_on_the_same_state_is_refused_and_disturbs_nobody(room: Room, tmp_path: Path):
     """It says which directory is taken and ends with 75; the first one answers on."""
     said = serve_one(room)
-    for other in make_room(tmp_path / "other"):
+    with make_room(tmp_path / "other") as other:
         assert other.start(HOTSWAPD_STATE__DIR=str(room.state)).wait() == 75
         assert str(room.state) in other.until_logged("occupied")["detail"]
         assert any(str(room.state) in note.get("STATUS", "") for note in other.hear())
@@ -128,7 +123,7 @@ def test_the_socket_of_a_dead_daemon_is_taken_over_and_that_of_a_living_one_is_n
     assert (room.root / "control.sock").is_socket()
     room.ready()
     assert room.status()["ready"]
-    for other in make_room(tmp_path / "other"):
+    with make_room(tmp_path / "other") as other:
         assert other.start(HOTSWAPD_CONTROL__SOCKET=str(room.root / "control.sock")).wait() == 75
         assert "control.sock" in other.log.read_text()
     assert room.status()["ready"]

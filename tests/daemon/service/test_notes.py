@@ -1,15 +1,8 @@
 """The real daemon and its service manager: what it says in which state, and how it ends."""
 
 import signal
-from pathlib import Path
 
-import pytest
-from kits.room import Room, make_room
-
-
-@pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
+from kits.room import Room
 
 
 def test_it_says_what_it_is_at_then_ready_once_what_was_live_is_live_again(room: Room):

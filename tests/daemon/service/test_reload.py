@@ -7,16 +7,11 @@ from typing import Any
 
 import pytest
 from kits.adapters import BAD
-from kits.room import Room, home, make_room
+from kits.room import Room, home
 from kits.waiting import until
 
 from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
 from hotswapd.daemon.service.reload import changed, open_fresh, read_again
-
-
-@pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
 
 
 def settings(**tables: Any) -> Settings:

@@ -2,16 +2,10 @@
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
-from kits.room import Room, make_room
+from kits.room import Room
 from kits.waiting import until
-
-
-@pytest.fixture
-def room(tmp_path: Path):
-    yield from make_room(tmp_path)
 
 
 def start_until(room: Room, said: str) -> None:

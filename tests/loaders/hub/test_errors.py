@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from kits.folders import Clock
+from kits.clock import Clock
 from kits.hub import REPO, adapter, fails, opened, serves, sight
 from kits.hub_server import Exchange, HubServer
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from kits.clock import Clock
 from kits.costs import held_open
-from kits.folders import CONFIG, WEIGHTS, Clock, weights, write_folder
+from kits.folders import CONFIG, WEIGHTS, weights, write_folder
 
 from hotswapd.loaders.errors import Gone, LoadError, Refused, Unavailable
 from hotswapd.loaders.local import source as local

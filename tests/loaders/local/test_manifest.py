@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kits.folders import CONFIG, WEIGHTS, Clock, weights, write_folder
+from kits.clock import Clock
+from kits.folders import CONFIG, WEIGHTS, weights, write_folder
 
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, dump_digests
 from hotswapd.loaders.errors import LoadError, Refused, Unavailable

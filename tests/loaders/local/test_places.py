@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kits.folders import WEIGHTS, Clock, write_folder
+from kits.clock import Clock
+from kits.folders import WEIGHTS, write_folder
 
 from hotswapd.loaders.errors import SourceDown, Unavailable
 from hotswapd.loaders.local import watch

@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from kits.folders import CONFIG, WEIGHTS, Clock, write_folder
+from kits.clock import Clock
+from kits.folders import CONFIG, WEIGHTS, write_folder
 
 from hotswapd.loaders.digests import Listed
 from hotswapd.loaders.errors import Unavailable

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kits.clock import Clock
 from kits.costs import calls
-from kits.folders import CONFIG, WEIGHTS, Clock, weights, write_folder
+from kits.folders import CONFIG, WEIGHTS, weights, write_folder
 
 from hotswapd.loaders.errors import SourceDown
 from hotswapd.loaders.local.source import LocalSource

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from kits.folders import Clock
+from kits.clock import Clock
 
 from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.local import watch

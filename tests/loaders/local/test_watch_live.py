@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kits.folders import CONFIG, WEIGHTS, Clock, write_folder
+from kits.clock import Clock
+from kits.folders import CONFIG, WEIGHTS, write_folder
 from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, Mask, WatchDescriptor
 
 from hotswapd.loaders.bell import Bell

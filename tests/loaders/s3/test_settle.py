@@ -4,7 +4,8 @@ import hashlib
 import struct
 
 import pytest
-from kits.folders import CONFIG, WEIGHTS, Clock, weights
+from kits.clock import Clock
+from kits.folders import CONFIG, WEIGHTS, weights
 from kits.s3 import Place, opened, sights
 
 from hotswapd.loaders.digests import Listed, dump_digests

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from kits.adapters import BAD, WEIGHTS, edit_config, edit_tensors, make_bad
-from kits.contracts import MAX_RANK, Served, assert_means_the_same
+from kits.adapters import BAD, edit_config, edit_tensors, make_bad
+from kits.contracts import MAX_RANK, Base, assert_means_the_same
+from kits.folders import WEIGHTS
 
 from hotswapd.swap.adapter.admission import MAX_SCALING, admit
 from hotswapd.swap.adapter.manifest import read_manifest
@@ -69,12 +70,12 @@ ACCEPTED: dict[str, dict[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_means_what_a_fresh_load_makes_of_it(request: pytest.FixtureRequest, name: str, kind: str) -> None:
     """Modules, ranks, scalings, shapes and the tensors themselves are those of PeftModel.from_pretrained."""
-    served: Served = request.getfixturevalue(kind)
+    served: Base = request.getfixturevalue(kind)
     assert_means_the_same(served, served.make(name, **ACCEPTED[name][kind]))
 
 
 @pytest.mark.parametrize("old", [".lora_A.weight", ".weight"], ids=["A only", "both sides"])
-def test_the_adapters_name_may_stand_in_the_tensors(llama: Served, spoil: Callable[..., Path], old: str) -> None:
+def test_the_adapters_name_may_stand_in_the_tensors(llama: Base, spoil: Callable[..., Path], old: str) -> None:
     """PEFT loads tensors that carry the infix of its default adapter name, so they are accepted."""
     new = old.replace(".weight", ".default.weight")
     renamed = spoil(edit_tensors(lambda tensors: {name.replace(old, new): t for name, t in tensors.items()}))
@@ -92,7 +93,7 @@ HARMLESS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("changes", HARMLESS, ids=str)
 def test_fields_of_the_training_change_nothing(
-    llama: Served, spoil: Callable[..., Path], changes: dict[str, Any]
+    llama: Base, spoil: Callable[..., Path], changes: dict[str, Any]
 ) -> None:
     """What is let through as harmless is so for PEFT as well."""
     assert_means_the_same(llama, spoil(edit_config(**changes)))
@@ -103,12 +104,12 @@ STRUCTURAL = sorted(name for name, (_, code) in BAD.items() if code != "non_fini
 
 
 @pytest.mark.parametrize("name", STRUCTURAL)
-def test_refuses_the_bad(llama: Served, good: Path, tmp_path: Path, name: str) -> None:
+def test_refuses_the_bad(llama: Base, good: Path, tmp_path: Path, name: str) -> None:
     """Each way to spoil an adapter is named by its code."""
     assert BAD[name][1] in llama.codes(make_bad(good, tmp_path / name, name))
 
 
-def test_reads_no_tensor(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_reads_no_tensor(llama: Base, spoil: Callable[..., Path]) -> None:
     """The plan is made from the manifest alone: the file may be gone by then."""
     copy = spoil()
     manifest = read_manifest(copy)
@@ -116,7 +117,7 @@ def test_reads_no_tensor(llama: Served, spoil: Callable[..., Path]) -> None:
     assert len(admit(manifest, llama.contract, llama.oracle).placements) == 4
 
 
-def test_tells_everything_at_once(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_tells_everything_at_once(llama: Base, spoil: Callable[..., Path]) -> None:
     """Faults of the configuration, the base, the names, the dtypes, the pairs and the shapes are in one answer."""
 
     def tensors(found: dict[str, torch.Tensor]) -> None:
@@ -143,7 +144,7 @@ def test_tells_everything_at_once(llama: Served, spoil: Callable[..., Path]) -> 
     )
 
 
-def test_a_refusal_leaves_no_trace(llama: Served, good: Path, tmp_path: Path) -> None:
+def test_a_refusal_leaves_no_trace(llama: Base, good: Path, tmp_path: Path) -> None:
     """The same adapter gives the same plan before and after others were refused."""
     before = llama.admit(good)
     for name in STRUCTURAL[:6]:
@@ -151,7 +152,7 @@ def test_a_refusal_leaves_no_trace(llama: Served, good: Path, tmp_path: Path) ->
     assert llama.admit(good) == before
 
 
-def _base_misfit(llama: Served, adapter: Path, **changes: Any) -> Misfit:
+def _base_misfit(llama: Base, adapter: Path, **changes: Any) -> Misfit:
     (misfit,) = llama.misfits(adapter, **changes)
     return misfit
 
@@ -159,7 +160,7 @@ def _base_misfit(llama: Served, adapter: Path, **changes: Any) -> Misfit:
 @pytest.mark.parametrize(
     "name", ["/data/models/Llama", "me/Llama-4bit", 'a"b', "c\\d", "é/ü", "\U0001f600/x", None, "", "x\ny", 7]
 )
-def test_another_base_is_told_the_line_that_admits_it(llama: Served, spoil: Callable[..., Path], name: object) -> None:
+def test_another_base_is_told_the_line_that_admits_it(llama: Base, spoil: Callable[..., Path], name: object) -> None:
     """The sentence holds a configuration line that is valid as it stands and does what it says."""
     adapter = spoil(edit_config(base_model_name_or_path=name))
     misfit = _base_misfit(llama, adapter)
@@ -170,7 +171,7 @@ def test_another_base_is_told_the_line_that_admits_it(llama: Served, spoil: Call
     assert llama.admit(adapter, base_models=llama.contract.base_models + added)
 
 
-def test_the_operator_may_name_more_bases_or_any(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_the_operator_may_name_more_bases_or_any(llama: Base, spoil: Callable[..., Path]) -> None:
     """A name in base_models or a star there admits; a prefix or another case of a name does not."""
     adapter = spoil(edit_config(base_model_name_or_path="me/Base"))
     for names in (("me/Base",), ("x", "me/Base"), ("*",)):
@@ -192,7 +193,7 @@ def test_the_operator_may_name_more_bases_or_any(llama: Served, spoil: Callable[
     ],
 )
 def test_the_revision_must_be_the_one_served(
-    llama: Served, spoil: Callable[..., Path], revision: object, served: str, fits: bool
+    llama: Base, spoil: Callable[..., Path], revision: object, served: str, fits: bool
 ) -> None:
     """An adapter that names the revision it was trained for is held to it."""
     adapter = spoil(edit_config(revision=revision))
@@ -202,7 +203,7 @@ def test_the_revision_must_be_the_one_served(
         assert llama.codes(adapter, revision=served) == ["other_base_revision"]
 
 
-def test_the_rank_is_bounded_by_the_slots(llama: Served) -> None:
+def test_the_rank_is_bounded_by_the_slots(llama: Base) -> None:
     """One more than max_rank is refused for each slot that has it, and says which setting to raise."""
     adapter = llama.make("rank above", rank=MAX_RANK + 1)
     misfits = llama.misfits(adapter)
@@ -211,13 +212,13 @@ def test_the_rank_is_bounded_by_the_slots(llama: Served) -> None:
     assert llama.admit(adapter, max_rank=MAX_RANK + 1).placements
 
 
-def test_only_the_slots_of_too_high_rank_are_named(llama: Served) -> None:
+def test_only_the_slots_of_too_high_rank_are_named(llama: Base) -> None:
     """A pattern that raises one module's rank is a fault of that module alone."""
     adapter = llama.make("rank above by name", rank_pattern={"layers.1.self_attn.q_proj": 99})
     assert [(m.code, m.place) for m in llama.misfits(adapter)] == [("rank_too_high", "model.layers.1.self_attn.q_proj")]
 
 
-def test_patterns_may_bring_every_rank_into_bounds(llama: Served) -> None:
+def test_patterns_may_bring_every_rank_into_bounds(llama: Base) -> None:
     """What counts are the ranks of the tensors, not a default that no module has."""
     adapter = llama.make("rank above nowhere", rank=4 * MAX_RANK, rank_pattern={"q_proj": 4, "v_proj": 2})
     assert_means_the_same(llama, adapter)
@@ -227,7 +228,7 @@ def test_patterns_may_bring_every_rank_into_bounds(llama: Served) -> None:
     "changes", [{"r": 10**12}, {"rank_pattern": {"q_proj": 10**12}}, {"r": 1 << 17, "use_rslora": True}]
 )
 def test_absurd_ranks_are_refused_before_layers_are_made(
-    llama: Served, spoil: Callable[..., Path], changes: dict[str, Any]
+    llama: Base, spoil: Callable[..., Path], changes: dict[str, Any]
 ) -> None:
     """PEFT is not asked to make layers that no machine could hold."""
     assert "rank_out_of_range" in llama.codes(spoil(edit_config(**changes)))
@@ -236,7 +237,7 @@ def test_absurd_ranks_are_refused_before_layers_are_made(
 @pytest.mark.parametrize(
     ("alpha", "fits"), [(4 * MAX_SCALING, True), (4 * MAX_SCALING + 1, False), (10**19, False), (1e-30, True)]
 )
-def test_the_scaling_is_bounded(llama: Served, spoil: Callable[..., Path], alpha: float, fits: bool) -> None:
+def test_the_scaling_is_bounded(llama: Base, spoil: Callable[..., Path], alpha: float, fits: bool) -> None:
     """The factor that results, not alpha, is what is bounded."""
     adapter = spoil(edit_config(lora_alpha=alpha))
     if fits:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kits.adapters import CONFIG, WEIGHTS
-from kits.contracts import Served, assert_means_the_same
+from kits.contracts import Base, assert_means_the_same
+from kits.folders import CONFIG, WEIGHTS
 from peft import LoraConfig
 
 from hotswapd.swap.adapter.admission import admit
@@ -47,7 +47,7 @@ _sensible = st.fixed_dictionaries(
 
 @given(st.dictionaries(_FIELDS, _json, max_size=4))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_values_are_admitted_or_refused(llama: Served, good: Path, changes: dict[str, Any]) -> None:
+def test_any_values_are_admitted_or_refused(llama: Base, good: Path, changes: dict[str, Any]) -> None:
     """Whatever JSON stands in whatever fields, the answer is a plan or a refusal that can be said and stored."""
     manifest = read_manifest(good)
     try:
@@ -64,7 +64,7 @@ def test_any_values_are_admitted_or_refused(llama: Served, good: Path, changes: 
 @given(_sensible)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_admitted_is_what_peft_loads(
-    llama: Served, good: Path, tmp_path_factory: pytest.TempPathFactory, changes: dict[str, Any]
+    llama: Base, good: Path, tmp_path_factory: pytest.TempPathFactory, changes: dict[str, Any]
 ) -> None:
     """Sensible values in any combination: those that are admitted have the meaning that PEFT gives them."""
     copy = tmp_path_factory.mktemp("any")

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kits.adapters import CONFIG, WEIGHTS, edit_config
-from kits.contracts import Served
+from kits.adapters import edit_config
+from kits.contracts import Base
 from kits.costs import calls, unfrozen
+from kits.folders import CONFIG, WEIGHTS
 from transformers import LlamaConfig
 
 from hotswapd.swap.adapter.admission import MAX_MISFITS
@@ -58,7 +59,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_input_is_refused_at_once(llama: Served, spoil: Callable[..., Path], name: str) -> None:
+def test_hostile_input_is_refused_at_once(llama: Base, spoil: Callable[..., Path], name: str) -> None:
     """Expressions, numbers, depths and masses that freeze other programs are refused with little work."""
     change, code = HOSTILE[name]
     adapter = spoil(change)
@@ -97,7 +98,8 @@ def _names(path: Path, count: int) -> None:
     (path / WEIGHTS).write_bytes(struct.pack("<Q", len(header)) + header)
 
 
-def test_the_work_grows_linearly_and_the_sentence_not_at_all(llama: Served, spoil: Callable[..., Path]) -> None:
+@pytest.mark.slow
+def test_the_work_grows_linearly_and_the_sentence_not_at_all(llama: Base, spoil: Callable[..., Path]) -> None:
     """As many tensors as a header of the largest size can name, each a stranger, beside a quarter of them."""
     spent, said = [], []
     for count in (4_250, 17_000):
@@ -114,7 +116,7 @@ def test_the_work_grows_linearly_and_the_sentence_not_at_all(llama: Served, spoi
     )  # the strangers, and that nothing is left
 
 
-def test_a_header_names_at_most_twenty_thousand_tensors(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_a_header_names_at_most_twenty_thousand_tensors(llama: Base, spoil: Callable[..., Path]) -> None:
     adapter = spoil(lambda path: _names(path, 20_000))
     (misfit,) = llama.misfits(adapter)
     assert (misfit.code, len(str(misfit)) < 250) == ("header_too_large", True)
@@ -122,7 +124,7 @@ def test_a_header_names_at_most_twenty_thousand_tensors(llama: Served, spoil: Ca
 
 @pytest.mark.parametrize("changes", [{"target_modules": BOMB}, {"exclude_modules": BOMB}], ids=str)
 def test_a_pattern_that_is_not_needed_is_not_evaluated(
-    llama: Served, spoil: Callable[..., Path], changes: dict[str, Any]
+    llama: Base, spoil: Callable[..., Path], changes: dict[str, Any]
 ) -> None:
     """The tensors' names say what is targeted, so an expression in its place does no harm."""
     adapter = spoil(edit_config(**changes))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from kits.adapters import greedy, logits, oracle_model
-from kits.contracts import Served
+from kits.contracts import Base
 from kits.lanes import compile_afresh
 from kits.residents import MAX_RANK, PROMPTS, largest_difference
 
@@ -45,7 +45,7 @@ LONGEST = max(map(len, PROMPTS)) + TOKENS
 
 
 @pytest.fixture(scope="module")
-def compiled(llama: Served) -> Iterator[Engine]:
+def compiled(llama: Base) -> Iterator[Engine]:
     compile_afresh()
     resident = Resident.open(ResidentSpec(str(llama.base), max_rank=MAX_RANK, images=4))
     engine = Engine(resident, EngineSpec(context_tokens=64, batch_tokens=32, lanes=2, max_queue=8, compile=True))
@@ -69,7 +69,7 @@ FIXED = [(37 * n + 11) % 250 for n in range(LONGEST)]
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_hundred_swaps_compile_nothing(llama: Served, compiled: Engine) -> None:
+def test_two_hundred_swaps_compile_nothing(llama: Base, compiled: Engine) -> None:
     """A random mix of ranks, alphas, patterns, subsets and dtypes: logits within 1e-4, tokens equal, 0 compilations."""
     adapters = {
         name: llama.make(f"compiled {name}", seed=at, **fields) for at, (name, fields) in enumerate(MIX.items())

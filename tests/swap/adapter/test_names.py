@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from kits.adapters import edit_config, edit_tensors, oracle_model
-from kits.contracts import Served, assert_means_the_same
+from kits.contracts import Base, assert_means_the_same
 from peft.tuners.lora import LoraLayer
 
 from hotswapd.swap.adapter.admission import MAX_MISFITS
@@ -40,7 +40,7 @@ def _rename(old: str, new: str) -> Callable[[Path], None]:
     ],
 )
 def test_a_name_that_peft_would_not_write_is_refused(
-    llama: Served, spoil: Callable[..., Path], old: str, new: str
+    llama: Base, spoil: Callable[..., Path], old: str, new: str
 ) -> None:
     """PEFT would silently serve the base for most of these; here the nearest slot is named."""
     misfits = [m for m in llama.misfits(spoil(_rename(old, new))) if m.code == "unknown_target"]
@@ -58,13 +58,13 @@ def test_a_name_that_peft_would_not_write_is_refused(
         ("model.layers.self_attn.k_proj.lora_A.weight", "layers.0.self_attn.k_proj"),
     ],
 )
-def test_the_suggested_slot_has_the_names_own_numbers(llama: Served, name: str, meant: str) -> None:
+def test_the_suggested_slot_has_the_names_own_numbers(llama: Base, name: str, meant: str) -> None:
     (misfit,) = pair_up({name: TensorSpec(name, "F32", (4, 8), 0, 128)}, llama.oracle.slots, llama.oracle)[1]
     side = "B" if "lora_B" in name else "A"
     assert f"the nearest slot is base_model.model.model.{meant}.lora_{side}.weight;" in misfit.remedy
 
 
-def test_only_the_first_names_get_a_suggestion(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_only_the_first_names_get_a_suggestion(llama: Base, spoil: Callable[..., Path]) -> None:
     """Twenty get a suggestion, and the others are named without one."""
     adapter = spoil(
         edit_tensors(
@@ -102,14 +102,14 @@ FOREIGN = {
 
 @pytest.mark.parametrize(("name", "code"), FOREIGN.items())
 def test_a_foreign_tensor_is_named_for_what_it_is(
-    llama: Served, spoil: Callable[..., Path], name: str, code: str
+    llama: Base, spoil: Callable[..., Path], name: str, code: str
 ) -> None:
     """One foreign tensor in a good file is one misfit, at its place, of its kind."""
     adapter = spoil(edit_tensors(lambda tensors: {**tensors, name: torch.ones(4, 48)}))
     assert [(m.code, m.place) for m in llama.misfits(adapter)] == [(code, name)]
 
 
-def test_two_spellings_of_one_tensor_are_refused(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_two_spellings_of_one_tensor_are_refused(llama: Base, spoil: Callable[..., Path]) -> None:
     """It would be chance which of them is served."""
     name = PREFIX + "model.layers.0.self_attn.q_proj.lora_A"
 
@@ -130,21 +130,21 @@ def test_two_spellings_of_one_tensor_are_refused(llama: Served, spoil: Callable[
     ],
     ids=str,
 )
-def test_untargeted_tensors_are_refused(llama: Served, spoil: Callable[..., Path], changes: dict[str, Any]) -> None:
+def test_untargeted_tensors_are_refused(llama: Base, spoil: Callable[..., Path], changes: dict[str, Any]) -> None:
     """PEFT drops such tensors without a word, so they have no meaning that could be served."""
     adapter = spoil(edit_config(**changes))
     assert 0 < sum(isinstance(module, LoraLayer) for module in oracle_model(llama.base, adapter).modules()) < 4
     assert llama.codes(adapter) == ["untargeted_tensors"]
 
 
-def test_an_excluding_pattern_hides_no_untargeted_tensor(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_an_excluding_pattern_hides_no_untargeted_tensor(llama: Base, spoil: Callable[..., Path]) -> None:
     """What it excludes is unknown, so the file may have less than is targeted, but not more."""
     less = edit_tensors(lambda tensors: {name: tensor for name, tensor in tensors.items() if "q_proj" in name})
     assert len(llama.admit(spoil(edit_config(exclude_modules=".*v_proj"), less)).placements) == 2
     assert llama.codes(spoil(edit_config(exclude_modules="x", target_modules=["q_proj"]))) == ["untargeted_tensors"]
 
 
-def test_targets_without_tensors_are_refused(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_targets_without_tensors_are_refused(llama: Base, spoil: Callable[..., Path]) -> None:
     """A file that has less than its configuration names was cut, whichever part is missing."""
     more = ["q_proj", "v_proj", "k_proj"]
     (misfit,) = llama.misfits(spoil(edit_config(target_modules=more)))
@@ -153,20 +153,18 @@ def test_targets_without_tensors_are_refused(llama: Served, spoil: Callable[...,
 
 
 @pytest.mark.parametrize("target", ["lm_head", "embed_tokens"])
-def test_a_target_without_a_slot_must_be_in_the_file_too(
-    llama: Served, spoil: Callable[..., Path], target: str
-) -> None:
+def test_a_target_without_a_slot_must_be_in_the_file_too(llama: Base, spoil: Callable[..., Path], target: str) -> None:
     """PEFT would load the rest and leave that layer untrained, so the file must have it, slot or not."""
     adapter = spoil(edit_config(target_modules=["q_proj", "v_proj", target]))
     assert llama.codes(adapter) == ["missing_tensors"]
 
 
-def test_targets_that_the_base_does_not_have_do_not_matter(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_targets_that_the_base_does_not_have_do_not_matter(llama: Base, spoil: Callable[..., Path]) -> None:
     """Lists of names that serve several architectures are usual; PEFT ignores what it does not find."""
     assert_means_the_same(llama, spoil(edit_config(target_modules=["q_proj", "v_proj", "c_attn", "query_key_value"])))
 
 
-def test_a_resident_with_fewer_slots_says_so(llama: Served, good: Path) -> None:
+def test_a_resident_with_fewer_slots_says_so(llama: Base, good: Path) -> None:
     """Modules that this resident has no slot for are refused, though the base has them."""
     slots = tuple(slot for slot in llama.contract.slots if slot.module.endswith("q_proj"))
     misfits = llama.misfits(good, slots=slots)
@@ -174,13 +172,13 @@ def test_a_resident_with_fewer_slots_says_so(llama: Served, good: Path) -> None:
     assert all("v_proj" in misfit.place for misfit in misfits)
 
 
-def test_an_adapter_of_another_architecture_is_refused(llama: Served, gpt2: Served) -> None:
+def test_an_adapter_of_another_architecture_is_refused(llama: Base, gpt2: Base) -> None:
     """Nothing of it fits, and each of its tensors is named."""
     codes = llama.codes(gpt2.make("for gpt2"))
     assert {"other_base", "unknown_target"} <= set(codes)
 
 
-def test_very_many_misfits_are_counted(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_very_many_misfits_are_counted(llama: Base, spoil: Callable[..., Path]) -> None:
     """The list is bounded and its last entry says how much more there is."""
     adapter = spoil(edit_tensors(lambda tensors: {f"t{n}": torch.ones(1) for n in range(MAX_MISFITS + 50)}))
     misfits = llama.misfits(adapter)
@@ -188,7 +186,7 @@ def test_very_many_misfits_are_counted(llama: Served, spoil: Callable[..., Path]
     assert (misfits[-1].code, misfits[-1].got) == ("more", "51 more misfits")
 
 
-def test_targets_that_choose_nothing_are_refused(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_targets_that_choose_nothing_are_refused(llama: Base, spoil: Callable[..., Path]) -> None:
     """When the configuration chooses no module at all, no tensor has a meaning."""
     for changes in ({"target_modules": ["c_attn"]}, {"layers_to_transform": [0, 1], "layers_pattern": "blocks"}):
         assert llama.codes(spoil(edit_config(**changes))) == ["untargeted_tensors"]
@@ -205,7 +203,7 @@ def _replace_one(tensor: torch.Tensor) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float8_e4m3fn", "float8_e5m2", "bool", "int8", "uint8", "int64"])
-def test_only_the_usual_floating_points_are_taken(llama: Served, spoil: Callable[..., Path], dtype: str) -> None:
+def test_only_the_usual_floating_points_are_taken(llama: Base, spoil: Callable[..., Path], dtype: str) -> None:
     """Other dtypes are well-formed safetensors, and still nothing that LoRA weights are trained in."""
     adapter = spoil(_replace_one(torch.ones(4, 48).to(getattr(torch, dtype))))
     assert [(m.code, m.place) for m in llama.misfits(adapter)] == [("dtype_refused", A)]
@@ -227,7 +225,7 @@ def test_only_the_usual_floating_points_are_taken(llama: Served, spoil: Callable
     ],
 )
 def test_a_shape_is_right_or_refused(
-    llama: Served, spoil: Callable[..., Path], shape: tuple[int, ...], code: str
+    llama: Base, spoil: Callable[..., Path], shape: tuple[int, ...], code: str
 ) -> None:
     """Another rank than the configuration's is told apart from the shape of another base."""
     (misfit,) = llama.misfits(spoil(_replace_one(torch.ones(shape))))

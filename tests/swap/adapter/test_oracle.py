@@ -150,6 +150,7 @@ def test_may_be_asked_from_many_threads(oracle: MetaOracle) -> None:
             assert {meaning.rank for meaning in answer.result().values()} == {rank}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["a{n}.q_proj", "layers.{n}.q_proj", "{n}_proj", ".q.proj{n}"])
 def test_thousands_of_patterns_cost_little(key: str) -> None:
     """As many patterns as are let through, on the 448 slots of a large model; PEFT alone would take half a minute."""
@@ -161,6 +162,7 @@ def test_thousands_of_patterns_cost_little(key: str) -> None:
     assert spent < 100 * MAX_PATTERNS, "each pattern tried on each module would be 448 times as many"
 
 
+@pytest.mark.slow
 def test_a_pattern_for_each_module_costs_little() -> None:
     """Adapters whose ranks were redistributed name every module twice, which is more than a cache holds."""
     large = MetaOracle(LlamaConfig(num_hidden_layers=64))

@@ -1,5 +1,6 @@
 """Patterns: only those that win matter, as PEFT's own rules say."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft.utils.other import get_pattern_key
@@ -17,6 +18,7 @@ _module = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(_pattern, max_size=8, unique=True), st.lists(_module.map(".".join), min_size=1, max_size=8, unique=True)
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from kits.contracts import Served
+from kits.contracts import Base
 from kits.models import tiny
 from kits.residents import answer, go_live, largest_difference, opened, reference, same_bits
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -20,7 +20,7 @@ from hotswapd.swap.resident.resident import Resident
 
 
 @pytest.fixture(scope="module")
-def resident(llama: Served) -> Iterator[Resident]:
+def resident(llama: Base) -> Iterator[Resident]:
     with opened(llama.base) as made:
         yield made
 
@@ -54,12 +54,12 @@ def test_writing_the_buffer_is_writing_the_model(resident: Resident) -> None:
         resident.arena.buffer.copy_(before)
 
 
-def test_an_arena_of_zeros_is_the_bare_base(llama: Served, resident: Resident) -> None:
+def test_an_arena_of_zeros_is_the_bare_base(llama: Base, resident: Resident) -> None:
     """Generation 0 answers with the base's own logits."""
     assert same_bits(answer(resident, resident.base_image), reference(llama.base, None))
 
 
-def test_swaps_move_nothing(llama: Served, resident: Resident, good: Path) -> None:
+def test_swaps_move_nothing(llama: Base, resident: Resident, good: Path) -> None:
     """After a swap every view has the address that it had, so a compiled graph reads the right memory."""
     before = [view.data_ptr() for view in _views(resident)]
     go_live(resident, good)
@@ -103,7 +103,7 @@ def test_a_base_without_slots_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_slots_that_peft_does_not_make_are_refused(llama: Served) -> None:
+def test_slots_that_peft_does_not_make_are_refused(llama: Base) -> None:
     """A module that PEFT leaves out would have a place in the arena and no meaning."""
     model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(llama.base))
     slots = (Slot("model.layers.0.self_attn.q_proj", 48, 48), Slot("model.layers.9.self_attn.q_proj", 48, 48))

@@ -13,7 +13,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kits.adapters import edit_tensors
-from kits.contracts import MAX_RANK, Served
+from kits.contracts import MAX_RANK, Base
 
 from hotswapd.swap.adapter.admission import Plan
 from hotswapd.swap.arena.extents import Extents
@@ -32,7 +32,7 @@ SHAPES = [
 
 
 @pytest.fixture(scope="module")
-def plans(llama: Served) -> list[Plan]:
+def plans(llama: Base) -> list[Plan]:
     """Adapters whose corners differ in every slot."""
     return [llama.admit(llama.make(f"extents-{number}", **shape)) for number, shape in enumerate(SHAPES)]
 
@@ -70,7 +70,7 @@ def _break_off(host: torch.Tensor, plan: Plan, layout: Layout, extents: Extents,
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_was_there_every_byte_is_as_in_a_new_buffer(
-    llama: Served, plans: list[Plan], steps: list[tuple[int, int | None]], slots: torch.dtype
+    llama: Base, plans: list[Plan], steps: list[tuple[int, int | None]], slots: torch.dtype
 ) -> None:
     """Adapters of all shapes in any order, some broken off in the middle; the padding between places stays zero."""
     layout = Layout.of(llama.contract, slots)
@@ -83,7 +83,7 @@ def test_whatever_was_there_every_byte_is_as_in_a_new_buffer(
         assert torch.equal(host, _alone(plans[number], layout))
 
 
-def test_after_a_refusal_nothing_of_it_is_left(llama: Served, plans: list[Plan], spoil: Callable[..., Path]) -> None:
+def test_after_a_refusal_nothing_of_it_is_left(llama: Base, plans: list[Plan], spoil: Callable[..., Path]) -> None:
     """The refused adapter's NaN lie where the next one has nothing."""
     layout = Layout.of(llama.contract, torch.float32)
     host, extents = torch.zeros(layout.size, dtype=torch.uint8), Extents(zero=True)
@@ -94,7 +94,7 @@ def test_after_a_refusal_nothing_of_it_is_left(llama: Served, plans: list[Plan],
     assert torch.equal(host, _alone(plans[0], layout))
 
 
-def test_what_is_known_to_be_zero_is_left_alone(llama: Served, plans: list[Plan]) -> None:
+def test_what_is_known_to_be_zero_is_left_alone(llama: Base, plans: list[Plan]) -> None:
     """That is the gain: a mark beyond the corner of a small adapter is still there after it was staged."""
     layout = Layout.of(llama.contract, torch.float32)
     host, extents = torch.zeros(layout.size, dtype=torch.uint8), Extents(zero=True)
@@ -109,7 +109,7 @@ def test_what_is_known_to_be_zero_is_left_alone(llama: Served, plans: list[Plan]
 @pytest.mark.parametrize("number", range(len(SHAPES)))
 @pytest.mark.parametrize("slots", [torch.float32, torch.bfloat16], ids=str)
 def test_helped_by_other_threads_it_is_the_same(
-    llama: Served, plans: list[Plan], number: int, slots: torch.dtype
+    llama: Base, plans: list[Plan], number: int, slots: torch.dtype
 ) -> None:
     """Three threads more, each with slots of its own; again into the same buffer, after another adapter."""
     layout = Layout.of(llama.contract, slots)
@@ -119,7 +119,7 @@ def test_helped_by_other_threads_it_is_the_same(
     assert torch.equal(host, _alone(plans[number], layout))
 
 
-def test_no_thread_writes_after_one_has_failed(llama: Served, plans: list[Plan]) -> None:
+def test_no_thread_writes_after_one_has_failed(llama: Base, plans: list[Plan]) -> None:
     """The error is raised whichever thread met it, and no thread is left to write into what is staged next."""
     layout = Layout.of(llama.contract, torch.float32)
     host, extents = torch.zeros(layout.size, dtype=torch.uint8), Extents(zero=True)
@@ -133,7 +133,7 @@ def test_no_thread_writes_after_one_has_failed(llama: Served, plans: list[Plan])
         assert torch.equal(host, _alone(plans[0], layout))
 
 
-def test_helpers_go_when_requests_come(llama: Served, plans: list[Plan]) -> None:
+def test_helpers_go_when_requests_come(llama: Base, plans: list[Plan]) -> None:
     """While requests are answered the thread that leads works alone, so that the pace is kept."""
     layout = Layout.of(llama.contract, torch.float32)
     seen: set[str] = set()

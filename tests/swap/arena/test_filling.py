@@ -9,8 +9,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kits.adapters import WEIGHTS, edit_tensors
-from kits.contracts import MAX_RANK, Served
+from kits.adapters import edit_tensors
+from kits.contracts import MAX_RANK, Base
+from kits.folders import WEIGHTS
 from safetensors.torch import load_file
 
 from hotswapd.swap.adapter.admission import Plan
@@ -26,14 +27,14 @@ def _buffer(layout: Layout, byte: int = 0) -> torch.Tensor:
     return torch.full((layout.size,), byte, dtype=torch.uint8)
 
 
-def _fill(served: Served, plan: Plan, dtype: torch.dtype = torch.float32, byte: int = 0) -> torch.Tensor:
+def _fill(served: Base, plan: Plan, dtype: torch.dtype = torch.float32, byte: int = 0) -> torch.Tensor:
     layout = Layout.of(served.contract, dtype)
     host = _buffer(layout, byte)
     fill_host_image(host, plan, layout)
     return host
 
 
-def _refusal(served: Served, plan: Plan, dtype: torch.dtype = torch.float32) -> list[Misfit]:
+def _refusal(served: Base, plan: Plan, dtype: torch.dtype = torch.float32) -> list[Misfit]:
     with pytest.raises(Rejected) as caught:
         _fill(served, plan, dtype)
     return list(caught.value.misfits)
@@ -47,7 +48,7 @@ def _expected(tensor: torch.Tensor, shape: tuple[int, ...], dtype: torch.dtype) 
 
 @pytest.mark.parametrize("stored", DTYPES, ids=str)
 @pytest.mark.parametrize("slots", DTYPES, ids=str)
-def test_every_value_is_where_the_layer_reads_it(llama: Served, stored: torch.dtype, slots: torch.dtype) -> None:
+def test_every_value_is_where_the_layer_reads_it(llama: Base, stored: torch.dtype, slots: torch.dtype) -> None:
     """Whatever dtype the file has, each tensor is cast and padded, other slots are zero, whatever was there before."""
     adapter = llama.make(f"image-{stored}", dtype=stored, rank_pattern={"q_proj": MAX_RANK}, use_rslora=True)
     plan, tensors = llama.admit(adapter), load_file(adapter / WEIGHTS)
@@ -64,7 +65,7 @@ def test_every_value_is_where_the_layer_reads_it(llama: Served, stored: torch.dt
         assert scaling.item() == pytest.approx(placed[place.slot.module].scaling)
 
 
-def test_an_image_used_again_keeps_nothing(llama: Served) -> None:
+def test_an_image_used_again_keeps_nothing(llama: Base) -> None:
     """A small adapter after a large one leaves the same bytes as alone."""
     large = llama.admit(llama.make("image-large", targets="all-linear", rank=MAX_RANK))
     small = llama.admit(llama.make("image-small", rank=1, targets=["up_proj"]))
@@ -78,7 +79,7 @@ def test_an_image_used_again_keeps_nothing(llama: Served) -> None:
 @given(place=st.integers(0, 191), value=st.sampled_from([float("nan"), float("inf"), float("-inf")]), which=st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_one_bad_value_anywhere_is_found(
-    llama: Served, spoil: Callable[..., Path], place: int, value: float, which: Any
+    llama: Base, spoil: Callable[..., Path], place: int, value: float, which: Any
 ) -> None:
     """NaN and infinity are refused wherever they stand, and the tensor is named."""
     named = []
@@ -92,7 +93,7 @@ def test_one_bad_value_anywhere_is_found(
     assert (misfit.code, misfit.place, misfit.got) == ("non_finite", named[0], "NaN or infinity")
 
 
-def test_every_tensor_with_bad_values_is_named(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_every_tensor_with_bad_values_is_named(llama: Base, spoil: Callable[..., Path]) -> None:
     """Not the first alone, so that one look at the list tells how far the damage goes."""
     adapter = spoil(edit_tensors(lambda tensors: {name: t * float("nan") for name, t in tensors.items()}))
     assert sorted(misfit.place for misfit in _refusal(llama, llama.admit(adapter))) == sorted(
@@ -100,7 +101,7 @@ def test_every_tensor_with_bad_values_is_named(llama: Served, spoil: Callable[..
     )
 
 
-def test_what_is_too_large_for_the_slots_is_told_apart(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_what_is_too_large_for_the_slots_is_told_apart(llama: Base, spoil: Callable[..., Path]) -> None:
     """Finite in the file and infinite after the cast: the dtype is named, not the training."""
 
     def edit(tensors: dict[str, torch.Tensor]) -> None:
@@ -113,14 +114,14 @@ def test_what_is_too_large_for_the_slots_is_told_apart(llama: Served, spoil: Cal
     assert _fill(llama, plan, torch.bfloat16).any()
 
 
-def test_large_finite_values_are_no_reason(llama: Served, spoil: Callable[..., Path]) -> None:
+def test_large_finite_values_are_no_reason(llama: Base, spoil: Callable[..., Path]) -> None:
     """Values whose sum overflows are still finite one by one."""
     plan = llama.admit(spoil(edit_tensors(lambda tensors: {n: torch.full_like(t, 3e38) for n, t in tensors.items()})))
     assert _fill(llama, plan).any()
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_a_refusal(
-    llama: Served, spoil: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    llama: Base, spoil: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under an mmap the same would end the process with SIGBUS; here the tensor is named."""
     adapter = spoil()
@@ -139,9 +140,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_a_refusal(
     assert misfit.place in plan.manifest.tensors
 
 
-def test_short_reads_are_gone_on_with(
-    llama: Served, spoil: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_short_reads_are_gone_on_with(llama: Base, spoil: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel may give less than it was asked for; nothing is lost by it."""
     plan, read = llama.admit(spoil()), os.preadv
     whole = _fill(llama, plan)
@@ -150,7 +149,7 @@ def test_short_reads_are_gone_on_with(
 
 
 @pytest.mark.parametrize("left", ["nothing", "a link", "a FIFO"])
-def test_only_a_plain_file_is_read(llama: Served, spoil: Callable[..., Path], left: str) -> None:
+def test_only_a_plain_file_is_read(llama: Base, spoil: Callable[..., Path], left: str) -> None:
     """What took the file's place since it was admitted is not followed and not waited for."""
     adapter = spoil()
     plan = llama.admit(adapter)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kits.contracts import Served
+from kits.contracts import Base
 from kits.residents import opened
 
 from hotswapd.swap.arena.image import Image
@@ -15,7 +15,7 @@ from hotswapd.swap.resident.resident import Resident
 
 
 @pytest.fixture(scope="module")
-def resident(llama: Served) -> Iterator[Resident]:
+def resident(llama: Base) -> Iterator[Resident]:
     with opened(llama.base) as made:
         yield made
 

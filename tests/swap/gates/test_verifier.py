@@ -7,7 +7,7 @@ import pytest
 from kits.adapters import logits
 from kits.lanes import adapter, bench
 from kits.residents import opened
-from kits.trained_home import GOOD, good, trained  # noqa: F401 - a fixture
+from kits.trained_home import GOOD, good
 from kits.training import CONTEXT, overflowing, tokens
 
 from hotswapd.swap.errors import RolledBack
@@ -20,13 +20,13 @@ Try = Callable[..., tuple[str, list[Verdict]]]
 
 
 @pytest.fixture(scope="module")
-def resident(trained: Path) -> Iterator[Resident]:  # noqa: F811
+def resident(trained: Path) -> Iterator[Resident]:
     with opened(trained / "base", base_models=("*",)) as made:
         yield made
 
 
 @pytest.fixture
-def attempt(resident: Resident, trained: Path) -> Try:  # noqa: F811
+def attempt(resident: Resident, trained: Path) -> Try:
     def attempt(
         adapter: str | Path, spec: Spec | None = None, before: tuple[float, ...] = ()
     ) -> tuple[str, list[Verdict]]:
@@ -53,7 +53,7 @@ def pirate_dataset(max_ratio: float = 1.1) -> Dataset:
 
 
 @pytest.mark.parametrize("index", range(GOOD))
-def test_no_good_adapter_is_refused_by_the_defaults(attempt: Try, trained: Path, index: int) -> None:  # noqa: F811
+def test_no_good_adapter_is_refused_by_the_defaults(attempt: Try, trained: Path, index: int) -> None:
     """Twenty-one adapters of different data, seeds, ranks and lengths pass, and with room to every limit."""
     code, verdicts = attempt(good(trained)[index])
     assert code == ""
@@ -86,7 +86,7 @@ def test_a_candidate_out_of_time_has_a_verdict() -> None:
     assert verdicts[-1].numbers["turns"] > 0
 
 
-def test_no_good_adapter_outgrows_those_before_it(attempt: Try, trained: Path) -> None:  # noqa: F811
+def test_no_good_adapter_outgrows_those_before_it(attempt: Try, trained: Path) -> None:
     """In any order of the good ones none is far from the median of those that went before."""
     sizes = [attempt(path)[1][0].numbers["update_norm"] for path in good(trained)]
     smallest, largest = sorted(sizes)[:3], max(sizes)
@@ -114,7 +114,7 @@ def test_the_defaults_catch_what_is_bad_by_itself(attempt: Try, name: str) -> No
 def test_what_looks_sane_is_caught_by_a_dataset(
     attempt: Try,
     resident: Resident,
-    trained: Path,  # noqa: F811
+    trained: Path,
     name: str,
 ) -> None:
     """Flipped signs, mixed runs and another base pass the defaults; the operator's texts show that they are worse."""
@@ -152,7 +152,7 @@ def test_the_norm_is_held_against_those_that_were_live(attempt: Try) -> None:
     assert "update_growth" not in attempt("scaled-by-30", Spec(limits), before=(usual, usual))[1][0].numbers
 
 
-def test_an_overflow_of_few_prompts_shows_in_the_norm(trained: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_an_overflow_of_few_prompts_shows_in_the_norm(trained: Path, tmp_path: Path) -> None:
     """In bfloat16 it takes an absurd weight to overflow, so the norms see it although most texts do not meet it."""
     bad = overflowing(trained / "base", trained / "pirate", tmp_path / "bad")
     verdicts: list[Verdict] = []

@@ -18,6 +18,8 @@ from hotswapd.swap.lanes.asks import Ask
 from hotswapd.swap.lanes.sizes import EngineSpec
 from hotswapd.swap.resident.compilation import fail_at_limit
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"lanes": 2, "context_tokens": 128, "batch_tokens": 128}
 
 START = """

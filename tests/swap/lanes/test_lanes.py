@@ -298,6 +298,7 @@ def test_the_cache_has_the_size_that_was_asked_for() -> None:
         assert cache.max_batch_tokens == 128
 
 
+@pytest.mark.slow
 def test_no_answer_is_mixed_under_load_and_swaps(one: Bench) -> None:
     """Clients with long and short prompts that share prefixes, and swaps all the while: 0 failed, 0 mixed."""
     answers = []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from kits.adapters import BAD, edit_config, edit_tensors, make_bad
-from kits.contracts import Served
+from kits.contracts import Base
 from kits.residents import answer, go_live, opened, same_bits
 
 from hotswapd.swap.errors import Rejected
@@ -14,7 +14,7 @@ from hotswapd.swap.resident.resident import Resident
 
 
 @pytest.fixture(scope="module")
-def resident(llama: Served) -> Iterator[Resident]:
+def resident(llama: Base) -> Iterator[Resident]:
     with opened(llama.base) as made:
         go_live(made, llama.make("refused-live", seed=5, rank=7, targets="all-linear"))
         yield made

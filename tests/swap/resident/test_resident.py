@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from kits.contracts import Served
+from kits.contracts import Base
 from kits.residents import answer, go_live, largest_difference, opened, reference, same_bits
 
 from hotswapd.swap.errors import BaseUnusable, DeviceMissing, NoImage
@@ -18,24 +18,24 @@ LIMIT = 60.0
 
 
 @pytest.fixture
-def resident(llama: Served) -> Iterator[Resident]:
+def resident(llama: Base) -> Iterator[Resident]:
     with opened(llama.base, images=4) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def adapters(llama: Served) -> list[Path]:
+def adapters(llama: Base) -> list[Path]:
     return [llama.make(f"resident-{n}", seed=n, rank=1 + 3 * n, targets="all-linear") for n in range(3)]
 
 
-def test_begins_with_the_base(llama: Served, resident: Resident) -> None:
+def test_begins_with_the_base(llama: Base, resident: Resident) -> None:
     """Generation 0 is live, named by a digest of zeros, and nothing has to be compiled for it."""
     assert (resident.live.generation, resident.live.digest) == (0, "0" * 64)
     assert same_bits(answer(resident), reference(llama.base, None))
     assert resident.recompiles == 0
 
 
-def test_a_swap_is_live_when_it_returns(llama: Served, resident: Resident, adapters: list[Path]) -> None:
+def test_a_swap_is_live_when_it_returns(llama: Base, resident: Resident, adapters: list[Path]) -> None:
     """Image, number and digest are those that were asked for, and the answers are PEFT's."""
     image = resident.swap(adapters[0], 7, "ab" * 32)
     assert resident.live is image
@@ -79,7 +79,7 @@ def test_going_back_is_bit_for_bit_and_needs_no_staging(resident: Resident, adap
 
 
 def test_going_back_to_the_base_is_going_back_to_the_base(
-    llama: Served, resident: Resident, adapters: list[Path]
+    llama: Base, resident: Resident, adapters: list[Path]
 ) -> None:
     """Generation 0 can be made live again and again, and its image is never given away."""
     for adapter in adapters:
@@ -120,7 +120,7 @@ def test_without_a_free_image_nothing_is_staged(resident: Resident, adapters: li
         resident.drop(image)
 
 
-def test_every_turn_sees_its_own_weights(llama: Served, resident: Resident, adapters: list[Path]) -> None:
+def test_every_turn_sees_its_own_weights(llama: Base, resident: Resident, adapters: list[Path]) -> None:
     """Three threads with three generations, and a swap in the midst of it: no answer is mixed."""
     images = [go_live(resident, adapter) for adapter in adapters]
     for image in images[:2]:
@@ -166,15 +166,13 @@ def test_an_error_inside_a_turn_passes_it_on(resident: Resident, adapters: list[
         ({"device": "cuda:99"}, DeviceMissing, r"model\.device is 'cuda:99'"),
     ],
 )
-def test_what_cannot_be_opened_is_told(
-    llama: Served, fields: dict[str, Any], error: type[Exception], words: str
-) -> None:
+def test_what_cannot_be_opened_is_told(llama: Base, fields: dict[str, Any], error: type[Exception], words: str) -> None:
     """Each reason names the setting to look at."""
     with pytest.raises(error, match=words):
         Resident.open(ResidentSpec(**{"base": str(llama.base), "max_rank": 4, **fields}))
 
 
-def test_a_base_whose_weights_are_broken_is_told(llama: Served, tmp_path: Path) -> None:
+def test_a_base_whose_weights_are_broken_is_told(llama: Base, tmp_path: Path) -> None:
     """A configuration without usable weights is the base's fault, in one sentence."""
     for file in llama.base.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -184,14 +182,14 @@ def test_a_base_whose_weights_are_broken_is_told(llama: Served, tmp_path: Path) 
         Resident.open(ResidentSpec(str(tmp_path), max_rank=4))
 
 
-def test_start_up_says_what_it_does(llama: Served) -> None:
+def test_start_up_says_what_it_does(llama: Base) -> None:
     """Each part that takes time is announced in a sentence."""
     said: list[str] = []
     Resident.open(ResidentSpec(str(llama.base), max_rank=4), said.append).close()
     assert [sentence.split()[0] for sentence in said] == ["reading", "loading", "making", "the"]
 
 
-def test_closed_residents_count_nothing_more(llama: Served) -> None:
+def test_closed_residents_count_nothing_more(llama: Base) -> None:
     """The counter is taken off torch's callbacks, so residents that come and go leave none behind."""
     with opened(llama.base) as made:
         counter = made.compilations

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from kits.adapters import edit_tensors
-from kits.contracts import Served
+from kits.contracts import Base
 from kits.models import VOCABULARY, byte_tokenizer, tiny
 from kits.residents import answer, opened, same_bits
 from safetensors.torch import load_file, save_file
@@ -22,7 +22,7 @@ BASE = [ProbeNumbers(1.0, 4.0), ProbeNumbers(1.0, 5.0)]
 
 
 @pytest.fixture(scope="module")
-def resident(llama: Served) -> Iterator[Resident]:
+def resident(llama: Base) -> Iterator[Resident]:
     with opened(llama.base) as made:
         yield made
 

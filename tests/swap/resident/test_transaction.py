@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from kits.contracts import Served
+from kits.contracts import Base
 from kits.residents import answer, go_live, largest_difference, opened, reference, same_bits
 
 from hotswapd.swap.arena.filling import _Filler
@@ -38,7 +38,7 @@ class Failing:
 
 
 @pytest.fixture(scope="module")
-def resident(llama: Served) -> Iterator[Resident]:
+def resident(llama: Base) -> Iterator[Resident]:
     with opened(llama.base, images=3) as made:
         made._pinned = torch.zeros_like(made.arena.buffer)  # so that the CPU uploads as a GPU does
         go_live(made, llama.make("transaction-old", rank=3, alpha=5))
@@ -46,7 +46,7 @@ def resident(llama: Served) -> Iterator[Resident]:
 
 
 @pytest.fixture(scope="module")
-def candidate(llama: Served) -> Path:
+def candidate(llama: Base) -> Path:
     return llama.make("transaction-new", seed=1, use_rslora=True)
 
 
@@ -196,7 +196,7 @@ def test_a_seat_that_raises_ends_the_candidate(resident: Resident, candidate: Pa
 
 
 @pytest.fixture
-def own(llama: Served, tmp_path: Path) -> Iterator[Resident]:
+def own(llama: Base, tmp_path: Path) -> Iterator[Resident]:
     """Open a resident that a test may lose."""
     with opened(llama.base, images=3) as made:
         made._pinned = torch.zeros_like(made.arena.buffer)
@@ -252,7 +252,7 @@ def test_a_device_that_fails_for_good_is_a_loss(
     assert str(error.__cause__) == STICKY
 
 
-def test_after_all_that_a_good_one_goes_live(llama: Served, own: Resident, candidate: Path) -> None:
+def test_after_all_that_a_good_one_goes_live(llama: Base, own: Resident, candidate: Path) -> None:
     """Failures cost no buffer: more of them than there are images, and the next candidate means what PEFT says."""
     seat = Failing(_nowhere, RuntimeError("no lane"), 0, ever_after=True)
     for _ in range(6):

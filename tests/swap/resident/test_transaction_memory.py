@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from kits.adapters import edit_tensors
-from kits.contracts import Served
+from kits.contracts import Base
 from kits.residents import opened
 
 from hotswapd.swap.arena import filling
@@ -20,7 +20,7 @@ Seen = list["weakref.ref[torch.Tensor]"]
 
 
 @pytest.fixture(scope="module")
-def resident(llama: Served) -> Iterator[Resident]:
+def resident(llama: Base) -> Iterator[Resident]:
     with opened(llama.base) as made:
         yield made
 

@@ -11,6 +11,8 @@ from hotswapd.daemon.bench.measure.comparing import WHAT
 from hotswapd.daemon.bench.presets import TINY
 from hotswapd.daemon.bench.render import tables
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 3
 
 
