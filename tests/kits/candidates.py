@@ -63,6 +63,6 @@ class Daemon:
 
     def _copy(self, adapter: Path) -> str:
         with self.store.stage() as stage:
-            for name in (CONFIG, WEIGHTS):
-                stage.write(name, [(adapter / name).read_bytes()], 1 << 30)
+            stage.write(CONFIG, [(adapter / CONFIG).read_bytes()], 1 << 30)
+            stage.write(WEIGHTS, [(adapter / WEIGHTS).read_bytes()], 1 << 30)
             return stage.commit().digest

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hotswapd.daemon.control.face import Peer
-from hotswapd.daemon.errors import BadRequest, Conflict
+from hotswapd.daemon.errors import BadRequest, Conflict, ErrorCode
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.face import Readiness
@@ -192,12 +192,12 @@ class FakeFace:
 
     def submit(self, uri: str, again: bool, peer: Peer | None) -> dict[str, Any]:
         if "://" not in uri and not uri.startswith("/"):
-            raise BadRequest("bad_uri", f"{uri} is no adapter's address", "uri")
+            raise BadRequest(ErrorCode.BAD_URI, f"{uri} is no adapter's address", "uri")
         return self._did(peer, "submit", uri, again)
 
     def rollback(self, number: int | None, follow: bool, peer: Peer | None) -> dict[str, Any]:
         if number == 99:
-            raise Conflict("no_such_generation", "generation 99 is not kept")
+            raise Conflict(ErrorCode.NO_SUCH_GENERATION, "generation 99 is not kept")
         return self._did(peer, "rollback", number, follow)
 
     def pin(self, number: int | None, peer: Peer | None) -> dict[str, Any]:
@@ -210,7 +210,7 @@ class FakeFace:
         return self._did(peer, "ab_promote")
 
     def ab_stop(self, peer: Peer | None) -> dict[str, Any]:
-        raise Conflict("no_rollout", "nothing is beside the live generation")
+        raise Conflict(ErrorCode.NO_ROLLOUT, "nothing is beside the live generation")
 
     def unpin(self, peer: Peer | None) -> dict[str, Any]:
         return self._did(peer, "unpin")

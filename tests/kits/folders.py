@@ -4,8 +4,9 @@ import json
 import struct
 from pathlib import Path
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
+from hotswapd.loaders.files import CONFIG, WEIGHTS
+
+__all__ = ["CONFIG", "WEIGHTS", "weights", "write_folder"]
 
 
 def weights(payload: bytes = b"\1\2\3\4") -> bytes:

@@ -18,6 +18,7 @@ from kits.room import LIMIT, Room, folder, home, make_room
 from kits.waiting import until
 
 from hotswapd.daemon.ledger.ledger import Ledger
+from hotswapd.daemon.pipeline.changes import Changes
 from hotswapd.daemon.pipeline.queue import Inbox
 from hotswapd.loaders.local.source import LocalSource
 
@@ -98,7 +99,7 @@ def test_a_scan_costs_in_proportion_to_the_folder(small: Path, tmp_path: Path) -
         clock = Clock()
         source = LocalSource("s", tmp_path / str(count), settle=2.0, clock=clock)
         ledger = Ledger(tmp_path / f"{count}.sqlite")
-        inbox = Inbox(ledger, ["s"])
+        inbox = Inbox(ledger, ["s"], Changes())
         inbox.open(None)
         work[count] = []
         for _ in range(3):

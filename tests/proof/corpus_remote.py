@@ -70,7 +70,7 @@ class Remote:
     def appear(self, cloud: Cloud) -> None:
         """Set the fault up, and upload; weights first, so that the pair is never half there for long."""
         self.fault(cloud, self.name)
-        good = {file: (home() / GOOD / file).read_bytes() for file in (WEIGHTS, CONFIG)}
+        good: dict[str, bytes] = {file: (home() / GOOD / file).read_bytes() for file in (WEIGHTS, CONFIG)}
         cloud.put(self.name, self.change(good), hub=self.hub)
 
     def is_here(self, uri: str) -> bool:
