@@ -6,9 +6,9 @@ Imported by everything that reads a setting, so it imports nothing heavy.
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 from .errors import ConfigError, Problem, problems_of
 from .rollout import Rollout
-from .sources import HubTable, LocalTable, S3Table
+from .sources import HubTable, LocalTable, S3Table, SourceTable
 from .tables import Admission, Control, Log, Model, Serve, State
 from .verify import Verify
 
@@ -31,7 +31,6 @@ LANES_FOR_A_JUDGE = 2
 """One for the live generation, and one that serves the candidate to its judge and then goes live with it."""
 LANES_BESIDE_A_CANARY = 3
 """The same two, and one for the canary while a newer candidate is judged."""
-SourceTable = Annotated[LocalTable | S3Table | HubTable, Field(discriminator="kind")]
 
 
 class Settings(BaseSettings):

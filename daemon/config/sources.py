@@ -4,7 +4,7 @@ import os
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from hotswapd.loaders.uri import is_bucket
 
@@ -102,3 +102,7 @@ class HubTable(_Named):
     def _default_name(self) -> str:
         place = f"hf://{self.repo}/{self.subfolder}".rstrip("/")
         return place if self.revision == "main" else f"{place}@{self.revision}"
+
+
+SourceTable = Annotated[LocalTable | S3Table | HubTable, Field(discriminator="kind")]
+"""A table for each kind of `hotswapd.loaders.kinds`."""
