@@ -8,6 +8,7 @@ from kits.adapters import greedy, make_adapter, oracle_model
 from kits.models import tiny
 from kits.residents import MAX_RANK, PROMPTS
 
+from hotswapd.swap.codes import TensorCode
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import NoSlots, Rejected
 from hotswapd.swap.lanes.asks import Ask
@@ -70,7 +71,7 @@ def test_expert_tensors_are_refused_by_name(tmp_path: Path, kind: str) -> None:
         with pytest.raises(Rejected) as caught:
             resident.admit(experts)
         codes = [misfit.code for misfit in caught.value.misfits]
-        assert codes.count("expert_tensors") == 4
+        assert codes.count(TensorCode.EXPERT_TENSORS) == 4
         assert "target_parameters" in codes
         assert len(resident.admit(attention).placements) == 4
     finally:
