@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hotswapd.codes import Code
+
 from .codes import DeviceCode
 
 Failure = Literal["sticky", "memory", "other"]
@@ -17,7 +19,7 @@ class Misfit:
     `code` is stable, `place` is a config field or tensor name, `remedy` says what to do.
     """
 
-    code: str
+    code: Code
     place: str
     wanted: str
     got: str
@@ -56,7 +58,7 @@ class Rejected(SwapError):
         return "; ".join([*said, f"and {more} more"] if more > 0 else said)
 
     @property
-    def code(self) -> str:
+    def code(self) -> Code:
         """The first misfit's code."""
         return self.misfits[0].code
 

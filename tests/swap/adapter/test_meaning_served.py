@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from kits.adapters import greedy, make_adapter, oracle_model
 from kits.models import tiny
-from kits.residents import MAX_RANK, PROMPTS, go_live
+from kits.residents import MAX_RANK, PROMPTS
 
+from hotswapd.swap.codes import TensorCode
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import NoSlots, Rejected
 from hotswapd.swap.lanes.asks import Ask
@@ -45,15 +46,16 @@ def _said(engine: Engine) -> list[list[int]]:
 def test_lanes_answer_with_each_architecture(served: tuple[Path, Engine], tmp_path: Path) -> None:
     """The base, an adapter on every slot, another on a few of one layer, and the first again."""
     base, engine = served
-    slots = engine.resident.contract.slots
+    resident = engine.resident
+    slots = resident.contract.slots
     names = list(dict.fromkeys(slot.module.rpartition(".")[2] for slot in slots))
     first = make_adapter(base, tmp_path / "first", seed=1, targets=names, use_rslora=True, rank=7)
     second = make_adapter(base, tmp_path / "second", seed=2, targets=names[:1], layers_to_transform=[1], alpha=30)
     assert _said(engine) == _truth(base, None, engine.ends)
     for adapter in (first, second, first):
-        go_live(engine.resident, adapter)
+        resident.swap(adapter, resident.live.number + 1, seat=engine.lanes.go_live)
         assert _said(engine) == _truth(base, adapter, engine.ends)
-    assert engine.resident.recompiles == 0
+    assert resident.recompiles == 0
 
 
 @pytest.mark.parametrize("kind", ["mixtral", "qwen3_moe"])
@@ -69,7 +71,7 @@ def test_expert_tensors_are_refused_by_name(tmp_path: Path, kind: str) -> None:
         with pytest.raises(Rejected) as caught:
             resident.admit(experts)
         codes = [misfit.code for misfit in caught.value.misfits]
-        assert codes.count("expert_tensors") == 4
+        assert codes.count(TensorCode.EXPERT_TENSORS) == 4
         assert "target_parameters" in codes
         assert len(resident.admit(attention).placements) == 4
     finally:
