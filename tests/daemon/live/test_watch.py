@@ -4,7 +4,6 @@ import pytest
 
 from hotswapd.daemon.config.verify import Watch
 from hotswapd.daemon.ledger.reasons import BY_ITS_OWN_REQUESTS
-from hotswapd.daemon.live.tally import is_degenerate
 from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.swap.gates.spec import Outcome
 from hotswapd.swap.lanes.tickets import Ended
@@ -132,11 +131,3 @@ def test_the_base_is_not_watched() -> None:
     feed(made, 50, 0, non_finite=True)
     assert made.judge() is None
     assert made.status() is None
-
-
-def test_only_a_long_run_of_one_token_is_degenerate() -> None:
-    """Thirty-two tokens of which nine in ten are the same; not a short answer, not a sentence said again."""
-    assert is_degenerate((1, 2, 3) + (7,) * 32)
-    assert is_degenerate((7,) * 30 + (1, 2))
-    assert not is_degenerate((7,) * 31)
-    assert not is_degenerate((7, 8) * 40)
