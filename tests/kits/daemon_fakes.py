@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hotswapd.daemon.answers import Action, HistoryRow
 from hotswapd.daemon.control.face import Peer
 from hotswapd.daemon.errors import BadRequest, Conflict, ErrorCode
 from hotswapd.daemon.report.metrics import Metrics
@@ -50,7 +51,7 @@ STATUS: dict[str, Any] = {
         "recompiles": 0,
     },
 }
-HISTORY: list[dict[str, Any]] = [
+HISTORY: list[HistoryRow] = [
     {
         "swap_id": "s2",
         "uri": "file:///srv/adapters/bad",
@@ -63,6 +64,7 @@ HISTORY: list[dict[str, Any]] = [
         "sighted": "2026-11-23T20:00:00Z",
         "finished": "2026-11-23T20:00:01Z",
         "seconds": {"fetch": 0.1, "admit": 0.2, "stage": None, "verify": None, "pause": None},
+        "verify": [],
     },
     {
         "swap_id": "s1",
@@ -76,9 +78,10 @@ HISTORY: list[dict[str, Any]] = [
         "sighted": "2026-11-23T19:00:00Z",
         "finished": "2026-11-23T19:00:01Z",
         "seconds": {"fetch": 1.5, "admit": 0.2, "stage": 0.1, "verify": 0.05, "pause": 0.00175},
+        "verify": [],
     },
 ]
-ACTIONS: list[dict[str, Any]] = [
+ACTIONS: list[Action] = [
     {
         "at": "2026-11-23T20:00:02Z",
         "action": "rollback",
@@ -178,7 +181,7 @@ class FakeFace:
     def status(self) -> dict[str, Any]:
         return STATUS
 
-    def history(self, limit: int) -> list[dict[str, Any]]:
+    def history(self, limit: int) -> list[HistoryRow]:
         return HISTORY[:limit]
 
     def overview(self) -> dict[str, Any]:
@@ -187,7 +190,7 @@ class FakeFace:
     def exposition(self) -> bytes:
         return self.metrics.text(None, None)
 
-    def actions(self, limit: int) -> list[dict[str, Any]]:
+    def actions(self, limit: int) -> list[Action]:
         return ACTIONS[:limit]
 
     def submit(self, uri: str, again: bool, peer: Peer | None) -> dict[str, Any]:

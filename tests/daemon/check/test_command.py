@@ -17,6 +17,7 @@ from kits.models import tiny
 from safetensors.torch import load_file, save_file
 
 from hotswapd.daemon.cli import main
+from hotswapd.loaders.codes import BucketCode, FileCode, WaitingCode
 from hotswapd.loaders.errors import Refused, Unavailable
 from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
 from hotswapd.loaders.store.store import Store
@@ -175,15 +176,23 @@ def test_an_address_is_fetched_checked_and_forgotten(
 
 
 def test_what_the_source_refuses_is_a_misfit(capsys: pytest.CaptureFixture[str], remote: OneAdapter) -> None:
-    remote.failure = Refused("too_large", "the weights have 9 bytes, 8 are allowed")
+    remote.failure = Refused(FileCode.TOO_LARGE, "the weights have 9 bytes, 8 are allowed")
     assert check_uri(capsys, "s3://bucket/runs/7") == (3, ["too_large"])
 
 
 @pytest.mark.parametrize(
     ("uri", "change", "said"),
     [
-        ("s3://bucket/runs/7", {"failure": Unavailable("throttled", "the bucket asks to slow down")}, "slow down"),
-        ("s3://bucket/runs/7", {"waiting": Waiting("incomplete", "the weights are missing")}, "weights are missing"),
+        (
+            "s3://bucket/runs/7",
+            {"failure": Unavailable(BucketCode.UNREACHABLE, "the bucket asks to slow down")},
+            "slow down",
+        ),
+        (
+            "s3://bucket/runs/7",
+            {"waiting": Waiting(WaitingCode.INCOMPLETE, "the weights are missing")},
+            "weights are missing",
+        ),
         ("s3://bucket/runs/8", {}, "no adapter at s3://bucket/runs/8"),
     ],
 )

@@ -8,14 +8,27 @@ import pytest
 from kits.daemon_fakes import STATUS, FakeFace
 from kits.fronts import front
 
+from hotswapd.daemon.answers import ArmStatus, RolloutStatus
 from hotswapd.daemon.cli import main
 from hotswapd.daemon.terminal.rollout import side_by_side
 
-ROLLOUT: dict[str, Any] = {
+COUNTS: ArmStatus = {
+    "generation": 0,
+    "requests": 0,
+    "errors": 0,
+    "degenerate": 0,
+    "non_finite": 0,
+    "feedback": 0,
+}
+ROLLOUT: RolloutStatus = {
     "kind": "ab",
     "share": 40.0,
-    "live": {"generation": 2, "requests": 12, "tokens": 24.0},
-    "canary": {"generation": 1, "requests": 8, "tokens": 31.0, "mean_score": 0.25},
+    "steps": [],
+    "salt": "s",
+    "seconds": 5.0,
+    "waits_for": None,
+    "live": {**COUNTS, "generation": 2, "requests": 12, "tokens": 24.0},
+    "canary": {**COUNTS, "generation": 1, "requests": 8, "tokens": 31.0, "mean_score": 0.25},
 }
 
 
@@ -71,5 +84,5 @@ def test_both_arms_stand_side_by_side() -> None:
     lines = {line[:28].strip(): line[28:].split() for line in side_by_side(ROLLOUT).splitlines()[1:]}
     assert lines["requests"] == ["12", "8"]
     assert lines["mean score"] == ["-", "0.25"]
-    assert side_by_side(ROLLOUT | {"waits_for": "7 of 9 seconds"}).endswith("\nwaits for 7 of 9 seconds")
+    assert side_by_side({**ROLLOUT, "waits_for": "7 of 9 seconds"}).endswith("\nwaits for 7 of 9 seconds")
     assert side_by_side(None) == "no rollout is under way"

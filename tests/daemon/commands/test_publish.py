@@ -9,6 +9,7 @@ from kits.adapters import make_adapter
 from kits.models import tiny
 
 from hotswapd.daemon.cli import main
+from hotswapd.loaders.codes import BucketCode
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.s3.session import S3Access
 
@@ -116,7 +117,7 @@ def test_a_bucket_is_reached_as_its_source_is(place: Path, tmp_path: Path, monke
 
     def send(*_: object, access: S3Access, **__: object) -> None:
         seen.append(access)
-        raise Unavailable("s3_unreachable", "it has gone far enough")
+        raise Unavailable(BucketCode.UNREACHABLE, "it has gone far enough")
 
     (tmp_path / "s3.toml").write_text(
         f'[model]\nbase = "{place / "base"}"\n[[source]]\nkind = "s3"\nuri = "s3://models/team/"\n'

@@ -10,6 +10,7 @@ from hotswapd.daemon.errors import BadRequest, Busy, FaceError, NotReady
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.names import Beside, NoSuchModel
 from hotswapd.daemon.serve.requests import ChatBody, CompletionBody, Message
+from hotswapd.swap.codes import AskCode
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.lanes.asks import Ask, BadAsk
 from hotswapd.swap.lanes.lanes import LanesFull, NoGeneration, Progress
@@ -29,7 +30,7 @@ class Engine:
 
     def encode(self, text: str) -> tuple[int, ...]:
         if not text.isascii():
-            raise BadAsk("too_long", "prompt", "too long")
+            raise BadAsk(AskCode.CONTEXT_LENGTH_EXCEEDED, "prompt", "too long")
         return tuple(text.encode())
 
     def encode_chat(self, messages: list[dict[str, str]]) -> tuple[int, ...]:
@@ -96,7 +97,7 @@ def test_a_header_names_the_client_before_the_body() -> None:
 def test_a_prompt_that_the_engine_refuses_is_a_bad_request() -> None:
     with pytest.raises(BadRequest) as caught:
         prepared(prompt="é")
-    assert (caught.value.code, caught.value.param) == ("too_long", "prompt")
+    assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "prompt")
 
 
 def start(engine: Engine, ask: Ask, split: Split | None = None) -> int | None:
@@ -139,7 +140,7 @@ def test_without_a_canary_there_is_no_such_model(split: Split | None) -> None:
 @pytest.mark.parametrize(
     ("failure", "kind", "code"),
     [
-        (BadAsk("too_long", "prompt", "too long"), BadRequest, "too_long"),
+        (BadAsk(AskCode.CONTEXT_LENGTH_EXCEEDED, "prompt", "too long"), BadRequest, "context_length_exceeded"),
         (LanesFull("5 requests wait"), Busy, "queue_full"),
         (NoGeneration(9, (1,)), NoSuchModel, "generation_not_served"),
         (ResidentLost("the device is gone"), NotReady, "resident_lost"),

@@ -8,7 +8,7 @@ import pytest
 from kits.daemon_fakes import FakeFace
 from kits.fronts import Front, front
 
-from hotswapd.daemon.errors import NotReady
+from hotswapd.daemon.errors import ErrorCode, NotReady
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.face import Readiness
 
@@ -19,7 +19,7 @@ class Loading(FakeFace):
     """A daemon whose model does not answer yet."""
 
     def answerer(self) -> Answerer:
-        raise NotReady("not_ready", "loading the base model")
+        raise NotReady(ErrorCode.NOT_READY, "loading the base model")
 
 
 @pytest.fixture(scope="module")

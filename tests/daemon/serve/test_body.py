@@ -6,10 +6,10 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from hotswapd.daemon.errors import BadRequest
+from hotswapd.daemon.errors import BadRequest, ErrorCode
 from hotswapd.daemon.serve.body import json_object, read_within
 
-TOO_LARGE = BadRequest("too_large", "at most 4 bytes")
+TOO_LARGE = BadRequest(ErrorCode.BODY_TOO_LARGE, "at most 4 bytes")
 
 
 def sent(*pieces: bytes) -> tuple[Request, list[bytes]]:

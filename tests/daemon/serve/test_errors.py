@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from hotswapd.daemon.errors import BadRequest, Busy, Conflict, FaceError, NotReady
+from hotswapd.daemon.errors import BadRequest, Busy, Conflict, ErrorCode, FaceError, NotReady
 from hotswapd.daemon.serve.errors import error_body, install_errors
 
 
@@ -24,10 +24,10 @@ def client(error: Exception) -> TestClient:
 @pytest.mark.parametrize(
     ("error", "status", "kind"),
     [
-        (BadRequest("bad_value", "no", "top_p"), 400, "invalid_request_error"),
-        (Conflict("not_there", "no"), 409, "invalid_request_error"),
-        (Busy("queue_full", "no"), 429, "rate_limit"),
-        (NotReady("not_ready", "no"), 503, "server_error"),
+        (BadRequest(ErrorCode.BAD_VALUE, "no", "top_p"), 400, "invalid_request_error"),
+        (Conflict(ErrorCode.NOT_THERE, "no"), 409, "invalid_request_error"),
+        (Busy(ErrorCode.QUEUE_FULL, "no"), 429, "rate_limit"),
+        (NotReady(ErrorCode.NOT_READY, "no"), 503, "server_error"),
     ],
 )
 def test_an_error_has_openais_shape(error: FaceError, status: int, kind: str) -> None:
@@ -38,7 +38,12 @@ def test_an_error_has_openais_shape(error: FaceError, status: int, kind: str) ->
 
 
 @pytest.mark.parametrize(
-    ("error", "again"), [(Busy("a", "b"), "1"), (NotReady("a", "b"), "1"), (Conflict("a", "b"), None)]
+    ("error", "again"),
+    [
+        (Busy(ErrorCode.QUEUE_FULL, "no"), "1"),
+        (NotReady(ErrorCode.NOT_READY, "no"), "1"),
+        (Conflict(ErrorCode.NOT_THERE, "no"), None),
+    ],
 )
 def test_who_may_come_again_is_told_when(error: FaceError, again: str | None) -> None:
     assert client(error).get("/").headers.get("Retry-After") == again
@@ -58,5 +63,5 @@ def test_an_unexpected_error_keeps_its_secrets() -> None:
 
 
 def test_an_error_in_a_stream_has_the_same_shape() -> None:
-    told = json.loads(error_body(NotReady("not_ready", "no")))
+    told = json.loads(error_body(NotReady(ErrorCode.NOT_READY, "no")))
     assert told == {"error": {"message": "no", "type": "server_error", "param": None, "code": "not_ready"}}

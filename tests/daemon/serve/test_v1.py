@@ -14,7 +14,7 @@ from kits.daemon_fakes import DIGEST, FakeFace
 from kits.fronts import Front, front
 from kits.waiting import until
 
-from hotswapd.daemon.errors import BadRequest, NotReady
+from hotswapd.daemon.errors import BadRequest, ErrorCode, NotReady
 
 MODEL = "org/model"
 
@@ -131,7 +131,10 @@ def test_another_model_is_not_found(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("failure", "status"),
-    [(BadRequest("too_long", "the prompt is too long", "prompt"), 400), (NotReady("loading", "still loading"), 503)],
+    [
+        (BadRequest(ErrorCode.BAD_VALUE, "the prompt is too long", "prompt"), 400),
+        (NotReady(ErrorCode.NOT_READY, "still loading"), 503),
+    ],
 )
 def test_the_daemons_refusals_have_openais_shape(
     url: str, face: FakeFace, failure: BadRequest | NotReady, status: int
