@@ -27,7 +27,7 @@ class ServedFace(FakeFace):
         super().__init__()
         self._answerer = Answerer(engine)
 
-    def answerer(self) -> Answerer:  # type: ignore[override] # the real one in the place of the fake
+    def answerer(self) -> Answerer:
         return self._answerer
 
 

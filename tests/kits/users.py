@@ -5,6 +5,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from hotswapd.daemon.answers import RolloutStatus
 from hotswapd.daemon.rollout.split import in_share
 from kits.faults import GENERATION, Clients, question
 from kits.room import Room, folder
@@ -45,14 +46,14 @@ def configure(room: Room, rollout: str, max_logprob_drop: float = 0, **tables: s
     room.configure(rollout=f"{calm}\n{rollout}", source=folder(settle=0.05, rescan=1.0), **tables)
 
 
-def rollout(room: Room) -> dict[str, Any] | None:
-    status: dict[str, Any] | None = room.status()["rollout"]
+def rollout(room: Room) -> RolloutStatus | None:
+    status: RolloutStatus | None = room.status()["rollout"]
     return status
 
 
-def runs(room: Room, canary: int) -> dict[str, Any]:
+def runs(room: Room, canary: int) -> RolloutStatus:
     """Wait until this generation is the canary, and return the rollout's status."""
-    found: list[dict[str, Any]] = []
+    found: list[RolloutStatus] = []
 
     def look() -> bool:
         now = rollout(room)
@@ -64,7 +65,7 @@ def runs(room: Room, canary: int) -> dict[str, Any]:
     return found[0]
 
 
-def expected(status: dict[str, Any], user: str) -> int:
+def expected(status: RolloutStatus, user: str) -> int:
     """Compute which generation this user gets, as another system would."""
-    arm = "canary" if in_share(status["salt"], user, status["share"]) else "live"
-    return int(status[arm]["generation"])
+    arm = status["canary"] if in_share(status["salt"], user, status["share"]) else status["live"]
+    return int(arm["generation"])

@@ -3,6 +3,7 @@
 import signal
 from functools import partial
 from pathlib import Path
+from typing import Literal
 from urllib.error import HTTPError
 
 import pytest
@@ -11,7 +12,13 @@ from kits.room import Room
 from kits.users import Users, configure, expected, rollout, runs
 from kits.waiting import until
 
+from hotswapd.daemon.answers import ArmStatus
 from hotswapd.daemon.control.client import Refused
+
+
+def arms(room: Room) -> list[ArmStatus]:
+    status = rollout(room)
+    return [status["live"], status["canary"]] if status else []
 
 
 def is_gone(place: Path) -> bool:
@@ -154,11 +161,11 @@ def test_the_metrics_show_both_arms(room: Room) -> None:
     share = 'hotswapd_rollout{{arm="{}",generation="{}",what="share"}}'
     assert users.metric(share.format("canary", 1)) == 25
     assert users.metric(share.format("live", 2)) == 75
-    until(lambda: any("mean_logprob" in (rollout(room) or {})[arm] for arm in ("live", "canary")), "it never counts")
+    until(lambda: any("mean_logprob" in arm for arm in arms(room)), "it never counts")
     status = rollout(room)
     assert status is not None
     generation = expected(status, "somebody")
-    arm = "canary" if generation == 1 else "live"
+    arm: Literal["canary", "live"] = "canary" if generation == 1 else "live"
     likely = f'hotswapd_rollout{{arm="{arm}",generation="{generation}",what="mean_logprob"}}'
     assert users.metric(likely) == status[arm]["mean_logprob"] < 0
     room.client.post("/ab/stop", {})

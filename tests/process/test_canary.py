@@ -1,7 +1,6 @@
 """A canary in the real daemon: who sees it, when it goes live, and what ends it."""
 
 import signal
-from typing import cast
 
 import pytest
 import torch
@@ -12,7 +11,6 @@ from kits.room import Room, home
 from kits.users import Users, configure, expected, rollout, runs
 from kits.waiting import until
 
-from hotswapd.daemon.answers import RolloutStatus
 from hotswapd.daemon.terminal.rollout import side_by_side
 
 
@@ -84,7 +82,7 @@ def test_a_canary_that_nobody_asks_says_what_it_waits_for(room: Room) -> None:
     now = rollout(room)
     assert now is not None
     assert now["waits_for"] == said
-    assert side_by_side(cast("RolloutStatus", now)).endswith(f"waits for {said}")
+    assert side_by_side(now).endswith(f"waits for {said}")
 
 
 def test_killed_in_the_middle_the_canary_begins_again(room: Room) -> None:

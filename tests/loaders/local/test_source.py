@@ -208,6 +208,7 @@ def test_a_name_that_is_not_text_waits(source: LocalSource, root: Path, clock: C
     assert str(sighting.uri).endswith("run-%5Cudcff")
 
 
+@pytest.mark.slow
 def test_a_large_scan_costs_a_few_calls_for_each_adapter(source: LocalSource, root: Path, clock: Clock) -> None:
     for n in range(5000):
         write_folder(root / f"group-{n % 50}" / f"run-{n}")
