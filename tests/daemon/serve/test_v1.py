@@ -190,7 +190,8 @@ def test_a_failed_lane_is_reported_and_counted(tmp_path: Path, stream: bool) -> 
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_goes_away_cancels_and_is_counted(tmp_path: Path, stream: bool) -> None:
-    face = FakeFace(gate=threading.Event())
+    gate = threading.Event()
+    face = FakeFace(gate=gate)
     body = json.dumps({"model": MODEL, "prompt": "hi", "stream": stream}).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with front(face, tmp_path, MODEL) as made:
@@ -200,3 +201,4 @@ def test_a_client_that_goes_away_cancels_and_is_counted(tmp_path: Path, stream: 
         counted = 'hotswapd_requests_total{code="499",generation="3"} 1.0'
         until(lambda: counted in httpx.get(f"{made.url}/metrics").text, "a client that went away was not counted")
         assert face.asked[-1] == ("cancel",)
+    gate.set()  # a thread that still waits would end during another test, which may count threads
