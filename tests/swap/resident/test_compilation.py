@@ -1,14 +1,21 @@
 """Counting compilations: in every thread, and no longer than the counter is open."""
 
 import threading
+from types import FunctionType
 
 import torch
 
 from hotswapd.swap.resident.compilation import CompileCounter
 
 
+def _increment(x: torch.Tensor) -> torch.Tensor:
+    return x + 1
+
+
 def compile_something() -> None:
-    torch.compile(lambda x: x + 1, backend="eager")(torch.ones(3))
+    """Compile a function of its own each time: what was compiled once lies with the code of the function."""
+    fresh = FunctionType(_increment.__code__.replace(), {})
+    torch.compile(fresh, backend="eager")(torch.ones(3))
 
 
 def test_compilations_of_other_threads_count() -> None:
