@@ -1,5 +1,9 @@
 """What the requests of a live generation say about it: every limit, the window, and what is compared with what."""
 
+import threading
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from hotswapd.daemon.config.verify import Watch
@@ -131,3 +135,71 @@ def test_the_base_is_not_watched() -> None:
     feed(made, 50, 0, non_finite=True)
     assert made.judge() is None
     assert made.status() is None
+
+
+class Meanwhile:
+    """Runs something once on another thread, in the midst of a call, and gives it a moment to come through."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.found: list[object] = []
+        self._thread = threading.Thread(target=lambda: self.found.append(act()))
+        self._begun = False
+
+    def __call__(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._thread.start()
+            self._thread.join(0.2)
+
+    def result(self) -> object:
+        self._thread.join(10.0)
+        (found,) = self.found
+        return found
+
+
+def test_of_two_who_judge_at_once_one_gets_the_verdict() -> None:
+    """It would be acted on twice otherwise."""
+    made, clock = watch()
+    feed(made, 30)
+    clock.now += 60
+    other = Meanwhile(made.judge)
+    made._clock = lambda: (other(), clock.now)[1]
+    verdicts = [made.judge(), other.result()]
+    assert sum(one is not None for one in verdicts) == 1
+
+
+def test_a_request_is_counted_whole_or_not_at_all() -> None:
+    """Whoever reads between two of its counts would see shares that never were."""
+    made, _ = watch()
+    other = Meanwhile(made.status)
+
+    class Tokens(tuple[int, ...]):
+        def __getitem__(self, key: Any) -> Any:
+            other()
+            return super().__getitem__(key)
+
+    made.ended(ended(token_ids=Tokens(range(40)), finish="error"))
+    status: Any = other.result()
+    assert (status["requests"], status["errors"]) == (1, 1.0)
+
+
+def test_a_new_generation_is_not_judged_by_the_old_window() -> None:
+    """A window that is over says nothing of what has just gone live."""
+    made, clock = watch()
+    clock.now += 61
+    other = Meanwhile(made.judge)
+    made._clock = lambda: (other(), clock.now)[1]
+    made.began(2, clock.now)
+    assert other.result() is None
+    assert made.status() is not None
+
+
+def test_other_limits_apply_to_the_window_under_way() -> None:
+    made, clock = watch(max_errors=1.0)
+    feed(made, 20, finish="error")
+    assert made.judge() is None
+    made.renew(Watch(seconds=1.0, min_requests=10, max_errors=0.5))
+    clock.now += 59
+    verdict = made.judge()
+    assert verdict is not None
+    assert verdict.code == "watch_errors"

@@ -37,26 +37,14 @@ class Scene:
 
         def on_fetch(sighting: Sighting, store: Store, stop: threading.Event) -> Artifact:
             self.source.on_fetch = lambda *_: pytest.fail("it was fetched twice")
-            try:
-                act(sighting, stop)
-                with store.stage() as stage:
-                    stage.write(CONFIG, [b"{}"], 100)
-                    stage.write(WEIGHTS, [b"1"], 100)
-                    return stage.commit()
-            finally:
-                self.queue.inbox.notify()
-                self.ended = True
+            act(sighting, stop)
+            with store.stage() as stage:
+                stage.write(CONFIG, [b"{}"], 100)
+                stage.write(WEIGHTS, [b"1"], 100)
+                return stage.commit()
 
-        self.ended = False
         self.source.on_fetch = on_fetch
-        beats = self.queue.inbox.changes
-
-        def changes() -> int:
-            if self.ended:
-                self.stop.set()
-            return beats()
-
-        self.queue.inbox.changes = changes  # type: ignore[method-assign]
+        self.queue.inbox.wait = lambda since, seconds: self.stop.set()  # type: ignore[method-assign] # nothing is left
         self.fetcher.run(self.stop)
         return self.queue.ledger.rows.history(1)[0]
 
