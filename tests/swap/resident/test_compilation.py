@@ -14,7 +14,7 @@ def _increment(x: torch.Tensor) -> torch.Tensor:
 
 def compile_something() -> None:
     """Compile a function of its own each time: what was compiled once lies with the code of the function."""
-    fresh = FunctionType(_increment.__code__.replace(), {})
+    fresh = FunctionType(_increment.__code__.replace(), globals())
     torch.compile(fresh, backend="eager")(torch.ones(3))
 
 
