@@ -31,6 +31,9 @@ from typing import Protocol
 from hotswapd.swap.errors import RolledBack
 from hotswapd.swap.gates.spec import Progress, Verdict
 
+DEFAULT = "default"
+"""The served name that always exists: requests that ask for the base model by its name are answered by its route."""
+
 
 class NoRoom(Exception):
     """The engine has no free place now: the candidate is held, and tried again when one becomes free."""
@@ -184,8 +187,11 @@ class Engine(Protocol):
         """
         ...
 
-    def route(self, staged: Staged, number: int) -> AbstractContextManager[Routed]:
-        """Make this generation answer the requests that name no number.
+    def route(self, staged: Staged, number: int, name: str = DEFAULT) -> AbstractContextManager[Routed]:
+        """Make this generation answer the requests that ask for this served name and no number.
+
+        Each served name has a route of its own; the others do not change. Raises ValueError for a name that the engine
+        cannot serve.
 
         Entering does everything that can fail: afterwards every serving member has it, and room for it. Raises NoRoom.
         The body makes the change durable. When the body ends well, the route changes at once and can no longer fail;

@@ -17,7 +17,7 @@ from hotswapd.swap.failures import is_sticky
 from hotswapd.swap.gates.spec import OnVerdict, Progress
 from hotswapd.swap.gates.turns import Surroundings
 
-from .protocol import Admitted, Answer, Caller, Loaded, NoRoom, Part, Patient, Routed, Staged, Subject
+from .protocol import DEFAULT, Admitted, Answer, Caller, Loaded, NoRoom, Part, Patient, Routed, Staged, Subject
 
 if TYPE_CHECKING:
     from hotswapd.swap.adapter.admission import Plan
@@ -157,8 +157,13 @@ class ResidentEngine:
         staged.number = number
 
     @contextmanager
-    def route(self, staged: Staged, number: int) -> Iterator[Routed]:
-        """Copy it into the arena, give it a lane, and send new requests there when the body has ended well."""
+    def route(self, staged: Staged, number: int, name: str = DEFAULT) -> Iterator[Routed]:
+        """Copy it into the arena, give it a lane, and send new requests there when the body has ended well.
+
+        The arena has one live image, so there is one served name.
+        """
+        if name != DEFAULT:
+            raise ValueError(f"this engine serves the name {DEFAULT!r} only, not {name!r}")
         image = _image(staged)
         with _Translated(), self._resident.changing(image, number) as pause:
             self._engine.lanes.make_room(image)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from hotswapd.daemon.engines.protocol import (
+    DEFAULT,
     Admitted,
     Answer,
     Caller,
@@ -96,7 +97,7 @@ class FakeEngine:
         self.members = list(members) or [Member()]
         self.holds: Counter[int] = Counter()
         self.answers: dict[int, Staged] = {0: Staged("0" * 64, 0)}
-        self.routed = 0
+        self.routes = {DEFAULT: 0}
         self.calls: list[str] = []
 
     def admit(self, artifact: Path, digest: str) -> Admitted:
@@ -135,17 +136,24 @@ class FakeEngine:
         self.answers[number] = staged
 
     @contextmanager
-    def route(self, staged: Staged, number: int) -> Iterator[Routed]:
+    def route(self, staged: Staged, number: int, name: str = DEFAULT) -> Iterator[Routed]:
         if self.answers.get(number) is not staged:  # else it is open, and held by the engine itself
             assert self.holds[id(staged)], "it is not held by whoever wants it live"
             self._require_room()
         yield Routed(0.001)
         staged.number = number
         self.answers[number] = staged
-        before, self.routed = self.routed, number
-        self.model.live = staged.digest
-        if before and before != number:
+        before = self.routes.get(name, 0)
+        self.routes[name] = number
+        if name == DEFAULT:
+            self.model.live = staged.digest
+        if before and before not in self.routes.values():
             self.answers.pop(before, None)  # nobody asks here, so it has no requests to end
+
+    @property
+    def routed(self) -> int:
+        """The generation that answers for the default name."""
+        return self.routes[DEFAULT]
 
     def close(self, number: int) -> None:
         self.answers.pop(number, None)

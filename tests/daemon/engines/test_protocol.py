@@ -162,3 +162,19 @@ def _row(queue: Queue, uri: str):
     row = queue.ledger.rows.latest(uri)
     assert row is not None
     return row
+
+
+def test_two_names_have_a_live_generation_each(queue: Queue) -> None:
+    """A change of one leaves the other's route alone, and what is retired for one may be live for the other."""
+    engine = engine_of(queue, Member("r1"))
+    artifact = queue.keep(b"second")
+    staged = engine.stage(engine.admit(artifact.path, artifact.digest), _Caller())
+    with engine.route(staged, 7, "support"):
+        pass
+    assert engine.routes == {"default": 1, "support": 7}
+    uri = offer(queue)
+    queue.turn()
+    assert queue.live.uri == uri
+    assert engine.routes == {"default": queue.live.number, "support": 7}
+    assert {one.number for one in engine.loaded()} >= {queue.live.number, 7}
+    engine.drop(staged)
