@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hotswapd.daemon.answers import Action, HistoryRow
+from hotswapd.daemon.answers import Action, HistoryRow, Status
 from hotswapd.daemon.serve.face import Face
 
 
@@ -24,7 +24,7 @@ class ControlFace(Face, Protocol):
     asked, None if nobody knows. Every change is written down with it. All raise NotReady while the ledger is down.
     """
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """Return what ``GET /status`` answers."""
         ...
 

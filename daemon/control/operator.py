@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hotswapd.daemon.answers import Action, HistoryRow
+from hotswapd.daemon.answers import Action, HistoryRow, Overview, Status
 from hotswapd.daemon.errors import ErrorCode, FaceError, NotReady
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger
@@ -42,11 +42,11 @@ class Operator:
         """Return what answers requests. Raises NotReady while the model does not answer."""
         return self._working().answers
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """Return what ``GET /status`` answers."""
         return self.views.status()
 
-    def overview(self) -> dict[str, Any]:
+    def overview(self) -> Overview:
         """Return what the status page shows."""
         return self.views.overview()
 

@@ -1,10 +1,10 @@
 """What the status page shows, as one answer: from the ledger and from ``GET /status``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
+from hotswapd.daemon.answers import Action, AnonymousAction, Life, Overview, PictureRecord, Refusal, Status
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.ledger.moment import moment
 from hotswapd.daemon.ledger.rows import Row
@@ -12,15 +12,15 @@ from hotswapd.daemon.ledger.rows import Row
 _LIVES, _REFUSALS, _ACTIONS = 40, 40, 20
 
 
-def overview(status: Mapping[str, Any], ledger: Ledger, pictures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def overview(status: Status, ledger: Ledger, pictures: Sequence[PictureRecord]) -> Overview:
     """Return what ``GET /status.json`` answers; a ledger that cannot be read leaves its parts empty.
 
     Who asked for an action does not leave the machine: only `hotswapd history --actions` shows it.
     """
-    answer: dict[str, Any] = {
+    answer: Overview = {
         "now": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "version": version("hotswapd"),
-        "status": dict(status),
+        "status": {**status},
         "lives": [],
         "refusals": [],
         "actions": [],
@@ -35,7 +35,7 @@ def overview(status: Mapping[str, Any], ledger: Ledger, pictures: Sequence[Mappi
     return answer
 
 
-def _life(row: Row, at: float) -> dict[str, Any]:
+def _life(row: Row, at: float) -> Life:
     """Describe when a generation went live, and how the seconds since its sighting were spent."""
     return {
         "at": moment(at),
@@ -51,7 +51,7 @@ def _life(row: Row, at: float) -> dict[str, Any]:
     }
 
 
-def _refusal(row: Row) -> dict[str, Any]:
+def _refusal(row: Row) -> Refusal:
     return {
         "at": moment(row.finished or row.sighted),
         "state": row.state.value,
@@ -65,5 +65,5 @@ def _refusal(row: Row) -> dict[str, Any]:
     }
 
 
-def _action(one: Mapping[str, Any]) -> dict[str, Any]:
+def _action(one: Action) -> AnonymousAction:
     return {"at": one["at"], "action": one["action"], "argument": one["argument"], "result": one["result"]}

@@ -1,9 +1,9 @@
 """What an operator can see and do, before the model answers and after: two types, each complete once it is made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from hotswapd.daemon.answers import ResidentStatus, RolloutStatus, VerifyStatus, WatchStatus
 from hotswapd.daemon.engines.protocol import Loaded
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.ledger.generation import Generation
@@ -26,19 +26,19 @@ class Starting:
         """Return nothing: no generation answers yet."""
         return ()
 
-    def resident(self) -> Mapping[str, Any]:
+    def resident(self) -> ResidentStatus:
         """Return nothing: the model is not loaded yet."""
         return {}
 
-    def verifying(self) -> dict[str, Any] | None:
+    def verifying(self) -> VerifyStatus | None:
         """Return None: no candidate is tried yet."""
         return None
 
-    def watching(self) -> dict[str, Any] | None:
+    def watching(self) -> WatchStatus | None:
         """Return None: no generation is watched yet."""
         return None
 
-    def rollout(self) -> dict[str, Any] | None:
+    def rollout(self) -> RolloutStatus | None:
         """Return None: no rollout runs yet."""
         return None
 
@@ -65,18 +65,18 @@ class Working:
         """List the generations that requests can name, or that still answer some."""
         return self.engine.loaded()
 
-    def resident(self) -> Mapping[str, Any]:
+    def resident(self) -> ResidentStatus:
         """Describe the model."""
-        return self.engine.describe() | {"base": self.base}
+        return {**self.engine.describe(), "base": self.base}
 
-    def verifying(self) -> dict[str, Any] | None:
+    def verifying(self) -> VerifyStatus | None:
         """Describe how far the verification of a candidate is; None if none runs."""
         return self.candidates.under_way
 
-    def watching(self) -> dict[str, Any] | None:
+    def watching(self) -> WatchStatus | None:
         """Describe what the watch has counted of the live generation; None once its window is over."""
         return self.watch.status()
 
-    def rollout(self) -> dict[str, Any] | None:
+    def rollout(self) -> RolloutStatus | None:
         """Describe the rollout; None if none runs."""
         return self.traffic.status()

@@ -1,9 +1,8 @@
 """What ``GET /status`` answers."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from hotswapd.daemon.answers import QueueEntry
+from hotswapd.daemon.answers import LaneStatus, QueueEntry, Status
 from hotswapd.daemon.engines.protocol import Loaded
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.ledger.moment import moment
@@ -16,10 +15,10 @@ from .standing import Standing
 _QUEUE = 100
 
 
-def status(standing: Standing, ledger: Ledger, sources: Sources) -> dict[str, Any]:
+def status(standing: Standing, ledger: Ledger, sources: Sources) -> Status:
     """Return what ``GET /status`` answers; without a readable ledger some parts are empty, and `trouble` says so."""
     part = standing.part
-    answer: dict[str, Any] = {
+    answer: Status = {
         "ready": standing.readiness().ready,
         "pinned": False,
         "paused": False,
@@ -28,7 +27,7 @@ def status(standing: Standing, ledger: Ledger, sources: Sources) -> dict[str, An
         "queue_depth": 0,
         "sources": [watch.status() for watch in sources],
         "lanes": _lanes(part.loaded()),
-        "resident": dict(part.resident()),
+        "resident": part.resident(),
         "verify": part.verifying(),
         "watch": part.watching(),
         "rollout": part.rollout(),
@@ -45,7 +44,7 @@ def status(standing: Standing, ledger: Ledger, sources: Sources) -> dict[str, An
     return answer
 
 
-def _lanes(loaded: Iterable[Loaded]) -> list[Mapping[str, int]]:
+def _lanes(loaded: Iterable[Loaded]) -> list[LaneStatus]:
     return [{"generation": one.number, "active": one.active, "waiting": one.waiting} for one in loaded]
 
 

@@ -1,9 +1,8 @@
 """The daemon's read-only answers: status, history, actions, metrics, and what the status page shows."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from hotswapd.daemon.answers import Action, HistoryRow
+from hotswapd.daemon.answers import Action, HistoryRow, Overview, Status
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.pipeline.sources import Sources
 from hotswapd.daemon.report.metrics import Metrics
@@ -25,11 +24,11 @@ class Views:
     pictures: Pictures
     metrics: Metrics
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """Return what ``GET /status`` answers."""
         return status(self.standing, self.ledger, self.sources)
 
-    def overview(self) -> dict[str, Any]:
+    def overview(self) -> Overview:
         """Return what the status page shows."""
         return overview(self.status(), self.ledger, self.pictures.shown)
 

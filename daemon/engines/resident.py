@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from hotswapd.daemon.answers import ResidentStatus
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.swap.arena.norms import update_norms
 from hotswapd.swap.arena.pace import Pace
@@ -95,7 +96,7 @@ class ResidentEngine:
         """A digest that changes whenever the engine's contract changes."""
         return self._resident.contract.fingerprint
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> ResidentStatus:
         """Describe the model as ``GET /status`` does. Legal on any thread."""
         resident = self._resident
         return {

@@ -4,7 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import cast
 
+from hotswapd.daemon.answers import WatchStatus
 from hotswapd.daemon.config.verify import Watch
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.swap.gates.spec import Outcome, Verdict
@@ -73,13 +75,14 @@ class LiveWatch:
             self._ends = 0.0
         return Verdict(GATE, Outcome.FAILED if code else Outcome.PASSED, code, sentence, numbers)
 
-    def status(self) -> dict[str, float | int] | None:
+    def status(self) -> WatchStatus | None:
         """Return the counts so far and the seconds left; None if no generation is being watched."""
         with self._lock:
             if not self._ends:
                 return None
             left = max(0.0, self._ends - self._clock())
-            return {"generation": self._watched, "seconds_left": round(left, 1), **self._numbers()}
+            at = {"generation": self._watched, "seconds_left": round(left, 1)}
+            return cast("WatchStatus", at | self._numbers())
 
     def _numbers(self) -> dict[str, float]:
         now = self._tallies[self._watched]

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from hotswapd.daemon.answers import VerifyStatus
 from hotswapd.daemon.config.policy import Policy
 from hotswapd.daemon.engines.protocol import Engine, NoRoom, Staged, Subject, decide
 from hotswapd.daemon.host.failpoints import failpoint
@@ -74,7 +75,7 @@ class Candidates:
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_step` is called with the name of each step that may take long, before it: admit, stage, verify."""
-        self.under_way: dict[str, Any] | None = None
+        self.under_way: VerifyStatus | None = None
         """How far a verification is, in the words of ``GET /status``; None between two. Legal on any thread."""
         self._engine = engine
         self._ledger = ledger
@@ -172,7 +173,7 @@ class Candidates:
     def _show(self, progress: Progress) -> None:
         now = self.under_way
         if now is not None:
-            self.under_way = now | {"gate": progress.gate, "done": progress.done, "total": progress.total}
+            self.under_way = {**now, "gate": progress.gate, "done": progress.done, "total": progress.total}
 
     def _usual_norms(self) -> list[float]:
         """Read the update norms of the last generations that were not rolled back from."""

@@ -4,8 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from hotswapd.daemon.answers import SourceStatus
 from hotswapd.daemon.config.policy import Policy
 from hotswapd.daemon.ledger.moment import moment
 from hotswapd.daemon.report.metrics import Metrics
@@ -58,7 +58,7 @@ class Watch:
         """The names of its threads, under which they report."""
         return [thread.name for thread in self._threads]
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> SourceStatus:
         """Describe it as ``GET /status`` does."""
         health = self.health
         return {

@@ -1,7 +1,9 @@
 """The split of requests between the live generation and the one beside it, and where their counts go."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hotswapd.daemon.answers import RolloutStatus
 
 from .trial import CANARY, Trial
 
@@ -56,7 +58,7 @@ class Traffic:
         trial = self.trial
         return None if trial is None else trial.canary
 
-    def status(self) -> dict[str, Any] | None:
+    def status(self) -> RolloutStatus | None:
         """Describe the rollout as ``GET /status`` does; None if none runs."""
         trial = self.trial
         return None if trial is None else trial.status()

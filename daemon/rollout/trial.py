@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
+from hotswapd.daemon.answers import ArmStatus, RolloutStatus
 from hotswapd.daemon.config.rollout import WHOLE, Rollout
 
 from .arm import Arm, findings, worst
@@ -107,7 +108,7 @@ class Trial:
                 return Decision(Action.DROP, f"{bad.sentence} (p = {bad.p:.2g})", numbers)
             return self._next(numbers)
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> RolloutStatus:
         """Describe the rollout and the counts of this step, both arms side by side."""
         with self._lock:
             return {
@@ -117,9 +118,12 @@ class Trial:
                 "salt": self.salt,
                 "seconds": round(self.clock() - self._began, 1),
                 "waits_for": self._missing() or None,
-                LIVE: {"generation": self.live, **self.arms[LIVE].numbers()},
-                CANARY: {"generation": self.canary, **self.arms[CANARY].numbers()},
+                "live": self._arm(LIVE, self.live),
+                "canary": self._arm(CANARY, self.canary),
             }
+
+    def _arm(self, name: str, generation: int) -> ArmStatus:
+        return cast("ArmStatus", {"generation": generation} | self.arms[name].numbers())
 
     def reminder(self) -> str:
         """Return, once in each step, what it still waits for after its seconds are over; empty otherwise."""

@@ -1,7 +1,9 @@
 """What the HTTP server asks of the daemon."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from hotswapd.daemon.answers import Overview
 
 if TYPE_CHECKING:
     from .answerer import Answerer
@@ -33,6 +35,6 @@ class Face(Protocol):
         """Return what ``GET /metrics`` answers, in Prometheus' text format."""
         ...
 
-    def overview(self) -> dict[str, Any]:
+    def overview(self) -> Overview:
         """Return what the status page shows."""
         ...
