@@ -1,6 +1,7 @@
 """What the daemon answers about itself: one definition for its sockets, its pages and its commands.
 
-Times are in UTC to the millisecond, as ``moment`` writes them; seconds are seconds; what does not exist is null.
+Times are in UTC to the millisecond, such as ``2026-11-23T20:00:00.000Z``; durations are in seconds; what does not exist
+is null.
 """
 
 from typing import NotRequired, TypedDict
