@@ -55,7 +55,7 @@ ASK = """
 """
 
 
-def test_the_judge_gets_the_candidates_answers_and_its_exit_code_counts(made) -> None:
+def test_the_judge_asks_the_candidate_and_its_exit_code_counts(made) -> None:
     """It asks over HTTP, sees the candidate's own answer while the live one goes on, and says yes."""
     text = made.resident.tokenizer.decode(list(reference(1, PROMPT, 8)))
     live, listener = made.ask(PROMPT, 40)
@@ -107,7 +107,7 @@ def test_a_child_that_is_left_behind_by_a_yes_is_killed_too(made, tmp_path: Path
     until(lambda: _gone(int(note.read_text())), "the child lives on")
 
 
-def test_an_interrupted_judge_is_killed_and_its_lane_is_free_again(made) -> None:
+def test_an_interrupted_judge_is_killed_and_frees_its_lane(made) -> None:
     """When something else must come first there is no verdict, and the lane can be had at once."""
 
     def rest(_: float) -> None:
@@ -119,7 +119,7 @@ def test_an_interrupted_judge_is_killed_and_its_lane_is_free_again(made) -> None
     assert made.lanes.room()
 
 
-def test_a_program_that_cannot_be_started_is_no_verdict_on_the_candidate(made) -> None:
+def test_a_program_that_cannot_be_started_is_not_a_verdict(made) -> None:
     """The candidate is held and tried again: it is not its fault."""
     judge = Judge(Command(argv=("/no/such/judge",)), made.engine, "tiny", Surroundings())
     with candidate(made) as image, pytest.raises(Unavailable, match=r"verify\.command cannot be started"):

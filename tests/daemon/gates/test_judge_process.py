@@ -19,7 +19,7 @@ def _judge(room: Room, program: str) -> str:
     return f"argv = [{json.dumps(sys.executable)}, {json.dumps(str(path))}]"
 
 
-def test_verdicts_are_in_history_and_log_and_progress_is_in_status(room: Room) -> None:
+def test_verdicts_are_in_history_and_progress_in_status(room: Room) -> None:
     """While a judge looks the status says so; its no ends the candidate, and every number is where it should be."""
     go = room.root / "go"
     program = (

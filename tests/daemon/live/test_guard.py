@@ -40,7 +40,7 @@ def daemon(tmp_path: Path):
         yield Watched(made, tmp_path)
 
 
-def test_a_bad_generation_gives_way_in_one_turn_to_the_last_good_one_bit_for_bit(daemon: Watched, monkeypatch) -> None:
+def test_a_bad_generation_gives_way_bit_for_bit(daemon: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """The arena is as it was, requests in flight end with the bad one named, and the row says why with numbers."""
     resident = daemon.bench.resident
     daemon.offer(adapter(0), 0)
@@ -78,7 +78,7 @@ def _offer(daemon: Watched, index: int, *, forced: bool):
     return daemon.run(row)
 
 
-def test_the_same_bytes_are_not_taken_again_until_the_operator_says_so(daemon: Watched) -> None:
+def test_the_same_bytes_need_again(daemon: Watched) -> None:
     """Under another name they are refused with the same reason; forced they go live, and are free from then on."""
     daemon.offer(adapter(0), 0)
     daemon.offer(adapter(1), 1)
@@ -117,7 +117,7 @@ def test_a_pinned_generation_stays_and_the_log_says_what_is_wrong(daemon: Watche
     assert (daemon.live.number, daemon.guard.waits) == (2, False)
 
 
-def test_a_rollback_that_has_no_lane_is_done_as_soon_as_there_is_one(daemon: Watched) -> None:
+def test_a_rollback_without_a_lane_is_done_once_there_is_one(daemon: Watched) -> None:
     """While another generation's requests hold the other lane it waits, and is not forgotten."""
     daemon.offer(adapter(0), 0)
     daemon.offer(adapter(1), 1)
@@ -165,7 +165,7 @@ def _nan_for(prompt: tuple[int, ...]):
     return hook
 
 
-def test_a_gate_that_fails_leaves_what_is_live_alone(daemon: Watched, monkeypatch) -> None:
+def test_a_gate_that_fails_leaves_what_is_live_alone(daemon: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused by a gate after it was staged, the candidate is ROLLED_BACK and arena and answers are as before."""
     daemon.offer(adapter(0), 0)
     before = daemon.bench.resident.arena.digest()

@@ -1,5 +1,8 @@
 """After a start: what the pointer names is live again, or the next best, and the reason is known."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from kits.queues import Queue
 
@@ -52,7 +55,7 @@ def test_the_pointers_generation_is_live_again(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize("pointer", [None, {"generation": 0, "uri": "", "revision": "", "digest": "", "since": 0}])
-def test_where_nothing_was_live_the_base_is(queue: Queue, pointer) -> None:
+def test_where_nothing_was_live_the_base_is(queue: Queue, pointer: dict[str, Any] | None) -> None:
     """Neither a missing pointer nor one to the base asks for anything."""
     if pointer is None:
         (queue.store.root / "current.json").unlink()
@@ -80,7 +83,7 @@ def test_a_damaged_copy_is_not_served_and_fetched_again(queue: Queue) -> None:
     assert weights(queue, 3).read_bytes() == b"three"
 
 
-def test_a_damaged_copy_of_what_an_operator_went_back_to_is_fetched_from_its_source(queue: Queue) -> None:
+def test_a_damaged_rollback_is_fetched_from_its_source(queue: Queue) -> None:
     """A rollback is a row of the operator's, who has nothing to fetch from; the folder it came from has."""
     queue.restart()
     queue.ask(queue.acts.roll_back, 2, follow=True)
@@ -95,7 +98,7 @@ def test_a_damaged_copy_of_what_an_operator_went_back_to_is_fetched_from_its_sou
     assert weights(queue, 2).read_bytes() == b"two"
 
 
-def test_a_copy_that_cannot_be_read_does_not_keep_the_daemon_from_starting(queue: Queue, monkeypatch) -> None:
+def test_an_unreadable_copy_stops_no_start(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fails on one file costs that generation only."""
     lost = queue.ledger.generations.get(3).digest
     find = queue.store.find
@@ -103,7 +106,7 @@ def test_a_copy_that_cannot_be_read_does_not_keep_the_daemon_from_starting(queue
     assert restore(queue).number == 2
 
 
-def test_what_is_brought_back_is_not_collected_meanwhile(queue: Queue, monkeypatch) -> None:
+def test_what_is_brought_back_is_not_collected_meanwhile(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """An older one than are kept answers for a damaged one: until the ledger says so, nothing else keeps its copy."""
     queue.store.collect([one.digest for one in queue.ledger.generations.newest(9)])
     spoil(queue, 3, b"thref")
@@ -125,7 +128,7 @@ def test_without_any_copy_the_base_answers(queue: Queue) -> None:
     assert queue.live.uri == "file:///s/four"
 
 
-def test_one_that_fails_its_verification_now_gives_way_to_the_one_before(queue: Queue, monkeypatch) -> None:
+def test_one_that_fails_now_gives_way_to_the_previous_one(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """And that is no death: it is not counted as one."""
     digest = queue.ledger.generations.get(3).digest
     verify = queue.model.verify
@@ -143,7 +146,7 @@ def test_one_that_fails_its_verification_now_gives_way_to_the_one_before(queue: 
     assert queue.ledger.attempts.deaths(digest, BOOT)[0] == 0
 
 
-def test_one_that_no_longer_fits_starts_the_base_and_is_looked_at_again(queue: Queue, monkeypatch) -> None:
+def test_one_that_no_longer_fits_starts_the_base(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The configuration was changed: no older generation is dug out, and the reasons are in the history."""
     digest = queue.ledger.generations.get(3).digest
 
@@ -165,7 +168,7 @@ def test_one_that_no_longer_fits_starts_the_base_and_is_looked_at_again(queue: Q
     assert queue.ledger.attempts.deaths(digest, BOOT)[0] == 0
 
 
-def test_after_three_deaths_in_this_step_an_older_one_is_tried(queue: Queue, monkeypatch) -> None:
+def test_after_three_deaths_in_this_step_an_older_one_is_tried(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """A generation that kills the process at each start must not keep it down for ever."""
 
     def dies(*_: object) -> None:
@@ -180,11 +183,11 @@ def test_after_three_deaths_in_this_step_an_older_one_is_tried(queue: Queue, mon
     assert restore(queue).number == 2
 
 
-def test_a_ledger_that_is_down_keeps_nobody_from_being_served(queue: Queue, monkeypatch) -> None:
+def test_a_ledger_that_is_down_keeps_nobody_from_being_served(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pointer and the store are enough."""
     from hotswapd.daemon.ledger.ledger import LedgerDown
 
-    def down(*_, **__):
+    def down(*_, **__) -> None:
         raise LedgerDown("the ledger cannot be used")
 
     ledger = queue.ledger
@@ -202,7 +205,7 @@ def test_a_ledger_that_is_down_keeps_nobody_from_being_served(queue: Queue, monk
     assert restore(queue) is BASE
 
 
-def test_what_an_operator_went_back_to_waits_for_nobody_when_its_source_has_it_no_more(queue: Queue) -> None:
+def test_a_lost_rollback_without_a_source_is_gone(queue: Queue) -> None:
     """What is lost and cannot be fetched ends as GONE at the first look: nothing is left in the queue."""
     queue.store.point({**queue.store.pointer(), "swap_id": "unknown"})
     queue.restart()
@@ -216,7 +219,7 @@ def test_what_an_operator_went_back_to_waits_for_nobody_when_its_source_has_it_n
     assert queue.ledger.rows.open_count() == 0
 
 
-def test_a_death_between_pointer_and_ledger_is_not_held_against_what_is_live(queue: Queue) -> None:
+def test_a_death_after_the_pointer_does_not_count(queue: Queue) -> None:
     """Its commit was under way when the process died, and it is served all the same: it is no deadly adapter."""
     digest = queue.ledger.generations.get(3).digest
     queue.ledger.attempts.begin(digest, SWAP, "commit")
@@ -226,7 +229,7 @@ def test_a_death_between_pointer_and_ledger_is_not_held_against_what_is_live(que
     assert queue.ledger.attempts.deaths(digest, SWAP)[0] == 0
 
 
-def test_the_digest_runs_over_config_then_weights(tmp_path) -> None:
+def test_the_digest_runs_over_config_then_weights(tmp_path: Path) -> None:
     """It is the identity that the store gave the copy."""
     queue = Queue()
     artifact = queue.keep(b"content")

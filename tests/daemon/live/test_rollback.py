@@ -53,7 +53,7 @@ def test_a_target_that_makes_no_sense_is_refused(rollback: Rollback, number: int
         assert "there are 0 (the base), 3, 2, 1" in caught.value.sentence
 
 
-def test_it_is_a_swap_of_its_own_and_the_one_before_says_why_it_ended(queue: Queue, rollback: Rollback) -> None:
+def test_a_rollback_is_a_swap_of_its_own(queue: Queue, rollback: Rollback) -> None:
     """The number and the digest are the old ones, the row is new, and the pointer names it."""
     left = queue.live.swap_id
     live = rollback.run(rollback.target(1), BACK)
@@ -90,7 +90,9 @@ def test_a_generation_that_is_not_kept_is_refused_with_what_to_do(queue: Queue, 
     assert (caught.value.code, queue.live.number) == ("generation_not_kept", 3)
 
 
-def test_one_on_the_device_but_not_in_the_store_is_refused(queue: Queue, rollback: Rollback, monkeypatch) -> None:
+def test_one_on_the_device_but_not_in_the_store_is_refused(
+    queue: Queue, rollback: Rollback, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It would be live until the next restart, which has only the store."""
     for _ in range(2):
         queue.store.collect({queue.live.digest})
@@ -102,7 +104,9 @@ def test_one_on_the_device_but_not_in_the_store_is_refused(queue: Queue, rollbac
 
 
 @pytest.mark.parametrize("step", ["rollback", "pointed"])
-def test_what_is_gone_back_to_is_not_collected_meanwhile(queue: Queue, rollback: Rollback, monkeypatch, step) -> None:
+def test_what_is_gone_back_to_is_not_collected_meanwhile(
+    queue: Queue, rollback: Rollback, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     """What is to be kept was read before the ledger names it as live; it is removed at the worst moment."""
     kept = queue.ledger.generations.kept(1, []) | queue.ledger.rows.in_store()
     for module in ("rollback", "going_live"):
@@ -117,7 +121,7 @@ def test_what_is_gone_back_to_is_not_collected_meanwhile(queue: Queue, rollback:
     assert queue.store.find(queue.live.digest) is not None
 
 
-def test_a_generation_that_fails_now_is_refused_and_nothing_changes(queue: Queue, rollback: Rollback) -> None:
+def test_a_generation_that_fails_now_is_refused(queue: Queue, rollback: Rollback) -> None:
     """It is admitted and verified like any other: it may have fitted an earlier contract only."""
     pointer, rows = queue.store.pointer(), queue.ledger.rows.history(100)
     queue.model.full = True
@@ -146,7 +150,9 @@ def test_touching_what_was_left_does_not_bring_it_back(queue: Queue, rollback: R
     assert (queue.live.uri, queue.live.number) == ("file:///s/three-again", 4)
 
 
-def test_a_death_right_after_the_pointer_serves_the_rollback(queue: Queue, rollback: Rollback, monkeypatch) -> None:
+def test_a_death_right_after_the_pointer_serves_the_rollback(
+    queue: Queue, rollback: Rollback, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The ledger has not taken it yet, the pointer has: the next process goes by the pointer and stays pinned."""
 
     class Died(BaseException):

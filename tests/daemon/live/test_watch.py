@@ -102,7 +102,7 @@ def test_latency_is_compared_with_the_generation_before() -> None:
     assert made.judge() is None
 
 
-def test_requests_of_another_generation_say_nothing_about_the_live_one() -> None:
+def test_requests_of_another_generation_do_not_count() -> None:
     """What an older generation still answers counts for itself."""
     made, _ = watch()
     made.began(2, 1000.0)
@@ -118,7 +118,7 @@ def test_what_is_off_says_nothing(limit: dict) -> None:
     assert made.judge() is None
 
 
-def test_a_window_that_was_over_before_a_restart_is_not_opened_again() -> None:
+def test_a_restart_does_not_open_a_window_again() -> None:
     """What was live long before this process began has had its verdict."""
     made, clock = watch()
     made.began(2, clock.now - 61)

@@ -43,7 +43,7 @@ def test_each_step_is_written_before_the_next(queue: Queue) -> None:
     assert set(queue.ledger.rows.get(row.swap_id).seconds) == {"fetch", "admit", "stage", "verify", "pause"}
 
 
-def test_the_pointer_the_ledger_and_what_is_served_name_one_generation(queue: Queue) -> None:
+def test_pointer_ledger_and_engine_name_one_generation(queue: Queue) -> None:
     """After a swap all three say the same, and the one before has retired."""
     offer(queue, "a")
     queue.turn()
@@ -140,7 +140,7 @@ def test_a_pin_lets_candidates_be_verified_and_holds_them(queue: Queue) -> None:
     }
 
 
-def test_without_a_lane_the_candidate_is_held_and_a_newer_one_takes_its_place(queue: Queue) -> None:
+def test_without_a_lane_it_is_held_until_a_newer_one(queue: Queue) -> None:
     """`no_lane` is no verdict: the newest is tried as soon as a lane is free."""
     queue.model.full = True
     older = offer(queue, "older")
@@ -171,7 +171,7 @@ def test_a_copy_that_the_store_has_lost_is_fetched_again(queue: Queue) -> None:
     assert queue.live.uri == row.uri
 
 
-def test_a_pointer_that_cannot_be_written_holds_the_candidate(queue: Queue, monkeypatch) -> None:
+def test_a_pointer_that_cannot_be_written_holds_the_candidate(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store's disk is full: what is served does not change, and it is tried again by itself."""
 
     def full(record) -> None:
@@ -207,7 +207,7 @@ class Refusing:
 
 
 @pytest.mark.parametrize("commits", range(8))
-def test_whichever_commit_the_disk_refuses_what_is_served_is_what_a_restart_serves(queue: Queue, commits: int) -> None:
+def test_whichever_commit_fails_a_restart_serves_the_same(queue: Queue, commits: int) -> None:
     """At each write of a swap: the pointer, the resident and the next process name the same generation."""
     row = offer(queue, "a", b"a" * 1000)
     file = queue.ledger._file
@@ -237,7 +237,7 @@ def test_a_lost_resident_ends_the_worker(queue: Queue) -> None:
     assert queue.ledger.attempts.deaths(row.digest, SWAP)[0] == 1
 
 
-def test_a_defect_in_a_step_costs_the_candidate_and_not_the_daemon(queue: Queue) -> None:
+def test_a_defect_in_a_step_costs_only_the_candidate(queue: Queue) -> None:
     """An error that nobody foresaw ends this try, names itself, and leaves what is live."""
 
     def defect() -> None:
@@ -265,7 +265,7 @@ def test_a_sticky_device_error_is_a_lost_resident(queue: Queue, engine_kind: str
         queue.turn()
 
 
-def test_running_out_of_memory_is_no_defect_and_says_what_to_lower(queue: Queue) -> None:
+def test_out_of_memory_says_what_to_lower(queue: Queue) -> None:
     """The candidate is rolled back, the daemon goes on."""
 
     def out_of_memory() -> None:

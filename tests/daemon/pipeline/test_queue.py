@@ -38,7 +38,7 @@ def test_when_the_newest_is_refused_the_next_newest_is_tried() -> None:
     }
 
 
-def test_the_newest_sixteen_of_a_source_are_candidates_for_fetching() -> None:
+def test_the_newest_sixteen_of_a_source_are_fetched() -> None:
     """What cannot be fetched does not make the daemon try its way through a whole archive."""
     queue = Queue()
     for index in range(20):
@@ -51,7 +51,7 @@ def test_the_newest_sixteen_of_a_source_are_candidates_for_fetching() -> None:
     assert queue.fetch() is None
 
 
-def test_one_that_waits_for_another_try_hides_nothing_and_shows_when_it_is_tried() -> None:
+def test_one_that_waits_hides_nothing() -> None:
     """An older complete adapter goes live meanwhile, and the newer one after it, when its time has come."""
     queue = Queue()
     queue.place.put("older", b"1", stamp=1.0)
@@ -137,7 +137,7 @@ def test_an_old_adapter_written_over_the_newer_one_goes_live() -> None:
     assert (queue.live.uri, queue.live.number) == ("file:///s/b", 3)
 
 
-def test_the_live_bytes_under_another_name_are_no_swap_and_end_what_is_older() -> None:
+def test_live_bytes_under_another_name_are_not_a_swap() -> None:
     """What is live was just asked for again: nothing changes, and nothing older follows."""
     queue = Queue()
     live = queue.place.put("a", b"a")
@@ -153,7 +153,7 @@ def test_the_live_bytes_under_another_name_are_no_swap_and_end_what_is_older() -
     }
 
 
-def test_an_artifact_that_was_sighted_anew_while_it_was_fetched_is_not_taken() -> None:
+def test_one_sighted_again_during_its_fetch_is_not_taken() -> None:
     """The row has a newer revision by then: the old bytes must not pass for it."""
     queue = Queue()
     queue.place.put("a", b"1")

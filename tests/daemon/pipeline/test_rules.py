@@ -67,7 +67,7 @@ def test_the_newest_that_is_due_is_fetched() -> None:
     assert next_fetch(rows, [], lambda _: True).seq == 2
 
 
-def test_nothing_older_is_fetched_while_a_newer_one_has_no_verdict() -> None:
+def test_an_older_one_waits_for_the_newer_ones_verdict() -> None:
     """The bytes of an older one are not copied as long as a newer one may go live and end it."""
     assert next_fetch([row(1, S.SIGHTED)], [row(2, S.FETCHED)], lambda _: True) is None
     assert next_fetch([row(3, S.SIGHTED), row(1, S.SIGHTED)], [row(2, S.HELD)], lambda _: True).seq == 3

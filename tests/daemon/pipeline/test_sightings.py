@@ -37,7 +37,7 @@ def test_the_first_scans_of_all_sources_make_one_order() -> None:
     assert uris(queue) == [old, middle, new]
 
 
-def test_every_source_is_waited_for_until_it_has_looked_or_failed_to() -> None:
+def test_every_source_is_waited_for_once() -> None:
     """A source that cannot look counts as asked: nobody waits for it twice."""
     queue = Queue("a", "b", open_now=False)
     sightings = queue.inbox.sightings
@@ -61,7 +61,7 @@ def test_a_late_sources_older_finds_do_not_replace_what_was_live() -> None:
     assert queue.states() == {live: "RETIRED", older: "SUPERSEDED older_than_live", newer: "LIVE"}
 
 
-def test_a_late_source_is_compared_with_what_is_live_when_it_answers() -> None:
+def test_a_late_source_is_compared_with_what_is_live() -> None:
     """Also with what went live after the start, and when nothing was live before."""
     queue = Queue("a", "late", open_now=False)
     live = queue.places["a"].put("live", b"live", stamp=5.0)
@@ -75,7 +75,7 @@ def test_a_late_source_is_compared_with_what_is_live_when_it_answers() -> None:
     assert queue.states() == {live: "LIVE", older: "SUPERSEDED older_than_live"}
 
 
-def test_what_a_source_shows_after_its_first_scan_is_new_whatever_its_stamp() -> None:
+def test_after_the_first_scan_any_stamp_is_new() -> None:
     """A clock that is behind, or a copy that keeps old times, hides nothing once the source is being watched."""
     queue = Queue()
     queue.place.put("live", b"live", stamp=5.0)
@@ -85,7 +85,7 @@ def test_what_a_source_shows_after_its_first_scan_is_new_whatever_its_stamp() ->
     assert queue.states()[dropped] == "LIVE"
 
 
-def test_with_a_lost_ledger_nothing_older_than_the_pointers_goes_live() -> None:
+def test_with_a_lost_ledger_nothing_older_goes_live() -> None:
     """The pointer is what is left: what the folder holds beside it is only new when it is newer."""
     queue = Queue()
     for stamp in (1.0, 2.0):
@@ -138,7 +138,7 @@ def test_what_is_still_being_written_counts_as_the_newest() -> None:
     assert uris(queue) == [second, first]
 
 
-def test_what_is_deleted_before_it_was_fetched_is_gone_and_new_when_it_returns() -> None:
+def test_one_deleted_before_its_fetch_is_new_when_it_returns() -> None:
     """Also with the very same revision, and also when the daemon was restarted in between."""
     queue = Queue()
     for restarts in (False, True):
@@ -212,7 +212,7 @@ def test_a_scan_is_one_transaction() -> None:
     assert [len(rows) for rows in queue.changes] == [300, 300]
 
 
-def test_an_address_that_was_asked_for_is_new_whatever_is_known_of_it() -> None:
+def test_an_address_that_was_asked_for_is_new() -> None:
     """`submit --again`: the next scan makes a row that neither known bytes nor an earlier verdict end."""
     queue = Queue()
     uri = queue.place.put("a", b"bad")
@@ -238,7 +238,7 @@ def test_asking_for_what_already_waits_marks_its_row() -> None:
     assert (row.swap_id, row.forced) == (queue.inbox.sightings.asked(uri), True)
 
 
-def test_what_is_away_is_remembered_by_the_ledger_and_not_in_memory() -> None:
+def test_what_is_away_is_known_to_the_ledger_alone() -> None:
     """A trainer that makes a directory a minute and deletes the old ones costs no memory, and none is new twice."""
     queue = Queue()
     uris = []

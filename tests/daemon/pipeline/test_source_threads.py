@@ -34,7 +34,7 @@ class _FullDisk:
         return None
 
 
-def test_a_source_that_is_back_is_well_though_the_ledger_cannot_be_written(tmp_path: Path) -> None:
+def test_a_source_that_is_back_is_up_without_a_ledger(tmp_path: Path) -> None:
     """It was down with its reason; once it is there it is up, and the ledger's trouble is not made its own."""
     folder = tmp_path / "adapters"
     source = LocalSource("a", folder, rescan=0.05)

@@ -78,7 +78,7 @@ def test_a_pin_keeps_what_is_live_or_another_generation(queue: Queue) -> None:
     assert queue.ledger.flags.pinned is True
 
 
-def test_what_was_held_by_a_pin_goes_live_after_it_though_the_pin_was_moved(queue: Queue) -> None:
+def test_a_moved_pin_still_frees_what_it_held(queue: Queue) -> None:
     """Pinning an older generation supersedes no candidate."""
     queue.ledger.flags.set("pinned", value=True)
     queue.place.put("four", b"four")
@@ -104,7 +104,7 @@ def test_a_paused_queue_gives_nothing_and_shows_why(queue: Queue) -> None:
     assert queue.live.uri == "file:///s/four"
 
 
-def test_a_ledger_that_is_down_ends_nothing(queue: Queue, monkeypatch) -> None:
+def test_a_ledger_that_is_down_ends_nothing(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is live stays live; when the disk takes writes again the candidate goes on by itself."""
     queue.place.put("four", b"four")
     queue.scan()
@@ -127,7 +127,7 @@ def test_a_ledger_that_is_down_ends_nothing(queue: Queue, monkeypatch) -> None:
     assert queue.live.uri == "file:///s/four"
 
 
-def test_a_defect_in_a_command_costs_the_command_and_not_the_daemon(queue: Queue, monkeypatch) -> None:
+def test_a_defect_in_a_command_costs_only_the_command(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that nobody foresaw is answered with its name; a lost resident ends the worker."""
     monkeypatch.setattr(queue.model, "verify", lambda *_: 1 // 0)
     with pytest.raises(Conflict, match="ZeroDivisionError") as caught:

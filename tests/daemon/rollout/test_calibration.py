@@ -51,19 +51,19 @@ def drops(**fields: float) -> int:
     return sum(decide(seed, **fields) == Action.DROP for seed in range(TRIALS))
 
 
-def test_one_that_does_exactly_as_live_is_dropped_no_more_often_than_promised():
+def test_chance_drops_no_more_often_than_promised() -> None:
     """Eight comparisons, all at once, and looked at before it is time; four standard deviations are left to chance."""
     most = SIGNIFICANCE * TRIALS + 4 * math.sqrt(TRIALS * SIGNIFICANCE * (1 - SIGNIFICANCE))
     dropped = drops()
     assert 0 < dropped <= most  # none at all would mean that the comparisons are blind
 
 
-def test_with_the_limits_as_they_are_by_default_chance_drops_fewer_still():
+def test_by_default_chance_drops_even_fewer() -> None:
     """A difference has to be large as well."""
     assert drops(max_latency_ratio=1.5, max_length_ratio=2.0) <= drops()
 
 
-def test_one_that_is_plainly_worse_is_nearly_always_dropped():
+def test_one_that_is_plainly_worse_is_nearly_always_dropped() -> None:
     """Half of its answers repeat one token, the first token takes four times as long, or it doubts each token."""
     assert drops(stuck=0.5) >= 0.98 * TRIALS
     assert drops(slower=4.0) >= 0.98 * TRIALS

@@ -19,7 +19,7 @@ from hotswapd.daemon.rollout.significance import higher, more_often
         ((40, 20000, 20, 20000), 0.006710145650375753),
     ],
 )
-def test_shares_compare_as_scipys_exact_test_does(table: tuple[int, int, int, int], expected: float):
+def test_shares_compare_as_scipys_exact_test_does(table: tuple[int, int, int, int], expected: float) -> None:
     """`fisher_exact([[a, n - a], [b, m - b]], alternative="greater")`."""
     assert more_often(*table) == pytest.approx(expected, rel=1e-6)
 
@@ -33,12 +33,12 @@ def test_shares_compare_as_scipys_exact_test_does(table: tuple[int, int, int, in
         ([], [1.0], 1.0),
     ],
 )
-def test_values_compare_as_scipys_rank_test_does(ours: list[float], theirs: list[float], expected: float):
+def test_values_compare_as_scipys_rank_test_does(ours: list[float], theirs: list[float], expected: float) -> None:
     """`mannwhitneyu(ours, theirs, alternative="greater", method="asymptotic")`."""
     assert higher(ours, theirs) == pytest.approx(expected, rel=1e-9)
 
 
-def test_chance_alone_condemns_as_seldom_as_the_level_says():
+def test_chance_alone_condemns_as_seldom_as_the_level_says() -> None:
     """Of 2,000 pairs that do not differ, about 1 % are below 0.01: at most 36 by five standard deviations and more."""
     rng = random.Random(7)
     draw = lambda count: [rng.gauss(0, 1) for _ in range(count)]  # noqa: E731 - one line is enough

@@ -44,7 +44,7 @@ def feed(
         trial.ended(Ended(generation, tokens, finish, False, seconds + later, 0.1 + later, arm, logprob - later))
 
 
-def test_nothing_is_decided_before_both_arms_have_enough_and_the_time_is_over(clock: Clock):
+def test_nothing_is_decided_before_requests_and_time(clock: Clock) -> None:
     """Not even when it looks bad: a test that is looked at again and again finds something in the end."""
     trial = make(clock)
     feed(trial, CANARY, 100, STUCK)
@@ -57,7 +57,7 @@ def test_nothing_is_decided_before_both_arms_have_enough_and_the_time_is_over(cl
     assert trial.judge().action == Action.DROP
 
 
-def test_a_canary_that_does_as_live_does_goes_up_the_steps_and_is_promoted(clock: Clock):
+def test_a_good_canary_goes_up_the_steps(clock: Clock) -> None:
     """Each step counts anew."""
     trial = make(clock, steps=(5, 25, 100))
     shares, actions = [], []
@@ -71,7 +71,7 @@ def test_a_canary_that_does_as_live_does_goes_up_the_steps_and_is_promoted(clock
     assert actions == [Action.STEP, Action.PROMOTE]
 
 
-def test_a_step_begins_with_nothing_counted(clock: Clock):
+def test_a_step_begins_with_nothing_counted(clock: Clock) -> None:
     """What was seen at 5 % decides nothing at 25 %."""
     trial = make(clock, steps=(5, 25, 100))
     feed(trial, CANARY, 100)
@@ -83,7 +83,7 @@ def test_a_step_begins_with_nothing_counted(clock: Clock):
     assert trial.status()[CANARY]["requests"] == 0
 
 
-def test_one_that_degrades_after_two_hundred_good_requests_is_dropped_within_its_window(clock: Clock):
+def test_one_that_degrades_later_is_dropped(clock: Clock) -> None:
     """The window has 300 requests; the last 100 are bad."""
     table = Rollout(mode="canary", min_requests=300, min_seconds=0)
     trial = Trial(3, 4, "ab" * 32, table, table.shares, clock=clock)
@@ -97,7 +97,7 @@ def test_one_that_degrades_after_two_hundred_good_requests_is_dropped_within_its
     assert decision.numbers["canary_degenerate"] == 100
 
 
-def test_a_logit_that_is_not_finite_is_not_waited_for(clock: Clock):
+def test_a_logit_that_is_not_finite_is_not_waited_for(clock: Clock) -> None:
     """It is no matter of chance, and it gets worse."""
     trial = make(clock)
     trial.ended(Ended(4, GOOD, "stop", True, 1.0, 0.1, CANARY))
@@ -114,7 +114,7 @@ def test_a_logit_that_is_not_finite_is_not_waited_for(clock: Clock):
         ({"logprob": -1.6}, "the mean log-probability of a token is -1.605, and -1.005 with what is live"),
     ],
 )
-def test_what_is_worse_is_named_with_its_numbers(clock: Clock, worse: dict[str, object], said: str):
+def test_what_is_worse_is_named_with_its_numbers(clock: Clock, worse: dict[str, object], said: str) -> None:
     """Each comparison can condemn alone."""
     trial = make(clock)
     feed(trial, LIVE, 100)
@@ -125,7 +125,7 @@ def test_what_is_worse_is_named_with_its_numbers(clock: Clock, worse: dict[str, 
     assert said in decision.sentence
 
 
-def test_a_difference_that_is_certain_but_small_condemns_nobody(clock: Clock):
+def test_a_difference_that_is_certain_but_small_condemns_nobody(clock: Clock) -> None:
     """10 % slower with 2,000 requests is beyond doubt, and within max_latency_ratio."""
     trial = make(clock)
     feed(trial, LIVE, 2000)
@@ -137,7 +137,9 @@ def test_a_difference_that_is_certain_but_small_condemns_nobody(clock: Clock):
 @pytest.mark.parametrize(
     ("logprob", "fields"), [(-1.4, {}), (-0.1, {}), (-3.0, {"max_logprob_drop": 0})], ids=["close", "likelier", "off"]
 )
-def test_answers_that_are_hardly_less_likely_condemn_nobody(clock: Clock, logprob: float, fields: dict[str, object]):
+def test_answers_that_are_hardly_less_likely_condemn_nobody(
+    clock: Clock, logprob: float, fields: dict[str, object]
+) -> None:
     """Nor do likelier ones, nor any where the limit is off; both means are in the numbers."""
     trial = make(clock, **fields)
     feed(trial, LIVE, 2000)
@@ -150,7 +152,7 @@ def test_answers_that_are_hardly_less_likely_condemn_nobody(clock: Clock, logpro
     assert ("p_logprob" in decision.numbers) is not bool(fields)
 
 
-def test_an_answer_without_a_log_probability_or_with_none_that_is_a_number_says_nothing_of_it(clock: Clock):
+def test_an_answer_without_a_log_probability_does_not_count(clock: Clock) -> None:
     """It was not scored from its first token on, or its logits were NaN."""
     trial = make(clock)
     trial.ended(Ended(3, GOOD, "stop", False, 1.0, 0.1, LIVE))
@@ -160,7 +162,7 @@ def test_an_answer_without_a_log_probability_or_with_none_that_is_a_number_says_
     assert "mean_logprob" not in counted
 
 
-def test_scores_count_only_where_feedback_is_on(clock: Clock):
+def test_scores_count_only_where_feedback_is_on(clock: Clock) -> None:
     """Lower scores condemn then."""
     for feedback, action in ((True, Action.DROP), (False, Action.PROMOTE)):
         clock.now = 0
@@ -175,7 +177,7 @@ def test_scores_count_only_where_feedback_is_on(clock: Clock):
         assert trial.judge().action == action
 
 
-def test_requests_that_asked_by_name_count_for_no_arm(clock: Clock):
+def test_requests_that_asked_by_name_count_for_no_arm(clock: Clock) -> None:
     """Whoever asks for the canary by name is no random sample."""
     trial = make(clock)
     trial.ended(Ended(4, STUCK, "stop", True, 1.0))
@@ -184,7 +186,7 @@ def test_requests_that_asked_by_name_count_for_no_arm(clock: Clock):
     assert trial.judge() is None
 
 
-def test_a_step_says_what_it_waits_for(clock: Clock):
+def test_a_step_says_what_it_waits_for(clock: Clock) -> None:
     """Requests in either arm, and seconds; a canary that nobody asks never ends, so that has to be seen."""
     trial = make(clock)
     feed(trial, LIVE, 40)
@@ -199,7 +201,7 @@ def test_a_step_says_what_it_waits_for(clock: Clock):
     assert trial.status()["waits_for"] is None
 
 
-def test_it_reminds_once_a_step_when_the_seconds_are_over_and_requests_are_not(clock: Clock):
+def test_it_reminds_once_a_step(clock: Clock) -> None:
     """A log line for whoever wonders why nothing happens, and no more than one."""
     trial = make(clock, steps=(5, 25, 100))
     feed(trial, LIVE, 100)
@@ -214,7 +216,7 @@ def test_it_reminds_once_a_step_when_the_seconds_are_over_and_requests_are_not(c
     assert trial.reminder() == "0 of 100 requests in the live arm, 0 of 100 requests in the canary arm"
 
 
-def test_an_ab_test_never_decides(clock: Clock):
+def test_an_ab_test_never_decides(clock: Clock) -> None:
     """It counts until somebody says what becomes of it."""
     table = Rollout(mode="ab", weight=50, min_requests=1, min_seconds=0)
     trial = Trial(3, 4, "ab" * 32, table, table.shares, decides=False, clock=clock)
@@ -227,7 +229,7 @@ def test_an_ab_test_never_decides(clock: Clock):
     assert trial.status()[CANARY]["degenerate"] == 10
 
 
-def test_a_key_stays_in_its_arm(clock: Clock):
+def test_a_key_stays_in_its_arm(clock: Clock) -> None:
     """As often as it comes."""
     trial = make(clock)
     arms = [{trial.route(f"user-{number}") for _ in range(3)} for number in range(500)]

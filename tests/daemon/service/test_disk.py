@@ -54,7 +54,7 @@ def serve_one(room: Room) -> tuple[str, str]:
     return said
 
 
-def test_a_full_disk_stops_no_answer_no_restart_and_no_later_adapter(room: Room, small_disk: Path):
+def test_a_full_disk_stops_neither_answers_nor_restarts(room: Room, small_disk: Path):
     """What is live answers, also after a kill and a start on the full disk; what came meanwhile goes live later."""
     said = serve_one(room)
     with full(small_disk):
@@ -69,7 +69,7 @@ def test_a_full_disk_stops_no_answer_no_restart_and_no_later_adapter(room: Room,
     assert answer(room)[1] == "2"
 
 
-def test_a_state_directory_that_became_read_only_serves_what_was_live(room: Room, small_disk: Path):
+def test_a_read_only_state_directory_serves_what_was_live(room: Room, small_disk: Path):
     """It starts, answers and says what is wrong; once the disk can be written again what came meanwhile goes live."""
     said = serve_one(room)
     assert room.process is not None
@@ -87,7 +87,7 @@ def test_a_state_directory_that_became_read_only_serves_what_was_live(room: Room
 
 
 @pytest.mark.parametrize("damage", [b"this is no database", b"", b"SQLite format 3\0" + bytes(4096)])
-def test_a_ledger_that_cannot_be_read_is_moved_aside_and_what_was_live_is_served(room: Room, damage: bytes):
+def test_an_unreadable_ledger_is_moved_aside(room: Room, damage: bytes):
     """The pointer in the store says what was live, and it stays pinned; the old file is kept for whoever wants it."""
     said = serve_one(room)
     room.client.post("/pin", {})
@@ -107,7 +107,7 @@ def test_a_ledger_that_cannot_be_read_is_moved_aside_and_what_was_live_is_served
     assert room.outcome(room.drop("run-1"))["state"] == "LIVE"
 
 
-def test_a_second_daemon_on_the_same_state_is_refused_and_disturbs_nobody(room: Room, tmp_path: Path):
+def test_a_second_daemon_on_the_same_state_is_refused(room: Room, tmp_path: Path):
     """It says which directory is taken and ends with 75; the first one answers on."""
     said = serve_one(room)
     with make_room(tmp_path / "other") as other:
@@ -117,7 +117,7 @@ def test_a_second_daemon_on_the_same_state_is_refused_and_disturbs_nobody(room: 
     assert answer(room) == said
 
 
-def test_the_socket_of_a_dead_daemon_is_taken_over_and_that_of_a_living_one_is_not(room: Room, tmp_path: Path):
+def test_only_a_dead_daemons_socket_is_taken_over(room: Room, tmp_path: Path):
     """A kill leaves the socket's file, which the next start replaces; another daemon on a living one ends with 75."""
     room.ready().kill()
     assert (room.root / "control.sock").is_socket()

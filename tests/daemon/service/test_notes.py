@@ -5,7 +5,7 @@ import signal
 from kits.room import Room
 
 
-def test_it_says_what_it_is_at_then_ready_once_what_was_live_is_live_again(room: Room):
+def test_ready_comes_once_what_was_live_is_live_again(room: Room):
     """Every step of the start asks for time; ready comes after the restored generation, and names it."""
     room.ready()
     uri = room.drop("run-0")

@@ -22,7 +22,7 @@ def folder(path: str, **keys: Any) -> dict[str, Any]:
     return {"kind": "local", "path": path, **keys}
 
 
-def test_every_key_that_needs_a_restart_is_named_and_nothing_is_taken():
+def test_every_key_that_needs_a_restart_is_named():
     """All of them at once, with what it is and what it would be."""
     new = settings(serve={"port": 9999, "max_drain": 3.0}, state={"dir": "/elsewhere"}, log={"level": "debug"})
     with pytest.raises(ConfigError) as refused:
@@ -45,7 +45,7 @@ def test_sources_policies_log_and_limits_may_change():
     assert changed(settings(), new) == ["source", "admission", "serve", "state", "log"]
 
 
-def test_a_key_file_that_cannot_be_read_is_found_before_it_locks_everybody_out(tmp_path: Path):
+def test_an_unreadable_key_file_refuses_the_reload(tmp_path: Path):
     """The sentence names the key and the file."""
     lost = str(tmp_path / "lost")
     new = settings(source=[{"kind": "hub", "repo": "org/a", "token_file": lost}])
@@ -78,7 +78,7 @@ def reload(room: Room, event: str) -> dict[str, Any]:
     return room.until_logged(event, times)
 
 
-def test_a_bad_configuration_changes_nothing_and_a_good_one_all_of_it(room: Room):
+def test_a_reload_takes_all_of_it_or_nothing(room: Room):
     """Refused: status says which key, and the old source is still watched. Taken: the new one is, the model stays."""
     process = room.ready()
     room.config.write_text(room.config.read_text().replace("settle = 0.1", "settle = 0.1\nsetle = 1"))
@@ -103,7 +103,7 @@ def test_a_bad_configuration_changes_nothing_and_a_good_one_all_of_it(room: Room
     assert len(room.events("listening")) == 1
 
 
-def test_what_was_refused_is_looked_at_again_when_the_policy_changes(room: Room):
+def test_another_policy_tries_what_was_refused(room: Room):
     """An adapter of another base is live once its name is admitted, without a restart."""
     room.ready()
     place = room.root / "adapters" / "other"

@@ -17,7 +17,7 @@ OCCUPY = (
 )
 
 
-def test_it_is_made_private_with_all_that_is_above_it(tmp_path) -> None:
+def test_it_is_made_private_with_all_that_is_above_it(tmp_path: Path) -> None:
     """Nobody else may read adapters or the ledger."""
     state = StateDir(tmp_path / "a" / "b")
     state.occupy()
@@ -26,7 +26,7 @@ def test_it_is_made_private_with_all_that_is_above_it(tmp_path) -> None:
     state.leave()
 
 
-def test_a_second_daemon_is_refused_until_the_first_has_left(tmp_path) -> None:
+def test_a_second_daemon_is_refused_until_the_first_has_left(tmp_path: Path) -> None:
     """The sentence names the directory and what to do; the kernel lets go of the lock of a dead process."""
     first, second = StateDir(tmp_path), StateDir(tmp_path)
     first.occupy()
@@ -40,7 +40,7 @@ def test_a_second_daemon_is_refused_until_the_first_has_left(tmp_path) -> None:
     second.leave()
 
 
-def test_a_process_that_dies_leaves_it_free(tmp_path) -> None:
+def test_a_process_that_dies_leaves_it_free(tmp_path: Path) -> None:
     """No stale lock is ever in the way: the file stays, the lock does not."""
     child = os.fork()
     if child == 0:
@@ -54,7 +54,7 @@ def test_a_process_that_dies_leaves_it_free(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("make", ["file", "link to nowhere"])
-def test_a_place_that_is_no_directory_is_a_configuration_error(tmp_path, make: str) -> None:
+def test_a_place_that_is_no_directory_is_a_configuration_error(tmp_path: Path, make: str) -> None:
     """It names the key, so that the exit status is 78 and not a trace."""
     path = tmp_path / "state"
     path.touch() if make == "file" else path.symlink_to(tmp_path / "away" / "nowhere")
@@ -63,7 +63,7 @@ def test_a_place_that_is_no_directory_is_a_configuration_error(tmp_path, make: s
     assert (caught.value.key, str(path) in caught.value.sentence) == ("state.dir", True)
 
 
-def test_a_file_system_without_locks_is_a_configuration_error(tmp_path, monkeypatch) -> None:
+def test_a_file_system_without_locks_is_a_configuration_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some network file systems have none; two daemons on one directory are worse than none."""
 
     def no_locks(*_) -> None:
@@ -74,7 +74,7 @@ def test_a_file_system_without_locks_is_a_configuration_error(tmp_path, monkeypa
         StateDir(tmp_path).occupy()
 
 
-def test_caches_go_where_the_service_manager_says_and_are_never_moved(tmp_path, monkeypatch) -> None:
+def test_caches_go_where_the_service_manager_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What compilation makes outlives a restart; whoever has chosen a place keeps it."""
     for name in ("CACHE_DIRECTORY", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
@@ -85,7 +85,7 @@ def test_caches_go_where_the_service_manager_says_and_are_never_moved(tmp_path, 
     assert os.environ["TRITON_CACHE_DIR"] == "/mine"
 
 
-def test_its_name_is_synced_and_so_is_that_of_each_directory_made_for_it(tmp_path: Path, monkeypatch) -> None:
+def test_the_name_of_each_directory_made_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a power cut could take the directory away, and all that was synced in it."""
     synced: list[Path] = []
     real = os.fsync

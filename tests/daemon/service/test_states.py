@@ -39,7 +39,7 @@ def test_a_reload_that_comes_during_the_start_is_done_after_it(room: Room):
 
 
 @pytest.mark.parametrize("place", ["admit", "stage", "verify", "commit"])
-def test_killed_in_the_midst_of_a_swap_it_comes_back_with_what_was_live_and_tries_again(room: Room, place: str):
+def test_killed_during_a_swap_it_serves_what_was_live(room: Room, place: str):
     """The candidate was not live when the process died; what was is, before ready, and the candidate gets its turn."""
     now = room.arm(place, "kill")
     process = room.ready()
@@ -54,7 +54,7 @@ def test_killed_in_the_midst_of_a_swap_it_comes_back_with_what_was_live_and_trie
     assert room.live() == 2
 
 
-def test_told_to_end_in_the_midst_of_a_swap_it_ends_within_its_time_and_loses_nothing(room: Room):
+def test_told_to_end_during_a_swap_it_loses_nothing(room: Room):
     """A worker that hangs in a candidate is left behind after the drain; the next start serves what was live."""
     now = room.arm("verify", "hang")
     process = room.ready()
@@ -88,7 +88,7 @@ def test_an_adapter_that_kills_the_process_twice_is_quarantined(room: Room):
     assert room.live() == 1
 
 
-def test_a_generation_that_kills_the_start_is_passed_over_so_that_it_always_comes_up(room: Room):
+def test_a_generation_that_kills_the_start_is_passed_over(room: Room):
     """After three deaths with the last good one the one before is served, after three more the base."""
     now = room.arm("restore", "kill")
     process = room.ready()
@@ -105,7 +105,7 @@ def test_a_generation_that_kills_the_start_is_passed_over_so_that_it_always_come
         assert room.live() == served
 
 
-def test_a_device_that_fails_for_good_is_written_down_and_ends_the_process(room: Room):
+def test_a_device_that_fails_for_good_ends_the_process(room: Room):
     """The status is 70 at once, the ledger knows why, and the next start serves what was live."""
     now = room.arm("verify", "cuda_error")
     process = room.ready()
@@ -119,7 +119,7 @@ def test_a_device_that_fails_for_good_is_written_down_and_ends_the_process(room:
     assert room.live() >= 1
 
 
-def test_cuda_that_was_asked_for_and_is_not_there_is_said_and_tried_again_later(room: Room):
+def test_missing_cuda_is_told_and_tried_again_later(room: Room):
     """The status is 75, never a silent CPU."""
     assert room.start(CUDA_VISIBLE_DEVICES="", HOTSWAPD_MODEL__DEVICE="cuda:7").wait() == 75
     assert "cuda:7" in room.until_logged("cannot_start")["detail"]

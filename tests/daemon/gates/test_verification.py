@@ -56,9 +56,7 @@ def tried(made: Bench, verification: Verification) -> None:
         made.resident.drop(image)
 
 
-def test_once_it_is_done_the_first_candidate_costs_what_the_second_does(
-    made: Bench, verification: Verification, turns: Turns
-) -> None:
+def test_once_prepared_the_first_candidate_costs_no_more(made: Bench, verification: Verification, turns: Turns) -> None:
     """It takes turns once and not again; what is live answers as before."""
     assert verification.prepare()
     first = turns.count
