@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from kits.clock import Clock
 from kits.lanes import Bench, adapter, bench
 
 from hotswapd.swap.arena.image import Image
@@ -22,21 +23,12 @@ from hotswapd.swap.gates.verifier import Verifier
 IMAGE = Image(torch.empty(0), digest="0" * 64)
 
 
-class Clock:
+class WorkClock(Clock):
     """A time that only passes when work is done or waited for."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pass_by(self, seconds: float) -> None:
-        self.now += seconds
 
     def work(self, seconds: float, _: object) -> None:
         """Stand for what a gate does in a turn."""
-        self.pass_by(seconds)
+        self.advance(seconds)
 
 
 class Still:
@@ -54,13 +46,13 @@ class Still:
 
 
 def turns(clock: Clock, *, busy: bool = True, **limits: Any) -> GateTurns:
-    around = Surroundings(busy=lambda: busy, rest=clock.pass_by, clock=clock)
+    around = Surroundings(busy=lambda: busy, rest=clock.advance, clock=clock)
     return GateTurns(Still(), Limits(**limits), around)
 
 
 def test_a_gate_keeps_to_its_share_while_requests_run() -> None:
     """After each turn it rests so long that it held the model for no more than max_share of all the time."""
-    clock = Clock()
+    clock = WorkClock(0.0)
     gate = turns(clock, max_share=0.15)
     gate.be_long()
     for seconds in (0.1, 0.02, 0.3):
@@ -72,12 +64,12 @@ def test_a_gate_keeps_to_its_share_while_requests_run() -> None:
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
 def test_a_gate_keeps_to_its_share_in_every_window(seed: int, share: float) -> None:
     """From one turn's begin to any later one's, whatever each took, and with giving the arena back counted too."""
-    chance, clock = random.Random(seed), Clock()
+    chance, clock = random.Random(seed), WorkClock(0.0)
     held: list[tuple[float, float]] = []
     gate = GateTurns(
-        Still(lambda: clock.pass_by(0.003)),
+        Still(lambda: clock.advance(0.003)),
         Limits(max_share=share, timeout=1e9),
-        Surroundings(busy=lambda: True, rest=clock.pass_by, clock=clock),
+        Surroundings(busy=lambda: True, rest=clock.advance, clock=clock),
     )
     gate.be_long()
     for _ in range(160):  # 20,000 tokens in turns of 128
@@ -92,16 +84,16 @@ def test_a_gate_keeps_to_its_share_in_every_window(seed: int, share: float) -> N
 
 def test_a_request_that_comes_during_a_turn_is_rested_for() -> None:
     """Whether somebody waits is looked at when the turn ends, not when it begins."""
-    clock = Clock()
+    clock = WorkClock(0.0)
     waiting: list[int] = []
 
     def work(_: object) -> None:
-        clock.pass_by(0.1)
+        clock.advance(0.1)
         waiting.append(1)
 
-    gate = GateTurns(Still(), Limits(max_share=0.1), Surroundings(lambda: bool(waiting), clock.pass_by, clock=clock))
+    gate = GateTurns(Still(), Limits(max_share=0.1), Surroundings(lambda: bool(waiting), clock.advance, clock=clock))
     gate.be_long()
-    gate.run(IMAGE, lambda model: clock.pass_by(0.1))
+    gate.run(IMAGE, lambda model: clock.advance(0.1))
     assert gate.rested == 0
     gate.run(IMAGE, work)
     assert gate.rested == pytest.approx(0.9)
@@ -109,27 +101,27 @@ def test_a_request_that_comes_during_a_turn_is_rested_for() -> None:
 
 def test_a_short_gate_takes_turns_like_a_lane() -> None:
     """Half of the time is the requests': a candidate's few built-in texts should not take a minute."""
-    clock = Clock()
+    clock = WorkClock(0.0)
     gate = turns(clock, max_share=0.15)
-    gate.run(IMAGE, lambda model: clock.pass_by(0.1))
+    gate.run(IMAGE, lambda model: clock.advance(0.1))
     assert clock.now == pytest.approx(0.2)
 
 
 def test_alone_it_does_not_rest() -> None:
     """Without requests it takes one turn after another."""
-    clock = Clock()
+    clock = WorkClock(0.0)
     gate = turns(clock, busy=False)
     for _ in range(5):
-        gate.run(IMAGE, lambda model: clock.pass_by(0.1))
+        gate.run(IMAGE, lambda model: clock.advance(0.1))
     assert clock.now == pytest.approx(gate.held) == pytest.approx(0.5)
 
 
 def test_a_candidate_out_of_time_is_refused_with_its_progress() -> None:
     """The next turn after the limit is not taken; the sentence has the gate, the tokens and the key to change."""
-    clock = Clock()
+    clock = WorkClock(0.0)
     gate = turns(clock, timeout=1.0)
     gate.at(Progress("dataset", 300, 20_000))
-    gate.run(IMAGE, lambda model: clock.pass_by(0.6))
+    gate.run(IMAGE, lambda model: clock.advance(0.6))
     with pytest.raises(RolledBack, match=r"verify\.timeout = 1 s; gate dataset had done 300 of 20000 tokens") as caught:
         gate.run(IMAGE, lambda model: pytest.fail("its time is up"))
     assert caught.value.code == "verify_timeout"
