@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from hotswapd.daemon.answers import Action, HistoryRow
+from hotswapd.daemon.answers import Action, HistoryRow, Overview, Status
 from hotswapd.daemon.control.face import Peer
 from hotswapd.daemon.errors import BadRequest, Conflict, ErrorCode
 from hotswapd.daemon.report.metrics import Metrics
@@ -178,14 +178,14 @@ class FakeFace:
     def ready(self) -> Readiness:
         return self.readiness
 
-    def status(self) -> dict[str, Any]:
-        return STATUS
+    def status(self) -> Status:
+        return cast("Status", STATUS)
 
     def history(self, limit: int) -> list[HistoryRow]:
         return HISTORY[:limit]
 
-    def overview(self) -> dict[str, Any]:
-        return self.shown
+    def overview(self) -> Overview:
+        return cast("Overview", self.shown)
 
     def exposition(self) -> bytes:
         return self.metrics.text(None, None)

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import cast
 
 import pytest
 from kits.daemon_fakes import STATUS, FakeFace
 from kits.fronts import front
 
-from hotswapd.daemon.answers import ArmStatus, RolloutStatus
+from hotswapd.daemon.answers import ArmStatus, RolloutStatus, Status
 from hotswapd.daemon.cli import main
 from hotswapd.daemon.terminal.rollout import side_by_side
 
@@ -35,8 +35,8 @@ ROLLOUT: RolloutStatus = {
 class Trying(FakeFace):
     """A daemon with a rollout under way."""
 
-    def status(self) -> dict[str, Any]:
-        return STATUS | {"rollout": ROLLOUT}
+    def status(self) -> Status:
+        return cast("Status", STATUS | {"rollout": ROLLOUT})
 
 
 @pytest.fixture(scope="module")
