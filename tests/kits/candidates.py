@@ -43,7 +43,7 @@ class Daemon:
         return self.going.now
 
     def went_live(self, live: Generation, staged: Staged, pause: float | None) -> None:
-        """Hear of each change of what is live."""
+        """Note what is live."""
         self.on_live(live)
 
     def offer(self, adapter: Path, index: int | None = None) -> Row:

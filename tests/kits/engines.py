@@ -27,6 +27,7 @@ from hotswapd.daemon.engines.protocol import (
 )
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.swap.arena.image import Image
+from hotswapd.swap.codes import TensorCode
 from hotswapd.swap.errors import Misfit, NoLane, Rejected, RolledBack
 from hotswapd.swap.gates.spec import Outcome, Progress, Verdict
 from kits.folders import WEIGHTS
@@ -50,7 +51,7 @@ class FakeModel:
         """Read the bytes; refuse bad ones."""
         content = (path / WEIGHTS).read_bytes()
         if content.startswith(BAD) and not self.tolerant:
-            raise Rejected([Misfit("rank_too_high", "r", "at most 16", "32", "train it smaller")])
+            raise Rejected([Misfit(TensorCode.RANK_TOO_HIGH, "r", "at most 16", "32", "train it smaller")])
         return content
 
     def stage(self, digest: str) -> None:

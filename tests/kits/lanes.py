@@ -14,6 +14,7 @@ from torch._dynamo.callback import callback_handler
 from hotswapd.swap.arena.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.lanes.asks import Ask
+from hotswapd.swap.lanes.candidate import Candidate
 from hotswapd.swap.lanes.lanes import LaneRequest, Progress, Ticket
 from hotswapd.swap.lanes.sampling import Sampling
 from hotswapd.swap.lanes.sizes import EngineSpec
@@ -130,7 +131,7 @@ class Bench:
         self,
         prompt: tuple[int, ...],
         tokens: int = 8,
-        generation: int | None = None,
+        generation: int | Candidate | None = None,
         hear: Listener | None = None,
         **how: Any,
     ) -> tuple[Ticket, Listener]:

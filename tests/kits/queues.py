@@ -7,8 +7,9 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar, cast
 
+from hotswapd.codes import Code
 from hotswapd.daemon.config.policy import Policy
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.config.verify import Watch
@@ -30,6 +31,7 @@ from hotswapd.daemon.rollout.beside import Beside
 from hotswapd.daemon.rollout.rollouts import Rollouts
 from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.loaders.source import Scan, Sighting, Waiting
+from hotswapd.loaders.store.artifact import Artifact
 from hotswapd.loaders.store.store import Store
 from hotswapd.loaders.uri import AdapterURI
 from kits.clock import Clock
@@ -39,7 +41,16 @@ from kits.folders import CONFIG, WEIGHTS
 KIND = ["resident"]
 """Which engine a queue gets that asks for none: see the fixture `engine_kind`."""
 
-__all__ = ["BAD", "SICK", "Queue"]
+__all__ = ["BAD", "SICK", "Queue", "sure"]
+
+T = TypeVar("T")
+Mode = Literal["replace", "canary", "ab"]
+
+
+def sure(found: T | None) -> T:
+    """Return what must be there."""
+    assert found is not None
+    return found
 
 
 def fast_directory(owner: object) -> Path:
@@ -72,7 +83,7 @@ class Place:
     def put(self, name: str, content: bytes, *, code: str = "", stamp: float | None = None) -> str:
         """Write an adapter, incomplete when `code` says why, and return its address."""
         self.writes += 1
-        waiting = Waiting(code, f"it waits: {code}") if code else None
+        waiting = Waiting(cast("Code", code), f"it waits: {code}") if code else None
         uri = f"file:///{self.name}/{name}"
         self.there[uri] = There(content, f"r{self.writes}", self.clock() if stamp is None else stamp, waiting)
         return uri
@@ -92,10 +103,10 @@ class Queue:
     """A daemon without a model: `restart` does what the service does at a start, in its order."""
 
     def __init__(
-        self, *names: str, directory: Path | None = None, open_now: bool = True, kind: str = "", mode: str = "replace"
+        self, *names: str, directory: Path | None = None, open_now: bool = True, kind: str = "", mode: Mode = "replace"
     ) -> None:
         """Make sources of these names; `kind` is which engine, `mode` that of the rollout."""
-        self.mode = mode
+        self.mode: Mode = mode
         self.directory = directory or fast_directory(self)
         self.clock = Clock()
         self.places = {name: Place(name, self.clock) for name in names or ("s",)}
@@ -131,7 +142,7 @@ class Queue:
             self.open()
 
     def assemble(self, live: Generation) -> None:
-        """Make everything that needs to know what is live, anew."""
+        """Make everything again that needs to know what is live."""
         ledger, store, engine = self.ledger, self.store, self.engine
         base = base_generation("main", 0.0)
         self.traffic = Traffic()
@@ -150,7 +161,7 @@ class Queue:
         self.acts = Acts(self.worker, ledger, self.going, self.rollback, rollouts)
 
     def went_live(self, live: Generation, staged: Staged, pause: float | None) -> None:
-        """Hear of each change of what is live; no test needs it."""
+        """Note what is live; no test needs it."""
 
     def _changed(self, rows: Sequence[Row]) -> None:
         self.told.extend(rows)
@@ -186,12 +197,28 @@ class Queue:
             self.inbox.fetched(row, self.keep(there.content), 0.1)
         return self.ledger.rows.get(row.swap_id)
 
-    def keep(self, content: bytes) -> Any:
+    def keep(self, content: bytes) -> Artifact:
         """Put an adapter's bytes into the store."""
         with self.store.stage() as stage:
             stage.write(CONFIG, [b"{}"], 100)
             stage.write(WEIGHTS, [content], 1 << 20)
             return stage.commit()
+
+    def fetched(self, name: str | None = None) -> Row:
+        """Fetch, when there is something to fetch."""
+        return sure(self.fetch(name))
+
+    def generation(self, number: int) -> Generation:
+        """Read a generation that the ledger knows."""
+        return sure(self.ledger.generations.get(number))
+
+    def artifact(self, digest: str) -> Artifact:
+        """Find a copy that the store has."""
+        return sure(self.store.find(digest))
+
+    def pointer(self) -> dict[str, Any]:
+        """Read the pointer, when there is one."""
+        return sure(self.store.pointer())
 
     def turn(self) -> None:
         """Let the worker's loop do one turn, on this thread."""

@@ -1,6 +1,7 @@
 """`GET /status`: from a real ledger, and what is left of it without one."""
 
 import time
+from typing import Any
 
 import pytest
 from kits.queues import Queue
@@ -23,7 +24,7 @@ class Scene:
         self.sources: Sources = make_sources(self.queue.inbox, self.queue.store, FakeSource())
         self.standing = Standing(Starting(self.queue.live))
 
-    def status(self) -> dict[str, object]:
+    def status(self) -> Any:
         return dict(status(self.standing, self.queue.ledger, self.sources))
 
 
@@ -38,7 +39,7 @@ def test_holds_and_queue_are_those_of_the_ledger(scene: Scene) -> None:
     scene.queue.scan()
     found = scene.status()
     assert (found["paused"], found["pinned"], found["queue_depth"], found["trouble"]) == (True, False, 1, None)
-    (entry,) = found["queue"]  # type: ignore[misc] # a list
+    (entry,) = found["queue"]
     assert (entry["uri"], entry["state"]) == (uri, "SIGHTED")
     assert (found["ready"], found["phase"]) == (False, "the daemon is starting")
 
@@ -53,7 +54,7 @@ def test_what_waits_for_its_source_is_tried_at_the_next_scan(scene: Scene, monke
     scene.queue.inbox.wait_for_another_try(row, "changed", "it was written to", 600.0)
     scan = time.time() + 5.0
     monkeypatch.setattr(next(iter(scene.sources))._scanner, "health", Health(next_scan=scan))
-    tries = {entry["uri"]: entry["next_try"] for entry in scene.status()["queue"]}  # type: ignore[attr-defined]
+    tries = {entry["uri"]: entry["next_try"] for entry in scene.status()["queue"]}
     assert tries["file:///s/half"] == moment(scan)
     assert tries["file:///s/whole"] == moment(scene.queue.ledger.rows.get(row.swap_id).next_try)
 
@@ -68,5 +69,5 @@ def test_without_a_ledger_the_rest_is_told(scene: Scene, monkeypatch: pytest.Mon
     found = scene.status()
     assert (found["queue"], found["trouble"]) == ([], "the ledger cannot be read")
     assert found["live"] == scene.queue.live.live()
-    (source,) = found["sources"]  # type: ignore[misc] # a list
+    (source,) = found["sources"]
     assert source == {"kind": "local", "name": "s", "ok": True, "last_scan": None, "error": None}

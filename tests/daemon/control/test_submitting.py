@@ -63,7 +63,12 @@ def test_a_new_one_is_there_after_one_scan(scene: Scene) -> None:
 def test_the_source_is_woken_after_it_was_asked(scene: Scene) -> None:
     """A scan before that would not know that the address counts as new."""
     asked: list[str | None] = []
-    scene.on_wake(lambda: (asked.append(scene.queue.inbox.sightings.asked(scene.one)), scene.queue.scan())[1])
+
+    def wake() -> None:
+        asked.append(scene.queue.inbox.sightings.asked(scene.one))
+        scene.queue.scan()
+
+    scene.on_wake(wake)
     scene.submitting.submit(scene.one, again=True)
     assert asked == [""]
 

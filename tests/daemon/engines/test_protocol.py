@@ -5,6 +5,7 @@ from kits.engines import FakeEngine, Member
 from kits.queues import Queue
 
 from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part, decide
+from hotswapd.daemon.ledger.rows import Row
 from hotswapd.swap.errors import RolledBack
 
 
@@ -99,7 +100,7 @@ def test_nothing_is_held_after_a_candidate_however_it_ends(queue: Queue) -> None
     for name in ("good", "bad-rank", "sick-probe"):
         offer(queue, name)
         queue.turn()
-    queue.model.before_verify = lambda: 1 // 0
+    queue.model.before_verify = divide
     offer(queue, "defect")
     queue.turn()
     assert not +engine.holds
@@ -148,6 +149,10 @@ def test_while_one_is_verified_another_may_be_staged(queue: Queue) -> None:
     assert {one.number for one in engine.loaded()} >= {queue.live.number, 77}
 
 
+def divide() -> None:
+    raise ZeroDivisionError("division by zero")
+
+
 class _Caller:
     def give_way(self) -> None: ...
 
@@ -158,7 +163,7 @@ class _Caller:
     def verdict(self, verdict: object, member: str = "") -> None: ...
 
 
-def _row(queue: Queue, uri: str):
+def _row(queue: Queue, uri: str) -> Row:
     row = queue.ledger.rows.latest(uri)
     assert row is not None
     return row

@@ -2,19 +2,23 @@
 
 import sys
 import textwrap
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from kits.lanes import adapter, bench, reference
+from kits.lanes import Bench, adapter, bench, reference
 from kits.waiting import until
 
 from hotswapd.daemon.config.verify import Command
 from hotswapd.daemon.gates.judge import Judge
 from hotswapd.daemon.gates.judge_server import CandidateServer
 from hotswapd.loaders.errors import Unavailable
-from hotswapd.swap.gates.spec import Outcome
+from hotswapd.swap.arena.image import Image
+from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.gates.turns import Interrupted, Surroundings
 from hotswapd.swap.lanes.lanes import NoGeneration, NoLane
 from hotswapd.swap.lanes.tickets import CANDIDATE
@@ -23,13 +27,13 @@ PROMPT = (5, 6, 7)
 
 
 @pytest.fixture(scope="module")
-def made():
+def made() -> Iterator[Bench]:
     with bench() as bench_:
         yield bench_
 
 
 @contextmanager
-def candidate(made, index: int = 1):
+def candidate(made: Bench, index: int = 1) -> Iterator[Image]:
     image = made.resident.stage(made.resident.admit(adapter(index)), f"{index:064x}")
     try:
         yield image
@@ -37,7 +41,7 @@ def candidate(made, index: int = 1):
         made.resident.drop(image)
 
 
-def judged(made, program: str, around: Surroundings | None = None, **table):
+def judged(made: Bench, program: str, around: Surroundings | None = None, **table: Any) -> Verdict:
     """Let a Python program judge the candidate."""
     command = Command(argv=(sys.executable, "-c", textwrap.dedent(program)), **{"timeout": 30.0, **table})
     judge = Judge(command, made.engine, "tiny", around or Surroundings())
@@ -55,7 +59,7 @@ ASK = """
 """
 
 
-def test_the_judge_asks_the_candidate_and_its_exit_code_counts(made) -> None:
+def test_the_judge_asks_the_candidate_and_its_exit_code_counts(made: Bench) -> None:
     """It asks over HTTP, sees the candidate's own answer while the live one goes on, and says yes."""
     text = made.resident.tokenizer.decode(list(reference(1, PROMPT, 8)))
     live, listener = made.ask(PROMPT, 40)
@@ -65,7 +69,7 @@ def test_the_judge_asks_the_candidate_and_its_exit_code_counts(made) -> None:
     assert made.right(live, listener, PROMPT, 8)
 
 
-def test_a_no_has_the_exit_code_and_the_last_line(made) -> None:
+def test_a_no_has_the_exit_code_and_the_last_line(made: Bench) -> None:
     """Any other exit code is a no, and the last thing that it printed is in the sentence."""
     verdict = judged(made, 'import sys; print("first"); print("sums are wrong"); sys.exit(7)')
     assert (verdict.outcome, verdict.code) == (Outcome.FAILED, "judge_refused")
@@ -75,7 +79,7 @@ def test_a_no_has_the_exit_code_and_the_last_line(made) -> None:
     assert "signal 9" in judged(made, "import os; os.kill(os.getpid(), 9)").sentence
 
 
-def test_a_judge_that_hangs_is_killed_with_all_that_it_started(made, tmp_path: Path) -> None:
+def test_a_judge_that_hangs_is_killed_with_all_that_it_started(made: Bench, tmp_path: Path) -> None:
     """At its limit it is a no, and neither it nor its child lives on."""
     note = tmp_path / "pids"
     program = f"""
@@ -84,12 +88,16 @@ def test_a_judge_that_hangs_is_killed_with_all_that_it_started(made, tmp_path: P
         open({str(note)!r}, "w").write(f"{{os.getpid()}} {{child.pid}}")
         time.sleep(1000)
     """
-    waited = Surroundings(rest=lambda _: until(lambda: note.exists() and note.read_text(), "it never started"))
+
+    def rest(_: float) -> None:
+        until(lambda: note.exists() and note.read_text(), "it never started")
+
+    waited = Surroundings(rest=rest)
     verdict = judged(made, program, waited, timeout=0.5)
     assert verdict.code == "judge_timeout"
     assert "verify.command.timeout = 0.5 s" in verdict.sentence
     for pid in map(int, note.read_text().split()):
-        until(lambda pid=pid: _gone(pid), f"process {pid} lives on")
+        until(partial(_gone, pid), f"process {pid} lives on")
 
 
 def _gone(pid: int) -> bool:
@@ -99,7 +107,7 @@ def _gone(pid: int) -> bool:
         return True
 
 
-def test_a_child_that_is_left_behind_by_a_yes_is_killed_too(made, tmp_path: Path) -> None:
+def test_a_child_that_is_left_behind_by_a_yes_is_killed_too(made: Bench, tmp_path: Path) -> None:
     """Whatever it started ends with it, though it said yes and has ended itself."""
     note = tmp_path / "pid"
     program = f'import subprocess; open({str(note)!r}, "w").write(str(subprocess.Popen(["sleep", "1000"]).pid))'
@@ -107,7 +115,7 @@ def test_a_child_that_is_left_behind_by_a_yes_is_killed_too(made, tmp_path: Path
     until(lambda: _gone(int(note.read_text())), "the child lives on")
 
 
-def test_an_interrupted_judge_is_killed_and_frees_its_lane(made) -> None:
+def test_an_interrupted_judge_is_killed_and_frees_its_lane(made: Bench) -> None:
     """When something else must come first there is no verdict, and the lane can be had at once."""
 
     def rest(_: float) -> None:
@@ -119,14 +127,14 @@ def test_an_interrupted_judge_is_killed_and_frees_its_lane(made) -> None:
     assert made.lanes.room()
 
 
-def test_a_program_that_cannot_be_started_is_not_a_verdict(made) -> None:
+def test_a_program_that_cannot_be_started_is_not_a_verdict(made: Bench) -> None:
     """The candidate is held and tried again: it is not its fault."""
     judge = Judge(Command(argv=("/no/such/judge",)), made.engine, "tiny", Surroundings())
     with candidate(made) as image, pytest.raises(Unavailable, match=r"verify\.command cannot be started"):
         judge.verdict(image, "file:///a", Path("/tmp"))
 
 
-def test_the_environment_is_little_and_named(made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_little_and_named(made: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets of the daemon's are not passed on; what pass_env names is."""
     monkeypatch.setenv("HF_TOKEN", "secret")
     monkeypatch.setenv("FOR_THE_JUDGE", "hello")
@@ -138,7 +146,7 @@ def test_the_environment_is_little_and_named(made, monkeypatch: pytest.MonkeyPat
     assert judged(made, program, pass_env=("FOR_THE_JUDGE",)).outcome == Outcome.PASSED
 
 
-def test_nobody_else_is_served_by_the_candidate(made) -> None:
+def test_nobody_else_is_served_by_the_candidate(made: Bench) -> None:
     """Without the one-time key the server answers 401, it listens on the loopback alone, and is gone afterwards."""
     with candidate(made) as image, made.lanes.lend(image), CandidateServer(made.engine, "tiny", "the key") as server:
         body = {"model": "tiny", "prompt": [5], "max_tokens": 1}
@@ -155,7 +163,7 @@ def test_nobody_else_is_served_by_the_candidate(made) -> None:
         made.ask(PROMPT, 1, generation=CANDIDATE)
 
 
-def test_without_a_free_lane_there_is_none_to_lend(made) -> None:
+def test_without_a_free_lane_there_is_none_to_lend(made: Bench) -> None:
     """While every lane has requests of other generations the candidate has to wait."""
     older, _ = made.ask(PROMPT, 200)
     made.swap(2)

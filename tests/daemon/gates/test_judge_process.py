@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,11 @@ def test_a_judge_does_not_outlive_a_killed_daemon(room: Room) -> None:
     assert [_runs(pid) for pid in pids] == [True, True]
     process.kill()
     for pid in pids:
-        until(lambda pid=pid: not _runs(pid), f"process {pid} lives on", LIMIT)
+        until(partial(_has_ended, pid), f"process {pid} lives on", LIMIT)
+
+
+def _has_ended(pid: int) -> bool:
+    return not _runs(pid)
 
 
 def _runs(pid: int) -> bool:

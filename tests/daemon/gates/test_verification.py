@@ -97,7 +97,11 @@ def test_it_gives_way_and_is_done_later(made: Bench, verification: Verification,
 
 def test_what_goes_wrong_is_said_once_and_ends_nothing(made: Bench, verification: Verification, turns: Turns) -> None:
     """Nobody is to be refused for it yet; the candidate that meets it again is."""
-    turns.act = lambda: 1 // 0
+
+    def divide() -> None:
+        raise ZeroDivisionError("division by zero")
+
+    turns.act = divide
     with capture_logs() as logs:
         assert verification.prepare()
         assert not verification.prepare()

@@ -1,18 +1,21 @@
 """Going back by itself: what requests show brings the last good generation back, in one turn and to the last bit."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from kits.candidates import Daemon
-from kits.lanes import adapter, bench
+from kits.lanes import Bench, adapter, bench
 
 from hotswapd.daemon.config.verify import Watch
 from hotswapd.daemon.engines.protocol import Answer, Part
-from hotswapd.daemon.ledger.rows import Find
+from hotswapd.daemon.ledger.rows import Find, Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.guard import Guard
 from hotswapd.daemon.live.watch import LiveWatch
+from hotswapd.swap.arena.image import Image
 from hotswapd.swap.lanes.ended import Ended
 
 PROMPT = (5, 6, 7)
@@ -20,9 +23,9 @@ DEGENERATE = (9,) * 40
 
 
 class Watched(Daemon):
-    """A daemon's pipeline with a guard, whose watch hears of the lanes' requests."""
+    """A daemon's pipeline with a guard, whose watch counts the lanes' requests."""
 
-    def __init__(self, made, directory: Path) -> None:
+    def __init__(self, made: Bench, directory: Path) -> None:
         super().__init__(made, directory)
         self.watch = LiveWatch(Watch(seconds=1e9, min_requests=4))
         self.guard = Guard(self.watch, self.ledger, self.going, self.rollback)
@@ -35,7 +38,7 @@ class Watched(Daemon):
 
 
 @pytest.fixture
-def daemon(tmp_path: Path):
+def daemon(tmp_path: Path) -> Iterator[Watched]:
     with bench() as made:
         yield Watched(made, tmp_path)
 
@@ -54,7 +57,12 @@ def test_a_bad_generation_gives_way_bit_for_bit(daemon: Watched, monkeypatch: py
     copies: list[int] = []
     monkeypatch.setattr(resident, "verify", lambda image: pytest.fail("it was verified before it went live"))
     put = resident.writer._put
-    monkeypatch.setattr(resident.writer, "_put", lambda image: (copies.append(image.generation), put(image))[1])
+
+    def copy(image: Image) -> None:
+        copies.append(image.number)
+        put(image)
+
+    monkeypatch.setattr(resident.writer, "_put", copy)
     daemon.guard.poll()
     assert daemon.live.number == 1
     assert listener.wait().finish == "length"
@@ -72,7 +80,7 @@ def test_a_bad_generation_gives_way_bit_for_bit(daemon: Watched, monkeypatch: py
     assert not daemon.ledger.flags.pinned
 
 
-def _offer(daemon: Watched, index: int, *, forced: bool):
+def _offer(daemon: Watched, index: int, *, forced: bool) -> Row:
     find = Find("test", f"file:///other/{index}/{forced}", "r", 0.0, forced=forced)
     row = daemon.ledger.fetched(daemon.ledger.add([find])[0], daemon._copy(adapter(index)), 0.0)
     return daemon.run(row)
@@ -132,8 +140,13 @@ def test_a_rollback_without_a_lane_is_done_once_there_is_one(daemon: Watched) ->
 
 def test_logits_that_are_not_finite_are_seen_where_they_arise(daemon: Watched) -> None:
     """A request that meets a NaN is named, others in the same lane are not, and its generation gives way."""
-    heard: list[Ended] = []
-    daemon.bench.lanes.on_request_end = lambda ended: (heard.append(ended), daemon.watch.ended(ended))
+    counted: list[Ended] = []
+
+    def on_request_end(ended: Ended) -> None:
+        counted.append(ended)
+        daemon.watch.ended(ended)
+
+    daemon.bench.lanes.on_request_end = on_request_end
     daemon.offer(adapter(0), 0)
     daemon.offer(adapter(1), 1)
     bad = (200, 201)
@@ -144,15 +157,15 @@ def test_logits_that_are_not_finite_are_seen_where_they_arise(daemon: Watched) -
             listener.wait()
     finally:
         handle.remove()
-    assert sorted((one.non_finite, len(one.token_ids)) for one in heard) == [(False, 3), (True, 3)]
+    assert sorted((one.non_finite, len(one.token_ids)) for one in counted) == [(False, 3), (True, 3)]
     daemon.guard.poll()
     assert daemon.live.number == 1
 
 
-def _nan_for(prompt: tuple[int, ...]):
+def _nan_for(prompt: tuple[int, ...]) -> Callable[[Any, Any, dict[str, Any], Any], Any]:
     """Spoil the logits after this prompt, as an overflow that only some inputs cause would."""
 
-    def hook(module, args, kwargs, output):
+    def hook(module: Any, args: Any, kwargs: dict[str, Any], output: Any) -> Any:
         ids = kwargs["input_ids"][0].tolist()
         for at in range(len(ids) - len(prompt) + 1):
             if tuple(ids[at : at + len(prompt)]) == prompt:

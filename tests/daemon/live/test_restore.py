@@ -4,14 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kits.queues import Queue
+from kits.queues import Queue, sure
 
 from hotswapd.daemon.ledger.attempts import BOOT, SWAP
-from hotswapd.daemon.ledger.generation import base_generation
+from hotswapd.daemon.ledger.generation import Generation, base_generation
+from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.ledger.rows import OPERATOR
 from hotswapd.daemon.live.restore import Restorer, pointed_at
 from hotswapd.loaders.store.store import digest_of
-from hotswapd.swap.errors import Rejected, ResidentLost, RolledBack
+from hotswapd.swap.codes import TensorCode
+from hotswapd.swap.errors import Misfit, Rejected, ResidentLost, RolledBack
 
 pytestmark = pytest.mark.usefixtures("engine_kind")
 
@@ -19,7 +21,7 @@ BASE = base_generation("main", 0.0)
 
 
 @pytest.fixture
-def queue():
+def queue() -> Queue:
     made = Queue()
     for name in ("one", "two", "three"):
         made.place.put(name, name.encode())
@@ -28,9 +30,9 @@ def queue():
     return made
 
 
-def weights(queue: Queue, number: int):
-    digest = queue.ledger.generations.get(number).digest
-    return queue.store.find(digest).path / "adapter_model.safetensors"
+def weights(queue: Queue, number: int) -> Path:
+    digest = queue.generation(number).digest
+    return queue.artifact(digest).path / "adapter_model.safetensors"
 
 
 def spoil(queue: Queue, number: int, content: bytes) -> None:
@@ -39,7 +41,7 @@ def spoil(queue: Queue, number: int, content: bytes) -> None:
     weights(queue, number).write_bytes(content)
 
 
-def restore(queue: Queue):
+def restore(queue: Queue) -> Generation:
     """Do what a start does, from the base on, and return what is live then."""
     queue.assemble(BASE)
     restorer = Restorer(queue.going, queue.engine, queue.ledger, queue.store, lambda sentence: None)
@@ -50,7 +52,7 @@ def restore(queue: Queue):
 def test_the_pointers_generation_is_live_again(queue: Queue) -> None:
     """With its number and its digest; no other row is live."""
     assert restore(queue).number == 3
-    assert queue.model.live == queue.ledger.generations.get(3).digest
+    assert queue.model.live == queue.generation(3).digest
     assert [row.generation for row in queue.live_rows()] == [3]
 
 
@@ -75,7 +77,7 @@ def test_a_damaged_copy_is_not_served_and_fetched_again(queue: Queue) -> None:
     """Its bytes are read again at each start: one flipped bit is another adapter. An older one answers."""
     spoil(queue, 3, b"thref")
     assert restore(queue).number == 2
-    assert queue.store.pointer()["generation"] == 2
+    assert queue.pointer()["generation"] == 2
     assert queue.states()["file:///s/three"] == "WAITING artifact_lost"
     queue.restart()
     queue.settle()
@@ -100,7 +102,7 @@ def test_a_damaged_rollback_is_fetched_from_its_source(queue: Queue) -> None:
 
 def test_an_unreadable_copy_stops_no_start(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fails on one file costs that generation only."""
-    lost = queue.ledger.generations.get(3).digest
+    lost = queue.generation(3).digest
     find = queue.store.find
     monkeypatch.setattr(queue.store, "find", lambda digest: None if digest == lost else find(digest))
     assert restore(queue).number == 2
@@ -113,7 +115,7 @@ def test_what_is_brought_back_is_not_collected_meanwhile(queue: Queue, monkeypat
     spoil(queue, 2, b"twp")
     monkeypatch.setattr("hotswapd.daemon.live.restore.failpoint", lambda name: queue.store.collect([]))
     assert restore(queue).number == 1
-    assert queue.store.find(queue.ledger.generations.get(1).digest) is not None
+    assert queue.store.find(queue.generation(1).digest) is not None
 
 
 def test_without_any_copy_the_base_answers(queue: Queue) -> None:
@@ -130,7 +132,7 @@ def test_without_any_copy_the_base_answers(queue: Queue) -> None:
 
 def test_one_that_fails_now_gives_way_to_the_previous_one(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """And that is no death: it is not counted as one."""
-    digest = queue.ledger.generations.get(3).digest
+    digest = queue.generation(3).digest
     verify = queue.model.verify
 
     def sick(staged: str, content: bytes) -> None:
@@ -140,7 +142,7 @@ def test_one_that_fails_now_gives_way_to_the_previous_one(queue: Queue, monkeypa
 
     monkeypatch.setattr(queue.model, "verify", sick)
     for _ in range(4):
-        queue.store.point(queue.ledger.generations.get(3).record())
+        queue.store.point(queue.generation(3).record())
         queue.restart()
         assert restore(queue).number == 2
     assert queue.ledger.attempts.deaths(digest, BOOT)[0] == 0
@@ -148,12 +150,10 @@ def test_one_that_fails_now_gives_way_to_the_previous_one(queue: Queue, monkeypa
 
 def test_one_that_no_longer_fits_starts_the_base(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The configuration was changed: no older generation is dug out, and the reasons are in the history."""
-    digest = queue.ledger.generations.get(3).digest
+    digest = queue.generation(3).digest
 
-    def misfits(path) -> None:
-        from hotswapd.swap.errors import Misfit
-
-        raise Rejected([Misfit("rank_too_high", "r", "at most 2", "4", "raise model.max_rank")])
+    def misfits(path: Path) -> None:
+        raise Rejected([Misfit(TensorCode.RANK_TOO_HIGH, "r", "at most 2", "4", "raise model.max_rank")])
 
     for _ in range(4):  # as often as the operator starts it so
         monkeypatch.setattr(queue.model, "admit", misfits)
@@ -185,9 +185,8 @@ def test_after_three_deaths_in_this_step_an_older_one_is_tried(queue: Queue, mon
 
 def test_a_ledger_that_is_down_keeps_nobody_from_being_served(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pointer and the store are enough."""
-    from hotswapd.daemon.ledger.ledger import LedgerDown
 
-    def down(*_, **__) -> None:
+    def down(*_: object, **__: object) -> None:
         raise LedgerDown("the ledger cannot be used")
 
     ledger = queue.ledger
@@ -207,9 +206,9 @@ def test_a_ledger_that_is_down_keeps_nobody_from_being_served(queue: Queue, monk
 
 def test_a_lost_rollback_without_a_source_is_gone(queue: Queue) -> None:
     """What is lost and cannot be fetched ends as GONE at the first look: nothing is left in the queue."""
-    queue.store.point({**queue.store.pointer(), "swap_id": "unknown"})
+    queue.store.point({**queue.pointer(), "swap_id": "unknown"})
     queue.restart()
-    assert queue.ledger.rows.live().source == OPERATOR
+    assert sure(queue.ledger.rows.live()).source == OPERATOR
     spoil(queue, 3, b"thref")
     queue.place.there.clear()
     assert restore(queue).number == 2
@@ -221,7 +220,7 @@ def test_a_lost_rollback_without_a_source_is_gone(queue: Queue) -> None:
 
 def test_a_death_after_the_pointer_does_not_count(queue: Queue) -> None:
     """Its commit was under way when the process died, and it is served all the same: it is no deadly adapter."""
-    digest = queue.ledger.generations.get(3).digest
+    digest = queue.generation(3).digest
     queue.ledger.attempts.begin(digest, SWAP, "commit")
     queue.ledger.attempts.count_deaths()
     assert queue.ledger.attempts.deaths(digest, SWAP) == (1, "commit")

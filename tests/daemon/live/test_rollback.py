@@ -1,5 +1,7 @@
 """Going back by hand: where to, and what becomes of the one that was left."""
 
+from typing import Any
+
 import pytest
 from kits.queues import Queue
 
@@ -15,7 +17,7 @@ BACK = Left(State.ROLLED_BACK, "operator", "rolled back by hand")
 
 
 @pytest.fixture
-def queue():
+def queue() -> Queue:
     made = Queue()
     for name in ("one", "two", "three"):
         made.place.put(name, name.encode())
@@ -24,7 +26,7 @@ def queue():
 
 
 @pytest.fixture
-def rollback(queue):
+def rollback(queue: Queue) -> Rollback:
     return queue.rollback
 
 
@@ -116,7 +118,7 @@ def test_what_is_gone_back_to_is_not_collected_meanwhile(
     queue.store.collect([one.digest for one in queue.ledger.generations.newest(9)])
     assert rollback.run(rollback.target(1), BACK).number == 1
     assert queue.store.find(queue.live.digest) is not None
-    assert queue.store.find(queue.ledger.generations.get(2).digest) is None
+    assert queue.store.find(queue.generation(2).digest) is None
     queue.store.collect(kept)
     assert queue.store.find(queue.live.digest) is not None
 
@@ -129,7 +131,7 @@ def test_a_generation_that_fails_now_is_refused(queue: Queue, rollback: Rollback
         rollback.run(rollback.target(1), BACK)
     assert caught.value.code == "no_lane"
     queue.model.full = False
-    path = queue.store.find(rollback.target(1).digest).path / "adapter_model.safetensors"
+    path = queue.artifact(rollback.target(1).digest).path / "adapter_model.safetensors"
     for content, code in ((b"bad", "rank_too_high"), (b"sick", "probe_not_finite")):
         path.chmod(0o600)
         path.write_bytes(content)
@@ -158,7 +160,7 @@ def test_a_death_right_after_the_pointer_serves_the_rollback(
     class Died(BaseException):
         pass
 
-    def dies_after(record) -> None:
+    def dies_after(record: dict[str, Any]) -> None:
         point(record)
         monkeypatch.setattr(queue.store, "point", lambda _: None)  # a dead process does not point back
         raise Died

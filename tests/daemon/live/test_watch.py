@@ -20,19 +20,19 @@ class Clock:
         return self.now
 
 
-def watch(**limits) -> tuple[LiveWatch, Clock]:
+def watch(**limits: Any) -> tuple[LiveWatch, Clock]:
     clock = Clock()
     made = LiveWatch(Watch(**{"seconds": 60.0, "min_requests": 10, **limits}), clock=clock)
     made.began(1, 1000.0)
     return made, clock
 
 
-def ended(generation: int = 1, **how) -> Ended:
-    usual = {"token_ids": tuple(range(11)), "finish": "stop", "non_finite": False, "seconds": 0.1}
+def ended(generation: int = 1, **how: Any) -> Ended:
+    usual: dict[str, Any] = {"token_ids": tuple(range(11)), "finish": "stop", "non_finite": False, "seconds": 0.1}
     return Ended(generation, **{**usual, **how})
 
 
-def feed(made: LiveWatch, count: int, generation: int = 1, **how) -> None:
+def feed(made: LiveWatch, count: int, generation: int = 1, **how: Any) -> None:
     for _ in range(count):
         made.ended(ended(generation, **how))
 
@@ -69,7 +69,7 @@ def test_one_request_that_is_not_finite_is_enough() -> None:
         ({"non_finite": True}, "watch_non_finite"),
     ],
 )
-def test_a_share_counts_once_there_are_enough_requests(bad: dict, code: str) -> None:
+def test_a_share_counts_once_there_are_enough_requests(bad: dict[str, Any], code: str) -> None:
     """Below min_requests nothing is said; at the limit it passes, above it fails."""
     made, _ = watch(max_non_finite=0.5, max_degenerate=0.5, max_errors=0.5)
     feed(made, 5, **bad)
@@ -111,7 +111,7 @@ def test_requests_of_another_generation_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("limit", [{"seconds": 0.0}, {"max_errors": 1.0}])
-def test_what_is_off_says_nothing(limit: dict) -> None:
+def test_what_is_off_says_nothing(limit: dict[str, Any]) -> None:
     """Without a window, or with a limit of 1, not even errors alone are held against it."""
     made, _ = watch(**limit)
     feed(made, 50, finish="error")
@@ -151,6 +151,15 @@ class Meanwhile:
             self._thread.start()
             self._thread.join(0.2)
 
+    def before(self, clock: Clock) -> Callable[[], float]:
+        """Make a clock whose first reading lets the other thread come first."""
+
+        def read() -> float:
+            self()
+            return clock.now
+
+        return read
+
     def result(self) -> object:
         self._thread.join(10.0)
         (found,) = self.found
@@ -163,7 +172,7 @@ def test_of_two_who_judge_at_once_one_gets_the_verdict() -> None:
     feed(made, 30)
     clock.now += 60
     other = Meanwhile(made.judge)
-    made._clock = lambda: (other(), clock.now)[1]
+    made._clock = other.before(clock)
     verdicts = [made.judge(), other.result()]
     assert sum(one is not None for one in verdicts) == 1
 
@@ -188,7 +197,7 @@ def test_a_new_generation_is_not_judged_by_the_old_window() -> None:
     made, clock = watch()
     clock.now += 61
     other = Meanwhile(made.judge)
-    made._clock = lambda: (other(), clock.now)[1]
+    made._clock = other.before(clock)
     made.began(2, clock.now)
     assert other.result() is None
     assert made.status() is not None

@@ -2,12 +2,15 @@
 
 import contextlib
 import sqlite3
+from typing import Any
 
 import pytest
-from kits.queues import BAD, Queue
+from kits.queues import BAD, Queue, sure
 
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.ledger import LedgerDown
+from hotswapd.daemon.ledger.rows import Row
+from hotswapd.loaders.codes import WaitingCode
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.swap.errors import ResidentLost
 
@@ -15,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("engine_kind")
 
 
 @pytest.fixture
-def queue():
+def queue() -> Queue:
     made = Queue()
     made.place.put("first", b"first")
     made.settle()
@@ -23,11 +26,11 @@ def queue():
     return made
 
 
-def offer(queue: Queue, name: str, content: bytes | None = None):
+def offer(queue: Queue, name: str, content: bytes | None = None) -> Row:
     """Drop an adapter and let it be fetched, but not tried."""
     queue.place.put(name, name.encode() if content is None else content)
     queue.scan()
-    return queue.fetch()
+    return queue.fetched()
 
 
 def last_states(queue: Queue, swap_id: str) -> list[str]:
@@ -47,9 +50,9 @@ def test_pointer_ledger_and_engine_name_one_generation(queue: Queue) -> None:
     """After a swap all three say the same, and the one before has retired."""
     offer(queue, "a")
     queue.turn()
-    pointer = queue.store.pointer()
+    pointer = queue.pointer()
     assert pointer == queue.live.record()
-    assert queue.ledger.rows.live().swap_id == pointer["swap_id"]
+    assert sure(queue.ledger.rows.live()).swap_id == pointer["swap_id"]
     assert queue.model.live == pointer["digest"] == queue.model.live
 
 
@@ -166,7 +169,7 @@ def test_a_copy_that_the_store_has_lost_is_fetched_again(queue: Queue) -> None:
     queue.ledger.flags.set("paused", value=False)
     queue.turn()
     assert queue.states()[row.uri] == "WAITING artifact_lost"
-    assert queue.fetch().state == "FETCHED"
+    assert queue.fetched().state == "FETCHED"
     queue.turn()
     assert queue.live.uri == row.uri
 
@@ -174,8 +177,8 @@ def test_a_copy_that_the_store_has_lost_is_fetched_again(queue: Queue) -> None:
 def test_a_pointer_that_cannot_be_written_holds_the_candidate(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store's disk is full: what is served does not change, and it is tried again by itself."""
 
-    def full(record) -> None:
-        raise Unavailable("disk_full", "the store's disk is full: free some space or lower state.keep")
+    def full(record: dict[str, Any]) -> None:
+        raise Unavailable(WaitingCode.DISK_FULL, "the store's disk is full: free some space or lower state.keep")
 
     monkeypatch.setattr(queue.store, "point", full)
     before, served = queue.live, queue.model.live
@@ -191,14 +194,14 @@ def test_a_pointer_that_cannot_be_written_holds_the_candidate(queue: Queue, monk
 class Refusing:
     """A connection whose disk is full once `commits` have gone through: it says what SQLite says."""
 
-    def __init__(self, database, commits: int) -> None:
+    def __init__(self, database: Any, commits: int) -> None:
         self.database = database
         self.left = commits
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.database, name)
 
-    def execute(self, sql: str, *values):
+    def execute(self, sql: str, *values: Any) -> Any:
         if sql == "COMMIT":
             self.left -= 1
             if self.left < 0:
@@ -210,12 +213,12 @@ class Refusing:
 def test_whichever_commit_fails_a_restart_serves_the_same(queue: Queue, commits: int) -> None:
     """At each write of a swap: the pointer, the resident and the next process name the same generation."""
     row = offer(queue, "a", b"a" * 1000)
-    file = queue.ledger._file
+    file: Any = queue.ledger._file
     file._database = Refusing(file._database, commits)
     with contextlib.suppress(LedgerDown):
         queue.candidates.run(row, queue.worker, pinned=False)
     served = queue.model.live
-    assert queue.live.digest == served == queue.store.pointer()["digest"]
+    assert queue.live.digest == served == queue.pointer()["digest"]
     queue.restart()
     assert queue.live.digest == served
     queue.settle()

@@ -8,7 +8,7 @@ import pytest
 from kits.folders import CONFIG, WEIGHTS
 from kits.queues import Queue
 
-from hotswapd.daemon.pipeline.candidate import SWAP
+from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.swap.adapter.manifest import read_manifest
 from hotswapd.swap.errors import Rejected
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("engine_kind")
 
 
 @pytest.fixture
-def queue():
+def queue() -> Queue:
     made = Queue()
     made.place.put("first", b"first")
     made.settle()
@@ -75,7 +75,7 @@ def test_a_copy_that_stays_unreadable_is_fetched_again(queue: Queue, monkeypatch
     assert queue.states()[uri] == "WAITING artifact_lost"
     monkeypatch.undo()
     queue.clock.now += 100.0
-    assert queue.fetch().tries == 0
+    assert queue.fetched().tries == 0
     queue.turn()
     assert queue.live.uri == uri
 
@@ -102,7 +102,7 @@ def test_what_the_system_cannot_do_now_is_no_verdict_on_a_file(
         (tmp_path / file).write_bytes(b"{}")
     real = os.open
 
-    def no_descriptor(path: object, *rest: int) -> int:
+    def no_descriptor(path: str, *rest: int) -> int:
         if str(path).endswith(name):
             raise OSError(errno.EMFILE, "Too many open files")
         return real(path, *rest)

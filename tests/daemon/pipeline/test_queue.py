@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from kits.queues import BAD, Queue
+from kits.queues import BAD, Queue, sure
 
 from hotswapd.daemon.ledger.ledger import Overtaken
 from hotswapd.daemon.pipeline.rules import Conditions
@@ -19,8 +19,8 @@ def test_nothing_is_chosen_before_the_first_scans_are_in() -> None:
     assert queue.fetch() is None
     assert queue.inbox.choose(Conditions()) is None
     queue.open()
-    assert queue.fetch().state == "FETCHED"
-    assert queue.inbox.choose(Conditions()).uri == "file:///s/a"
+    assert queue.fetched().state == "FETCHED"
+    assert sure(queue.inbox.choose(Conditions())).uri == "file:///s/a"
 
 
 def test_when_the_newest_is_refused_the_next_newest_is_tried() -> None:
@@ -46,7 +46,7 @@ def test_the_newest_sixteen_of_a_source_are_fetched() -> None:
     queue.scan()
     for uri in queue.place.there:
         queue.place.there[uri].revision = "changed meanwhile"
-    tried = [queue.fetch().uri for _ in range(16)]
+    tried = [queue.fetched().uri for _ in range(16)]
     assert tried == [f"file:///s/{index:02}" for index in range(19, 3, -1)]
     assert queue.fetch() is None
 
@@ -59,16 +59,16 @@ def test_one_that_waits_hides_nothing() -> None:
     queue.scan()
     right = queue.place.there[newer].revision
     queue.place.there[newer].revision = "not what was sighted"
-    waiting = queue.fetch()
+    waiting = queue.fetched()
     assert (waiting.state, waiting.reason, waiting.tries) == ("WAITING", "changed", 1)
-    assert waiting.next_try > waiting.sighted
-    assert queue.fetch().uri == "file:///s/older"
+    assert sure(waiting.next_try) > waiting.sighted
+    assert queue.fetched().uri == "file:///s/older"
     queue.turn()
     assert queue.live.uri == "file:///s/older"
     queue.place.there[newer].revision = right
     assert queue.fetch() is None
     queue.clock.now += 2.0
-    assert queue.fetch().uri == newer
+    assert queue.fetched().uri == newer
     queue.turn()
     assert queue.live.uri == newer
 
@@ -91,11 +91,11 @@ def test_a_retry_can_be_hurried() -> None:
     uri = queue.place.put("a", b"1")
     queue.scan()
     right, queue.place.there[uri].revision = queue.place.there[uri].revision, "x"
-    row = queue.fetch()
+    row = queue.fetched()
     queue.place.there[uri].revision = right
     assert queue.fetch() is None
     queue.inbox.hurry(row)
-    assert queue.fetch().state == "FETCHED"
+    assert queue.fetched().state == "FETCHED"
 
 
 @pytest.mark.parametrize("code", ["", "settling"])
@@ -158,7 +158,7 @@ def test_one_sighted_again_during_its_fetch_is_not_taken() -> None:
     queue = Queue()
     queue.place.put("a", b"1")
     queue.scan()
-    row = queue.inbox.next_fetch("s")
+    row = sure(queue.inbox.next_fetch("s"))
     queue.place.put("a", b"2")
     queue.scan()
     with pytest.raises(Overtaken):

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kits.queues import sure
 
 from hotswapd.daemon.ledger.reasons import NO_LANE, PAUSED, PINNED
 from hotswapd.daemon.ledger.rows import Find, Row
@@ -23,13 +24,13 @@ def newest_first(*rows: Row) -> list[Row]:
 def test_the_newest_in_the_store_is_tried() -> None:
     """What has no verdict yet is taken newest first, whatever step it has reached."""
     rows = newest_first(row(1, S.FETCHED), row(3, S.FETCHED), row(2, S.STAGED))
-    assert choose(rows, Conditions()).seq == 3
+    assert sure(choose(rows, Conditions())).seq == 3
 
 
 def test_what_is_not_fetched_hides_nothing_behind_it() -> None:
     """A newer one that waits or is only sighted does not keep a complete older one back."""
     rows = newest_first(row(1, S.FETCHED), row(2, S.WAITING, "incomplete"), row(3, S.SIGHTED))
-    assert choose(rows, Conditions()).seq == 1
+    assert sure(choose(rows, Conditions())).seq == 1
 
 
 @pytest.mark.parametrize(
@@ -63,18 +64,18 @@ def test_a_paused_queue_gives_nothing(states: list[State]) -> None:
 def test_the_newest_that_is_due_is_fetched() -> None:
     """One that waits for another try hides nothing behind it, and is fetched again when its time has come."""
     rows = newest_first(row(1, S.SIGHTED), row(2, S.WAITING, "changed"))
-    assert next_fetch(rows, [], lambda one: one.seq != 2).seq == 1
-    assert next_fetch(rows, [], lambda _: True).seq == 2
+    assert sure(next_fetch(rows, [], lambda one: one.seq != 2)).seq == 1
+    assert sure(next_fetch(rows, [], lambda _: True)).seq == 2
 
 
 def test_an_older_one_waits_for_the_newer_ones_verdict() -> None:
     """The bytes of an older one are not copied as long as a newer one may go live and end it."""
     assert next_fetch([row(1, S.SIGHTED)], [row(2, S.FETCHED)], lambda _: True) is None
-    assert next_fetch([row(3, S.SIGHTED), row(1, S.SIGHTED)], [row(2, S.HELD)], lambda _: True).seq == 3
+    assert sure(next_fetch([row(3, S.SIGHTED), row(1, S.SIGHTED)], [row(2, S.HELD)], lambda _: True)).seq == 3
 
 
 @given(st.lists(st.tuples(st.sampled_from(State), st.booleans()), max_size=10))
-def test_only_what_is_not_fetched_and_due_is_fetched(drawn) -> None:
+def test_only_what_is_not_fetched_and_due_is_fetched(drawn: list[tuple[State, bool]]) -> None:
     """Whatever lies in the queue: what is chosen is due, not in the store, and nothing due is newer."""
     rows = [row(100 - i, state) for i, (state, _) in enumerate(drawn)]
     due = {one.seq for one, (_, is_due) in zip(rows, drawn, strict=True) if is_due}

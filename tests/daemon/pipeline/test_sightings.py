@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kits.queues import Queue
+from kits.queues import Queue, sure
 
 from hotswapd.daemon.ledger.states import State
 
@@ -16,7 +16,7 @@ def uris(queue: Queue) -> list[str]:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(1, 3)), unique_by=lambda one: one[0]))
-def test_what_one_scan_finds_is_ordered_by_stamp_then_by_address(drawn) -> None:
+def test_what_one_scan_finds_is_ordered_by_stamp_then_by_address(drawn: list[tuple[str, int]]) -> None:
     """However the source lists them: by the source's own clock, and of equal stamps by address."""
     queue = Queue()
     for name, stamp in drawn:
@@ -221,7 +221,7 @@ def test_an_address_that_was_asked_for_is_new() -> None:
     sightings.ask(uri)
     assert sightings.asked(uri) == ""
     queue.scan()
-    row = queue.ledger.rows.get(sightings.asked(uri))
+    row = queue.ledger.rows.get(sure(sightings.asked(uri)))
     assert (row.uri, row.state, row.forced) == (uri, State.SIGHTED, True)
     sightings.forget(uri)
     assert sightings.asked(uri) is None

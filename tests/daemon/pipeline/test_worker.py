@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from kits.queues import Queue
+from kits.queues import Queue, sure
 
 from hotswapd.daemon.errors import Conflict
 from hotswapd.daemon.ledger.ledger import LedgerDown
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("engine_kind")
 
 
 @pytest.fixture
-def queue():
+def queue() -> Queue:
     made = Queue()
     for name in ("one", "two", "three"):
         made.place.put(name, name.encode())
@@ -35,9 +35,9 @@ def test_a_command_comes_before_the_next_candidate(queue: Queue) -> None:
 def test_going_back_pins_unless_it_is_told_to_follow(queue: Queue) -> None:
     """After `--follow` the next new adapter goes live as always."""
     queue.ask(queue.acts.roll_back, 1, follow=False)
-    assert queue.ledger.flags.pinned is True
+    assert queue.ledger.flags.get("pinned") is True
     queue.ask(queue.acts.roll_back, 2, follow=True)
-    assert queue.ledger.flags.pinned is False
+    assert queue.ledger.flags.get("pinned") is False
     queue.place.put("four", b"four")
     queue.settle()
     assert queue.live.number == 4
@@ -96,7 +96,7 @@ def test_a_paused_queue_gives_nothing_and_shows_why(queue: Queue) -> None:
     queue.ledger.flags.set("paused", value=True)
     queue.place.put("four", b"four")
     queue.settle()
-    row = queue.ledger.rows.latest("file:///s/four")
+    row = sure(queue.ledger.rows.latest("file:///s/four"))
     assert (row.state, row.reason, queue.live.number) == ("HELD", "paused", 3)
     assert "`hotswapd resume` goes on" in row.detail
     queue.ledger.flags.set("paused", value=False)
@@ -111,7 +111,7 @@ def test_a_ledger_that_is_down_ends_nothing(queue: Queue, monkeypatch: pytest.Mo
     queue.fetch()
     turns = []
 
-    def down(*_, **__) -> None:
+    def down(*_: object, **__: object) -> None:
         turns.append(1)
         raise LedgerDown("the ledger cannot be used: database or disk is full; free space")
 

@@ -3,6 +3,9 @@
 import math
 import random
 from functools import cache
+from typing import Any
+
+from kits.queues import sure
 
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.rollout.trial import CANARY, LIVE, Action, Trial
@@ -14,9 +17,9 @@ STUCK = (7,) * 40
 GENERATIONS = {LIVE: 3, CANARY: 4}
 
 
-def trial(**fields: object) -> Trial:
+def trial(**fields: Any) -> Trial:
     """Make a rollout in which every difference counts as large, so that only chance is left to stop a drop."""
-    tiny = {"max_latency_ratio": 1.000001, "max_length_ratio": 1.000001, "significance": SIGNIFICANCE}
+    tiny: dict[str, Any] = {"max_latency_ratio": 1.000001, "max_length_ratio": 1.000001, "significance": SIGNIFICANCE}
     tiny |= {"max_logprob_drop": 1e-9}
     table = Rollout(mode="canary", min_requests=REQUESTS, min_seconds=0.0, feedback=True, **(tiny | fields))
     return Trial(3, 4, "ab" * 32, table, (50.0,), clock=lambda: 0.0)
@@ -32,8 +35,8 @@ def request(chance: random.Random, arm: str, stuck: float, slower: float, unlike
     return Ended(GENERATIONS[arm], tokens, finish, False, seconds, first, arm, logprob)
 
 
-def decide(seed: int, stuck: float = 0.05, slower: float = 1.0, unlikelier: float = 0.0, **fields: object) -> Action:
-    """Feed one rollout, looking now and then as the worker does; only the canary has what differs from live."""
+def decide(seed: int, stuck: float = 0.05, slower: float = 1.0, unlikelier: float = 0.0, **fields: Any) -> Action:
+    """Feed one rollout, judging now and then as the worker does; only the canary has what differs from live."""
     chance, one = random.Random(seed), trial(**fields)
     decisions = []
     for number in range(2 * REQUESTS):
@@ -43,7 +46,7 @@ def decide(seed: int, stuck: float = 0.05, slower: float = 1.0, unlikelier: floa
         if number % 15 == 14:
             decisions.append(one.judge())
     assert decisions[:-1] == [None] * (2 * REQUESTS // 15 - 1)
-    return decisions[-1].action
+    return sure(decisions[-1]).action
 
 
 @cache

@@ -41,5 +41,8 @@ def test_values_compare_as_scipys_rank_test_does(ours: list[float], theirs: list
 def test_chance_alone_condemns_as_seldom_as_the_level_says() -> None:
     """Of 2,000 pairs that do not differ, about 1 % are below 0.01: at most 36 by five standard deviations and more."""
     rng = random.Random(7)
-    draw = lambda count: [rng.gauss(0, 1) for _ in range(count)]  # noqa: E731 - one line is enough
+
+    def draw(count: int) -> list[float]:
+        return [rng.gauss(0, 1) for _ in range(count)]
+
     assert sum(higher(draw(40), draw(80)) < 0.01 for _ in range(2000)) <= 43

@@ -1,6 +1,9 @@
 """A rollout's decisions, with a clock of its own."""
 
+from typing import Any
+
 import pytest
+from kits.queues import sure
 
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.rollout.trial import CANARY, LIVE, Action, Trial
@@ -24,7 +27,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def make(clock: Clock, **fields: object) -> Trial:
+def make(clock: Clock, **fields: Any) -> Trial:
     table = Rollout(mode="canary", min_requests=100, min_seconds=60, **fields)
     return Trial(3, 4, "ab" * 32, table, table.shares, clock=clock)
 
@@ -54,7 +57,7 @@ def test_nothing_is_decided_before_requests_and_time(clock: Clock) -> None:
     clock.now = 59
     assert trial.judge() is None
     clock.now = 60
-    assert trial.judge().action == Action.DROP
+    assert sure(trial.judge()).action == Action.DROP
 
 
 def test_a_good_canary_goes_up_the_steps(clock: Clock) -> None:
@@ -66,7 +69,7 @@ def test_a_good_canary_goes_up_the_steps(clock: Clock) -> None:
         feed(trial, CANARY, 100)
         feed(trial, LIVE, 100)
         clock.now += 60
-        actions.append(trial.judge().action)
+        actions.append(sure(trial.judge()).action)
     assert shares == [5, 25]
     assert actions == [Action.STEP, Action.PROMOTE]
 
@@ -91,7 +94,7 @@ def test_one_that_degrades_later_is_dropped(clock: Clock) -> None:
     feed(trial, CANARY, 200)
     assert trial.judge() is None
     feed(trial, CANARY, 100, STUCK)
-    decision = trial.judge()
+    decision = sure(trial.judge())
     assert decision.action == Action.DROP
     assert "33.33% of 300 requests ended in one token over and over" in decision.sentence
     assert decision.numbers["canary_degenerate"] == 100
@@ -101,7 +104,7 @@ def test_a_logit_that_is_not_finite_is_not_waited_for(clock: Clock) -> None:
     """It is no matter of chance, and it gets worse."""
     trial = make(clock)
     trial.ended(Ended(4, GOOD, "stop", True, 1.0, 0.1, CANARY))
-    assert trial.judge().action == Action.DROP
+    assert sure(trial.judge()).action == Action.DROP
 
 
 @pytest.mark.parametrize(
@@ -114,13 +117,13 @@ def test_a_logit_that_is_not_finite_is_not_waited_for(clock: Clock) -> None:
         ({"logprob": -1.6}, "the mean log-probability of a token is -1.605, and -1.005 with what is live"),
     ],
 )
-def test_what_is_worse_is_named_with_its_numbers(clock: Clock, worse: dict[str, object], said: str) -> None:
+def test_what_is_worse_is_named_with_its_numbers(clock: Clock, worse: dict[str, Any], said: str) -> None:
     """Each comparison can condemn alone."""
     trial = make(clock)
     feed(trial, LIVE, 100)
     feed(trial, CANARY, 100, **worse)
     clock.now = 60
-    decision = trial.judge()
+    decision = sure(trial.judge())
     assert decision.action == Action.DROP
     assert said in decision.sentence
 
@@ -131,7 +134,7 @@ def test_a_difference_that_is_certain_but_small_condemns_nobody(clock: Clock) ->
     feed(trial, LIVE, 2000)
     feed(trial, CANARY, 2000, seconds=1.1)
     clock.now = 60
-    assert trial.judge().action == Action.PROMOTE
+    assert sure(trial.judge()).action == Action.PROMOTE
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_answers_that_are_hardly_less_likely_condemn_nobody(
     feed(trial, LIVE, 2000)
     feed(trial, CANARY, 2000, logprob=logprob)
     clock.now = 60
-    decision = trial.judge()
+    decision = sure(trial.judge())
     assert decision.action == Action.PROMOTE
     assert decision.numbers["live_mean_logprob"] == pytest.approx(-1.09995)
     assert decision.numbers["canary_mean_logprob"] == pytest.approx(logprob - 0.09995)
@@ -174,7 +177,7 @@ def test_scores_count_only_where_feedback_is_on(clock: Clock) -> None:
             assert trial.scored(4, 0.0)
         assert not trial.scored(2, 1.0)
         clock.now = 60
-        assert trial.judge().action == action
+        assert sure(trial.judge()).action == action
 
 
 def test_requests_that_asked_by_name_count_for_no_arm(clock: Clock) -> None:
@@ -210,7 +213,7 @@ def test_it_reminds_once_a_step(clock: Clock) -> None:
     assert trial.reminder() == "0 of 100 requests in the canary arm"
     assert trial.reminder() == ""
     feed(trial, CANARY, 100)
-    assert trial.judge().action == Action.STEP
+    assert sure(trial.judge()).action == Action.STEP
     assert trial.reminder() == ""
     clock.now = 120
     assert trial.reminder() == "0 of 100 requests in the live arm, 0 of 100 requests in the canary arm"

@@ -18,7 +18,7 @@ PROMPT = {"model": str(home() / "base"), "prompt": "hello", "max_tokens": 8, "te
 
 
 @pytest.fixture
-def small_disk(room: Room):
+def small_disk(room: Room) -> Iterator[Path]:
     """Give the daemon a state directory on a file system of its own that is easily filled."""
     room.state.mkdir()
     with mounted(room.state, "-t", "tmpfs", "-o", "size=600m", "hotswapd-test"):
@@ -54,7 +54,7 @@ def serve_one(room: Room) -> tuple[str, str]:
     return said
 
 
-def test_a_full_disk_stops_neither_answers_nor_restarts(room: Room, small_disk: Path):
+def test_a_full_disk_stops_neither_answers_nor_restarts(room: Room, small_disk: Path) -> None:
     """What is live answers, also after a kill and a start on the full disk; what came meanwhile goes live later."""
     said = serve_one(room)
     with full(small_disk):
@@ -69,7 +69,7 @@ def test_a_full_disk_stops_neither_answers_nor_restarts(room: Room, small_disk: 
     assert answer(room)[1] == "2"
 
 
-def test_a_read_only_state_directory_serves_what_was_live(room: Room, small_disk: Path):
+def test_a_read_only_state_directory_serves_what_was_live(room: Room, small_disk: Path) -> None:
     """It starts, answers and says what is wrong; once the disk can be written again what came meanwhile goes live."""
     said = serve_one(room)
     assert room.process is not None
@@ -87,7 +87,7 @@ def test_a_read_only_state_directory_serves_what_was_live(room: Room, small_disk
 
 
 @pytest.mark.parametrize("damage", [b"this is no database", b"", b"SQLite format 3\0" + bytes(4096)])
-def test_an_unreadable_ledger_is_moved_aside(room: Room, damage: bytes):
+def test_an_unreadable_ledger_is_moved_aside(room: Room, damage: bytes) -> None:
     """The pointer in the store says what was live, and it stays pinned; the old file is kept for whoever wants it."""
     said = serve_one(room)
     room.client.post("/pin", {})
@@ -107,7 +107,7 @@ def test_an_unreadable_ledger_is_moved_aside(room: Room, damage: bytes):
     assert room.outcome(room.drop("run-1"))["state"] == "LIVE"
 
 
-def test_a_second_daemon_on_the_same_state_is_refused(room: Room, tmp_path: Path):
+def test_a_second_daemon_on_the_same_state_is_refused(room: Room, tmp_path: Path) -> None:
     """It says which directory is taken and ends with 75; the first one answers on."""
     said = serve_one(room)
     with make_room(tmp_path / "other") as other:
@@ -117,7 +117,7 @@ def test_a_second_daemon_on_the_same_state_is_refused(room: Room, tmp_path: Path
     assert answer(room) == said
 
 
-def test_only_a_dead_daemons_socket_is_taken_over(room: Room, tmp_path: Path):
+def test_only_a_dead_daemons_socket_is_taken_over(room: Room, tmp_path: Path) -> None:
     """A kill leaves the socket's file, which the next start replaces; another daemon on a living one ends with 75."""
     room.ready().kill()
     assert (room.root / "control.sock").is_socket()
@@ -129,7 +129,7 @@ def test_only_a_dead_daemons_socket_is_taken_over(room: Room, tmp_path: Path):
     assert room.status()["ready"]
 
 
-def test_a_lost_store_serves_the_base_and_says_so(room: Room):
+def test_a_lost_store_serves_the_base_and_says_so(room: Room) -> None:
     """Somebody has removed the artifact: the base answers, and the adapter is fetched again from its folder."""
     serve_one(room)
     assert room.process is not None

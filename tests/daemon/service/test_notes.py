@@ -5,7 +5,7 @@ import signal
 from kits.room import Room
 
 
-def test_ready_comes_once_what_was_live_is_live_again(room: Room):
+def test_ready_comes_once_what_was_live_is_live_again(room: Room) -> None:
     """Every step of the start asks for time; ready comes after the restored generation, and names it."""
     room.ready()
     uri = room.drop("run-0")
@@ -24,7 +24,7 @@ def test_ready_comes_once_what_was_live_is_live_again(room: Room):
     assert room.live() == 1
 
 
-def test_sigterm_says_stopping_and_ends_in_peace(room: Room):
+def test_sigterm_says_stopping_and_ends_in_peace(room: Room) -> None:
     """STOPPING comes before the end, with the time that it may take, and the status is 0."""
     process = room.ready()
     process.signal(signal.SIGTERM)

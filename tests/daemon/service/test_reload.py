@@ -22,7 +22,7 @@ def folder(path: str, **keys: Any) -> dict[str, Any]:
     return {"kind": "local", "path": path, **keys}
 
 
-def test_every_key_that_needs_a_restart_is_named():
+def test_every_key_that_needs_a_restart_is_named() -> None:
     """All of them at once, with what it is and what it would be."""
     new = settings(serve={"port": 9999, "max_drain": 3.0}, state={"dir": "/elsewhere"}, log={"level": "debug"})
     with pytest.raises(ConfigError) as refused:
@@ -32,7 +32,7 @@ def test_every_key_that_needs_a_restart_is_named():
     assert "restart" in refused.value.sentence
 
 
-def test_sources_policies_log_and_limits_may_change():
+def test_sources_policies_log_and_limits_may_change() -> None:
     """None of them is part of what is loaded or listened on."""
     new = settings(
         source=[folder("/b")],
@@ -45,7 +45,7 @@ def test_sources_policies_log_and_limits_may_change():
     assert changed(settings(), new) == ["source", "admission", "serve", "state", "log"]
 
 
-def test_an_unreadable_key_file_refuses_the_reload(tmp_path: Path):
+def test_an_unreadable_key_file_refuses_the_reload(tmp_path: Path) -> None:
     """The sentence names the key and the file."""
     lost = str(tmp_path / "lost")
     new = settings(source=[{"kind": "hub", "repo": "org/a", "token_file": lost}])
@@ -53,7 +53,7 @@ def test_an_unreadable_key_file_refuses_the_reload(tmp_path: Path):
         read_again(lambda: new, settings())
 
 
-def test_only_what_is_described_otherwise_is_watched_anew():
+def test_only_what_is_described_otherwise_is_watched_anew() -> None:
     """A table that is as it was keeps its watch, unless a limit that all of them have has changed."""
     old = settings(source=[folder("/a"), folder("/b")])
     new = settings(source=[folder("/a"), folder("/b", settle=9.0), folder("/c")])
@@ -62,7 +62,7 @@ def test_only_what_is_described_otherwise_is_watched_anew():
     assert [source.name for source in open_fresh(old, smaller)] == ["/a", "/b"]
 
 
-def test_a_file_that_is_no_configuration_any_more_is_refused(tmp_path: Path):
+def test_a_file_that_is_no_configuration_any_more_is_refused(tmp_path: Path) -> None:
     """Whatever is wrong with it, what was read before stays."""
     file = tmp_path / "hotswapd.toml"
     file.write_text("[model\n")
@@ -78,7 +78,7 @@ def reload(room: Room, event: str) -> dict[str, Any]:
     return room.until_logged(event, times)
 
 
-def test_a_reload_takes_all_of_it_or_nothing(room: Room):
+def test_a_reload_takes_all_of_it_or_nothing(room: Room) -> None:
     """Refused: status says which key, and the old source is still watched. Taken: the new one is, the model stays."""
     process = room.ready()
     room.config.write_text(room.config.read_text().replace("settle = 0.1", "settle = 0.1\nsetle = 1"))
@@ -103,7 +103,7 @@ def test_a_reload_takes_all_of_it_or_nothing(room: Room):
     assert len(room.events("listening")) == 1
 
 
-def test_another_policy_tries_what_was_refused(room: Room):
+def test_another_policy_tries_what_was_refused(room: Room) -> None:
     """An adapter of another base is live once its name is admitted, without a restart."""
     room.ready()
     place = room.root / "adapters" / "other"
@@ -116,7 +116,7 @@ def test_another_policy_tries_what_was_refused(room: Room):
     until(lambda: room.live() == 1, f"it is not looked at again:\n{room.tail()}", 60.0)
 
 
-def test_a_storm_of_reloads_leaves_it_serving(room: Room):
+def test_a_storm_of_reloads_leaves_it_serving(room: Room) -> None:
     """Many at once are one or a few; the last configuration counts."""
     process = room.ready()
     for _ in range(50):

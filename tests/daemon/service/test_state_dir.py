@@ -66,7 +66,7 @@ def test_a_place_that_is_no_directory_is_a_configuration_error(tmp_path: Path, m
 def test_a_file_system_without_locks_is_a_configuration_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some network file systems have none; two daemons on one directory are worse than none."""
 
-    def no_locks(*_) -> None:
+    def no_locks(*_: object) -> None:
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr("hotswapd.daemon.service.state_dir.fcntl.flock", no_locks)

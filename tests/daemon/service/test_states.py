@@ -15,7 +15,7 @@ def start_until(room: Room, said: str) -> None:
 
 
 @pytest.mark.parametrize("said", ["reading the configuration", "loading the base", "warming up"])
-def test_told_to_end_while_it_starts_it_ends_at_once(room: Room, said: str):
+def test_told_to_end_while_it_starts_it_ends_at_once(room: Room, said: str) -> None:
     """Nothing could be lost, so nothing is waited for, and the status is 0."""
     start_until(room, said)
     assert room.process is not None
@@ -24,7 +24,7 @@ def test_told_to_end_while_it_starts_it_ends_at_once(room: Room, said: str):
     assert any("STOPPING" in note for note in room.hear())
 
 
-def test_a_reload_that_comes_during_the_start_is_done_after_it(room: Room):
+def test_a_reload_that_comes_during_the_start_is_done_after_it(room: Room) -> None:
     """SIGHUP neither ends the process nor is forgotten: it is answered once the model is."""
     start_until(room, "reading the configuration")
     assert room.process is not None
@@ -39,7 +39,7 @@ def test_a_reload_that_comes_during_the_start_is_done_after_it(room: Room):
 
 
 @pytest.mark.parametrize("place", ["admit", "stage", "verify", "commit"])
-def test_killed_during_a_swap_it_serves_what_was_live(room: Room, place: str):
+def test_killed_during_a_swap_it_serves_what_was_live(room: Room, place: str) -> None:
     """The candidate was not live when the process died; what was is, before ready, and the candidate gets its turn."""
     now = room.arm(place, "kill")
     process = room.ready()
@@ -54,7 +54,7 @@ def test_killed_during_a_swap_it_serves_what_was_live(room: Room, place: str):
     assert room.live() == 2
 
 
-def test_told_to_end_during_a_swap_it_loses_nothing(room: Room):
+def test_told_to_end_during_a_swap_it_loses_nothing(room: Room) -> None:
     """A worker that hangs in a candidate is left behind after the drain; the next start serves what was live."""
     now = room.arm("verify", "hang")
     process = room.ready()
@@ -70,7 +70,7 @@ def test_told_to_end_during_a_swap_it_loses_nothing(room: Room):
     assert room.outcome(uri)["state"] == "LIVE"
 
 
-def test_an_adapter_that_kills_the_process_twice_is_quarantined(room: Room):
+def test_an_adapter_that_kills_the_process_twice_is_quarantined(room: Room) -> None:
     """Two deaths on one digest, and the third start serves what was live and does not touch it again."""
     now = room.arm("verify", "kill")
     room.ready()
@@ -88,7 +88,7 @@ def test_an_adapter_that_kills_the_process_twice_is_quarantined(room: Room):
     assert room.live() == 1
 
 
-def test_a_generation_that_kills_the_start_is_passed_over(room: Room):
+def test_a_generation_that_kills_the_start_is_passed_over(room: Room) -> None:
     """After three deaths with the last good one the one before is served, after three more the base."""
     now = room.arm("restore", "kill")
     process = room.ready()
@@ -105,7 +105,7 @@ def test_a_generation_that_kills_the_start_is_passed_over(room: Room):
         assert room.live() == served
 
 
-def test_a_device_that_fails_for_good_ends_the_process(room: Room):
+def test_a_device_that_fails_for_good_ends_the_process(room: Room) -> None:
     """The status is 70 at once, the ledger knows why, and the next start serves what was live."""
     now = room.arm("verify", "cuda_error")
     process = room.ready()
@@ -119,14 +119,14 @@ def test_a_device_that_fails_for_good_ends_the_process(room: Room):
     assert room.live() >= 1
 
 
-def test_missing_cuda_is_told_and_tried_again_later(room: Room):
+def test_missing_cuda_is_told_and_tried_again_later(room: Room) -> None:
     """The status is 75, never a silent CPU."""
     assert room.start(CUDA_VISIBLE_DEVICES="", HOTSWAPD_MODEL__DEVICE="cuda:7").wait() == 75
     assert "cuda:7" in room.until_logged("cannot_start")["detail"]
     assert any("cuda:7" in note.get("STATUS", "") for note in room.hear())
 
 
-def test_the_watchdog_hears_nothing_while_the_worker_hangs(room: Room):
+def test_the_watchdog_hears_nothing_while_the_worker_hangs(room: Room) -> None:
     """It is pinged while all is well; a worker that hangs is named in the log and the status, and the pings stop."""
     now = room.arm("tick", "hang")
     process = room.ready(WATCHDOG_USEC="1500000", WATCHDOG_PID="")
