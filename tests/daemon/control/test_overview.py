@@ -1,6 +1,7 @@
 """What the status page is told: times and reasons from a real ledger."""
 
 from pathlib import Path
+from typing import Any, cast
 
 from hotswapd.daemon.control.overview import overview
 from hotswapd.daemon.ledger.generation import Generation
@@ -19,7 +20,7 @@ def test_lives_and_refusals_are_those_of_the_ledger(tmp_path: Path) -> None:
         pass
     ledger.move(bad, State.REJECTED, "non_finite", "a tensor holds NaN")
     ledger.actions.note("pause", "", "done", (1, 2, 3))
-    answer = overview({"ready": True}, ledger, [])
+    answer = overview(cast("Any", {"ready": True}), ledger, [])
     (life,) = answer["lives"]
     assert (life["generation"], life["uri"], life["source"]) == (1, "file:///good", "a")
     assert life["total"] >= 0

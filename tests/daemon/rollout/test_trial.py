@@ -83,7 +83,7 @@ def test_a_step_begins_with_nothing_counted(clock: Clock) -> None:
     trial.judge()
     clock.now = 1000
     assert trial.judge() is None
-    assert trial.status()[CANARY]["requests"] == 0
+    assert trial.status()["canary"]["requests"] == 0
 
 
 def test_one_that_degrades_later_is_dropped(clock: Clock) -> None:
@@ -160,7 +160,7 @@ def test_an_answer_without_a_log_probability_does_not_count(clock: Clock) -> Non
     trial = make(clock)
     trial.ended(Ended(3, GOOD, "stop", False, 1.0, 0.1, LIVE))
     trial.ended(Ended(3, GOOD, "stop", True, 1.0, 0.1, LIVE, float("nan")))
-    counted = trial.status()[LIVE]
+    counted = trial.status()["live"]
     assert counted["requests"] == 2
     assert "mean_logprob" not in counted
 
@@ -185,7 +185,7 @@ def test_requests_that_asked_by_name_count_for_no_arm(clock: Clock) -> None:
     trial = make(clock)
     trial.ended(Ended(4, STUCK, "stop", True, 1.0))
     trial.ended(Ended(3, GOOD, "stop", False, 1.0, 0.1, CANARY))  # sent to the canary as it ended: live answered
-    assert trial.status()[CANARY]["requests"] == trial.status()[LIVE]["requests"] == 0
+    assert trial.status()["canary"]["requests"] == trial.status()["live"]["requests"] == 0
     assert trial.judge() is None
 
 
@@ -229,7 +229,7 @@ def test_an_ab_test_never_decides(clock: Clock) -> None:
     assert trial.status()["kind"] == "ab"
     assert trial.status()["waits_for"] == "somebody who promotes or stops it"
     assert trial.reminder() == ""
-    assert trial.status()[CANARY]["degenerate"] == 10
+    assert trial.status()["canary"]["degenerate"] == 10
 
 
 def test_a_key_stays_in_its_arm(clock: Clock) -> None:
