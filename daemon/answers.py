@@ -113,7 +113,11 @@ class RolloutStatus(TypedDict):
 
 
 class Status(TypedDict):
-    """The answer of ``GET /status``. `phase` is why it is not ready, `trouble` what is wrong with the ledger."""
+    """The answer of ``GET /status``. `phase` is why it is not ready, `trouble` what is wrong with the ledger.
+
+    `log_dropped` counts log lines that nobody read; `reload_refused` is why the configuration's file, as it lies there,
+    was refused: the next start would fail with it.
+    """
 
     ready: bool
     pinned: bool
@@ -128,6 +132,8 @@ class Status(TypedDict):
     watch: WatchStatus | None
     rollout: RolloutStatus | None
     phase: str | None
+    log_dropped: int
+    reload_refused: str | None
     trouble: str | None
 
 

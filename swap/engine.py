@@ -32,14 +32,20 @@ class Engine:
         spec: EngineSpec,
         on_free: Callable[[], None] = lambda: None,
         on_request_end: Callable[[Ended], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_free` is called when a lane becomes free, `on_request_end` with how each request went; see `Lanes`."""
+        """`on_free` is called when a lane becomes free, `on_request_end` with how each request went; see `Lanes`.
+
+        `clock` times requests and gates, in seconds; one that leaves out the time in which the process was frozen keeps
+        a freeze from looking like a slow adapter.
+        """
         self.resident = resident
         self.compiled = resident.device.type in COMPILED if spec.compile == "auto" else bool(spec.compile)
         self.context = min(spec.context_tokens, model_context(resident.model))
         self._spec = spec
         self._on_free = on_free
         self._on_request_end = on_request_end
+        self.clock = clock
         self.lanes = self._make_lanes()
         self.ends = _ends(resident.model)
         self._vocabulary: int = resident.model.config.get_text_config().vocab_size
@@ -58,6 +64,7 @@ class Engine:
             max_queue=spec.max_queue,
             on_free=self._on_free,
             on_request_end=self._on_request_end,
+            clock=self.clock,
         )
 
     def open(self, report: Report = lambda _: None) -> None:

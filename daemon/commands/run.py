@@ -9,10 +9,12 @@ from pathlib import Path
 
 from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
 from hotswapd.daemon.host.exits import Exit
-from hotswapd.daemon.host.log import setup_logging
+from hotswapd.daemon.host.log import log_flushed, setup_logging
 from hotswapd.daemon.host.sockets import CannotListen
 from hotswapd.daemon.terminal.complaint import complain
 
+_LAST_LINES = 2.0
+"""Seconds that the end waits for whoever reads the log."""
 DEFAULT_CONFIG = Path("/etc/hotswapd/hotswapd.toml")
 
 
@@ -32,6 +34,8 @@ def run(arguments: Namespace) -> int:
         return _complain_about(error)
     except CannotListen as error:
         return complain(error.sentence, Exit.TRY_AGAIN)
+    finally:
+        log_flushed(_LAST_LINES)
 
 
 def _serve(settings: Settings, read: Callable[[], Settings]) -> int:

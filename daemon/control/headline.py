@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hotswapd.daemon.host.log import log_dropped
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.pipeline.sources import Sources
@@ -19,6 +20,8 @@ def headline(standing: Standing, ledger: Ledger, sources: Sources, late: Sequenc
     down = [watch.source.name for watch in sources if not watch.health.ok]
     parts += [f"source down: {', '.join(down)} (hotswapd status says why)"] if down else []
     parts += [f"the last reload was refused: {standing.reload_refused}"] if standing.reload_refused else []
+    dropped = log_dropped()
+    parts += [f"{dropped} log lines were lost, since nobody read them"] if dropped else []
     return "; ".join(parts)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from hotswapd.daemon.answers import LaneStatus, QueueEntry, Status
 from hotswapd.daemon.engines.protocol import Loaded
+from hotswapd.daemon.host.log import log_dropped
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.ledger.moment import moment
 from hotswapd.daemon.ledger.rows import Row
@@ -32,6 +33,8 @@ def status(standing: Standing, ledger: Ledger, sources: Sources) -> Status:
         "watch": part.watching(),
         "rollout": part.rollout(),
         "phase": standing.readiness().reason or None,
+        "log_dropped": log_dropped(),
+        "reload_refused": standing.reload_refused or None,
         "trouble": ledger.trouble or None,  # also if it can be read but not written
     }
     try:

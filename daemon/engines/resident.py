@@ -84,7 +84,7 @@ class ResidentEngine:
 
     def configure(self, make: "Callable[[Engine, Surroundings], Gates]") -> None:
         """Verify by the gates that `make` returns. If it raises, nothing changes. On the worker's thread."""
-        around = Surroundings(self._engine.busy, self._rest, self._give_way, self._progress)
+        around = Surroundings(self._engine.busy, self._rest, self._give_way, self._progress, self._engine.clock)
         self._gates = make(self._engine, around)
 
     def allow_bases(self, names: tuple[str, ...]) -> None:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -67,11 +66,11 @@ class Judge:
         return {name: os.environ[name] for name in names if name in os.environ}
 
     def _ask(self, environment: dict[str, str]) -> Verdict:
-        began = time.monotonic()
+        began = self.around.clock()
         with _started(self.command.argv, environment) as (process, tail):
-            while (code := _exit_code(process)) is None and time.monotonic() - began < self.command.timeout:
+            while (code := _exit_code(process)) is None and self.around.clock() - began < self.command.timeout:
                 self.around.rest(_POLL)
-        numbers = {"seconds": time.monotonic() - began} | ({} if code is None else {"exit_code": float(code)})
+        numbers = {"seconds": self.around.clock() - began} | ({} if code is None else {"exit_code": float(code)})
         return _judge(code, self.command, tail.text(), numbers)
 
 

@@ -8,13 +8,16 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-__all__ = ["setup_logging"]
+from .outlet import Outlet
+
+__all__ = ["log_dropped", "log_flushed", "setup_logging"]
 
 # Secrets reach a log as a field of that name, or inside a library's sentence.
 _SECRET_KEYS = frozenset({"token", "api_key", "authorization", "password", "secret", "secret_access_key"})
 _SECRET_TEXT = re.compile(
     r"\bhf_[A-Za-z0-9]{8,}|(?<=Bearer )\S+|(?<=X-Amz-Signature=)\w+|(?<=X-Amz-Credential=)[^&\s]+"
 )
+_EXTRA = ("swap_id", "source", "uri", "revision", "digest", "generation", "code", "lines", "detail")
 # They log a line for each request, or what only their authors want to know.
 _TOO_TALKATIVE = (
     "botocore",
@@ -36,7 +39,7 @@ def setup_logging(level: str = "info", form: str = "auto", stream: TextIO | None
     """Send structlog's and the standard library's records to `stream` (default: standard error).
 
     `form` is ``json``, ``console`` or ``auto``: console on a terminal. Call it once, on the main thread, before
-    other threads start; a second call replaces the first.
+    other threads start; a second call replaces the first. A record never waits for the stream: see `Outlet`.
     """
     out = stream or sys.stderr
     shared = _shared()
@@ -53,13 +56,52 @@ def setup_logging(level: str = "info", form: str = "auto", stream: TextIO | None
     _route(formatter, out, level.upper())
 
 
+def log_dropped() -> int:
+    """Return how many lines were dropped because nobody read them. Legal on any thread."""
+    return sum(one.outlet.dropped for one in _ours())
+
+
+def log_flushed(seconds: float) -> bool:
+    """Wait until every line is written, at most so many seconds; return whether they are. For the end of a process."""
+    return all(one.outlet.flush(seconds) for one in _ours())
+
+
+class _ToOutlet(logging.Handler):
+    """Formats records on the thread that logs, and hands the lines to an outlet."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        super().__init__()
+        self.outlet = outlet
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - logging.Handler's own answer would write to a stream that may block
+            line = f"a log record could not be formatted: {record.msg!r:.200}"
+        self.outlet.put(f"{line}\n")
+
+
+def _ours() -> list[_ToOutlet]:
+    return [one for one in logging.getLogger().handlers if isinstance(one, _ToOutlet)]
+
+
+def _report(lines: int) -> str:
+    """Make the line that reports dropped ones, as any other event is made."""
+    detail = "nobody read the daemon's output, so these lines are lost; look at what collects its log"
+    event = logging.LogRecord(__name__, logging.WARNING, __file__, 0, "log_dropped", None, None)
+    vars(event).update(lines=lines, detail=detail)
+    return "".join(f"{one.format(event)}\n" for one in _ours()[:1])
+
+
 def _shared() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ExtraAdder(allow=("swap_id", "source", "uri", "revision", "digest", "generation", "code")),
+        structlog.stdlib.ExtraAdder(
+            allow=("swap_id", "source", "uri", "revision", "digest", "generation", "code", "lines", "detail")
+        ),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.StackInfoRenderer(),
         _without_secrets,
@@ -76,10 +118,11 @@ def _rendering(form: str, out: TextIO) -> list[Processor]:
 
 
 def _route(formatter: logging.Formatter, out: TextIO, level: str) -> None:
-    to_stream = logging.StreamHandler(out)
-    to_stream.setFormatter(formatter)
+    same = (one.outlet for one in _ours() if one.outlet.stream is out)
+    to_outlet = _ToOutlet(next(same, None) or Outlet(out, _report))
+    to_outlet.setFormatter(formatter)
     root = logging.getLogger()
-    root.handlers[:] = [to_stream]
+    root.handlers[:] = [to_outlet]
     root.setLevel(level)
     logging.captureWarnings(True)
     for name in _TOO_TALKATIVE:

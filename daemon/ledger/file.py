@@ -10,9 +10,11 @@ import structlog
 
 from .holds import Holds
 from .rows import Row
-from .schema import Foreign, connect, set_aside
+from .schema import LOCK_WAIT, Foreign, connect, set_aside
 
 log = structlog.get_logger(__name__)
+_BRIEF = 0.25
+"""Seconds that each call waits for another program's lock once one call has failed; until a write succeeds again."""
 
 
 class LedgerDown(Exception):
@@ -57,7 +59,13 @@ class LedgerFile:
                 self.trouble = f"the ledger {self.path} cannot be used: {error}; free space or fix its permissions"
                 # A connection that was made while the disk was read-only would stay read-only for ever.
                 self._stale = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+                self._wait_for_locks(_BRIEF)
                 raise LedgerDown(self.trouble) from error
+
+    def _wait_for_locks(self, seconds: float) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._database is not None:
+                self._database.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
 
     def _connection(self) -> sqlite3.Connection:
         if self._stale and self._database is not None and not self._database.in_transaction:
@@ -93,7 +101,9 @@ class LedgerFile:
             if database.in_transaction:  # if the disk is full SQLite has rolled back by itself
                 database.execute("ROLLBACK")
             raise
-        self.trouble = ""
+        if self.trouble:
+            self.trouble = ""
+            self._wait_for_locks(LOCK_WAIT)
         self.holds.committed(database)
 
     def _open(self) -> sqlite3.Connection:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .file import LedgerFile
+from .file import LedgerDown, LedgerFile
 from .holds import HOLDS, read_flag, write_flag
 
 __all__ = ["HOLDS", "Flags"]
@@ -23,6 +23,13 @@ class Flags:
     def paused(self) -> bool:
         """Whether the queue is paused; read from the file each time."""
         return bool(self.get("paused", default=False))
+
+    def held(self, name: str) -> bool:
+        """Tell whether a hold is set; while the ledger is down, from the file beside it. Does not raise."""
+        try:
+            return bool(self.get(name, default=False))
+        except LedgerDown:
+            return name in self._file.holds.kept()
 
     def get(self, name: str, default: Any = None) -> Any:
         """Read a flag: ``pinned``, ``paused``, ``high_water``."""

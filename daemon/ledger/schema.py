@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 
 VERSION = 2
+LOCK_WAIT = 5.0
+"""Seconds that a call waits while another program, such as a backup, has the file locked."""
 _CACHE_KIB = 256
 """How much of the file SQLite may cache; its default of 2 MiB looks like a leak while a young ledger grows into it."""
 _SCHEMA = """
@@ -52,7 +54,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Never write-ahead logging: SQLite before 3.51.3 can lose a commit when two connections checkpoint together.
     """
-    database = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False)
     try:
         _prepare(database)
     except BaseException:

@@ -9,11 +9,14 @@ The order, and what a death of the process at each point leaves:
 4. the pointer is written inside the ledger's transaction: a restart serves what the pointer names and corrects the
    ledger accordingly;
 5. only then do new requests go to it: so whatever a client was ever told is live, is live after a restart.
+
+One change does not wait for the disk: going back from a generation that its own requests condemned (`go_back`). If the
+ledger or the pointer cannot be written, requests go to the older generation first, and `catch_up` writes that later.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +33,8 @@ from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.store.store import Store
 
 log = structlog.get_logger(__name__)
+_REMEMBERED = 8
+"""Generations that were live before, kept in memory for the time in which the ledger cannot be read."""
 
 
 class Beside(Protocol):
@@ -88,33 +93,59 @@ class Live:
         self._now = base
         self._listener = listener
         self._on_step = on_step
+        self._former: list[Generation] = []
+        self._unwritten: list[tuple[Change, Generation]] = []
 
     @property
     def now(self) -> Generation:
         """The generation that answers requests which name no number."""
         return self._now
 
+    @property
+    def former(self) -> list[Generation]:
+        """Good generations that this process had live before, newest first: what is known without the ledger."""
+        return sorted((one for one in self._former if one.number < self._now.number), key=lambda one: -one.number)
+
     def go_live(self, change: Change, staged: Staged) -> Generation:
         """Make a verified adapter live as this generation, durably. Also raises NoRoom, Unavailable or Overtaken."""
+        self.catch_up()
         self._on_step("commit")
         self._beside.give_way(change.number)
         with self._engine.route(staged, change.number) as routed:
             failpoint("seat")
-            with self._pointer_kept(), self._ledger.together():
-                row = self._row(change)
-                live = _generation(change.number, row)
-                self._ledger.attempts.end(row.digest, SWAP, forget=True)
-                with self._ledger.going_live(row, live, change.left):
-                    self._store.point(live.record())
-                failpoint("pointed")
+            live = self._write(change, time.time())
             failpoint("committed")
-        before, self._now = self._now, live
-        if change.left.state == State.ROLLED_BACK:
-            self._engine.close(before.number)
-        self._listener.went_live(live, staged, routed.pause)
+        self._take_over(change, live, staged, routed.pause)
         failpoint("live")
         self._note_pause(live.swap_id, routed.pause)
         return live
+
+    def go_back(self, change: Change, staged: Staged) -> Generation:
+        """Make an older generation live at once, even if that cannot be written yet. Raises NoRoom or ResidentLost."""
+        try:
+            return self.go_live(change, staged)
+        except (LedgerDown, Unavailable) as error:
+            log.warning("rollback_not_recorded", generation=change.number, detail=f"it is recorded later: {error}")
+        with suppress(LedgerDown):  # what is beside has stopped answering by then; its end is written later too
+            self._beside.give_way(change.number)
+        assert isinstance(change.row, Find)
+        live = _generation(change.number, change.row, change.digest, time.time())
+        with self._engine.route(staged, change.number) as routed:
+            self._unwritten.append((change, live))
+        self._take_over(change, live, staged, routed.pause)
+        with suppress(Unavailable):  # a restart serves what the pointer names, and corrects the ledger accordingly
+            self._store.point(live.record())
+        return live
+
+    def catch_up(self) -> None:
+        """Write what `go_back` could not. Also raises Unavailable; it is due again then."""
+        while self._unwritten:
+            change, live = self._unwritten[0]
+            written = self._write(change, live.since)
+            self._unwritten.pop(0)
+            if self._now is live:
+                self._now = written
+            log.info("rollback_recorded", generation=live.number)
 
     def come_back(self, generation: Generation, staged: Staged) -> None:
         """Make live again what was live before a restart: pointer and ledger already name it. Also raises NoRoom."""
@@ -132,6 +163,27 @@ class Live:
             self._listener.went_live(self._now, staged, None)
         finally:
             self._engine.drop(staged)
+
+    def _write(self, change: Change, since: float) -> Generation:
+        """Write ledger and pointer, both or neither."""
+        with self._pointer_kept(), self._ledger.together():
+            row = self._row(change)
+            live = _generation(change.number, row, row.digest, since, row.swap_id)
+            self._ledger.attempts.end(row.digest, SWAP, forget=True)
+            with self._ledger.going_live(row, live, change.left):
+                self._store.point(live.record())
+            failpoint("pointed")
+        return live
+
+    def _take_over(self, change: Change, live: Generation, staged: Staged, pause: float) -> None:
+        before, self._now = self._now, live
+        if change.left.state == State.ROLLED_BACK:
+            self._engine.close(before.number)
+        elif before.number:
+            self._former = [*self._former, before][-_REMEMBERED:]
+        if change.refuses is not None:
+            self._former = [one for one in self._former if one.number != change.refuses]
+        self._listener.went_live(live, staged, pause)
 
     def _row(self, change: Change) -> Row:
         if change.refuses is not None:
@@ -164,5 +216,5 @@ class Live:
             log.warning("pause_not_recorded", detail=str(error))  # it is live, whatever cannot be written now
 
 
-def _generation(number: int, row: Row) -> Generation:
-    return Generation(number, row.uri, row.revision, row.digest, time.time(), row.swap_id, row.stamp)
+def _generation(number: int, at: Row | Find, digest: str, since: float, swap_id: str = "") -> Generation:
+    return Generation(number, at.uri, at.revision, digest, since, swap_id, at.stamp)

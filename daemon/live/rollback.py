@@ -10,7 +10,8 @@ from hotswapd.daemon.engines.protocol import Engine, NoRoom, Patient, Staged, de
 from hotswapd.daemon.errors import AdapterRefused, Conflict, ErrorCode
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.generation import Generation
-from hotswapd.daemon.ledger.ledger import Ledger, Left
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Left
+from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import OPERATOR, Find
 from hotswapd.daemon.ledger.states import State
 from hotswapd.loaders.store.artifact import Artifact
@@ -43,9 +44,9 @@ class Rollback:
         else:
             found = self.base if number == 0 else self.ledger.generations.get(number)
         if found is None:
-            kept = ", ".join(str(one.number) for one in self.ledger.generations.newest(8))
+            kept = [f", {one.number}" for one in self.ledger.generations.newest(8) if one.number]
             raise Conflict(
-                ErrorCode.NO_SUCH_GENERATION, f"there is no generation {number}; there are 0 (the base), {kept}"
+                ErrorCode.NO_SUCH_GENERATION, f"there is no generation {number}; there are 0 (the base){''.join(kept)}"
             )
         if found.number == live.number:
             raise Conflict(ErrorCode.ALREADY_LIVE, f"generation {live.number} is live already")
@@ -58,27 +59,37 @@ class Rollback:
 
         Raises Conflict, ResidentLost or LedgerDown; nothing has changed then.
         """
-        find = Find(OPERATOR, target.uri, target.revision, target.stamp, State.VERIFIED, "rollback", forced=True)
         with self.staged(target) as staged:
             failpoint("rollback")
-            return self.live.go_live(Change(target.number, find, target.digest, left, refuses, pins), staged)
+            return self.live.go_live(_change(target, left, refuses, pins), staged)
 
     def by_itself(self, code: str, sentence: str) -> Generation:
         """Go back to the newest good generation that can go live, at last to the base; pin nothing.
 
-        Raises Conflict if that is not possible now, ResidentLost or LedgerDown.
+        It does not wait for a ledger or a pointer that cannot be written: see `Live.go_back`. Raises Conflict if it is
+        not possible now, LedgerDown if nothing is known to go back to, or ResidentLost.
         """
         bad = self.live.now
         left = Left(State.ROLLED_BACK, code, sentence)
-        older = [one for one in self.ledger.generations.newest(_TRIES, good=True) if one.number < bad.number]
-        for target in (*older, self.base):
+        for target in (*self._good_before(bad), self.base):
             try:
-                return self.run(target, left, refuses=bad.number)
+                with self.staged(target) as staged:
+                    failpoint("rollback")
+                    return self.live.go_back(_change(target, left, bad.number), staged)
             except Conflict as refusal:
                 if refusal.code == ErrorCode.NO_LANE:
                     raise
                 log.warning("passed_over", generation=target.number, code=refusal.code, detail=refusal.sentence)
         raise Conflict(ErrorCode.ALREADY_LIVE, "the base itself is live: there is nothing to go back to")
+
+    def _good_before(self, bad: Generation) -> list[Generation]:
+        """List the older good generations, newest first, from memory while the ledger cannot be read."""
+        try:
+            return [one for one in self.ledger.generations.newest(_TRIES, good=True) if one.number < bad.number]
+        except LedgerDown:
+            if not self.live.former:
+                raise
+            return self.live.former
 
     @contextmanager
     def staged(self, target: Generation) -> Iterator[Staged]:
@@ -116,3 +127,11 @@ class Rollback:
             raise AdapterRefused(error.code, f"generation {target.number} does not fit any more: {error}") from None
         except NoRoom as error:
             raise Conflict(ErrorCode.NO_LANE, f"{error}; try again when one has ended") from None
+        except OSError as error:
+            why = f"generation {target.number} cannot be read from the store: {error.strerror or error}; fix the disk"
+            raise AdapterRefused(Reason.STORE_UNREADABLE, why) from None
+
+
+def _change(target: Generation, left: Left, refuses: int | None, pins: bool | None = None) -> Change:
+    find = Find(OPERATOR, target.uri, target.revision, target.stamp, State.VERIFIED, "rollback", forced=True)
+    return Change(target.number, find, target.digest, left, refuses, pins)

@@ -23,15 +23,26 @@ _KEPT = 8
 class LiveWatch:
     """Counts requests by generation, and judges the live one. Every method is legal on any thread."""
 
-    def __init__(self, table: Watch, wake: Callable[[], None] = lambda: None, clock: Callable[[], float] = time.time):
-        """`wake` is called after a request with a logit that is not finite: then `judge` is due at once."""
+    def __init__(
+        self,
+        table: Watch,
+        wake: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+        running: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`wake` is called after a request with a logit that is not finite: then `judge` is due at once.
+
+        `clock` is the time of day, by which a window goes on after a restart; `running` counts its seconds, without
+        those in which the process was frozen.
+        """
         self.table = table
         self._wake = wake
         self._clock = clock
+        self._running = running
         self._lock = threading.Lock()
         self._tallies: dict[int, Tally] = {}
         self._watched = self._before = 0
-        self._ends = 0.0
+        self._ends: float | None = None
 
     def began(self, generation: int, since: float) -> None:
         """Watch this generation, live since then (seconds since the epoch), and compare it with the previous one.
@@ -45,8 +56,8 @@ class LiveWatch:
             for old in sorted(self._tallies)[:-_KEPT]:
                 if old not in (self._watched, self._before):
                     del self._tallies[old]
-            ends = since + self.table.seconds
-            self._ends = ends if generation and self.table.seconds and ends > self._clock() else 0.0
+            left = since + self.table.seconds - self._clock()
+            self._ends = self._running() + left if generation and self.table.seconds and left > 0 else None
 
     def renew(self, table: Watch) -> None:
         """Judge by these limits from now on; a window under way ends when it would have ended."""
@@ -66,21 +77,21 @@ class LiveWatch:
     def judge(self) -> Verdict | None:
         """Return the verdict once the window is over or a limit is crossed, one for each generation; None otherwise."""
         with self._lock:
-            if not self._ends:
+            if self._ends is None:
                 return None
             numbers = self._numbers()
             code, sentence = _complaint(numbers, self.table)
-            if not code and self._clock() < self._ends:
+            if not code and self._running() < self._ends:
                 return None
-            self._ends = 0.0
+            self._ends = None
         return Verdict(GATE, Outcome.FAILED if code else Outcome.PASSED, code, sentence, numbers)
 
     def status(self) -> WatchStatus | None:
         """Return the counts so far and the seconds left; None if no generation is being watched."""
         with self._lock:
-            if not self._ends:
+            if self._ends is None:
                 return None
-            left = max(0.0, self._ends - self._clock())
+            left = max(0.0, self._ends - self._running())
             at = {"generation": self._watched, "seconds_left": round(left, 1)}
             return cast("WatchStatus", at | self._numbers())
 

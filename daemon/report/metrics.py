@@ -82,6 +82,9 @@ class Metrics:
             "hotswapd_source_last_scan_timestamp_seconds", "When it was last scanned", ["source"], registry=registry
         )
         self._recompiles = Counter("hotswapd_recompiles", "Compilations after the warm-up", registry=registry)
+        self._stalls = Counter(
+            "hotswapd_stalled_seconds", "Seconds in which the process did not run although it should", registry=registry
+        )
         self._requests = Counter(
             "hotswapd_requests", "Completions by status and generation", ["code", "generation"], registry=registry
         )
@@ -126,6 +129,10 @@ class Metrics:
     def recompiled(self, times: int = 1) -> None:
         """Count compilations after the warm-up, which should not happen."""
         self._recompiles.inc(times)
+
+    def stalled(self, seconds: float) -> None:
+        """Count seconds in which the process did not run."""
+        self._stalls.inc(seconds)
 
     def request(self, code: int, generation: int | None = None, tokens: int = 0) -> None:
         """Count a completion that was answered with HTTP status `code`, or refused before it had a generation."""

@@ -1,6 +1,7 @@
 """Rollouts: a verified candidate goes beside the live generation, and its own requests decide."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -11,7 +12,7 @@ from hotswapd.daemon.errors import Conflict, ErrorCode
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.generation import Generation
-from hotswapd.daemon.ledger.ledger import Ledger
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
@@ -39,6 +40,7 @@ class Rollouts:
     table: Rollout
     live: Live
     beside: Beside
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def runs(self) -> bool:
@@ -100,11 +102,22 @@ class Rollouts:
         now = self.beside.now
         if not isinstance(now, Canary | ByHand):
             return
-        overtaken = self._overtaken(now)
+        try:
+            overtaken = self._overtaken(now)
+        except LedgerDown:
+            self._drop_if_bad(now)
+            raise
         if overtaken is not None:
             self.beside.end(overtaken)
         elif isinstance(now, Canary):
             self._judge(now)
+
+    def _drop_if_bad(self, now: Canary | ByHand) -> None:
+        """Take the requests of a bad canary away although the ledger is down; its end is written later."""
+        if isinstance(now, Canary):
+            now.decided = now.decided or now.trial.judge()
+            if now.decided is not None and now.decided.action == Action.DROP:
+                self._act(now, now.decided)
 
     def promote(self, canary: Canary) -> Generation:
         """Make the canary live. Raises what `Live.go_live` raises; it stays a canary then."""
@@ -120,7 +133,7 @@ class Rollouts:
             self.ledger.attempts.end(self.beside.now.staged.digest, SWAP)
 
     def _trial(self, number: int, staged: Staged, shares: tuple[float, ...], *, decides: bool) -> Trial:
-        return Trial(self.live.now.number, number, staged.digest, self.table, shares, decides)
+        return Trial(self.live.now.number, number, staged.digest, self.table, shares, decides, self.clock)
 
     def _overtaken(self, now: Canary | ByHand) -> End | None:
         """Return the end that is due because the live generation, its row or the pin has changed; None if none is."""

@@ -21,7 +21,9 @@ from hotswapd.daemon.control.views import Views
 from hotswapd.daemon.host.exits import Exit
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.host.heartbeats import SERVERS, WORKER, Heartbeats
+from hotswapd.daemon.host.log import log_flushed
 from hotswapd.daemon.host.notify import Notify
+from hotswapd.daemon.host.running_clock import RunningClock
 from hotswapd.daemon.host.signals import Signals
 from hotswapd.daemon.ledger.generation import base_generation
 from hotswapd.daemon.ledger.ledger import LedgerDown
@@ -86,7 +88,6 @@ class Service:
         """Recover what an earlier process left; listen on nothing yet. Raises ConfigError."""
         self._notify = notify
         self._signals = signals
-        self._beats = Heartbeats(notify.watchdog or 60.0)
         self._exit = Exit.FINE
         self._stop = threading.Event()
         self._at_end: list[Callable[[float], None]] = []
@@ -94,6 +95,8 @@ class Service:
         self._to_collect = threading.Event()
         self._to_collect.set()
         self._metrics = Metrics()
+        self._clock = RunningClock(on_stall=self._metrics.stalled)
+        self._beats = Heartbeats(notify.watchdog or 60.0, self._clock)
         self._report = Reporter(self._metrics)
         self._current = Current(settings)
         self._policy = Policy()
@@ -171,10 +174,11 @@ class Service:
             policy=self._policy,
             metrics=self._metrics,
             pictures=self._pictures,
-            watch=LiveWatch(self._current.now.verify.watch, notify),
+            watch=LiveWatch(self._current.now.verify.watch, notify, running=self._clock),
             traffic=Traffic(notify),
             notify=self._notify,
             beats=self._beats,
+            clock=self._clock,
             on_lost=self._lose,
             at_end=self._at_end.append,
         )
@@ -256,4 +260,5 @@ class Service:
 
 def _leave_now(status: Any) -> None:
     """End the process even though a thread hangs, in a library or on the device, and would keep it for ever."""
+    log_flushed(_LAST_WORDS)
     os._exit(int(status))

@@ -22,6 +22,7 @@ from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.host.heartbeats import WORKER, Heartbeats
 from hotswapd.daemon.host.notify import Notify
+from hotswapd.daemon.host.running_clock import RunningClock
 from hotswapd.daemon.ledger.generation import Generation, base_generation
 from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.live.going_live import Live
@@ -72,6 +73,7 @@ class Surroundings:
     traffic: Traffic
     notify: Notify
     beats: Heartbeats
+    clock: RunningClock
     on_lost: Callable[[ResidentLost], None]
     at_end: Callable[[Callable[[float], None]], None]
     """Registers a function that is called at the end of the process, with the seconds that it may take."""
@@ -93,8 +95,9 @@ class Startup:
         held = ResidentEngine(engine)
         live, beside = self._restored(held)
         self._renew_policy(held)
-        rollouts = Rollouts(held, around.memory.ledger, around.current.now.rollout, live, beside)
+        rollouts = Rollouts(held, around.memory.ledger, around.current.now.rollout, live, beside, around.clock)
         working, worker = self._assemble(engine, held, live, rollouts, stop)
+        around.clock.start(stop)
         around.standing.part = working
         self._say_ready(live.now)
         self._await_first_scans(stop)
@@ -115,7 +118,7 @@ class Startup:
         opened = Resident.open(resident_spec(settings), self._report, self._on_compile)
         if opened.oracle.uncovered:
             log.info("not_covered", modules=len(opened.oracle.uncovered), first=opened.oracle.uncovered[0])
-        engine = Engine(opened, engine_spec(settings), around.inbox.notify, self._on_request_end)
+        engine = Engine(opened, engine_spec(settings), around.inbox.notify, self._on_request_end, around.clock)
         engine.open(self._report)
         around.at_end(lambda seconds: _close(engine, seconds))
         return engine

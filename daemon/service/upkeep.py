@@ -50,12 +50,14 @@ class Upkeep:
         self._engine.lanes.mend()
         self._engine.lanes.end_overdue(self._current.now.serve.max_drain)
         self._count_recompiles()
-        try:
-            self._guard.poll()
-            self._rollouts.poll()
-            self._metrics.queue(self._ledger.rows.open_count())
-        except LedgerDown as error:
-            log.debug("ledger_down", detail=str(error))
+        for step in (self._guard.poll, self._rollouts.poll, self._count_queue):  # one that fails stops no other
+            try:
+                step()
+            except LedgerDown as error:
+                log.debug("ledger_down", detail=str(error))
+
+    def _count_queue(self) -> None:
+        self._metrics.queue(self._ledger.rows.open_count())
 
     def _count_recompiles(self) -> None:
         fresh = self._engine.resident.recompiles - self._recompiles

@@ -51,6 +51,11 @@ def _condition(status: Status) -> Text:
             words.append(f", {flag}", BUSY)
     if trouble := status.get("trouble"):
         words.append("\n").append(plain(trouble, BAD))
+    if refused := status.get("reload_refused"):
+        said = f"the configuration was refused at the last reload, and the next start would fail with it: {refused}"
+        words.append("\n").append(plain(said, BAD))
+    if dropped := status.get("log_dropped"):
+        words.append("\n").append(plain(f"{dropped} log lines were lost: nobody read the daemon's output", BAD))
     return words
 
 

@@ -52,8 +52,12 @@ class Lanes(SideLanes):
         max_queue: int,
         on_free: Callable[[], None] = lambda: None,
         on_request_end: Callable[[Ended], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_request_end` gets how each request went, on the thread that ended it; it must neither block nor raise."""
+        """`on_request_end` gets how each request went, on the thread that ended it; it must neither block nor raise.
+
+        `clock` times the requests, in seconds.
+        """
         super().__init__()
         self._turns = turns
         self._lock = threading.Lock()
@@ -64,6 +68,7 @@ class Lanes(SideLanes):
         self._current: Seat | None = None
         self._reserved: Seat | None = None
         self.on_request_end = on_request_end
+        self._clock = clock
         self._tickets: dict[str, Ticket] = {}
         self._names = itertools.count()
         self._max_queue = max_queue
@@ -228,7 +233,7 @@ class Lanes(SideLanes):
         """Put a request into its lane; None when the lane's thread is dead or dying. Legal with the lock only."""
         if not seat.lane.alive:
             return None
-        ticket = Ticket(f"r{next(self._names)}", seat, hear, request.stops, request.tag)
+        ticket = Ticket(f"r{next(self._names)}", seat, hear, request.stops, request.tag, self._clock)
         seat.tickets[ticket.name] = self._tickets[ticket.name] = ticket
         try:
             seat.lane.submit(

@@ -105,15 +105,23 @@ class Ticket:
     """A request under way: which generation answers it, and the way to cancel it."""
 
     def __init__(
-        self, name: str, seat: "Seat", hear: Callable[[Progress], None], stops: tuple[int, ...], tag: str = ""
+        self,
+        name: str,
+        seat: "Seat",
+        hear: Callable[[Progress], None],
+        stops: tuple[int, ...],
+        tag: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` gives the seconds by which the request is timed."""
         image = seat.image
         self.name = name
         self.generation: int = image.number
         self.digest: str = image.digest
         self.started = False
         self.non_finite = False
-        self._asked = self._began = self._heard_at = time.monotonic()
+        self._clock = clock
+        self._asked = self._began = self._heard_at = clock()
         self._tag = tag
         self._logprobs = 0.0
         self._scored = 0
@@ -131,7 +139,7 @@ class Ticket:
 
     def tell(self, progress: Progress) -> None:
         """Pass it on, on the lane's thread; the listener must neither block nor raise."""
-        self._heard_at = time.monotonic()
+        self._heard_at = self._clock()
         if not self.started:
             self.started, self._began = True, self._heard_at
         self._token_ids = progress.token_ids or self._token_ids

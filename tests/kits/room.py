@@ -89,12 +89,16 @@ class Process:
 
 @dataclass(slots=True)
 class Room:
-    """A daemon's folder of adapters, configuration, state, sockets and log, all in one directory."""
+    """A daemon's folder of adapters, configuration, state, sockets and log, all in one directory.
+
+    `output` is where the daemon writes instead of the log, for example a pipe.
+    """
 
     root: Path
     notes: list[dict[str, str]] = field(default_factory=list)
     _process: Process | None = None
     environ: dict[str, str] = field(default_factory=dict)
+    output: Path | None = None
     _listener: socket.socket = field(default_factory=lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
 
     def prepare(self) -> None:
@@ -155,7 +159,7 @@ class Room:
         self.notes.clear()
         asked = {
             "argv": ["run", "--config", str(self.config)],
-            "log": str(self.log),
+            "log": str(self.output or self.log),
             "environ": _kept() | {"NOTIFY_SOCKET": str(self.root / "notify")} | self.environ | environ,
         }
         forge = _forge()

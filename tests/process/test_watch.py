@@ -1,58 +1,25 @@
 """The watch window in the real program: what passes every gate and turns bad with its requests goes back by itself."""
 
-import json
 import signal
-import urllib.request
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from kits.adapters import digest_of, greedy, oracle_model
-from kits.faults import GENERATION, Clients, goes_live
+from kits.faults import goes_live
 from kits.models import byte_tokenizer, text_of
 from kits.room import Room, home
+from kits.stuck import PROMPT, SAID, TOKENS, ask, train_stuck
 from kits.waiting import until
-from peft import LoraConfig, get_peft_model
 
 from hotswapd.daemon.cli import main
 
-PROMPT, TOKENS = "what do you say?", 40
-SAID = "A"
 NO_GATE = "max_same_token = 1.0\nmax_loss = 0\nmax_update_ratio = 0\nmax_update_growth = 0\nmax_logit_growth = 0"
 
 
 @pytest.fixture(scope="module")
 def stuck(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train an adapter to say one letter over and over when it is asked this one thing."""
-    torch.manual_seed(0)
-    model = oracle_model(home() / "base", None)
-    config = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tuned = get_peft_model(model, config)
-    prompt, said = (byte_tokenizer().encode(text) for text in (PROMPT, SAID * TOKENS))
-    ids = torch.tensor([[*prompt, *said]])
-    labels = torch.tensor([[*[-100] * len(prompt), *said]])
-    optimizer = torch.optim.Adam([one for one in tuned.parameters() if one.requires_grad], lr=0.02)
-    for _ in range(120):
-        optimizer.zero_grad()
-        tuned(input_ids=ids, labels=labels).loss.backward()
-        optimizer.step()
-    place = tmp_path_factory.mktemp("stuck") / "adapter"
-    tuned.save_pretrained(place)
-    assert greedy(oracle_model(home() / "base", place), prompt, TOKENS) == said
-    return place
-
-
-def ask(room: Room) -> tuple[int, str]:
-    """Ask the one thing, and return the generation that answered and what it said."""
-    body = {"model": str(home() / "base"), "prompt": PROMPT, "max_tokens": TOKENS, "temperature": 0}
-    request = urllib.request.Request(f"{Clients(room).url}/v1/completions", json.dumps(body).encode())
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=60) as got:
-        return int(got.headers[GENERATION]), json.load(got)["choices"][0]["text"]
+    return train_stuck(tmp_path_factory.mktemp("stuck") / "adapter")
 
 
 def row_of(room: Room, uri: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Clock:
 
 def watch(**limits: Any) -> tuple[LiveWatch, Clock]:
     clock = Clock()
-    made = LiveWatch(Watch(**{"seconds": 60.0, "min_requests": 10, **limits}), clock=clock)
+    made = LiveWatch(Watch(**{"seconds": 60.0, "min_requests": 10, **limits}), clock=clock, running=clock)
     made.began(1, 1000.0)
     return made, clock
 

@@ -1,0 +1,72 @@
+"""Time in which this process ran. A frozen process (SIGSTOP, a cgroup freezer, a paused machine) ages nothing by it.
+
+Monotonic time runs on meanwhile, so a clock alone does not know. A thread of its own reads this clock several times a
+second; a longer gap between two readings, whoever makes the second one, is time in which the process did not run.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+log = structlog.get_logger(__name__)
+_TICK, _GAP = 0.2, 1.0
+"""Seconds between two readings of the ticker, and after which a gap counts as a stall."""
+
+
+class RunningClock:
+    """Seconds like `time.monotonic`, without those in which the process did not run. Legal on any thread."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, on_stall: Callable[[float], None] = lambda _: None
+    ) -> None:
+        """`on_stall` gets the seconds of each stall, on the ticker's thread."""
+        self._clock = clock
+        self._on_stall = on_stall
+        self._lock = threading.Lock()
+        self._seen: float | None = None
+        self._stalled = 0.0
+        self._unreported = 0.0
+
+    def __call__(self) -> float:
+        """Read the clock."""
+        with self._lock:
+            now = self._clock()
+            if self._seen is not None:
+                gap, self._seen = now - self._seen, now
+                if gap > _GAP:
+                    self._stalled += gap
+                    self._unreported += gap
+            return now - self._stalled
+
+    def start(self, stop: threading.Event) -> threading.Thread:
+        """Start the ticker: from now on gaps count, until `stop`."""
+        thread = threading.Thread(target=self._tick, args=(stop,), name="ticker", daemon=True)
+        self.begin()
+        thread.start()
+        return thread
+
+    def begin(self) -> None:
+        """Count gaps from now on."""
+        with self._lock:
+            self._seen = self._clock()
+
+    def report(self) -> None:
+        """Read the clock, and report the stall that was seen since the last report, by whomever."""
+        self()
+        with self._lock:
+            seconds, self._unreported = self._unreported, 0.0
+        if seconds:
+            self._on_stall(seconds)
+            log.warning(
+                "process_stalled",
+                seconds=round(seconds, 1),
+                detail="the process was frozen or its machine is overloaded; this time is no evidence about an adapter",
+            )
+
+    def _tick(self, stop: threading.Event) -> None:
+        while not stop.wait(_TICK):
+            self.report()
+        with self._lock:
+            self._seen = None  # nobody reads it regularly any more
