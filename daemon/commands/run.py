@@ -3,6 +3,7 @@
 import faulthandler
 import os
 import signal
+import tempfile
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -39,12 +40,25 @@ def run(arguments: Namespace) -> int:
 
 
 def _serve(settings: Settings, read: Callable[[], Settings]) -> int:
+    _require_temporary_files()
     from hotswapd.daemon.service.service import serve  # brings in torch, which takes seconds
 
     setup_logging(settings.log.level, settings.log.format)  # again: libraries just installed handlers of their own
     _show_stacks()
     _silence_progress_bars()
     return int(serve(settings, read))
+
+
+def _require_temporary_files() -> None:
+    """Raise ConfigError unless temporary files can be written somewhere: torch cannot even be imported then."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        sentence = (
+            "no directory for temporary files can be written: the environment's TMPDIR, /tmp, /var/tmp and the working "
+            "directory were tried; set TMPDIR to one that can, or PrivateTmp=yes in the unit"
+        )
+        raise ConfigError("TMPDIR", sentence) from None
 
 
 def _show_stacks() -> None:

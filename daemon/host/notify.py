@@ -6,6 +6,7 @@ nor sockets in the abstract namespace, and the binding to libsystemd needs its h
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
 
@@ -16,7 +17,11 @@ _MICRO = 1_000_000
 
 
 class Notify:
-    """Tells the service manager, if there is one. Legal on any thread; never raises, never waits."""
+    """Tells the service manager, if there is one. Legal on any thread; never raises, never waits.
+
+    What its socket does not take now (it is full, or being made again) is kept and sent before anything later, or by
+    `resend`; of several such messages of one kind only the last. A ping is not kept: it would say nothing about then.
+    """
 
     def __init__(self, address: str = "", watchdog: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         """`address` is that of the datagram socket, `watchdog` the seconds within which a ping must come, 0 for none.
@@ -28,6 +33,8 @@ class Notify:
         self._clock = clock
         self._status = ""
         self._failed = False
+        self._lock = threading.Lock()
+        self._unsent: dict[tuple[str, ...], str] = {}
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Notify":
@@ -62,24 +69,47 @@ class Notify:
     def alive(self) -> None:
         """Ping the watchdog."""
         if self.watchdog:
-            self._send("WATCHDOG=1")
+            self._send("WATCHDOG=1", keep=False)
+
+    def resend(self) -> None:
+        """Send what the socket did not take before."""
+        with self._lock:
+            self._send_kept()
 
     def _say(self, sentence: str) -> str:
         self._status = sentence
         return " ".join(sentence.split())  # the end of a line would begin another variable
 
-    def _send(self, *lines: str) -> None:
+    def _send(self, *lines: str, keep: bool = True) -> None:
         if not self._address:
             return
+        message, kind = "\n".join(lines), tuple(line.partition("=")[0] for line in lines)
+        with self._lock:
+            if self._send_kept() and self._sent(message):
+                return
+            if keep:
+                self._unsent.pop(kind, None)  # the last of a kind goes to the end of the line
+                self._unsent[kind] = message
+
+    def _send_kept(self) -> bool:
+        """Send what is kept, in its order; return whether all of it was taken."""
+        for kind, message in list(self._unsent.items()):
+            if not self._sent(message):
+                return False
+            del self._unsent[kind]
+        return True
+
+    def _sent(self, message: str) -> bool:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sock:
-                sock.sendto("\n".join(lines).encode(), self._address)
+                sock.sendto(message.encode(), self._address)
         except OSError as error:
             if not self._failed:
                 log.warning("not_notified", detail=f"the service manager's socket: {error.strerror or error}")
             self._failed = True
-        else:
-            self._failed = False
+            return False
+        self._failed = False
+        return True
 
 
 def _watchdog(environ: Mapping[str, str]) -> float:

@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse
 from openai.types import Model
 
 from hotswapd.daemon.config.rollout import Rollout
-from hotswapd.daemon.errors import NotReady
 from hotswapd.daemon.report.metrics import Metrics
 
 from .errors import install_errors
@@ -50,11 +49,8 @@ def _models(face: Face, model: str) -> Callable[[], JSONResponse]:
     started = int(time.time())
 
     def models() -> JSONResponse:
-        """List the base's name, and a name for each generation that is served."""
-        try:
-            numbers = face.answerer().generations()
-        except NotReady:
-            numbers = []
+        """List the base's name, and a name for each generation that is served. Raises NotReady before that."""
+        numbers = face.answerer().generations()
         listed = [
             Model(id=name, created=started, object="model", owned_by="hotswapd")
             for name in served_names(model, numbers)

@@ -54,6 +54,9 @@ class Conversation:
                     raise LaneFailed(ErrorCode.LANE_FAILED, progress.error or "the lane failed this request")
                 ended = progress.finish is not None
                 finish = "stop" if self._text.stopped else progress.finish
+                if finish is not None and not ended:
+                    ended = True
+                    self._answerer.cancel(self.ticket)  # before its end is told: then it is counted
                 yield Piece(text, len(progress.token_ids), finish)
                 if finish is not None:
                     return

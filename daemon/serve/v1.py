@@ -139,8 +139,12 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
 
 
 async def _events(conversation: Conversation, shape: Shape, metrics: Metrics, *, usage: bool) -> AsyncIterator[str]:
-    """Yield the stream's server-sent events. After the first one, an error can only be reported in an event."""
-    code, tokens, first = _CLIENT_GONE, 0, True
+    """Yield the stream's server-sent events. After the first one, an error can only be reported in an event.
+
+    The request is counted before the event that ends it is sent: whoever has the whole answer finds it in the counts.
+    """
+    tokens, first = 0, True
+    count = _CountedOnce(metrics, conversation.ticket.generation)
     pieces = conversation.pieces()
     try:
         async for piece in pieces:
@@ -150,14 +154,28 @@ async def _events(conversation: Conversation, shape: Shape, metrics: Metrics, *,
                 first = False
         if usage:
             yield _event(shape.usage_chunk(tokens).model_dump_json())
-        code = 200
+        count(200, tokens)
         yield _event("[DONE]")
     except FaceError as error:
-        code = error.status
+        count(error.status, tokens)
         yield _event(error_body(error))
     finally:
         await pieces.aclose()
-        metrics.request(code, conversation.ticket.generation, tokens)
+        count(_CLIENT_GONE, tokens)
+
+
+@dataclass(slots=True)
+class _CountedOnce:
+    """Counts one request, by the first status that it is given."""
+
+    metrics: Metrics
+    generation: int
+    _done: bool = False
+
+    def __call__(self, code: int, tokens: int) -> None:
+        if not self._done:
+            self._done = True
+            self.metrics.request(code, self.generation, tokens)
 
 
 def _event(data: str) -> str:

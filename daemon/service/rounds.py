@@ -40,8 +40,13 @@ class Rounds:
         return min(TICK, self._notify.watchdog / 3) if self._notify.watchdog else TICK
 
     def turn(self) -> None:
-        """Ping the watchdog if every thread has reported in time, and describe the daemon in a line."""
+        """Ping the watchdog if every thread has reported in time, and describe the daemon in a line.
+
+        A status that the service manager's full socket did not take is sent again at the next turn.
+        """
         self._servers.soon(self._reported(SERVERS))
+        self._servers.keep_control()
+        self._notify.resend()
         late = self._beats.late()
         if not late:
             self._notify.alive()

@@ -16,9 +16,11 @@ from hotswapd.daemon.control.app import make_control_app
 from hotswapd.daemon.control.face import ControlFace
 from hotswapd.daemon.control.peer import PeerProtocol
 from hotswapd.daemon.errors import StartCode
-from hotswapd.daemon.host.sockets import CannotListen, open_control, open_tcp
+from hotswapd.daemon.host.sockets import CannotListen, open_tcp
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.app import make_http_app
+
+from .control_socket import ControlSocket
 
 __all__ = ["CannotListen", "Servers"]
 
@@ -36,7 +38,10 @@ class Servers:
         self._settings = settings
         http = make_http_app(face, settings.model.base, metrics, serve.api_key_file, settings.rollout)
         self._http = _Server(http)
-        self._control = _Server(make_control_app(face), PeerProtocol)
+        self._face = face
+        self._name = ControlSocket(settings.control.socket)
+        self._controls = [self._make_control()]
+        self._serving: set[asyncio.Task[None]] = set()
         self._thread: threading.Thread | None = None
         self._loop = asyncio.new_event_loop()
         self._failure: Exception | None = None
@@ -44,17 +49,18 @@ class Servers:
 
     def start(self) -> None:
         """Listen and answer. Raises CannotListen before any thread is started."""
-        control = open_control(self._settings.control.socket)
+        control = self._name.open()
         try:
             http = open_tcp(*self.address)
         except CannotListen:
-            self._close_control(control)
+            control.close()
+            self._name.leave()
             raise
         self.address = http.getsockname()[:2]
         self._warn_when_open()
         self._thread = threading.Thread(target=self._run, args=(http, control), name="servers", daemon=True)
         self._thread.start()
-        for server in (self._http, self._control):
+        for server in (self._http, *self._controls):
             if not (server.is_up.wait(_START_LIMIT) and server.started):
                 raise CannotListen(StartCode.SERVER_FAILED, f"the servers did not start: {self._failure}")
         log.info("listening", http=f"{self.address[0]}:{self.address[1]}", control=str(self._settings.control.socket))
@@ -63,13 +69,24 @@ class Servers:
         """Close HTTP, give its requests `drain` seconds to end, then close the control socket."""
         if self._thread is None:
             return
-        for server in (self._http, self._control):
+        for server in (self._http, *self._controls):
             server.config.timeout_graceful_shutdown = max(1, math.ceil(drain))
             server.should_exit = True
             server.is_down.wait(drain + _START_LIMIT)
         self._thread.join(_START_LIMIT)
         self._thread = None
-        self._settings.control.socket.unlink(missing_ok=True)
+        self._name.leave()
+
+    def keep_control(self) -> None:
+        """Listen on the control socket again if somebody removed its file; what is being answered goes on."""
+        sock = self._name.open_again() if self._thread is not None else None
+        if sock is None:
+            return
+        for old in self._controls:
+            old.should_exit = True
+        fresh = self._make_control()
+        self._controls = [*(one for one in self._controls if not one.is_down.is_set()), fresh]
+        self.soon(lambda: self._serve(fresh, sock))
 
     def soon(self, call: Callable[[], None]) -> None:
         """Have the event loop call it at its next turn; a loop that hangs never does."""
@@ -92,11 +109,20 @@ class Servers:
             self._loop.close()
 
     async def _serve_both(self, http: socket.socket, control: socket.socket) -> None:
-        await asyncio.gather(self._http.serve_on(http), self._control.serve_on(control))
+        self._serve(self._http, http)
+        self._serve(self._controls[-1], control)
+        while self._serving:
+            ended, _ = await asyncio.wait(self._serving, return_when=asyncio.FIRST_COMPLETED)
+            self._serving -= ended  # others may have begun meanwhile
+            for one in ended:
+                one.result()
 
-    def _close_control(self, control: socket.socket) -> None:
-        control.close()
-        self._settings.control.socket.unlink(missing_ok=True)
+    def _serve(self, server: "_Server", sock: socket.socket) -> None:
+        """Begin to serve; on the event loop."""
+        self._serving.add(self._loop.create_task(server.serve_on(sock)))
+
+    def _make_control(self) -> "_Server":
+        return _Server(make_control_app(self._face), PeerProtocol)
 
     def _warn_when_open(self) -> None:
         host, keyed = str(self.address[0]), bool(self._settings.serve.api_key_file)

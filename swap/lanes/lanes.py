@@ -286,8 +286,8 @@ class Lanes(SideLanes):
         if progress.finish in ("stop", "length"):
             ticket._seat.deaths = 0
         ticket.note(seen)
+        ticket.take(progress)
         if progress.finish is not None:
             self._forget(ticket.name)
-        ticket.tell(progress)
-        if progress.finish is not None:
-            self.on_request_end(ticket.ended(progress.finish))
+            self.on_request_end(ticket.ended(progress.finish))  # first: whoever has the answer finds it counted
+        ticket.pass_on(progress)

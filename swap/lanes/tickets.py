@@ -138,11 +138,19 @@ class Ticket:
             self._scored += 1
 
     def tell(self, progress: Progress) -> None:
-        """Pass it on, on the lane's thread; the listener must neither block nor raise."""
+        """Take it in and pass it on, on the lane's thread; the listener must neither block nor raise."""
+        self.take(progress)
+        self.pass_on(progress)
+
+    def take(self, progress: Progress) -> None:
+        """Take in its tokens and its time, on the lane's thread; `ended` has them from then on."""
         self._heard_at = self._clock()
         if not self.started:
             self.started, self._began = True, self._heard_at
         self._token_ids = progress.token_ids or self._token_ids
+
+    def pass_on(self, progress: Progress) -> None:
+        """Give it to the listener, on the lane's thread; the listener must neither block nor raise."""
         self._hear(progress)
 
     def ended(self, finish: str) -> Ended:

@@ -145,7 +145,7 @@ class FakeAnswerer(Answerer):
         self.face.asked.append(("cancel",))
 
     def _after_the_gate(self, gate: threading.Event, on_progress: Callable[[Progress], None]) -> None:
-        gate.wait(10)
+        gate.wait(30)
         on_progress(Progress((1, 2, 3), self.face.finish))
 
     def text(self, ask: Ask) -> TextStream:

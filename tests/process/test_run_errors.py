@@ -84,3 +84,14 @@ def test_a_wrong_command_line_ends_with_2() -> None:
     """As for every Unix command."""
     assert run("no-such-command").returncode == 2
     assert run("status", "--no-such-option").returncode == 2
+
+
+def test_no_place_for_temporary_files_is_a_sentence(tmp_path: Path) -> None:
+    """Not torch's traceback: no file of this process may have a byte, and pipes may."""
+    command = [sys.executable, "-m", "hotswapd.daemon.cli", "run", "--config", str(configure(tmp_path))]
+    done = subprocess.run(
+        ["prlimit", "--fsize=0", *command], check=False, capture_output=True, text=True, timeout=LIMIT, cwd=tmp_path
+    )
+    assert done.returncode == 78
+    assert "TMPDIR: no directory for temporary files can be written" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

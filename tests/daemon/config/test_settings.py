@@ -140,7 +140,7 @@ def test_a_pipe_is_read_as_a_file(tmp_path: Path) -> None:
     writer = threading.Thread(target=pipe.write_text, args=(MODEL,))
     writer.start()
     assert load_settings(pipe, {}).model.base == "org/model"
-    writer.join(5.0)
+    writer.join(30.0)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ def test_another_program_is_not_taken_for_the_daemon(tmp_path: Path) -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(NoDaemon, match="not hotswapd"):
-            Client(tmp_path / "c.sock", timeout=10).get("/status")
-        thread.join(10)
+            Client(tmp_path / "c.sock", timeout=30).get("/status")
+        thread.join(30)
 
 
 def test_the_nearest_word_on_the_socket_counts(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ class SlowClock(Clock):
     def __call__(self) -> float:
         if threading.current_thread().name == "slow":
             self.is_read.set()
-            self.go_on.wait(5.0)
+            self.go_on.wait(30.0)
         return super().__call__()
 
 
@@ -81,7 +81,7 @@ def test_threads_take_turns() -> None:
     beats = Heartbeats(10.0, clock)
     slow = threading.Thread(target=beats.beat, args=("slow",), name="slow")
     slow.start()
-    assert clock.is_read.wait(5.0)
+    assert clock.is_read.wait(30.0)
     others: dict[str, Callable[[], object]] = {
         "beat": lambda: beats.beat("other"),
         "allow": lambda: beats.allow(1.0),
@@ -95,7 +95,7 @@ def test_threads_take_turns() -> None:
     assert [name for name, thread in threads.items() if not thread.is_alive()] == []
     clock.go_on.set()
     for thread in (slow, *threads.values()):
-        thread.join(5.0)
+        thread.join(30.0)
         assert not thread.is_alive()
 
 

@@ -18,7 +18,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]
     address = str(tmp_path / "notify") if request.param == "path" else f"@hotswapd-{os.getpid()}-{tmp_path.name}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
-        listener.settimeout(10)
+        listener.settimeout(30)
         yield address, listener
 
 
@@ -84,3 +84,60 @@ def test_the_watchdog_is_that_of_this_process() -> None:
     assert Notify.of(mine | {"WATCHDOG_PID": "1"}).watchdog == 0.0
     assert Notify.of(mine | {"WATCHDOG_USEC": "soon"}).watchdog == 0.0
     assert Notify.of({}).watchdog == 0.0
+
+
+def test_a_full_socket_loses_no_status(tmp_path: Path) -> None:
+    """What the socket does not take is sent later, in its order, of one kind only the last; pings are not."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.setblocking(False)
+        notify = Notify(str(tmp_path / "notify"), watchdog=10.0, clock=lambda: 1.0)
+        filled = _fill(str(tmp_path / "notify"))
+        notify.reloading()
+        notify.status("first")
+        notify.ready("live")
+        notify.status("second")
+        notify.alive()
+        notify.resend()
+        for _ in range(filled):
+            assert listener.recv(4096) == b"x"
+        with pytest.raises(BlockingIOError):
+            listener.recv(4096)
+        notify.resend()
+        notify.resend()
+        said = [heard(listener) for _ in range(3)]
+        with pytest.raises(BlockingIOError):
+            listener.recv(4096)
+    assert said == [
+        {"RELOADING": "1", "MONOTONIC_USEC": "1000000"},
+        {"READY": "1", "STATUS": "live"},
+        {"STATUS": "second"},
+    ]
+
+
+def test_what_was_kept_goes_out_before_what_is_new(tmp_path: Path) -> None:
+    """A manager whose socket is being made again hears of everything, the old first."""
+    notify = Notify(str(tmp_path / "notify"))
+    notify.ready("live")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(30)
+        notify.status("other")
+        assert heard(listener) == {"READY": "1", "STATUS": "live"}
+        assert heard(listener) == {"STATUS": "other"}
+
+
+def _fill(address: str) -> int:
+    """Send until the socket takes nothing from anybody, and return how many datagrams it took."""
+    count = 0
+    for _ in range(10_000):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
+            before = count
+            try:
+                while True:
+                    sock.sendto(b"x", address)
+                    count += 1
+            except BlockingIOError:
+                if count == before:
+                    return count
+    raise AssertionError("it takes everything")

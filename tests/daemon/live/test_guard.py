@@ -1,6 +1,8 @@
 """Going back by itself: what requests show brings the last good generation back, in one turn and to the last bit."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,13 @@ from kits.lanes import Bench, adapter, bench
 
 from hotswapd.daemon.config.verify import Watch
 from hotswapd.daemon.engines.protocol import Answer, Part
+from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.ledger.rows import Find, Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.guard import Guard
 from hotswapd.daemon.live.watch import LiveWatch
+from hotswapd.loaders.codes import WaitingCode
+from hotswapd.loaders.errors import Unavailable
 from hotswapd.swap.arena.image import Image
 from hotswapd.swap.lanes.ended import Ended
 
@@ -136,6 +141,102 @@ def test_a_rollback_without_a_lane_is_done_once_there_is_one(daemon: Watched) ->
         assert (daemon.live.number, daemon.guard.waits) == (2, True)
     daemon.guard.poll()
     assert (daemon.live.number, daemon.guard.waits) == (1, False)
+
+
+@contextmanager
+def locked(daemon: Watched, how: str) -> Iterator[None]:
+    """Lock the ledger as another program does: against writers, or against readers too."""
+    other = sqlite3.connect(daemon.ledger.path, isolation_level=None)
+    other.execute(f"BEGIN {how}")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_verdict_does_not_wait_for_the_ledger(daemon: Watched, how: str) -> None:
+    """The older generation answers first; verdict and rollback are written once that is possible, and only once."""
+    daemon.offer(adapter(0), 0)
+    bad = daemon.offer(adapter(1), 1)
+    daemon.misbehave()
+    with locked(daemon, how):
+        with pytest.raises(LedgerDown):
+            daemon.guard.poll()
+        assert daemon.live.number == 1
+        assert (daemon.store.pointer() or {})["generation"] == 1, "a restart would serve the bad one"
+        with pytest.raises(LedgerDown):
+            daemon.guard.poll()
+        again, answer = daemon.bench.ask(PROMPT, 8)
+        assert again.generation == 1
+        assert daemon.bench.right(again, answer, PROMPT, 8)
+    daemon.guard.poll()
+    daemon.guard.poll()
+    row = daemon.ledger.rows.get(bad.swap_id)
+    assert (row.state, row.reason) == (State.ROLLED_BACK, "watch_degenerate")
+    assert [one["gate"] for one in row.verify].count("watch") == 1
+    assert [one.number for one in daemon.ledger.generations.newest(9, good=True)] == [1]
+    assert daemon.ledger.rows.get(daemon.live.swap_id).state == State.LIVE
+    assert _offer(daemon, 1, forced=False).reason == "watch_degenerate"
+
+
+@pytest.mark.timeout(60)
+def test_nothing_else_goes_live_before_the_rollback_is_written(daemon: Watched) -> None:
+    daemon.offer(adapter(0), 0)
+    daemon.offer(adapter(1), 1)
+    daemon.misbehave()
+    with locked(daemon, "IMMEDIATE"), pytest.raises(LedgerDown):
+        daemon.guard.poll()
+    bad = daemon.ledger.rows.lives(9)[0][0]
+    newer = daemon.offer(adapter(2), 2)
+    assert newer.state == State.LIVE
+    assert daemon.ledger.rows.get(bad.swap_id).state == State.ROLLED_BACK
+
+
+@pytest.mark.timeout(60)
+def test_a_verdict_waits_if_nothing_is_known_to_go_back_to(daemon: Watched) -> None:
+    """After a restart only the ledger knows the older ones: while nobody can read it, the verdict is kept."""
+    daemon.offer(adapter(0), 0)
+    daemon.offer(adapter(1), 1)
+    daemon.going._former.clear()
+    daemon.misbehave()
+    with locked(daemon, "EXCLUSIVE"), suppress(LedgerDown):
+        daemon.guard.poll()
+    assert (daemon.live.number, daemon.guard.waits) == (2, True)
+    daemon.guard.poll()
+    assert (daemon.live.number, daemon.guard.waits) == (1, False)
+
+
+@pytest.mark.timeout(60)
+def test_a_pin_counts_although_the_ledger_cannot_be_read(daemon: Watched) -> None:
+    daemon.offer(adapter(0), 0)
+    daemon.offer(adapter(1), 1)
+    daemon.ledger.flags.set("pinned", value=True)
+    daemon.misbehave()
+    with locked(daemon, "EXCLUSIVE"), suppress(LedgerDown):
+        daemon.guard.poll()
+    assert (daemon.live.number, daemon.guard.waits) == (2, False)
+
+
+def test_a_full_disk_under_the_pointer_keeps_no_bad_generation_live(
+    daemon: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.offer(adapter(0), 0)
+    bad = daemon.offer(adapter(1), 1)
+    daemon.misbehave()
+
+    def full(_: object) -> None:
+        raise Unavailable(WaitingCode.DISK_FULL, "no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(daemon.store, "point", full)
+        daemon.guard.poll()
+        assert daemon.live.number == 1
+        assert daemon.ledger.rows.get(bad.swap_id).state == State.LIVE
+    daemon.guard.poll()
+    assert daemon.ledger.rows.get(bad.swap_id).state == State.ROLLED_BACK
 
 
 def test_logits_that_are_not_finite_are_seen_where_they_arise(daemon: Watched) -> None:

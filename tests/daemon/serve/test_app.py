@@ -45,9 +45,11 @@ def test_models_lists_the_base_and_its_generations(url: str) -> None:
     assert [model.id for model in listed] == [MODEL, f"{MODEL}@g3"]
 
 
-def test_models_lists_the_base_while_nothing_answers(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_models_lists_nothing_before_anything_answers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A client that takes a model from the list would be refused with it, as `/health/ready` says."""
     with front(Loading(), tmp_path_factory.mktemp("loading"), MODEL) as made:
-        assert [one["id"] for one in httpx.get(f"{made.url}/v1/models").json()["data"]] == [MODEL]
+        answer = httpx.get(f"{made.url}/v1/models")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
 
 
 def test_health_is_ready_or_has_the_reason(url: str, face: FakeFace) -> None:

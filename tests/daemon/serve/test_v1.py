@@ -197,7 +197,7 @@ def test_a_client_that_goes_away_cancels_and_is_counted(tmp_path: Path, stream: 
     with front(face, tmp_path, MODEL) as made:
         with socket.create_connection(made.servers.address) as connection:
             connection.sendall(head + body)
-            assert face.waiting.acquire(timeout=10)
+            assert face.waiting.acquire(timeout=30)
         counted = 'hotswapd_requests_total{code="499",generation="3"} 1.0'
         until(lambda: counted in httpx.get(f"{made.url}/metrics").text, "a client that went away was not counted")
         assert face.asked[-1] == ("cancel",)

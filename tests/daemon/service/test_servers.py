@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from kits.daemon_fakes import FakeFace
-from kits.fronts import servers
+from kits.fronts import Front, front, servers
+from kits.waiting import until
 
+from hotswapd.daemon.control.client import NoDaemon
 from hotswapd.daemon.host.sockets import open_tcp
 from hotswapd.daemon.service.servers import CannotListen
 
@@ -40,7 +42,7 @@ def test_stopping_lets_a_request_end_and_leaves_nothing(tmp_path: Path) -> None:
 
     asking = threading.Thread(target=ask)
     asking.start()
-    assert face.waiting.acquire(timeout=10)
+    assert face.waiting.acquire(timeout=30)
     stopping = threading.Thread(target=both.stop, args=(20,))
     stopping.start()
     gate.set()
@@ -60,8 +62,28 @@ def test_a_request_that_does_not_end_is_cut_after_the_drain(tmp_path: Path) -> N
     both.start()
     connection = http.client.HTTPConnection("127.0.0.1", both.address[1], timeout=30)
     connection.request("POST", "/v1/completions", REQUEST)
-    assert face.waiting.acquire(timeout=10)
+    assert face.waiting.acquire(timeout=30)
     both.stop(1)
     assert not (tmp_path / "c.sock").exists()
     gate.set()
     connection.close()
+
+
+def test_a_control_socket_made_again_answers_and_ends_in_peace(tmp_path: Path) -> None:
+    """A connection of the old one may stay open; the end waits for both servers."""
+    with front(FakeFace(), tmp_path) as made, socket.socket(socket.AF_UNIX) as old:
+        old.connect(str(made.socket))
+        made.socket.unlink()
+        made.servers.keep_control()
+        until(lambda: _status(made), "the new socket does not answer")
+        made.servers.keep_control()
+        assert _status(made)
+    assert not made.socket.exists()
+    assert not made.servers.alive
+
+
+def _status(made: Front) -> object:
+    try:
+        return made.client.get("/status")
+    except NoDaemon:
+        return None

@@ -177,7 +177,7 @@ def test_a_fifo_swapped_in_does_not_block(root: int, tmp_path: Path, monkeypatch
     monkeypatch.setattr(safe_open, "check_file", swap_after_check)
     opener = threading.Thread(target=lambda: errors.append(fails(lambda: open_file(NAME, root, MIB))), daemon=True)
     opener.start()
-    opener.join(10)
+    opener.join(30)
     blocked = opener.is_alive()
     if blocked:
         os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # lets it go on

@@ -272,7 +272,7 @@ def test_wake_and_close_end_a_wait(source: LocalSource) -> None:
     waiter = threading.Thread(target=source.wait, args=(60.0,))
     waiter.start()
     source.wake()
-    waiter.join(10)
+    waiter.join(30)
     assert not waiter.is_alive()
     source.close()
     source.wait(60.0)

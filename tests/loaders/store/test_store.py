@@ -140,7 +140,7 @@ def test_two_threads_with_one_content_get_one_artifact(store: Store) -> None:
         with store.stage() as stage:
             stage.write(CONFIG, [b"{}"], CAP)
             stage.write(WEIGHTS, [b"w"], CAP)
-            ready.wait(10)
+            ready.wait(30)
             got.append(stage.commit())
 
     threads = [threading.Thread(target=commit) for _ in range(2)]
