@@ -91,6 +91,18 @@ corpus: $(STAMP) packages
 	OMP_NUM_THREADS=1 PYTHONPATH=tests timeout 1200 $(BIN)/python -m runs.corpus
 	HOTSWAPD_TEST_CORPUS=all OMP_NUM_THREADS=1 timeout 1200 $(BIN)/pytest -q tests/proof/test_corpus_remote.py
 
+# Tests beside four busy loops: those that wait for threads and processes, or, with TESTS=tests, all of them.
+.PHONY: busy mutants
+TESTS ?= tests/daemon/host tests/daemon/service tests/daemon/serve tests/loaders/local tests/process
+busy: $(STAMP)
+	$(RUN) runs.beside_load -q --no-header -r fE $(TESTS)
+
+# So many small changes of the code, drawn by SEED: which ones does no test notice? Half an hour at most.
+CHANGES ?= 60
+SEED ?= 1
+mutants: $(STAMP)
+	$(RUN) runs.mutants $(CHANGES) --seed $(SEED)
+
 # What the default gates say to adapters of newly trained bases; a new tests/trained. Both take a minute a base.
 .PHONY: gates trained
 BASES ?= 10

@@ -1,0 +1,116 @@
+"""No lock can be taken away unnoticed: what a class changes after its constructor is touched with its lock held.
+
+The uses without it are listed here, each with its reason; a lock that guards no attribute is counted.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+from kits.locksets import guarded_classes, parsed
+from kits.mutations import Mutation, mutations
+
+ROOT = Path(__file__).parents[1]
+TREES = parsed(ROOT, ("daemon", "loaders", "swap"))
+CLASSES = guarded_classes(TREES)
+ONE_READ = "one read of one reference"
+ONE_DICT_CALL = "one call of a dictionary, which no other thread can interrupt"
+OWN_LOCK = "prometheus_client's own lock"
+BY_CALLER = "called inside `reading`, which holds it"
+HELD_BY_HAND = "its own baton: only the holder gets here"
+ALLOWED: dict[str, dict[str, str]] = {
+    "daemon/bench/load.py::Load": dict.fromkeys(
+        ("_client: answers", "_enter: gate", "drain: gate", "run: answers", "run: gate"),
+        "threads start and end around it",
+    ),
+    "daemon/host/notify.py::Notify": dict.fromkeys(("_say: _status", "status: _status"), ONE_READ),
+    "daemon/ledger/file.py::LedgerFile": dict.fromkeys(
+        (
+            "_committing: _untold",
+            "_committing: trouble",
+            "_wait_for_locks: _database",
+            "tell: _untold",
+            "writing: _untold",
+        ),
+        BY_CALLER,
+    ),
+    "daemon/pipeline/queue.py::Inbox": {
+        "_is_due: _retry_at": ONE_DICT_CALL,
+        "choose: _is_open": ONE_READ,
+        "fetched: _retry_at": ONE_DICT_CALL,
+        "hurry: _retry_at": ONE_DICT_CALL,
+        "next_fetch: _is_open": ONE_READ,
+        "open: _is_open": "one write, after all of it is open",
+    },
+    "daemon/pipeline/sightings.py::Sightings": {"give_up_others: _ledger": "the ledger has its own lock"},
+    "daemon/report/metrics.py::Metrics": dict.fromkeys(
+        (
+            "recompiled: _recompiles",
+            "source: _scanned",
+            "source: _swaps",
+            "source: _up",
+            "stalled: _stalls",
+            "swap: _stages",
+            "swap: _swaps",
+        ),
+        OWN_LOCK,
+    ),
+    "daemon/rollout/trial.py::Trial": {"share: step": ONE_READ},
+    "loaders/wire.py::Wire": {"progress: _until": "one write of one number", "_watch: _until": ONE_READ},
+    "swap/arena/filling.py::_Filling": dict.fromkeys(("_fill: _misfits", "misfits: _misfits"), ONE_READ),
+    "swap/arena/turns.py::FairLock": dict.fromkeys(
+        ("__enter__: _passing", "__enter__: _released_at", "__enter__: handing", "__enter__: passed_at"), HELD_BY_HAND
+    ),
+    "swap/lanes/lanes.py::Lanes": {
+        "start: longest": "before any other thread knows the lanes",
+        "_sink: _tickets": ONE_DICT_CALL,
+    },
+    "swap/resident/compilation.py::CompileCounter": {"count: _count": ONE_READ},
+}
+ENTERED = {
+    "daemon/serve/answerer.py::Answerer": {"_tokenizing": 1},
+    "daemon/gates/judge_server.py::CandidateAnswerer": {"_tokenizing": 1},
+    "swap/lanes/revival.py::Revival": {"_lock": 1},
+    "swap/lanes/lanes.py::Lanes": {"_binding": 4, "_lock": 14},
+    "loaders/wire.py::Wire": {"_lock": 2},
+    "daemon/pipeline/queue.py::Inbox": {"_lock": 1},
+}
+"""How often a lock is taken that guards more than attributes of its class: a tokenizer, a thread, what seats hold."""
+
+
+@pytest.mark.parametrize("place", CLASSES)
+def test_what_changes_is_touched_with_the_lock(place: str) -> None:
+    assert CLASSES[place].unguarded() == set(ALLOWED.get(place, {}))
+
+
+@pytest.mark.parametrize("place", ENTERED)
+def test_locks_of_other_things_are_taken_as_often_as_before(place: str) -> None:
+    entered = CLASSES[place].entered
+    assert {name: entered[name] for name in ENTERED[place]} == ENTERED[place]
+
+
+LOCKS = [
+    one for path in TREES for one in mutations(path, (ROOT / path).read_text()) if one.what.startswith("lock removed")
+]
+
+
+@pytest.mark.parametrize("removed", LOCKS, ids=str)
+def test_a_lock_that_is_taken_away_is_missed(removed: Mutation) -> None:
+    """The two tests above notice each of them."""
+    raw = (ROOT / removed.file).read_bytes()
+    changed = raw[: removed.start] + removed.new.encode() + raw[removed.end :]
+    beside = {path: tree for path, tree in TREES.items() if path.parent == removed.file.parent}
+    classes = guarded_classes(beside | {removed.file: ast.parse(changed)})
+    assert any(
+        one.unguarded() != set(ALLOWED.get(place, {}))
+        or any(one.entered[name] != times for name, times in ENTERED.get(place, {}).items())
+        for place, one in classes.items()
+    )
+
+
+def test_there_are_locks_to_take_away() -> None:
+    assert len(LOCKS) > 60
+
+
+def test_no_exception_is_out_of_date() -> None:
+    assert set(ALLOWED) | set(ENTERED) <= set(CLASSES)
