@@ -44,7 +44,8 @@ def test_it_runs_like_any_clock_before_it_is_started() -> None:
 
 
 def test_each_stall_is_reported_once() -> None:
-    real, heard = Clock(100.0), []
+    real = Clock(100.0)
+    heard: list[float] = []
     clock = RunningClock(real, heard.append)
     clock.begin()
     real.advance(30.0)

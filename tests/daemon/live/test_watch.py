@@ -172,7 +172,7 @@ def test_of_two_who_judge_at_once_one_gets_the_verdict() -> None:
     feed(made, 30)
     clock.now += 60
     other = Meanwhile(made.judge)
-    made._clock = other.before(clock)
+    made._running = other.before(clock)
     verdicts = [made.judge(), other.result()]
     assert sum(one is not None for one in verdicts) == 1
 
