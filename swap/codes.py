@@ -193,6 +193,21 @@ class TensorCode(Code):
 class GateCode(Code):
     """Why a gate refused a candidate, or warned of it."""
 
+    CHAT_TEMPLATE_DIFFERS = (
+        "chat_template_differs",
+        "another chat template than the base's lies beside it, and the base's is what answers",
+        "train with the base's, or set `admission.tokenizer`",
+    )
+    ADDED_TOKENS_DIFFER = (
+        "added_tokens_differ",
+        "its tokenizer has tokens that the base does not have, so nobody can send them",
+        "train without them, or set `admission.tokenizer`",
+    )
+    TOKENIZER_UNREADABLE = (
+        "tokenizer_unreadable",
+        "the tokenizer's files beside it cannot be parsed",
+        "save them again, or remove them",
+    )
     UPDATE_TOO_LARGE = (
         "update_too_large",
         "the update is larger than the weights it is added to allow",

@@ -15,7 +15,8 @@ from hotswapd.loaders.store.store import digest_of
 from hotswapd.swap.arena.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import RolledBack
-from hotswapd.swap.gates.spec import Verdict
+from hotswapd.swap.gates.spec import Outcome, Verdict
+from hotswapd.swap.gates.tokenizer import tokenizer_verdict
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.gates.verifier import Verifier
 from hotswapd.swap.resident.resident import Resident
@@ -37,7 +38,11 @@ def verify_adapter(directory: Path, place: str, settings: Settings) -> list[Verd
         )
         image = resident.stage(resident.admit(directory), digest_of(directory))
         with suppress(RolledBack):  # the last verdict is the one that failed
-            verifier.run(image, verdicts.append)
+            differs = tokenizer_verdict(directory, resident.tokenizer, settings.admission.tokenizer)
+            if differs is not None:
+                verdicts.append(differs)
+            if differs is None or differs.outcome != Outcome.FAILED:
+                verifier.run(image, verdicts.append)
             _ask_the_judge(engine, image, directory, place, settings, verdicts)
     return verdicts
 

@@ -99,6 +99,7 @@ class Admission(Table):
 
     base_models: tuple[Name, ...] = ()
     max_artifact_bytes: Count = 4 << 30
+    tokenizer: Literal["warn", "refuse"] = "warn"
 
 
 def _two_lanes(count: int) -> int:

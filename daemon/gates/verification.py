@@ -10,7 +10,8 @@ from hotswapd.daemon.config.settings import Settings
 from hotswapd.swap.arena.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import Interrupted, ResidentLost, RolledBack
-from hotswapd.swap.gates.spec import OnVerdict, Outcome
+from hotswapd.swap.gates.spec import OnVerdict, Outcome, Verdict
+from hotswapd.swap.gates.tokenizer import tokenizer_verdict
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.gates.verifier import Verifier
 
@@ -34,6 +35,7 @@ class Verification:
         self._verifier = Verifier(engine.resident, spec, around, context=engine.context, ends=engine.ends)
         command = settings.verify.command
         self._judge = Judge(command, engine, settings.model.base, around) if command else None
+        self._tokenizer, self._policy = engine.resident.tokenizer, settings.admission.tokenizer
         self._prepared = False
 
     def prepare(self) -> bool:
@@ -64,10 +66,16 @@ class Verification:
         Raises RolledBack if a gate fails, NoLane, Unavailable or Interrupted if it could not be tried, and
         ResidentLost.
         """
+        differs = tokenizer_verdict(directory, self._tokenizer, self._policy)
+        if differs is not None:
+            _pass(differs, on_verdict)
         self._verifier.run(image, on_verdict, usual_norms)
         if self._judge is None:
             return
-        verdict = self._judge.verdict(image, uri, directory)
-        on_verdict(verdict)
-        if verdict.outcome == Outcome.FAILED:
-            raise RolledBack(verdict.code, verdict.sentence)
+        _pass(self._judge.verdict(image, uri, directory), on_verdict)
+
+
+def _pass(verdict: Verdict, on_verdict: OnVerdict) -> None:
+    on_verdict(verdict)
+    if verdict.outcome == Outcome.FAILED:
+        raise RolledBack(verdict.code, verdict.sentence)

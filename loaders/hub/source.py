@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.codes import FileCode, GoneCode, HubCode
 from hotswapd.loaders.errors import Gone, LoadError, Refused, SourceDown, Unavailable
-from hotswapd.loaders.files import CONFIG, MAX_CONFIG_BYTES, PICKLE, WEIGHTS, FileName
+from hotswapd.loaders.files import CONFIG, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, PICKLE, TOKENIZER, WEIGHTS, FileName
 from hotswapd.loaders.source import Artifact, Scan, Sighting
 from hotswapd.loaders.store.store import Store
 from hotswapd.loaders.uri import AdapterURI
@@ -33,6 +33,8 @@ class Content:
     config: Entry | None
     weights: Entry | None
     sighting: Sighting | None
+    beside: Mapping[str, Entry] = field(default_factory=dict)
+    """The tokenizer's files, by name."""
 
     def same_content(self, other: "Content | None") -> bool:
         """Return whether both hold the same pair of files."""
@@ -156,14 +158,16 @@ class HubSource:
         self._bell.close()
 
     def _read(self, commit: str) -> Content:
-        found = self._client.entries(commit, [self._prefix + name for name in (CONFIG, WEIGHTS, PICKLE)])
-        config, weights = found.get(self._prefix + CONFIG), found.get(self._prefix + WEIGHTS)
-        if not found:
+        names = (CONFIG, WEIGHTS, PICKLE, *TOKENIZER)
+        there = self._client.entries(commit, [self._prefix + name for name in names])
+        beside = {name: there.pop(self._prefix + name) for name in TOKENIZER if self._prefix + name in there}
+        config, weights = there.get(self._prefix + CONFIG), there.get(self._prefix + WEIGHTS)
+        if not there:
             return Content(commit, None, None, None)
-        names = [path.removeprefix(self._prefix) for path in found]
-        waiting = files_missing(names, where="in this commit")
+        present = [path.removeprefix(self._prefix) for path in there]
+        waiting = files_missing(present, where="in this commit")
         sighting = Sighting(self.uri, commit, self._stamp(commit, config, weights), waiting)
-        return Content(commit, config, weights, sighting)
+        return Content(commit, config, weights, sighting, beside)
 
     def _stamp(self, commit: str, config: Entry | None, weights: Entry | None) -> float:
         """Date the pair by the later of the commits that brought its files, or by `commit` if those are unknown."""
@@ -194,6 +198,10 @@ class HubSource:
             for name, entry in pair:
                 with closing(self._client.download(content.commit, entry, stop)) as chunks:
                     stage.write(name, chunks, entry.size)
+            for extra, entry in content.beside.items():
+                if entry.size <= MAX_TOKENIZER_BYTES:
+                    with closing(self._client.download(content.commit, entry, stop)) as chunks:
+                        stage.beside(extra, b"".join(chunks))
             return stage.commit()
 
     def _meaning(self, trouble: HubTrouble, commit: str) -> LoadError:

@@ -11,9 +11,10 @@ from pathlib import Path
 from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.codes import GoneCode, WaitingCode
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, listed_bytes, load_digests, mismatch
-from hotswapd.loaders.errors import Gone, SourceDown, Unavailable
-from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, WEIGHTS, FileName
+from hotswapd.loaders.errors import Gone, Refused, SourceDown, Unavailable
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, TOKENIZER, WEIGHTS, FileName
 from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
+from hotswapd.loaders.store.stage import Stage
 from hotswapd.loaders.store.store import READ_BYTES, Store
 from hotswapd.loaders.uri import AdapterURI
 
@@ -94,6 +95,8 @@ class LocalSource:
                     stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
                 if fingerprint(os.fstat(fd) for fd in files.values()) != sighting.revision:
                     raise _gone_or_changed(sighting.uri, directory)
+                for extra in TOKENIZER:
+                    _copy_beside(stage, extra, directory, stop)
                 return stage.commit()
 
     def wait(self, seconds: float) -> None:
@@ -163,6 +166,12 @@ class LocalSource:
             with suppress(Gone):  # it is optional
                 files[MANIFEST] = open_now.enter_context(closing(open_file(MANIFEST, directory, sys.maxsize)))
             yield directory, files
+
+
+def _copy_beside(stage: Stage, name: str, directory: int, stop: threading.Event) -> None:
+    """Copy one of the tokenizer's files if it is there and can be read."""
+    with suppress(Gone, Refused, Unavailable), closing(open_file(name, directory, MAX_TOKENIZER_BYTES)) as fd:
+        stage.beside(name, b"".join(_chunks(fd, os.fstat(fd).st_size, stop)))
 
 
 def _manifest(manifest: int, stop: threading.Event) -> dict[str, Listed]:

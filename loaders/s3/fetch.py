@@ -1,15 +1,18 @@
 """Copy a pair of objects into the store as it was at one moment, or not at all."""
 
+import contextlib
 from contextlib import closing
 
 from hotswapd.loaders.codes import FileCode, GoneCode, WaitingCode
 from hotswapd.loaders.digests import Listed, listed_bytes, mismatch
 from hotswapd.loaders.errors import Gone, Refused, Unavailable
-from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, WEIGHTS, FileName
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, TOKENIZER, WEIGHTS, FileName
 from hotswapd.loaders.source import Artifact, Sighting
+from hotswapd.loaders.store.stage import Stage
 from hotswapd.loaders.store.store import Store
 from hotswapd.loaders.uri import AdapterURI
 
+from .errors import S3Trouble
 from .examine import read_manifest
 from .objects import Bucket, Object
 from .settle import facts_of, revision_of
@@ -36,7 +39,17 @@ def copy_pair(bucket: Bucket, directory: str, sighting: Sighting, store: Store, 
                 stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
         if _heads(bucket, directory, sighting.uri) != before:
             raise _changed(sighting.uri)
+        for extra in TOKENIZER:
+            _copy_beside(bucket, f"{directory}{extra}", extra, stage)
         return stage.commit()
+
+
+def _copy_beside(bucket: Bucket, key: str, name: str, stage: Stage) -> None:
+    """Copy one of the tokenizer's files if it is there and can be read."""
+    with contextlib.suppress(S3Trouble):
+        there = bucket.head(key, sure=True)
+        if there is not None and 0 < there.size <= MAX_TOKENIZER_BYTES:
+            stage.beside(name, bucket.start(key, there, there.size))
 
 
 def _heads(bucket: Bucket, directory: str, uri: AdapterURI) -> dict[str, Object]:

@@ -11,7 +11,7 @@ from hotswapd.loaders.errors import Refused
 from hotswapd.loaders.files import CONFIG, WEIGHTS, FileName
 
 from .artifact import Artifact
-from .disk import store_errors, write_all
+from .disk import store_errors, write_all, write_durably
 from .write_behind import WriteBehind
 
 
@@ -78,6 +78,12 @@ class Stage:
         with store_errors():
             behind.finish()
         return size
+
+    def beside(self, name: str, data: bytes) -> None:
+        """Put one of the tokenizer's files beside the adapter; the digest does not run over it. Raises Unavailable."""
+        self._store.require_free(len(data))
+        with store_errors():
+            write_durably(self.path / name, data)
 
     def commit(self) -> Artifact:
         """Make the copy an artifact, or return the existing one with this digest.

@@ -39,7 +39,11 @@ def test_only_the_base_is_required(load: Load) -> None:
         "max_queue": 256,
         "max_drain": 0.0,
     }
-    assert settings.admission.model_dump() == {"base_models": (), "max_artifact_bytes": 4294967296}
+    assert settings.admission.model_dump() == {
+        "base_models": (),
+        "max_artifact_bytes": 4294967296,
+        "tokenizer": "warn",
+    }
     assert settings.state.model_dump() == {"dir": Path("/var/lib/hotswapd"), "keep": 5}
     assert settings.control.socket == Path("/run/hotswapd/control.sock")
     assert settings.log.model_dump() == {"level": "info", "format": "auto"}

@@ -9,6 +9,7 @@ from kits.lanes import SHORT_ASK, Bench, adapter, bench
 from kits.queues import Queue
 from structlog.testing import capture_logs
 
+from hotswapd.daemon.config.tables import Admission
 from hotswapd.daemon.config.verify import Verify
 from hotswapd.daemon.gates.verification import Verification
 from hotswapd.swap.errors import Interrupted, ResidentLost
@@ -43,7 +44,7 @@ def turns() -> Turns:
 
 @pytest.fixture
 def verification(made: Bench, turns: Turns) -> Verification:
-    settings: Any = SimpleNamespace(verify=Verify(), model=SimpleNamespace(base="tiny"))
+    settings: Any = SimpleNamespace(verify=Verify(), model=SimpleNamespace(base="tiny"), admission=Admission())
     return Verification(made.engine, settings, Surroundings(between=turns))
 
 

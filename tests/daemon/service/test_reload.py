@@ -62,6 +62,18 @@ def test_only_what_is_described_otherwise_is_watched_anew() -> None:
     assert [source.name for source in open_fresh(old, smaller)] == ["/a", "/b"]
 
 
+def test_a_source_that_cannot_be_opened_refuses_the_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is in the sentence, and no source is opened twice for it."""
+
+    def fail(*_: object) -> None:
+        raise OSError("no more watches")
+
+    monkeypatch.setattr("hotswapd.daemon.service.reload.open_source", fail)
+    with pytest.raises(ConfigError, match="cannot be watched: no more watches") as caught:
+        open_fresh(settings(), settings(source=[folder(str(tmp_path), name="runs")]))
+    assert [problem.key for problem in caught.value.problems] == ["source runs"]
+
+
 def test_a_file_that_is_no_configuration_any_more_is_refused(tmp_path: Path) -> None:
     """Whatever is wrong with it, what was read before stays."""
     file = tmp_path / "hotswapd.toml"
@@ -85,6 +97,7 @@ def test_a_reload_takes_all_of_it_or_nothing(room: Room) -> None:
     refused = reload(room, "reload_refused")
     assert refused["key"] == "source[0].setle"
     room.expect("STATUS", lambda said: "the last reload was refused: source[0].setle" in said)
+    assert "source[0].setle" in room.status()["reload_refused"]
     assert room.outcome(room.drop("run-0"))["state"] == "LIVE"
     more = room.root / "more"
     more.mkdir()
@@ -95,6 +108,7 @@ def test_a_reload_takes_all_of_it_or_nothing(room: Room) -> None:
     assert int(reloading["MONOTONIC_USEC"]) > 0
     ready = room.expect("READY", after=notes)
     assert "refused" not in ready["STATUS"]
+    assert room.status()["reload_refused"] is None
     assert [source["name"] for source in room.status()["sources"]] == ["more"]
     room.drop("run-1")  # nobody looks there any more
     shutil.copytree(home() / "run-2", more / "run-2")
