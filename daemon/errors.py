@@ -25,6 +25,7 @@ class ErrorCode(Code):
     MISSING_FIELD = ("missing_field", *_BAD_BODY)
     UNSUPPORTED_VALUE = ("unsupported_value", *_BAD_BODY)
     UNKNOWN_FIELD = "unknown_field", "400", "no such field exists here; remove it"
+    BODY_TOO_COMPLEX = "body_too_complex", "400", "deeper, or of more items, than any prompt that fits"
     BAD_LIMIT = "bad_limit", "400", "of the control socket: the number of rows asked for is not from 1 on"
     BAD_URI = "bad_uri", "400", "of the control socket: not an adapter's address"
     OUTSIDE_SOURCES = "outside_sources", "400", "of the control socket: the address lies in no configured source"
@@ -48,7 +49,8 @@ class ErrorCode(Code):
     ROLLOUT_RUNS = "rollout_runs", "409", "a rollout is under way: promote or stop it first"
     NO_ROLLOUT = "no_rollout", "409", "no rollout is under way"
     BODY_TOO_LARGE = "body_too_large", "413", "larger than any prompt; 400 on the control socket"
-    QUEUE_FULL = "queue_full", "429", "`serve.max_queue` requests wait; try again in a moment"
+    NOT_APPLICATION_JSON = "not_application_json", "415", "a body must say `Content-Type: application/json`"
+    QUEUE_FULL = "queue_full", "429", "`serve.max_queue` requests wait, or too many large bodies; try again in a moment"
     LANE_FAILED = "lane_failed", "500", "the lane failed this request"
     INTERNAL_ERROR = "internal_error", "500", "a defect of hotswapd; the log has the traceback"
     NOT_READY = "not_ready", "503", "the daemon is still starting, or it is stopping"
