@@ -90,6 +90,10 @@ class Metrics:
             "hotswapd_key_requests", "Completions by API key and status", ["key", "code"], registry=registry
         )
         self._key_tokens = Counter("hotswapd_key_tokens", "Tokens written by API key", ["key"], registry=registry)
+        self._connections = Gauge("hotswapd_connections", "Open HTTP connections", registry=registry)
+        self._refused = Counter(
+            "hotswapd_connections_refused", "HTTP connections refused, or closed to make room", registry=registry
+        )
         self._in_lanes = Gauge(
             "hotswapd_lane_requests",
             "Requests in lanes, active ones have begun their answer",
@@ -145,6 +149,14 @@ class Metrics:
         """Count a completion of a named key. Names come from the operator's file, so that they are few."""
         self._key_requests.labels(name, str(code)).inc()
         self._key_tokens.labels(name).inc(tokens)
+
+    def connections(self, count: int) -> None:
+        """Set how many HTTP connections are open."""
+        self._connections.set(count)
+
+    def refused_connection(self) -> None:
+        """Count a connection that was refused, or closed to make room."""
+        self._refused.inc()
 
     def text(self, loaded: Iterable[Holder] | None = None, rollout: Mapping[str, Any] | None = None) -> bytes:
         """Render everything in Prometheus' text format.

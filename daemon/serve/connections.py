@@ -68,7 +68,7 @@ class Connections:
         self, limits: ConnectionLimits, on_refusal: Callable[[str], None], on_count: Callable[[int], None]
     ) -> None:
         """`on_refusal` is given the address of each connection that was refused or had to go, `on_count` the number."""
-        self._limits = limits
+        self.limits = limits
         self._on_refusal = on_refusal
         self._on_count = on_count
         self._all: dict[Connection, Doing] = {}
@@ -87,9 +87,9 @@ class Connections:
         be closed instead: all the others are being answered.
         """
         address = connection.address
-        if self._of[address] >= self._limits.per_address and not self._clear_one(address):
+        if self._of[address] >= self.limits.per_address and not self._clear_one(address):
             return self._refuse(address)
-        if len(self._all) >= self._limits.total and not self._clear_one(_ANY):
+        if len(self._all) >= self.limits.total and not self._clear_one(_ANY):
             return self._refuse(address)
         self._all[connection] = Doing.IDLE
         self._of[address] += 1
@@ -117,16 +117,19 @@ class Connections:
         self._on_count(len(self._all))
 
     def _put(self, connection: Connection, doing: Doing) -> None:
-        if doing is not Doing.ANSWERED:
-            for place in (_ANY, connection.address):
-                self._spare.setdefault((place, doing), OrderedDict())[connection] = None
+        if doing is Doing.ANSWERED:
+            return
+        for place in (_ANY, connection.address):
+            self._spare.setdefault((place, doing), OrderedDict())[connection] = None
 
     def _drop(self, connection: Connection, doing: Doing) -> None:
+        if doing is Doing.ANSWERED:
+            return
         for place in (_ANY, connection.address):
-            line = self._spare.get((place, doing), {})
-            line.pop(connection, None)
+            line = self._spare[place, doing]
+            del line[connection]
             if not line:
-                self._spare.pop((place, doing), None)
+                del self._spare[place, doing]
 
     def _clear_one(self, place: str) -> bool:
         """Close the connection, of this address or of any, that can best be spared; return False if none can."""

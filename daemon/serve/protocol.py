@@ -1,21 +1,21 @@
-"""uvicorn's HTTP protocol with what it lacks: time limits for whoever says nothing, half of something, or reads nothing."""
+"""uvicorn's HTTP protocol with time limits for whoever says nothing, half of a request, or reads no answer."""
 
 import asyncio
 import contextlib
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .connections import Connections, Doing
+from .connections import Doing
+from .door import Door
 from .tls import Tls
 
 _SEND_BUFFER = 128 << 10
-"""Bytes of an answer that the kernel keeps for a client; by itself it would keep megabytes for one that reads nothing."""
+"""Bytes of an answer that the kernel keeps for a client; by itself it keeps megabytes for one that reads nothing."""
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 1\r\n"
     b"Connection: close\r\nContent-Length: 26\r\n\r\ntoo many connections here\n"
@@ -24,16 +24,6 @@ _LATE = (
     b"HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
     b"Content-Length: 33\r\n\r\nthe request did not come in time\n"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What all connections of one server share. Times are in seconds."""
-
-    connections: Connections
-    idle_timeout: float
-    read_timeout: float
-    tls: Tls | None = None
 
 
 class DoorProtocol(H11Protocol):
@@ -113,7 +103,7 @@ class DoorProtocol(H11Protocol):
         self._unread = self.loop.call_later(self._door.read_timeout, self.leave)
 
     def resume_writing(self) -> None:
-        """The client reads."""
+        """Stop the clock: the client reads."""
         super().resume_writing()
         self._stop(self._unread)
         self._unread = None
@@ -162,7 +152,7 @@ class DoorProtocol(H11Protocol):
             self._end_with(b"")
 
     def _on_late(self) -> None:
-        """The request is not complete: tell the client, unless its answer has begun, and the app that it has gone."""
+        """Tell the client, unless its answer has begun, and the app, which sees it as a client that has gone."""
         answering = self.cycle is not None and not self.cycle.response_complete
         if answering:
             self.cycle.disconnected = True

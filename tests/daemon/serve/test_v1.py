@@ -16,6 +16,7 @@ from kits.waiting import until
 
 from hotswapd.daemon.errors import BadRequest, ErrorCode, NotReady
 
+KIND = "Content-Type: application/json\r\n"
 JSON = {"Content-Type": "application/json"}
 MODEL = "org/model"
 
@@ -194,7 +195,7 @@ def test_a_client_that_goes_away_cancels_and_is_counted(tmp_path: Path, stream: 
     gate = threading.Event()
     face = FakeFace(gate=gate)
     body = json.dumps({"model": MODEL, "prompt": "hi", "stream": stream}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n{KIND}Content-Length: {len(body)}\r\n\r\n".encode()
     with front(face, tmp_path, MODEL) as made:
         with socket.create_connection(made.servers.address) as connection:
             connection.sendall(head + body)

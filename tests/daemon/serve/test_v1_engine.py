@@ -14,6 +14,7 @@ from kits.models import byte_tokenizer, text_of
 from kits.serving import MODEL, Served, served
 from openai import BadRequestError, NotFoundError, RateLimitError
 
+KIND = "Content-Type: application/json\r\n"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -202,7 +203,7 @@ def test_a_client_that_goes_away_frees_its_place(one: Served, monkeypatch: pytes
         return seat
 
     body = json.dumps({"model": MODEL, "prompt": "hello", "max_tokens": 400, "stream": stream, "seed": 1}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n{KIND}Content-Length: {len(body)}\r\n\r\n"
     with monkeypatch.context() as patched:
         patched.setattr(lanes, "_forget", noticed)
         with socket.create_connection((urlsplit(one.url).hostname, urlsplit(one.url).port)) as connection:
