@@ -60,7 +60,8 @@ class FairPool:
         self._turns: OrderedDict[str, deque[_Job[object]]] = OrderedDict()
         self._busy: set[str] = set()
         self._running = 0
-        self._waiting = 0
+        self.waiting = 0
+        """Calls that have not begun."""
 
     async def run(self, client: str, call: Callable[[Wanted], T]) -> T:
         """Return what the call returns, or raise what it raises.
@@ -76,9 +77,9 @@ class FairPool:
 
     def _add(self, client: str, job: _Job[object]) -> None:
         with self._lock:
-            if self._waiting >= self._most:
+            if self.waiting >= self._most:
                 raise Busy(ErrorCode.QUEUE_FULL, f"{self._most} requests wait to be read; try again in a moment")
-            self._waiting += 1
+            self.waiting += 1
             self._turns.setdefault(client, deque()).append(job)
             if self._running == self._threads:
                 return
@@ -99,7 +100,7 @@ class FairPool:
                 if client in self._busy:
                     continue
                 job = jobs.popleft()
-                self._waiting -= 1
+                self.waiting -= 1
                 self._busy.add(client)
                 self._turns.move_to_end(client)
                 if not jobs:

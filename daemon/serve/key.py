@@ -80,7 +80,7 @@ class Keys:
         return None if found is None else self._holder_of(found)
 
     def _all(self) -> list[Key]:
-        named = self._named.keys() if self._named is not None else []
+        named = self._named.read() if self._named is not None else []
         single = _read_key(self._single) if self._single is not None else b""
         return [*named, Key(DEFAULT, hashlib.sha256(single).hexdigest())] if single else named
 

@@ -44,7 +44,7 @@ def parse_line(line: str) -> Key:
 
 
 class KeysFile:
-    """The keys of one file, read again when it has changed. `keys` is legal on any thread."""
+    """The keys of one file, read again when it has changed. `read` is legal on any thread."""
 
     def __init__(self, path: Path) -> None:
         """Read nothing yet."""
@@ -53,20 +53,20 @@ class KeysFile:
         self._state: tuple[int, ...] = ()
         self._keys: list[Key] = []
 
-    def keys(self) -> list[Key]:
+    def read(self) -> list[Key]:
         """Return the keys as they are now. A line that names none is skipped and logged; a lost file has none."""
         with self._lock:
             try:
                 state = _state(self._path.stat())
                 if state != self._state:
-                    self._keys, self._state = self._read(), state
+                    self._keys, self._state = self._parse(), state
             except (OSError, UnicodeDecodeError) as error:
                 if self._state or not self._keys:
                     log.warning("api_key_unreadable", file=str(self._path), reason=str(error))
                 self._keys, self._state = [], ()
             return self._keys
 
-    def _read(self) -> list[Key]:
+    def _parse(self) -> list[Key]:
         keys: dict[str, Key] = {}
         for number, line in enumerate(self._path.read_text(encoding="utf-8").splitlines(), 1):
             if not line.strip() or line.lstrip().startswith("#"):
