@@ -8,6 +8,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from .repeats import Repeats
+
 __all__ = ["setup_logging"]
 
 # Secrets reach a log as a field of that name, or inside a library's sentence.
@@ -30,6 +32,9 @@ _TOO_TALKATIVE = (
     "uvicorn",
     "ContinuousBatchingLogger",
 )
+
+
+_EXTRA = ("swap_id", "source", "uri", "revision", "digest", "generation", "code", "repeated")
 
 
 def setup_logging(level: str = "info", form: str = "auto", stream: TextIO | None = None) -> None:
@@ -59,7 +64,9 @@ def _shared() -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ExtraAdder(allow=("swap_id", "source", "uri", "revision", "digest", "generation", "code")),
+        structlog.stdlib.ExtraAdder(
+            allow=("swap_id", "source", "uri", "revision", "digest", "generation", "code", "repeated")
+        ),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.StackInfoRenderer(),
         _without_secrets,
@@ -78,6 +85,7 @@ def _rendering(form: str, out: TextIO) -> list[Processor]:
 def _route(formatter: logging.Formatter, out: TextIO, level: str) -> None:
     to_stream = logging.StreamHandler(out)
     to_stream.setFormatter(formatter)
+    to_stream.addFilter(Repeats(to_stream))
     root = logging.getLogger()
     root.handlers[:] = [to_stream]
     root.setLevel(level)

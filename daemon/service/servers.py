@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import math
 import socket
 import threading
@@ -19,11 +20,16 @@ from hotswapd.daemon.errors import StartCode
 from hotswapd.daemon.host.sockets import CannotListen, open_control, open_tcp
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.app import make_http_app
+from hotswapd.daemon.serve.door import open_door
+from hotswapd.daemon.serve.protocol import DoorProtocol
 
 __all__ = ["CannotListen", "Servers"]
 
 log = structlog.get_logger(__name__)
 _START_LIMIT = 30.0
+_BACKLOG = 128
+"""Connections that are accepted at one go, before any of them is counted."""
+_CLOSE_IT = "set serve.api_key_file, or serve.host to 127.0.0.1"
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -31,11 +37,13 @@ class Servers:
     """The HTTP server and the control socket. `start` and `stop` are called on one thread, `stop` at most once."""
 
     def __init__(self, face: ControlFace, settings: Settings, metrics: Metrics) -> None:
-        """Open nothing yet."""
+        """Open nothing yet. Raises ConfigError for TLS files that cannot be used."""
         serve = settings.serve
         self._settings = settings
-        http = make_http_app(face, settings.model.base, metrics, serve.api_key_file, settings.rollout)
-        self._http = _Server(http)
+        http = make_http_app(face, settings.model.base, metrics, serve, settings.rollout)
+        self._door = open_door(serve, metrics)
+        backlog = min(_BACKLOG, self._door.connections.limits.total // 2)
+        self._http = _Server(http, functools.partial(DoorProtocol, door=self._door), backlog)
         self._control = _Server(make_control_app(face), PeerProtocol)
         self._thread: threading.Thread | None = None
         self._loop = asyncio.new_event_loop()
@@ -71,6 +79,11 @@ class Servers:
         self._thread = None
         self._settings.control.socket.unlink(missing_ok=True)
 
+    def renew_tls(self) -> None:
+        """Read the certificate again, for whoever connects from now on. Raises ConfigError, and keeps the old one."""
+        if self._door.tls is not None:
+            self._door.tls.renew()
+
     def soon(self, call: Callable[[], None]) -> None:
         """Have the event loop call it at its next turn; a loop that hangs never does."""
         with contextlib.suppress(RuntimeError):  # the loop is closed
@@ -99,11 +112,12 @@ class Servers:
         self._settings.control.socket.unlink(missing_ok=True)
 
     def _warn_when_open(self) -> None:
-        host, keyed = str(self.address[0]), bool(self._settings.serve.api_key_file)
-        if host.startswith(_LOOPBACK):
+        serve = self._settings.serve
+        host, keyed = str(self.address[0]), bool(serve.api_key_file or serve.api_keys_file)
+        if host.startswith(_LOOPBACK) or (keyed and serve.tls_cert):
             return
         asked = "an API key is asked for, but it travels unencrypted" if keyed else "ANYBODY who reaches it is answered"
-        remedy = "put TLS in front of it" if keyed else "set serve.api_key_file, or serve.host to 127.0.0.1"
+        remedy = "set serve.tls_cert, or put TLS in front of it" if keyed else _CLOSE_IT
         log.warning(
             "open_to_the_network", host=host, detail=f"HTTP listens beyond this machine: {asked}", remedy=remedy
         )
@@ -112,9 +126,9 @@ class Servers:
 class _Server(uvicorn.Server):
     """uvicorn's server. It leaves signals to the service, since it does not run on the main thread."""
 
-    def __init__(self, app: Any, http: Any = "auto") -> None:
+    def __init__(self, app: Any, http: Any, backlog: int = _BACKLOG) -> None:
         quiet: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "server_header": False}
-        super().__init__(uvicorn.Config(app, http=http, ws="none", **quiet))
+        super().__init__(uvicorn.Config(app, http=http, ws="none", backlog=backlog, **quiet))
         self.is_up = threading.Event()
         self.is_down = threading.Event()
 

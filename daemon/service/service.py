@@ -90,6 +90,7 @@ class Service:
         self._exit = Exit.FINE
         self._stop = threading.Event()
         self._at_end: list[Callable[[float], None]] = []
+        self._at_reload: list[Callable[[], None]] = []
         self._changes = Changes()
         self._to_collect = threading.Event()
         self._to_collect.set()
@@ -129,6 +130,7 @@ class Service:
         #    is found before minutes go into loading a model.
         servers = Servers(self._operator, self._current.now, self._metrics)
         servers.start()
+        self._at_reload.append(servers.renew_tls)
         # 3. The sources: they scan and fetch while the model is being loaded.
         self._sources.start()
         # 4. The worker's thread: base model, compilation, the last good generation, then `ready`, then candidates.
@@ -222,6 +224,9 @@ class Service:
     def _reload(self, part: Working) -> None:
         self._notify.reloading()
         self._reloading.reload(part)
+        if not self._standing.reload_refused:
+            for renew in self._at_reload:
+                renew()
         self._notify.ready(headline(self._standing, self._memory.ledger, self._sources))
 
     def _shut_down(self, servers: Servers, worker: threading.Thread) -> None:
