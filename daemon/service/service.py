@@ -54,7 +54,11 @@ _ALL_OF_IT = 80.0
 """Seconds within which a stopping daemon ends, whatever hangs; the unit's TimeoutStopSec is longer."""
 
 
-def serve(settings: Settings, read: Callable[[], Settings]) -> int:
+OnReady = Callable[[tuple[str, int]], None]
+"""Called with the HTTP server's address once the daemon answers; on the worker's thread, and must not raise."""
+
+
+def serve(settings: Settings, read: Callable[[], Settings], on_ready: OnReady = lambda address: None) -> int:
     """Serve until a signal or the loss of the model; return the exit status. On the main thread, once.
 
     `read` reads the configuration again when SIGHUP asks for it. Raises ConfigError or CannotListen.
@@ -70,7 +74,7 @@ def serve(settings: Settings, read: Callable[[], Settings]) -> int:
     prepare_caches(settings.state.dir)
     signals = Signals([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     try:
-        return Service(settings, read, state, notify, signals).run()
+        return Service(settings, read, state, notify, signals, on_ready).run()
     finally:
         threading.excepthook = threading.__excepthook__
         signals.close()
@@ -81,10 +85,17 @@ class Service:
     """One daemon, from recovery to its end. `run` is called once, on the main thread."""
 
     def __init__(
-        self, settings: Settings, read: Callable[[], Settings], state: StateDir, notify: Notify, signals: Signals
+        self,
+        settings: Settings,
+        read: Callable[[], Settings],
+        state: StateDir,
+        notify: Notify,
+        signals: Signals,
+        on_ready: OnReady,
     ) -> None:
         """Recover what an earlier process left; listen on nothing yet. Raises ConfigError."""
         self._notify = notify
+        self._on_ready = on_ready
         self._signals = signals
         self._beats = Heartbeats(notify.watchdog or 60.0)
         self._exit = Exit.FINE
@@ -132,7 +143,7 @@ class Service:
         # 3. The sources: they scan and fetch while the model is being loaded.
         self._sources.start()
         # 4. The worker's thread: base model, compilation, the last good generation, then `ready`, then candidates.
-        worker = threading.Thread(target=self._work, name=WORKER, daemon=True)
+        worker = threading.Thread(target=self._work, args=(servers,), name=WORKER, daemon=True)
         worker.start()
         rounds = Rounds(self._notify, self._beats, self._standing, self._memory.ledger, self._sources, servers)
         self._wait_for_the_end(rounds)
@@ -147,9 +158,9 @@ class Service:
 
     # The worker's thread
 
-    def _work(self) -> None:
+    def _work(self, servers: Servers) -> None:
         try:
-            Startup(self._surroundings()).run(self._stop)
+            Startup(self._surroundings(lambda: self._on_ready(servers.address))).run(self._stop)
         except ResidentLost as error:
             self._lose(error)
         except StartError as error:
@@ -160,7 +171,7 @@ class Service:
             log.exception("worker_failed")
             self._lose(ResidentLost("a defect of hotswapd has ended the worker; the log has its trace"))
 
-    def _surroundings(self) -> Surroundings:
+    def _surroundings(self, on_ready: Callable[[], None]) -> Surroundings:
         notify = self._changes.notify
         return Surroundings(
             current=self._current,
@@ -177,6 +188,7 @@ class Service:
             beats=self._beats,
             on_lost=self._lose,
             at_end=self._at_end.append,
+            on_ready=on_ready,
         )
 
     def _lose(self, error: ResidentLost) -> None:
