@@ -35,18 +35,20 @@ def run(arguments: Namespace) -> int:
 def run_daemon(
     read: Callable[[], Settings],
     on_ready: OnReady = lambda settings, address: None,
+    on_leave: Callable[[], None] = lambda: None,
     explain: Callable[[ConfigError | CannotListen], str] = lambda error: "",
 ) -> int:
     """Run the daemon that `read` describes, now and at each reload, and return its exit status.
 
-    `explain` adds to an error what to do about it, in the words of the command that was used.
+    `on_leave` is called if the process ends without returning, because a thread hangs. `explain` adds to an error what
+    to do about it, in the words of the command that was used.
     """
     # A SIGHUP that arrives while torch is imported waits for the service, instead of ending the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
         settings = read()
         setup_logging(settings.log.level, settings.log.format)
-        return _serve(settings, read, on_ready)
+        return _serve(settings, read, on_ready, on_leave)
     except ConfigError as error:
         for problem in error.problems:
             complain(str(problem), Exit.CONFIGURATION)
@@ -56,15 +58,15 @@ def run_daemon(
         return _advise(explain(error), Exit.TRY_AGAIN)
 
 
-def _serve(settings: Settings, read: Callable[[], Settings], on_ready: OnReady) -> int:
+def _serve(settings: Settings, read: Callable[[], Settings], on_ready: OnReady, on_leave: Callable[[], None]) -> int:
     _say_that_it_begins(settings)
-    from hotswapd.daemon.service.service import serve  # brings in torch, which takes seconds
+    from hotswapd.daemon.service.service import Starter, serve  # brings in torch: seconds
 
     setup_logging(settings.log.level, settings.log.format)  # again: libraries just installed handlers of their own
     _show_stacks()
     if not speaks_to_a_person(settings.log.format, sys.stderr):
         _silence_progress_bars()
-    return int(serve(settings, read, lambda address: on_ready(settings, address)))
+    return int(serve(settings, read, Starter(lambda address: on_ready(settings, address), on_leave)))
 
 
 def _say_that_it_begins(settings: Settings) -> None:

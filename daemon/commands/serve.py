@@ -3,8 +3,8 @@
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,13 @@ def serve(arguments: Namespace) -> int:
             return _write(arguments.write_config, line.tables(os.environ, uid))
         if accepts(settings.control.socket):
             return complain(_runs_already(line.name, settings), Exit.TRY_AGAIN)
-        with _folders(settings):
+        with ExitStack() as folders:
+            _make_folders(settings, folders)
             return run_daemon(
                 lambda: line.settings(os.environ, uid),
                 lambda known, address: _invite(known, address, line.name),
-                lambda error: _explain(error, line.name),
+                folders.close,
+                _explain,
             )
     except ConfigError as error:
         for problem in error.problems:
@@ -62,41 +64,39 @@ def _write(file: Path, tables: Mapping[str, Any]) -> int:
     return Exit.FINE
 
 
-@contextmanager
-def _folders(settings: Settings) -> Iterator[None]:
-    """Make the watched folders that do not exist yet, and remove those that are still empty at the end.
+def _make_folders(settings: Settings, made: ExitStack) -> None:
+    """Make the watched folders that do not exist yet; closing `made` removes those that are still empty.
 
     Only the last part of a path is made: a longer one that does not exist is rather mistyped. Raises ConfigError.
     """
-    made: list[Path] = []
     for number, source in enumerate(settings.source):
-        if isinstance(source, LocalTable):
-            made += _make(source.path, f"source[{number}].path")
-    try:
-        yield
-    finally:
-        for path in made:
-            with suppress(OSError):  # somebody has put something into it
-                path.rmdir()
+        if isinstance(source, LocalTable) and _make(source.path, f"source[{number}].path"):
+            made.callback(_remove, source.path)
 
 
-def _make(path: Path, key: str) -> list[Path]:
+def _make(path: Path, key: str) -> bool:
+    """Make one folder; return whether it is new."""
     try:
         path.mkdir(mode=0o755)
     except FileExistsError:
-        return []
+        return False
     except FileNotFoundError:
         raise ConfigError(key, f"{path} does not exist, nor does {path.parent}: make it, or correct the path") from None
     except OSError as error:
         raise ConfigError(key, f"{path} does not exist and cannot be made: {error.strerror or error}") from None
-    return [path]
+    return True
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # somebody has put something into it
+        path.rmdir()
 
 
 def _runs_already(name: str, settings: Settings) -> str:
     return f"the daemon {name} runs already, on {settings.control.socket}: stop it, or {_another_name()}"
 
 
-def _explain(error: Exception, name: str) -> str:
+def _explain(error: Exception) -> str:
     if isinstance(error, CannotListen) and error.code == StartCode.ADDRESS_IN_USE:
         return "with serve, that is --port N (0: a free one)"
     return ""

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import structlog
 
@@ -54,11 +54,22 @@ _ALL_OF_IT = 80.0
 """Seconds within which a stopping daemon ends, whatever hangs; the unit's TimeoutStopSec is longer."""
 
 
-OnReady = Callable[[tuple[str, int]], None]
-"""Called with the HTTP server's address once the daemon answers; on the worker's thread, and must not raise."""
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Whoever started the daemon, and is told how it goes; neither may raise.
+
+    `on_ready` gets the HTTP server's address once requests are answered, on the worker's thread. `on_leave` is called
+    when the process is about to end without returning, because a thread hangs; on the main thread.
+    """
+
+    on_ready: Callable[[tuple[str, int]], None] = lambda address: None
+    on_leave: Callable[[], None] = lambda: None
 
 
-def serve(settings: Settings, read: Callable[[], Settings], on_ready: OnReady = lambda address: None) -> int:
+_NOBODY = Starter()
+
+
+def serve(settings: Settings, read: Callable[[], Settings], starter: Starter = _NOBODY) -> int:
     """Serve until a signal or the loss of the model; return the exit status. On the main thread, once.
 
     `read` reads the configuration again when SIGHUP asks for it. Raises ConfigError or CannotListen.
@@ -74,7 +85,7 @@ def serve(settings: Settings, read: Callable[[], Settings], on_ready: OnReady = 
     prepare_caches(settings.state.dir)
     signals = Signals([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     try:
-        return Service(settings, read, state, notify, signals, on_ready).run()
+        return Service(settings, read, state, notify, signals, starter).run()
     finally:
         threading.excepthook = threading.__excepthook__
         signals.close()
@@ -91,11 +102,11 @@ class Service:
         state: StateDir,
         notify: Notify,
         signals: Signals,
-        on_ready: OnReady,
+        starter: Starter,
     ) -> None:
         """Recover what an earlier process left; listen on nothing yet. Raises ConfigError."""
         self._notify = notify
-        self._on_ready = on_ready
+        self._starter = starter
         self._signals = signals
         self._beats = Heartbeats(notify.watchdog or 60.0)
         self._exit = Exit.FINE
@@ -160,7 +171,7 @@ class Service:
 
     def _work(self, servers: Servers) -> None:
         try:
-            Startup(self._surroundings(lambda: self._on_ready(servers.address))).run(self._stop)
+            Startup(self._surroundings(lambda: self._starter.on_ready(servers.address))).run(self._stop)
         except ResidentLost as error:
             self._lose(error)
         except StartError as error:
@@ -242,7 +253,7 @@ class Service:
         self._notify.stopping("stopping: requests under way get their answers", _ALL_OF_IT)
         if self._exit == Exit.RESIDENT_LOST:
             time.sleep(_LAST_WORDS)  # for the 503s under way
-            _leave_now(self._exit)
+            self._leave_now(self._exit)
         self._stop.set()
         self._changes.notify()
         # 4. The worker ends its candidate, or rolls it back.
@@ -259,13 +270,13 @@ class Service:
         self._memory.ledger.close()
         log.info("stopped")
         if worker.is_alive() or drained.is_alive() or not sources_ended:
-            _leave_now(self._exit)
+            self._leave_now(self._exit)
 
     def _close_engine(self) -> None:
         for close in self._at_end:
             close(_DRAIN)
 
-
-def _leave_now(status: Any) -> None:
-    """End the process even though a thread hangs, in a library or on the device, and would keep it for ever."""
-    os._exit(int(status))
+    def _leave_now(self, status: Exit) -> None:
+        """End the process although a thread hangs, in a library or in a device, which would keep it for ever."""
+        self._starter.on_leave()
+        os._exit(int(status))

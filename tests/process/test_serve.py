@@ -70,10 +70,23 @@ def test_an_empty_folder_that_it_made_is_removed(room: Room, tmp_path: Path) -> 
     assert os.listdir(work) == []
 
 
+def test_ctrl_c_while_it_loads_leaves_nothing_behind(room: Room, tmp_path: Path) -> None:
+    """A thread that hangs in the load does not keep the process, and the folder goes with it."""
+    work = tmp_path / "work"
+    work.mkdir()
+    room.arm("starting", "hang").touch()
+    with on_a_terminal(typed(room), work, environ=room.environ) as terminal:
+        terminal.line("reading the configuration")
+        until(lambda: not (room.root / "now").exists(), "it never hangs", LIMIT)
+        assert os.listdir(work) == ["adapters"]
+        assert terminal.interrupt() == 0
+    assert os.listdir(work) == []
+
+
 @pytest.mark.parametrize("columns", [60, 120])
 def test_no_line_is_wider_than_the_terminal(room: Room, tmp_path: Path, columns: int) -> None:
     """But for what is to be pasted, which must stay one line; and NO_COLOR is heeded."""
-    with on_a_terminal(typed(room), tmp_path, columns, NO_COLOR="1") as terminal:
+    with on_a_terminal(typed(room), tmp_path, columns, {"NO_COLOR": "1"}) as terminal:
         terminal.line("cp -r YOUR-ADAPTER")
         assert max(len(line) for line in terminal.lines if "curl" not in line and "cp -r" not in line) <= columns
         assert not COLOUR.search(terminal.raw)
@@ -81,7 +94,9 @@ def test_no_line_is_wider_than_the_terminal(room: Room, tmp_path: Path, columns:
 
 def test_json_can_still_be_had_on_a_terminal(room: Room) -> None:
     """`run` speaks to people too, unless it is told not to."""
-    with on_a_terminal(["run", "--config", str(room.config)], room.root, HOTSWAPD_LOG__FORMAT="auto") as terminal:
+    with on_a_terminal(
+        ["run", "--config", str(room.config)], room.root, environ={"HOTSWAPD_LOG__FORMAT": "auto"}
+    ) as terminal:
         assert terminal.line("ready after").split("  ", 1)[1].startswith("ready after")
     with on_a_terminal(["run", "--config", str(room.config), "--log-format", "json"], room.root, 400) as terminal:
         assert json.loads(terminal.line('"event": "ready"'))["generation"] == 0

@@ -9,6 +9,7 @@ import pytest
 
 from hotswapd.daemon.cli import main
 from hotswapd.daemon.commands import serve as command
+from hotswapd.daemon.config.line import Line
 from hotswapd.daemon.config.settings import load_settings
 from hotswapd.daemon.host.sockets import open_control
 
@@ -104,7 +105,11 @@ def test_a_watched_folder_is_made_and_removed_if_it_stays_empty(watched: list[li
 
 
 def test_a_folder_that_was_used_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "run_daemon", lambda *_: Path("adapters/run-1").mkdir() or 0)
+    def run(*_: object) -> int:
+        Path("adapters/run-1").mkdir()
+        return 0
+
+    monkeypatch.setattr(command, "run_daemon", run)
     assert main(["serve", "org/model", "adapters"]) == 0
     assert os.listdir("adapters") == ["run-1"]
 
@@ -115,7 +120,7 @@ def test_a_closed_output_does_not_end_the_daemon(monkeypatch: pytest.MonkeyPatch
     os.close(reader)
     with os.fdopen(writer, "w") as closed:
         monkeypatch.setattr(sys, "stdout", closed)
-        settings = command.Line("m").settings({"HOME": "/h"}, 1000)
+        settings = Line("m").settings({"HOME": "/h"}, 1000)
         command._invite(settings, ("127.0.0.1", 1), "default")
         with pytest.raises(BrokenPipeError):
             closed.flush()
