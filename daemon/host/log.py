@@ -8,9 +8,11 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from .bars import BesideBars
+from .lines import Lines
 from .repeats import Repeats
 
-__all__ = ["setup_logging"]
+__all__ = ["setup_logging", "speaks_to_a_person"]
 
 # Secrets reach a log as a field of that name, or inside a library's sentence.
 _SECRET_KEYS = frozenset({"token", "api_key", "authorization", "password", "secret", "secret_access_key"})
@@ -40,8 +42,8 @@ _EXTRA = ("swap_id", "source", "uri", "revision", "digest", "generation", "code"
 def setup_logging(level: str = "info", form: str = "auto", stream: TextIO | None = None) -> None:
     """Send structlog's and the standard library's records to `stream` (default: standard error).
 
-    `form` is ``json``, ``console`` or ``auto``: console on a terminal. Call it once, on the main thread, before
-    other threads start; a second call replaces the first.
+    `form` is ``json``, ``console`` (an event's fields in one line) or ``auto``: sentences for a person on a terminal,
+    JSON elsewhere. Call it once, on the main thread, before other threads start; a second call replaces the first.
     """
     out = stream or sys.stderr
     shared = _shared()
@@ -56,6 +58,11 @@ def setup_logging(level: str = "info", form: str = "auto", stream: TextIO | None
         cache_logger_on_first_use=False,
     )
     _route(formatter, out, level.upper())
+
+
+def speaks_to_a_person(form: str, out: TextIO) -> bool:
+    """Tell whether a log in this form goes to a terminal as sentences, beside which progress bars are welcome."""
+    return form == "auto" and out.isatty()
 
 
 def _shared() -> list[Processor]:
@@ -75,7 +82,9 @@ def _shared() -> list[Processor]:
 
 def _rendering(form: str, out: TextIO) -> list[Processor]:
     safe_traceback: list[Processor] = [structlog.processors.format_exc_info, _scrub_traceback]
-    if form == "console" or (form == "auto" and out.isatty()):
+    if speaks_to_a_person(form, out):
+        return [*safe_traceback, Lines(out)]
+    if form == "console":
         plain = structlog.dev.plain_traceback
         renderer = structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time", exception_formatter=plain)
         return [*safe_traceback, renderer]
@@ -83,7 +92,7 @@ def _rendering(form: str, out: TextIO) -> list[Processor]:
 
 
 def _route(formatter: logging.Formatter, out: TextIO, level: str) -> None:
-    to_stream = logging.StreamHandler(out)
+    to_stream = BesideBars(out)
     to_stream.setFormatter(formatter)
     to_stream.addFilter(Repeats(to_stream))
     root = logging.getLogger()
