@@ -26,6 +26,11 @@ suite: wheel packages
 	$(RUN) runs.wheel_venv $(WHEEL)
 	HOTSWAPD_TEST_WHEEL=1 $(WHEEL)/venv/bin/python -P -m pytest
 
+# As somebody new: the wheel, installed with all that it needs into an environment of its own, serves and answers.
+.PHONY: ship
+ship: wheel
+	HOTSWAPD_TEST_SHIP=$(WHEEL) $(BIN)/pytest -q tests/ship
+
 # The whole suite against the checkout.
 unit: $(STAMP) packages
 	$(BIN)/pytest

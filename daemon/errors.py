@@ -1,5 +1,6 @@
 """How the daemon says no: one sentence for a person, a code for a program, a status for HTTP."""
 
+from collections.abc import Mapping
 from typing import cast
 
 from hotswapd.codes import Code
@@ -25,6 +26,7 @@ class ErrorCode(Code):
     MISSING_FIELD = ("missing_field", *_BAD_BODY)
     UNSUPPORTED_VALUE = ("unsupported_value", *_BAD_BODY)
     UNKNOWN_FIELD = "unknown_field", "400", "no such field exists here; remove it"
+    BODY_TOO_COMPLEX = "body_too_complex", "400", "deeper, or of more items, than any prompt that fits"
     BAD_LIMIT = "bad_limit", "400", "of the control socket: the number of rows asked for is not from 1 on"
     BAD_URI = "bad_uri", "400", "of the control socket: not an adapter's address"
     OUTSIDE_SOURCES = "outside_sources", "400", "of the control socket: the address lies in no configured source"
@@ -33,6 +35,7 @@ class ErrorCode(Code):
     BAD_AGAIN = ("bad_again", *_BAD_FLAG)
     BAD_FOLLOW = ("bad_follow", *_BAD_FLAG)
     INVALID_API_KEY = "invalid_api_key", "401", "the key of `serve.api_key_file` is missing or wrong"
+    FOREIGN_ORIGIN = "foreign_origin", "403", "a page of another site may not call; see `serve.cors_origins`"
     MODEL_NOT_FOUND = "model_not_found", "404", "no such model"
     GENERATION_NOT_SERVED = "generation_not_served", "404", "no lane holds this generation"
     NO_CANARY = "no_canary", "404", "no canary runs now"
@@ -48,7 +51,10 @@ class ErrorCode(Code):
     ROLLOUT_RUNS = "rollout_runs", "409", "a rollout is under way: promote or stop it first"
     NO_ROLLOUT = "no_rollout", "409", "no rollout is under way"
     BODY_TOO_LARGE = "body_too_large", "413", "larger than any prompt; 400 on the control socket"
-    QUEUE_FULL = "queue_full", "429", "`serve.max_queue` requests wait; try again in a moment"
+    NOT_APPLICATION_JSON = "not_application_json", "415", "a body must say `Content-Type: application/json`"
+    UNKNOWN_HOST = "unknown_host", "421", "the `Host` is no name of this server; see `serve.hosts`"
+    RATE_LIMITED = "rate_limited", "429", "the API key has had its requests or tokens of this minute"
+    QUEUE_FULL = "queue_full", "429", "`serve.max_queue` requests wait, or too many large bodies; try again in a moment"
     LANE_FAILED = "lane_failed", "500", "the lane failed this request"
     INTERNAL_ERROR = "internal_error", "500", "a defect of hotswapd; the log has the traceback"
     NOT_READY = "not_ready", "503", "the daemon is still starting, or it is stopping"
@@ -88,6 +94,7 @@ class FaceError(Exception):
         super().__init__(sentence)
         self.code: str = code
         self.sentence = sentence
+        self.headers: Mapping[str, str] = {}
 
 
 class BadRequest(FaceError):

@@ -41,7 +41,11 @@ class WaitingCode(Code):
     SETTLING = "settling", "it must be seen unchanged for a while", "nothing"
     INCOMPLETE = "incomplete", "a file is missing, or is not as long as its header says", "finish the upload"
     MARKER_MISSING = "marker_missing", "the configured `marker` is not there yet", "write it last"
-    HALF_REPLACED = "half_replaced", "only one of the two objects was replaced", "upload the other, or publish again"
+    HALF_REPLACED = (
+        "half_replaced",
+        "only one of its two files was replaced",
+        "write the other, or the marker, or publish again; otherwise it is taken after a while",
+    )
     DIGEST_MISMATCH = (
         "digest_mismatch",
         "a file is not the one that the manifest lists, or did not arrive as the Hub names it",
@@ -60,6 +64,16 @@ class WaitingCode(Code):
     DISK_FULL = "disk_full", "the store's disk is full, but for the reserve", "free some space, or lower `state.keep`"
     STORE_FAILED = "store_failed", "the store cannot be written", "fix its file system or permissions"
     STOPPING = "stopping"
+
+
+class IgnoredCode(Code):
+    """Why an adapter is IGNORED: it is complete, and never taken where it lies."""
+
+    TEMPORARY_NAME = (
+        "temporary_name",
+        "it is complete, but it, or a directory that it lies in, has a name that tools give to what is not finished",
+        "rename it; [operations](operations.md#names-that-are-ignored) lists the names",
+    )
 
 
 class GoneCode(Code):

@@ -1,6 +1,5 @@
-"""The names of an adapter's files, and of directories that cannot be adapters yet."""
+"""The names of an adapter's files, and how deep they may lie."""
 
-import re
 from typing import Literal
 
 CONFIG: Literal["adapter_config.json"] = "adapter_config.json"
@@ -17,11 +16,3 @@ MAX_TOKENIZER_BYTES = 1 << 20
 MAX_CONFIG_BYTES = 256 << 10
 # How deep below a source's own directory an adapter may lie.
 MAX_DEPTH = 4
-
-# What copying tools and editors leave while they work, and what a mounted ConfigMap keeps for itself.
-_TEMPORARY = re.compile(r"\..*|.*\.(tmp|part).*|.*\.incomplete|.*~|.*\.[0-9a-f]{8}|lost\+found", re.DOTALL)
-
-
-def is_temporary(name: str) -> bool:
-    """Return whether a directory of this name is hidden or temporary, so that scans skip it."""
-    return _TEMPORARY.fullmatch(name) is not None

@@ -30,13 +30,16 @@ class Sighting:
 
     `revision` is an opaque string that changes whenever the content may have changed. `stamp` is the source's
     own clock in seconds since the epoch (latest ctime of both files, LastModified, commit date); it orders
-    the adapters found in one scan. `waiting` is None once the adapter is complete and settled.
+    the adapters found in one scan. `waiting` is None once the adapter is complete and settled; if its code is an
+    `IgnoredCode`, the adapter is complete and settled, and is never taken where it lies. `identity` names the files
+    themselves, wherever they are moved to and whoever may read them; it is empty where files have no identity.
     """
 
     uri: AdapterURI
     revision: str
     stamp: float
     waiting: Waiting | None = None
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,16 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .codes import AskCode
 from .errors import ResidentLost, StartError
-from .lanes.asks import Ask, BadAsk, check
+from .lanes.asks import Ask, check
 from .lanes.completion import Completion, Listener
 from .lanes.ended import Ended
 from .lanes.lane import LaneSpec
 from .lanes.lanes import LaneRequest, Lanes, Progress, Ticket
+from .lanes.prompts import Prompts, Wanted, always
 from .lanes.sampling import Sampling
 from .lanes.sizes import EngineSpec, fair_cache, model_context
 from .lanes.text import TextStream
@@ -46,6 +46,7 @@ class Engine:
         self._on_free = on_free
         self._on_request_end = on_request_end
         self.clock = clock
+        self._prompts = Prompts(resident.tokenizer)
         self.lanes = self._make_lanes()
         self.ends = _ends(resident.model)
         self._vocabulary: int = resident.model.config.get_text_config().vocab_size
@@ -106,22 +107,13 @@ class Engine:
         """Give requests at most `seconds` to end, then stop the lanes."""
         self.lanes.stop(seconds)
 
-    def encode(self, text: str) -> tuple[int, ...]:
-        """Turn a prompt into token ids. Raises BadAsk where the base has no tokenizer."""
-        if self.resident.tokenizer is None:
-            raise BadAsk(AskCode.NO_TOKENIZER, "prompt", "this base has no tokenizer: send the prompt as token ids")
-        return tuple(self.resident.tokenizer.encode(text))
+    def encode(self, text: str, wanted: Wanted = always) -> tuple[int, ...]:
+        """Turn a prompt into token ids; `wanted` tells whether to go on. Raises BadAsk or Dropped."""
+        return self._prompts.encode(text, self.context, wanted)
 
-    def encode_chat(self, messages: Sequence[dict[str, str]]) -> tuple[int, ...]:
-        """Turn a conversation into token ids with the tokenizer's own template. Raises BadAsk."""
-        tokenizer = self.resident.tokenizer
-        if tokenizer is None or not getattr(tokenizer, "chat_template", None):
-            raise BadAsk(AskCode.NO_CHAT_TEMPLATE, "messages", "this base has no chat template: use /v1/completions")
-        try:
-            text = tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
-        except Exception as error:  # a template is a program of the model's: it may raise anything
-            raise BadAsk(AskCode.BAD_MESSAGES, "messages", f"the chat template refuses them: {error}") from error
-        return tuple(tokenizer.encode(text, add_special_tokens=False))
+    def encode_chat(self, messages: Sequence[Mapping[str, str]], wanted: Wanted = always) -> tuple[int, ...]:
+        """Turn a conversation into token ids with the tokenizer's own template. Raises BadAsk or Dropped."""
+        return self._prompts.encode_chat(messages, self.context, wanted)
 
     def usual_sampling(self) -> Sampling:
         """Return how a request samples that does not say: as the model's generation configuration does.

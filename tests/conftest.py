@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before anything imports torch. On models as tiny as ours a second thread gains nothing and waits by spinning: with two
 # threads the quick tests took 363 s of processor time, with one 145 s.
 _HERE = Path(__file__).parent
-_PROCESS_FOLDERS = {"process", "proof", "systemd", "gpu"}
+_PROCESS_FOLDERS = {"process", "proof", "systemd", "gpu", "ship"}
 _PROCESS_FIXTURES = {"room"}
 _SERVER_FIXTURES = {"seaweed_url", "browser"}
 _LONG, _SHARED = 300, 120

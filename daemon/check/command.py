@@ -27,6 +27,7 @@ from hotswapd.swap.errors import DeviceMissing, NoSlots, Rejected, StartError
 
 from .fetch import Unreadable, located
 from .findings import Findings, examine_adapter
+from .ignoring import ignored_at
 
 
 def check(arguments: Namespace) -> int:
@@ -58,6 +59,7 @@ def _findings(arguments: Namespace) -> Findings:
             found = examine_adapter(directory, settings.model if settings else None, admission)
             if found.ok:
                 require_listed(directory)
+            found = replace(found, ignored=ignored_at(arguments.place, sources))
             if not arguments.verify or not found.ok:
                 return _aimed(found, directory)
             return _verified(found, directory, arguments.place, settings)
@@ -98,6 +100,8 @@ def _print(findings: Findings, place: str, as_json: bool) -> None:
     if as_json:
         misfits = [asdict(misfit) for misfit in findings.misfits]
         said = {"ok": findings.ok, "misfits": misfits, "note": findings.note or None}
+        if findings.ignored:
+            said["ignored"] = findings.ignored
         if findings.verdicts:
             said["verify"] = [record(verdict) for verdict in findings.verdicts]
         sys.stdout.write(json.dumps(said) + "\n")
@@ -108,7 +112,9 @@ def _print(findings: Findings, place: str, as_json: bool) -> None:
 def _page(findings: Findings, place: str) -> RenderableType:
     misfits, verdicts = findings.misfits, findings.verdicts
     count = f"{len(misfits)} misfits" if misfits else "it fails a gate"
-    parts: list[RenderableType] = [plain(f"{place} would be {'taken' if findings.ok else f'refused: {count}'}")]
+    taken = "taken under another name" if findings.ignored else "taken"
+    parts: list[RenderableType] = [plain(f"{place} would be {taken if findings.ok else f'refused: {count}'}")]
+    parts += [plain(f"here {findings.ignored}")] if findings.ignored else []
     parts += [misfit_table(misfits)] if misfits else []
     parts += [verdict_table(verdicts)] if verdicts else []
     return Group(*parts, *([plain(findings.note)] if findings.note else []))

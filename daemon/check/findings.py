@@ -24,11 +24,15 @@ _STRUCTURE = "only its structure was checked: name a base with --config or --bas
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`misfits` is empty if it would be taken; `note` is what was not checked, `verdicts` are those of the gates."""
+    """`misfits` is empty if it would be taken; `note` is what was not checked, `verdicts` are those of the gates.
+
+    `ignored` is why it would not be taken from where it lies, whatever it is; empty if it would be.
+    """
 
     misfits: tuple[Misfit, ...]
     note: str = ""
     verdicts: tuple[Verdict, ...] = ()
+    ignored: str = ""
 
     @property
     def ok(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import shtab
 
-_PLACES = ("directory", "place", "dest", "uri")
+_PLACES = ("directory", "place", "dest", "uri", "base", "source")
 """Arguments that may name a directory, among other things."""
 
 

@@ -10,6 +10,20 @@ def run(arguments: Namespace) -> int:
     return run(arguments)
 
 
+def serve(arguments: Namespace) -> int:
+    """Run the daemon that the command line describes."""
+    from .serve import serve
+
+    return serve(arguments)
+
+
+def doctor(arguments: Namespace) -> int:
+    """Find out what would go wrong."""
+    from hotswapd.daemon.doctor.command import doctor
+
+    return doctor(arguments)
+
+
 def check(arguments: Namespace) -> int:
     """Check an adapter without a daemon."""
     from hotswapd.daemon.check.command import check

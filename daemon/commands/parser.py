@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from hotswapd.daemon.config.paths import DEFAULT_NAME
+
 from . import lazy
 
 Command = Callable[[argparse.Namespace], int]
@@ -35,6 +37,9 @@ def _version() -> str:
 def _add_local_commands(commands: _Commands) -> None:
     run = _add(commands, "run", lazy.run, "run the daemon in the foreground")
     run.add_argument("--config", type=Path, metavar="F", help="TOML file (default: /etc/hotswapd/hotswapd.toml)")
+    _log_format(run)
+    _add_serve(commands)
+    _add_doctor(commands)
     check = _add(commands, "check", lazy.check, "tell whether an adapter would be taken, and if not, every reason")
     check.add_argument(
         "place", metavar="DIR_OR_URI", help="directory, s3://... or hf://... with adapter_config.json and the weights"
@@ -57,6 +62,41 @@ def _add_completion(commands: _Commands, parser: argparse.ArgumentParser) -> Non
     completion = _add(commands, "completion", lazy.completion, "print completions for a shell")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
     completion.set_defaults(parser=parser)
+
+
+def _add_serve(commands: _Commands) -> None:
+    serve = _add(commands, "serve", lazy.serve, "run the daemon with this base and these sources, without a file")
+    serve.add_argument("base", metavar="BASE", help="name on the Hub (org/model), or the model's directory")
+    serve.add_argument(
+        "source", nargs="*", metavar="SOURCE", help="folder, s3://bucket/prefix/ or hf://org/adapter to watch"
+    )
+    serve.add_argument("--port", type=int, metavar="N", help="port for HTTP (default 8080; 0: a free one)")
+    serve.add_argument("--max-rank", type=int, metavar="N", help="largest rank of an adapter (default 64)")
+    serve.add_argument(
+        "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="any other key, e.g. serve.lanes=3"
+    )
+    serve.add_argument("--name", default=DEFAULT_NAME, help="tell it from your other daemons (default: %(default)s)")
+    serve.add_argument(
+        "--write-config", type=Path, metavar="FILE", help="write the configuration of this line and end; - prints it"
+    )
+    _log_format(serve)
+
+
+def _add_doctor(commands: _Commands) -> None:
+    doctor = _add(commands, "doctor", lazy.doctor, "find out what would go wrong here, before it does")
+    doctor.add_argument(
+        "base", nargs="?", metavar="BASE", help="as for serve; without it only this machine is looked at"
+    )
+    doctor.add_argument("source", nargs="*", metavar="SOURCE", help="as for serve")
+    doctor.add_argument("--config", type=Path, metavar="F", help="TOML file to check, in place of BASE and SOURCE")
+    doctor.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="as for serve")
+    doctor.add_argument("--name", default=DEFAULT_NAME, help="as for serve")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _log_format(parser: argparse.ArgumentParser) -> None:
+    forms, summary = ("auto", "json", "console"), "how the log is written, in place of the configuration's [log] format"
+    parser.add_argument("--log-format", choices=forms, help=summary)
 
 
 def _add_bench(commands: _Commands) -> None:
@@ -139,6 +179,7 @@ def _talking(commands: _Commands, name: str, command: Command, summary: str) -> 
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--socket", type=Path, metavar="PATH", help="control socket of the daemon")
     where.add_argument("--config", type=Path, metavar="F", help="TOML file that names it")
+    where.add_argument("--name", help="which of your daemons (default: the only one that runs)")
     return parser
 
 

@@ -13,14 +13,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from hotswapd.daemon.check.fetch import table_for
 from hotswapd.daemon.check.findings import examine_adapter
+from hotswapd.daemon.check.ignoring import ignored_at
 from hotswapd.daemon.config.settings import ConfigError, S3Table, Settings, load_settings
 from hotswapd.daemon.config.tables import Admission
 from hotswapd.daemon.host.exits import Exit
 from hotswapd.daemon.terminal.complaint import complain
 from hotswapd.daemon.terminal.misfits import misfit_table
-from hotswapd.daemon.terminal.words import name_of, show
+from hotswapd.daemon.terminal.words import show
 from hotswapd.loaders.errors import Refused, Unavailable
-from hotswapd.loaders.files import is_temporary
 from hotswapd.loaders.publish import Published, destination
 from hotswapd.loaders.publish import publish as send
 from hotswapd.loaders.uri import AdapterURI
@@ -56,7 +56,7 @@ def publish(arguments: Namespace) -> int:
         return Exit.REJECTED
     except (NoSlots, BaseUnusable, Refused, Unavailable) as error:
         return complain(str(error), _exit_code(error))
-    _say(done)
+    _say(done, ignored_at(dest, settings.source if settings else ()))
     return Exit.FINE
 
 
@@ -122,8 +122,8 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
-def _say(done: Published) -> None:
+def _say(done: Published, ignored: str) -> None:
     what = ", ".join(done.sent) if done.sent else "it was already there, nothing"
     sys.stdout.write(f"published {done.uri}: {what} sent, the adapter has {done.size} bytes\n")
-    if is_temporary(name_of(done.uri)):
-        sys.stderr.write("hotswapd: its name is hidden or temporary, so a daemon takes it once it is renamed\n")
+    if ignored:
+        sys.stderr.write(f"hotswapd: where a daemon watches, {ignored}\n")

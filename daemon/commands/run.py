@@ -1,52 +1,84 @@
-"""``hotswapd run``."""
+"""``hotswapd run``, and what it shares with ``hotswapd serve``: the process from its settings to its end."""
 
 import faulthandler
 import os
 import signal
+import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+
+import structlog
 
 from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
 from hotswapd.daemon.host.exits import Exit
-from hotswapd.daemon.host.log import log_flushed, setup_logging
+from hotswapd.daemon.host.log import log_flushed, setup_logging, speaks_to_a_person
 from hotswapd.daemon.host.sockets import CannotListen
 from hotswapd.daemon.terminal.complaint import complain
 
+log = structlog.get_logger(__name__)
 _LAST_LINES = 2.0
 """Seconds that the end waits for whoever reads the log."""
 DEFAULT_CONFIG = Path("/etc/hotswapd/hotswapd.toml")
+OnReady = Callable[[Settings, tuple[str, int]], None]
+"""Called once the daemon answers, with what it listens on; on the worker's thread."""
+_FORMAT = "HOTSWAPD_LOG__FORMAT"
+_NO_BASE = "model.base"
 
 
 def run(arguments: Namespace) -> int:
     """Run the daemon until it is told to stop."""
+    config = arguments.config or _default_config()
+    environ = {**os.environ, **({_FORMAT: arguments.log_format} if arguments.log_format else {})}
+    return run_daemon(lambda: load_settings(config, environ), explain=lambda error: _explain(error, config))
+
+
+def run_daemon(
+    read: Callable[[], Settings],
+    on_ready: OnReady = lambda settings, address: None,
+    on_leave: Callable[[], None] = lambda: None,
+    explain: Callable[[ConfigError | CannotListen], str] = lambda error: "",
+) -> int:
+    """Run the daemon that `read` describes, now and at each reload, and return its exit status.
+
+    `on_leave` is called if the process ends without returning, because a thread hangs. `explain` adds to an error what
+    to do about it, in the words of the command that was used.
+    """
     # A SIGHUP that arrives while torch is imported waits for the service, instead of ending the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    config = arguments.config or _default_config()
     try:
-        settings = load_settings(config, os.environ)
+        settings = read()
+        setup_logging(settings.log.level, settings.log.format)
+        return _serve(settings, read, on_ready, on_leave)
     except ConfigError as error:
-        return _complain_about(error)
-    setup_logging(settings.log.level, settings.log.format)
-    try:
-        return _serve(settings, lambda: load_settings(config, os.environ))
-    except ConfigError as error:
-        return _complain_about(error)
+        for problem in error.problems:
+            complain(str(problem), Exit.CONFIGURATION)
+        return _advise(explain(error), Exit.CONFIGURATION)
     except CannotListen as error:
-        return complain(error.sentence, Exit.TRY_AGAIN)
+        complain(error.sentence, Exit.TRY_AGAIN)
+        return _advise(explain(error), Exit.TRY_AGAIN)
     finally:
         log_flushed(_LAST_LINES)
 
 
-def _serve(settings: Settings, read: Callable[[], Settings]) -> int:
+def _serve(settings: Settings, read: Callable[[], Settings], on_ready: OnReady, on_leave: Callable[[], None]) -> int:
     _require_temporary_files()
-    from hotswapd.daemon.service.service import serve  # brings in torch, which takes seconds
+    _say_that_it_begins(settings)
+    from hotswapd.daemon.service.service import Starter, serve  # brings in torch: seconds
 
     setup_logging(settings.log.level, settings.log.format)  # again: libraries just installed handlers of their own
     _show_stacks()
-    _silence_progress_bars()
-    return int(serve(settings, read))
+    if not speaks_to_a_person(settings.log.format, sys.stderr):
+        _silence_progress_bars()
+    return int(serve(settings, read, Starter(lambda address: on_ready(settings, address), on_leave)))
+
+
+def _say_that_it_begins(settings: Settings) -> None:
+    """Show a person something at once: the imports that follow take seconds."""
+    if speaks_to_a_person(settings.log.format, sys.stderr):
+        log.info("starting", detail=f"hotswapd {version('hotswapd')} is starting")
 
 
 def _require_temporary_files() -> None:
@@ -80,7 +112,12 @@ def _default_config() -> Path | None:
     return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
 
 
-def _complain_about(error: ConfigError) -> Exit:
-    for problem in error.problems:
-        complain(str(problem), Exit.CONFIGURATION)
-    return Exit.CONFIGURATION
+def _advise(advice: str, code: Exit) -> Exit:
+    return complain(advice, code) if advice else code
+
+
+def _explain(error: Exception, config: Path | None) -> str:
+    """Point whoever has no configuration yet to the command that needs none."""
+    if config is None and isinstance(error, ConfigError) and error.key == _NO_BASE:
+        return f"there is no {DEFAULT_CONFIG}: name a file with --config, or use hotswapd serve BASE SOURCE without one"
+    return ""

@@ -24,7 +24,17 @@ from .sources import HubTable, LocalTable, S3Table, SourceTable
 from .tables import Admission, Control, Log, Model, Serve, State
 from .verify import Verify
 
-__all__ = ["ConfigError", "HubTable", "LocalTable", "Problem", "S3Table", "Settings", "SourceTable", "load_settings"]
+__all__ = [
+    "ConfigError",
+    "HubTable",
+    "LocalTable",
+    "Problem",
+    "S3Table",
+    "Settings",
+    "SourceTable",
+    "load_settings",
+    "settled",
+]
 
 PREFIX = "HOTSWAPD_"
 LANES_FOR_A_JUDGE = 2
@@ -86,10 +96,22 @@ class Settings(BaseSettings):
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """Read the file, if any, and `environ` over it, table by table. Raises ConfigError with every key that is wrong."""
-    file = InitSettingsSource(Settings, _read(path) if path else {})
+    return _built(_environment(environ), InitSettingsSource(Settings, _read(path) if path else {}))
+
+
+def settled(said: Mapping[str, Any], environ: Mapping[str, str], usual: Mapping[str, Any]) -> Settings:
+    """Build the settings without a file: what was `said` on a command line, then `environ`, then what is `usual`.
+
+    Both are tables of tables as in a file. Raises ConfigError with every key that is wrong.
+    """
+    given, default = (InitSettingsSource(Settings, dict(tables)) for tables in (said, usual))
+    return _built(given, _environment(environ), default)
+
+
+def _built(*sources: PydanticBaseSettingsSource) -> Settings:
+    """Build the settings; a source that comes first wins."""
     without_a_base = InitSettingsSource(Settings, {"model": {}})  # so that the key at fault is model.base
-    sources = (_environment(environ), file, without_a_base)
-    built: dict[str, Any] = {"_build_sources": (sources, {})}  # unpacked, since mypy knows only the fields of a model
+    built: dict[str, Any] = {"_build_sources": ((*sources, without_a_base), {})}  # unpacked: mypy knows only the fields
     try:
         return Settings(**built)
     except ValidationError as error:

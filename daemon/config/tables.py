@@ -3,9 +3,9 @@
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 ALL_LINEAR = "all-linear"
@@ -108,18 +108,49 @@ def _two_lanes(count: int) -> int:
     return count
 
 
+def _host(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", name):
+        raise wrong(f"must be names or addresses without scheme, port or path; {name!r} is not one")
+    return name.lower()
+
+
+def _origin(origin: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s?#@]+", origin.lower()):
+        raise wrong(f'must be like "https://app.example" or "http://localhost:3000"; {origin!r} is not')
+    return origin.lower()
+
+
 class Serve(Table):
-    """``[serve]``: where and how requests are answered; `max_drain` in seconds. `port` 0 takes a free one."""
+    """``[serve]``: where, for whom and how requests are answered. `port` 0 takes a free one.
+
+    `max_drain` and both time-outs are in seconds; `max_connections` and `max_per_address` of 0 follow from the limit of
+    descriptors.
+    """
 
     host: Name = "127.0.0.1"
     port: Annotated[int, Number, Field(ge=0, le=65535)] = 8080
     api_key_file: OptionalFile = ""
+    api_keys_file: OptionalFile = ""
+    hosts: Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], BeforeValidator(_from_text)] = ()
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_from_text)] = ()
+    tls_cert: OptionalFile = ""
+    tls_key: OptionalFile = ""
+    idle_timeout: Positive = 60.0
+    read_timeout: Positive = 30.0
+    max_connections: Amount = 0
+    max_per_address: Amount = 0
     lanes: Annotated[int, Number, AfterValidator(_two_lanes)] = 2
     context_tokens: Annotated[int, Number, Field(ge=2)] = 4096
     cache_tokens: Amount = 0
     batch_tokens: Count = 2048
     max_queue: Count = 256
     max_drain: Seconds = 0.0
+
+    @model_validator(mode="after")
+    def _key_has_a_cert(self) -> Self:
+        if self.tls_key and not self.tls_cert:
+            raise wrong("tls_key is the key of serve.tls_cert: set that too")
+        return self
 
 
 class State(Table):

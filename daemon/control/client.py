@@ -1,4 +1,4 @@
-"""A client for a running daemon's control socket. Standard library only: every command waits for this import."""
+"""A client for a running daemon's control socket. Every command waits for this import."""
 
 import grp
 import http.client
@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hotswapd.daemon.config.paths import SYSTEM_SOCKET
+
 ANSWER_LIMIT = 5.0
 """Seconds within which a healthy daemon answers a question."""
 CHANGE_LIMIT = 180.0
 """Seconds for a change: a rollback waits until the worker is done with its present candidate."""
-DEFAULT_SOCKET = Path("/run/hotswapd/control.sock")
 _ENVIRONMENT = "HOTSWAPD_CONTROL__SOCKET"
 
 
@@ -31,8 +32,8 @@ class Refused(Exception):
         self.code = code
 
 
-def socket_path(given: Path | None, config: Path | None, environ: Mapping[str, str]) -> Path:
-    """Return the socket's path: the one given, else the environment's, else the configuration's, else the default.
+def told_socket(given: Path | None, config: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the socket's path: the one given, else the environment's, else the configuration's; None without any.
 
     The rest of the configuration is ignored: a running daemon must stay within reach while its file is being edited.
     Raises NoDaemon if the file cannot be read.
@@ -41,13 +42,13 @@ def socket_path(given: Path | None, config: Path | None, environ: Mapping[str, s
         return given
     if environ.get(_ENVIRONMENT):
         return Path(environ[_ENVIRONMENT])
-    return DEFAULT_SOCKET if config is None else _configured(config)
+    return None if config is None else _configured(config)
 
 
 def _configured(config: Path) -> Path:
     try:
         control = tomllib.loads(config.read_text(encoding="utf-8")).get("control", {})
-        return Path(control.get("socket", DEFAULT_SOCKET))
+        return Path(control.get("socket", SYSTEM_SOCKET))
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise NoDaemon(f"{config} does not say where the control socket is: {error}") from None
 

@@ -40,7 +40,7 @@ def status(standing: Standing, ledger: Ledger, sources: Sources) -> Status:
     try:
         answer["pinned"] = ledger.flags.pinned
         answer["paused"] = ledger.flags.paused
-        answer["queue"] = _queue(ledger.rows.open(limit=_QUEUE), sources)
+        answer["queue"] = _queue([*ledger.rows.open(limit=_QUEUE), *ledger.rows.ignored()], sources)
         answer["queue_depth"] = ledger.rows.open_count()
     except LedgerDown as error:
         answer["trouble"] = str(error)

@@ -34,7 +34,10 @@ class Submitting:
             return row
         if row is not None and not again:
             _refuse_known(row)
-        return self._have_scanned(address, watch)
+        row = self._have_scanned(address, watch)
+        if row.state == State.IGNORED:
+            raise AdapterRefused(row.reason, row.detail)
+        return row
 
     def _place(self, uri: str) -> tuple[str, Watch]:
         try:

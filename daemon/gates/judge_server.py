@@ -21,6 +21,7 @@ from hotswapd.daemon.serve.requests import Body
 from hotswapd.daemon.serve.v1 import answering_routes
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.lanes.asks import Ask
+from hotswapd.swap.lanes.prompts import Wanted, always
 from hotswapd.swap.lanes.tickets import CANDIDATE
 
 _LIMIT = 10.0
@@ -29,9 +30,9 @@ _LIMIT = 10.0
 class CandidateAnswerer(Answerer):
     """Answers with the candidate in its lent lane, whatever generation a request names."""
 
-    def prepare(self, body: Body, generation: int | Beside | None, key: str = "") -> Ask:
+    def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Ask:
         """Make the engine's request. Raises BadRequest."""
-        return replace(super().prepare(body, None), generation=CANDIDATE)
+        return replace(super().prepare(body, None, wanted=wanted), generation=CANDIDATE)
 
 
 class CandidateServer:

@@ -8,16 +8,19 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from .bars import BesideBars
+from .lines import Lines
 from .outlet import Outlet
+from .repeats import Repeats
 
-__all__ = ["log_dropped", "log_flushed", "setup_logging"]
+__all__ = ["log_dropped", "log_flushed", "setup_logging", "speaks_to_a_person"]
 
 # Secrets reach a log as a field of that name, or inside a library's sentence.
 _SECRET_KEYS = frozenset({"token", "api_key", "authorization", "password", "secret", "secret_access_key"})
 _SECRET_TEXT = re.compile(
     r"\bhf_[A-Za-z0-9]{8,}|(?<=Bearer )\S+|(?<=X-Amz-Signature=)\w+|(?<=X-Amz-Credential=)[^&\s]+"
 )
-_EXTRA = ("swap_id", "source", "uri", "revision", "digest", "generation", "code", "lines", "detail")
+_EXTRA = ("swap_id", "source", "uri", "revision", "digest", "generation", "code", "repeated", "lines", "detail")
 # They log a line for each request, or what only their authors want to know.
 _TOO_TALKATIVE = (
     "botocore",
@@ -38,8 +41,9 @@ _TOO_TALKATIVE = (
 def setup_logging(level: str = "info", form: str = "auto", stream: TextIO | None = None) -> None:
     """Send structlog's and the standard library's records to `stream` (default: standard error).
 
-    `form` is ``json``, ``console`` or ``auto``: console on a terminal. Call it once, on the main thread, before
-    other threads start; a second call replaces the first. A record never waits for the stream: see `Outlet`.
+    `form` is ``json``, ``console`` (an event's fields in one line) or ``auto``: sentences for a person on a terminal,
+    JSON elsewhere. Call it once, on the main thread, before other threads start; a second call replaces the first. A
+    record never waits for the stream: see `Outlet`.
     """
     out = stream or sys.stderr
     shared = _shared()
@@ -56,6 +60,11 @@ def setup_logging(level: str = "info", form: str = "auto", stream: TextIO | None
     _route(formatter, out, level.upper())
 
 
+def speaks_to_a_person(form: str, out: TextIO) -> bool:
+    """Tell whether a log in this form goes to a terminal as sentences, beside which progress bars are welcome."""
+    return form == "auto" and out.isatty()
+
+
 def log_dropped() -> int:
     """Return how many lines were dropped because nobody read them. Legal on any thread."""
     return sum(one.outlet.dropped for one in _ours())
@@ -66,23 +75,8 @@ def log_flushed(seconds: float) -> bool:
     return all(one.outlet.flush(seconds) for one in _ours())
 
 
-class _ToOutlet(logging.Handler):
-    """Formats records on the thread that logs, and hands the lines to an outlet."""
-
-    def __init__(self, outlet: Outlet) -> None:
-        super().__init__()
-        self.outlet = outlet
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            line = self.format(record)
-        except Exception:  # noqa: BLE001 - logging.Handler's own answer would write to a stream that may block
-            line = f"a log record could not be formatted: {record.msg!r:.200}"
-        self.outlet.put(f"{line}\n")
-
-
-def _ours() -> list[_ToOutlet]:
-    return [one for one in logging.getLogger().handlers if isinstance(one, _ToOutlet)]
+def _ours() -> list[BesideBars]:
+    return [one for one in logging.getLogger().handlers if isinstance(one, BesideBars)]
 
 
 def _report(lines: int) -> str:
@@ -99,9 +93,7 @@ def _shared() -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ExtraAdder(
-            allow=("swap_id", "source", "uri", "revision", "digest", "generation", "code", "lines", "detail")
-        ),
+        structlog.stdlib.ExtraAdder(allow=_EXTRA),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.StackInfoRenderer(),
         _without_secrets,
@@ -110,7 +102,9 @@ def _shared() -> list[Processor]:
 
 def _rendering(form: str, out: TextIO) -> list[Processor]:
     safe_traceback: list[Processor] = [structlog.processors.format_exc_info, _scrub_traceback]
-    if form == "console" or (form == "auto" and out.isatty()):
+    if speaks_to_a_person(form, out):
+        return [*safe_traceback, Lines(out)]
+    if form == "console":
         plain = structlog.dev.plain_traceback
         renderer = structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time", exception_formatter=plain)
         return [*safe_traceback, renderer]
@@ -119,10 +113,11 @@ def _rendering(form: str, out: TextIO) -> list[Processor]:
 
 def _route(formatter: logging.Formatter, out: TextIO, level: str) -> None:
     same = (one.outlet for one in _ours() if one.outlet.stream is out)
-    to_outlet = _ToOutlet(next(same, None) or Outlet(out, _report))
-    to_outlet.setFormatter(formatter)
+    to_stream = BesideBars(out, next(same, None) or Outlet(out, _report))
+    to_stream.setFormatter(formatter)
+    to_stream.addFilter(Repeats(to_stream))
     root = logging.getLogger()
-    root.handlers[:] = [to_outlet]
+    root.handlers[:] = [to_stream]
     root.setLevel(level)
     logging.captureWarnings(True)
     for name in _TOO_TALKATIVE:

@@ -9,7 +9,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TextIO
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TextIO
 
 _ROOM = 4 << 20
 """Bytes of lines that wait at most."""
@@ -18,13 +19,14 @@ _ROOM = 4 << 20
 class Outlet:
     """Writes lines to a stream. Every method is legal on any thread; none waits for the stream but `flush`.
 
-    A stream without a file descriptor lies in memory and is written at once.
+    A stream without a file descriptor lies in memory and is written at once. `around` is entered for each write.
     """
 
     def __init__(self, stream: TextIO, report: Callable[[int], str], room: int = _ROOM) -> None:
         """`report` makes the line that says how many lines were dropped."""
         self.stream = stream
         self.dropped = 0
+        self.around: Callable[[], AbstractContextManager[Any]] = nullcontext
         self._report = report
         self._room = room
         self._fd = _descriptor(stream)
@@ -38,8 +40,9 @@ class Outlet:
     def put(self, line: str) -> None:
         """Write a line soon, or drop it if too much waits already."""
         if self._fd is None:
-            self.stream.write(line)
-            self.stream.flush()
+            with self.around():
+                self.stream.write(line)
+                self.stream.flush()
             return
         data = line.encode(errors="replace")
         with self._changed:
@@ -55,6 +58,11 @@ class Outlet:
         """Wait until everything is written, at most so many seconds; return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and not self._writing, seconds)
+
+    def lose(self) -> None:
+        """Count a line that could not be made."""
+        with self._changed:
+            self._drop()
 
     def _drop(self) -> None:
         self.dropped += 1
@@ -73,7 +81,8 @@ class Outlet:
                 line = self._waiting.popleft()
                 self._bytes -= len(line)
                 self._writing = True
-            written = _written(fd, line)
+            with self.around():
+                written = _written(fd, line)
             with self._changed:
                 self._writing = False
                 if not written:

@@ -89,6 +89,9 @@ class Ledger:
             rows = [_new(find, first + index, now, fields) for index, find in enumerate(finds)]
             marks = ",".join("?" * len(COLUMNS))
             database.executemany(f"INSERT INTO swaps ({NAMES}) VALUES ({marks})", map(to_columns, rows))
+            for row in rows:
+                if row.state == State.SUPERSEDED and row.digest:
+                    self._set_place(database, row, row.digest)
             self._note(database, rows, now)
         return rows
 
@@ -115,12 +118,26 @@ class Ledger:
             self._set_place(database, row, digest)
             return self.move(row, State.SUPERSEDED, Reason.UNCHANGED, detail, digest=digest, seconds={"fetch": seconds})
 
+    def renamed(self, row: Row, digest: str, seconds: float, detail: str) -> Row:
+        """End a row whose very files were known at another address."""
+        with self._file.writing() as database:
+            self._set_place(database, row, digest)
+            return self.move(row, State.SUPERSEDED, Reason.RENAMED, detail, digest=digest, seconds={"fetch": seconds})
+
+    def identify(self, source: str, files: Iterable[tuple[str, str, str]]) -> None:
+        """Note the identity of files in rows that an older version wrote; `files` are identity, uri and revision."""
+        where = "identity = '' AND source = ? AND uri = ? AND revision = ?"
+        values = [(identity, source, uri, revision) for identity, uri, revision in files]
+        with self._file.writing() as database:
+            database.executemany(f"UPDATE swaps SET identity = ? WHERE {where}", values)
+
     def resight(self, row: Row, find: Find) -> Row:
         """Give a row that is not fetched yet the revision now at its address, as the newest sighting."""
         if row.state != find.state:
             require(row.state, find.state)
         now = time.time()
         changed = replace(row, revision=find.revision, stamp=find.stamp, tries=0, next_try=None)
+        changed = replace(changed, identity=find.identity)
         with self._file.writing() as database:
             changed = replace(changed, seq=self._next_seq(database), state=find.state)
             changed = replace(changed, reason=find.reason, detail=find.detail)
@@ -250,8 +267,8 @@ class Ledger:
 
     def _update(self, database: sqlite3.Connection, row: Row, before: Row) -> None:
         sets = ", ".join(f"{name} = ?" for name in COLUMNS)
-        same = "swap_id = ? AND state = ? AND revision = ?"
-        values = (*to_columns(row), before.swap_id, before.state.value, before.revision)
+        same = "swap_id = ? AND state = ? AND revision = ? AND uri = ?"
+        values = (*to_columns(row), before.swap_id, before.state.value, before.revision, before.uri)
         if database.execute(f"UPDATE swaps SET {sets} WHERE {same}", values).rowcount != 1:
             raise Overtaken(f"{before.swap_id} is no longer {before.state}")
 
@@ -277,6 +294,8 @@ def _new(find: Find, seq: int, now: float, fields: dict[str, Any]) -> Row:
             reason=find.reason,
             detail=find.detail,
             forced=find.forced,
+            identity=find.identity,
+            digest=find.digest,
             finished=now if find.state in ENDS else None,
         ),
         **fields,

@@ -7,10 +7,11 @@ from typing import Any
 from .file import LedgerFile
 from .reasons import BY_ITS_OWN_REQUESTS
 from .rows import COLUMNS, Row, of_columns
-from .states import IN_STORE, OPEN, REFUSED, State
+from .states import IN_STORE, OPEN, PRESENT, REFUSED, State
 
 NAMES = ", ".join(COLUMNS)
 OPEN_STATES = ", ".join(f"'{state.value}'" for state in sorted(OPEN))
+_PRESENT = ", ".join(f"'{state.value}'" for state in sorted(PRESENT))
 _FETCHABLE = "(state = 'SIGHTED' OR (state = 'WAITING' AND tries > 0))"
 _STORED = ", ".join(f"'{state.value}'" for state in sorted(IN_STORE))
 _REFUSED = ", ".join(f"'{state.value}'" for state in sorted(REFUSED))
@@ -98,9 +99,27 @@ class Rows:
         return [(by_id[swap_id], float(at)) for swap_id, at in found]
 
     def unfetched(self, source: str) -> dict[str, Row]:
-        """Map each address of a source to its row that is not fetched yet, if it has one."""
-        where = "WHERE state IN ('SIGHTED', 'WAITING') AND source = ? ORDER BY seq"
+        """Map each address of a source to its row that is not fetched yet, or is ignored, if it has one."""
+        where = f"WHERE state IN ({_PRESENT}) AND source = ? ORDER BY seq"
         return {row.uri: row for row in self._select(where, source)}
+
+    def ignored(self, limit: int = 16) -> list[Row]:
+        """Return what is complete and never taken where it lies, newest first."""
+        return self._select("WHERE state = 'IGNORED' ORDER BY seq DESC LIMIT ?", limit)
+
+    def moved(self, revisions: Collection[str]) -> dict[str, Row]:
+        """Map these revisions of local files, if they were sighted before at whatever address, to the newest such row.
+
+        Not what vanished before it was fetched, nor what is still to be fetched: nobody has looked at its bytes yet.
+        """
+        known = f"state NOT IN ({_PRESENT}, 'GONE') AND uri LIKE 'file:%'"
+        where = f"WHERE revision IN (SELECT value FROM json_each(?)) AND {known} ORDER BY seq"
+        return {row.revision: row for row in self._select(where, json.dumps(sorted(revisions)))}
+
+    def same_files(self, identity: str, digest: str) -> Row | None:
+        """Return the newest row in which the files of this identity had these bytes, or None."""
+        where = "WHERE identity = ? AND identity <> '' AND digest = ? ORDER BY seq DESC LIMIT 1"
+        return next(iter(self._select(where, identity, digest)), None)
 
     def open_count(self) -> int:
         """Count what may still go live."""

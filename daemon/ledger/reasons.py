@@ -112,6 +112,11 @@ class Reason(Code):
         State.SUPERSEDED,
         "the bytes at this address are those that were there before",
     )
+    RENAMED = (
+        "renamed",
+        State.SUPERSEDED,
+        "these very files were known at another address: they were moved, which makes nothing live",
+    )
     ALREADY_LIVE = "already_live", State.SUPERSEDED, "these bytes are live (over HTTP: it is live already)"
     GONE = "gone", State.GONE, "its source deleted it before it was fetched"
     SOURCE_REMOVED = "source_removed", State.GONE, "its source is not in the configuration any more"

@@ -13,7 +13,8 @@ from .states import State
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One swap. `seq` orders sightings, `stamp` is the time of the source, `seconds` go by stage, `verify` by gate.
+    """One swap. `seq` orders sightings, `stamp` is the time of the source, `seconds` go by stage, `verify` by gate,
+    `identity` is that of the files that were sighted.
 
     The operator asked for `forced` rows: neither known bytes nor an earlier verdict end them. `sighted`, `finished` and
     `next_try` are seconds since the epoch.
@@ -38,6 +39,7 @@ class Row:
     finished: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     verify: tuple[VerdictRecord, ...] = ()
+    identity: str = ""
 
     def history(self) -> HistoryRow:
         """Describe it for ``GET /history``."""
@@ -101,7 +103,7 @@ def of_columns(found: Sequence[Any]) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Something new that a scan found: the first values of its row."""
+    """Something new that a scan found: the first values of its row; `digest` if its bytes are known already."""
 
     source: str
     uri: str
@@ -111,6 +113,8 @@ class Find:
     reason: str = ""
     detail: str = ""
     forced: bool = False
+    identity: str = ""
+    digest: str = ""
 
 
 OPERATOR = "operator"

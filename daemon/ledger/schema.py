@@ -4,7 +4,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 LOCK_WAIT = 5.0
 """Seconds that a call waits while another program, such as a backup, has the file locked."""
 _CACHE_KIB = 256
@@ -16,11 +16,13 @@ CREATE TABLE swaps (
     digest TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
     generation INTEGER, fingerprint TEXT NOT NULL DEFAULT '', forced INTEGER NOT NULL DEFAULT 0,
     tries INTEGER NOT NULL DEFAULT 0, next_try REAL, finished REAL, seconds TEXT NOT NULL DEFAULT '{}',
-    verify TEXT NOT NULL DEFAULT '[]'
+    verify TEXT NOT NULL DEFAULT '[]', identity TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX swaps_by_state ON swaps (state, seq);
 CREATE INDEX swaps_by_uri ON swaps (uri, seq);
 CREATE INDEX swaps_by_digest ON swaps (digest) WHERE digest <> '';
+CREATE INDEX swaps_by_revision ON swaps (revision);
+CREATE INDEX swaps_by_identity ON swaps (identity) WHERE identity <> '';
 CREATE TABLE events (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, swap_id TEXT NOT NULL, state TEXT NOT NULL,
     reason TEXT NOT NULL, detail TEXT NOT NULL
@@ -41,7 +43,14 @@ CREATE TABLE actions (
     pid INTEGER, uid INTEGER, gid INTEGER
 ) STRICT;
 """
-_STEPS = {1: "ALTER TABLE swaps ADD COLUMN verify TEXT NOT NULL DEFAULT '[]';"}
+_STEPS = {
+    1: "ALTER TABLE swaps ADD COLUMN verify TEXT NOT NULL DEFAULT '[]';",
+    2: """
+        ALTER TABLE swaps ADD COLUMN identity TEXT NOT NULL DEFAULT '';
+        CREATE INDEX swaps_by_revision ON swaps (revision);
+        CREATE INDEX swaps_by_identity ON swaps (identity) WHERE identity <> '';
+    """,
+}
 """The statements that bring a ledger of this version to the next one."""
 
 

@@ -14,6 +14,7 @@ class State(StrEnum):
     LIVE = "LIVE"
     WAITING = "WAITING"
     HELD = "HELD"
+    IGNORED = "IGNORED"
     REJECTED = "REJECTED"
     ROLLED_BACK = "ROLLED_BACK"
     SUPERSEDED = "SUPERSEDED"
@@ -29,14 +30,17 @@ IN_STORE = frozenset({S.FETCHED, S.ADMITTED, S.STAGED, S.VERIFIED, S.HELD})
 """Its artifact is in the store and must stay there."""
 OPEN = UNFETCHED | IN_STORE
 """It may still go live by itself."""
+PRESENT = UNFETCHED | {S.IGNORED}
+"""What the source shows now is all that there is of it: when it is gone there, it is GONE."""
 ENDS = frozenset({S.REJECTED, S.ROLLED_BACK, S.SUPERSEDED, S.GONE, S.RETIRED, S.QUARANTINED})
 REFUSED = frozenset({S.REJECTED, S.ROLLED_BACK, S.QUARANTINED})
 """It was found bad: only other bytes, another contract or policy, or the operator open it again."""
 
 _STOPS = frozenset({S.REJECTED, S.ROLLED_BACK, S.SUPERSEDED, S.QUARANTINED})
 TRANSITIONS: dict[State, frozenset[State]] = {
-    S.SIGHTED: frozenset({S.FETCHED, S.WAITING, S.REJECTED, S.SUPERSEDED, S.GONE, S.QUARANTINED}),
-    S.WAITING: frozenset({S.SIGHTED, S.FETCHED, S.WAITING, S.REJECTED, S.SUPERSEDED, S.GONE}),
+    S.SIGHTED: frozenset({S.FETCHED, S.WAITING, S.IGNORED, S.REJECTED, S.SUPERSEDED, S.GONE, S.QUARANTINED}),
+    S.WAITING: frozenset({S.SIGHTED, S.FETCHED, S.WAITING, S.IGNORED, S.REJECTED, S.SUPERSEDED, S.GONE}),
+    S.IGNORED: frozenset({S.SIGHTED, S.WAITING, S.GONE}),
     S.FETCHED: frozenset({S.ADMITTED, S.HELD, S.WAITING}) | _STOPS,
     S.ADMITTED: frozenset({S.STAGED, S.HELD, S.FETCHED}) | _STOPS,
     S.STAGED: frozenset({S.VERIFIED, S.HELD, S.FETCHED}) | _STOPS,
@@ -51,7 +55,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     S.QUARANTINED: frozenset(),
 }
 """A restart brings what was under way to FETCHED; an adapter whose artifact the store has lost goes to WAITING;
-REJECTED opens again as SIGHTED if contract or policy have changed; LIVE becomes FETCHED if it no longer fits."""
+REJECTED opens again as SIGHTED if contract or policy have changed; LIVE becomes FETCHED if it no longer fits; IGNORED
+changes when another version of the program has other rules."""
 
 
 class IllegalTransition(Exception):

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 
+import structlog
+
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, Overtaken
 from hotswapd.daemon.ledger.reasons import PAUSED_SENTENCE, Reason
@@ -17,7 +19,9 @@ from hotswapd.loaders.store.artifact import Artifact
 
 from .changes import Changes
 from .rules import Conditions, choose, next_fetch, wait_seconds
-from .sightings import Sightings
+from .sightings import Sightings, renamed_sentence
+
+log = structlog.get_logger(__name__)
 
 UNCHANGED = "the bytes at this address are the same as before"
 
@@ -77,8 +81,13 @@ class Inbox:
 
     def fetched(self, row: Row, artifact: Artifact, seconds: float) -> None:
         """Record that it is in the store. Raises Overtaken if it was sighted again, or superseded, meanwhile."""
-        if not row.forced and self.ledger.rows.place(row.uri) == artifact.digest:
+        if row.forced:
+            self.ledger.fetched(row, artifact.digest, seconds)
+        elif self.ledger.rows.place(row.uri) == artifact.digest:
             self.ledger.unchanged(row, artifact.digest, seconds, UNCHANGED)
+        elif same := self.ledger.rows.same_files(row.identity, artifact.digest):
+            log.info("renamed", source=row.source, uri=row.uri, was=same.uri)
+            self.ledger.renamed(row, artifact.digest, seconds, renamed_sentence(same.uri))
         else:
             self.ledger.fetched(row, artifact.digest, seconds)
         self._retry_at.pop(row.swap_id, None)

@@ -3,6 +3,9 @@
 import json
 import threading
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
 
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.generation import Generation
@@ -10,12 +13,30 @@ from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Find, Row
 from hotswapd.daemon.ledger.states import State
+from hotswapd.loaders.codes import IgnoredCode
 from hotswapd.loaders.source import Scan, Sighting
 
 from .rules import in_order
 
+log = structlog.get_logger(__name__)
+
 REMOVED_SENTENCE = "its source is not in the configuration any more"
 GONE_SENTENCE = "the source deleted it before it was fetched"
+
+
+def renamed_sentence(was: str) -> str:
+    """Return why files that were moved to another name are not tried."""
+    return f"these very files were known as {was}: they were moved; a copy, or `submit --again`, is tried"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one scan of a source is compared with."""
+
+    source: str
+    present: Mapping[str, Sighting]
+    known: Mapping[str, str]
+    unfetched: Mapping[str, Row]
 
 
 class Sightings:
@@ -81,7 +102,7 @@ class Sightings:
     def give_up_others(self, sources: Iterable[str]) -> None:
         """End the rows that wait to be fetched from a source which is not one of these."""
         names = json.dumps(list(sources))
-        for state in (State.SIGHTED, State.WAITING):
+        for state in (State.SIGHTED, State.WAITING, State.IGNORED):
             where = "source NOT IN (SELECT value FROM json_each(?))"
             self._ledger.move_all(state, State.GONE, Reason.SOURCE_REMOVED, REMOVED_SENTENCE, where, names)
 
@@ -108,11 +129,10 @@ class Sightings:
         with self._ledger.together():
             live = self._live_now() if guarded else None
             for source, scan in scans.items():
-                present = {str(sighting.uri): sighting for sighting in scan.sightings}
-                known, unfetched = self._known_at(source, present), self._ledger.rows.unfetched(source)
-                finds += self._new(source, present, known, unfetched, live)
-                asked += self._update_old(unfetched, present)
-                seen[source] = {uri: sighting.revision for uri, sighting in present.items()}
+                one = self._compared(source, scan)
+                finds += self._new(one, live)
+                asked += self._update_old(one)
+                seen[source] = {uri: sighting.revision for uri, sighting in one.present.items()}
             asked += self._ledger.add(in_order(finds)) if finds else []
             if finds:
                 failpoint("sighted")
@@ -140,20 +160,48 @@ class Sightings:
         fresh = present.keys() - known.keys()
         return {**known, **self._ledger.rows.known(source, fresh)} if fresh else known
 
-    def _new(
-        self,
-        source: str,
-        present: Mapping[str, Sighting],
-        known: Mapping[str, str],
-        unfetched: Mapping[str, Row],
-        live: Generation | None,
-    ) -> list[Find]:
+    def _compared(self, source: str, scan: Scan) -> _Seen:
+        present = {str(sighting.uri): sighting for sighting in scan.sightings}
+        if source not in self._answered:
+            files = ((one.identity, uri, one.revision) for uri, one in present.items() if one.identity)
+            self._ledger.identify(source, files)
+        unfetched = self._follow(source, present, self._ledger.rows.unfetched(source))
+        return _Seen(source, present, self._known_at(source, present), unfetched)
+
+    def _follow(self, source: str, present: Mapping[str, Sighting], rows: dict[str, Row]) -> dict[str, Row]:
+        """Give rows whose files were moved before they were fetched their new address; they keep their turn."""
+        absent = [row for row in rows.values() if row.uri not in present and row.state != State.IGNORED]
+        if not absent:
+            return rows
+        now_at = {one.revision: uri for uri, one in present.items() if one.identity and uri not in rows}
+        for row in absent:
+            uri = now_at.pop(row.revision, None)
+            if uri is not None:
+                log.info("renamed", source=source, uri=uri, was=row.uri)
+                del rows[row.uri]
+                rows[uri] = self._ledger.amend(row, uri=uri)
+        return rows
+
+    def _new(self, one: _Seen, live: Generation | None) -> list[Find]:
         """List the addresses whose present revision has no row; what is older than `live` ends at once."""
+        fresh = {
+            uri: sighting
+            for uri, sighting in one.present.items()
+            if uri not in one.unfetched and (one.known.get(uri) != sighting.revision or self._asked.get(uri) == "")
+        }
+        moved = self._moved(fresh)
         return [
-            self._find(source, uri, sighting, None if uri in known else live)
-            for uri, sighting in present.items()
-            if uri not in unfetched and (known.get(uri) != sighting.revision or self._asked.get(uri) == "")
+            _renamed(one.source, uri, sighting, moved[uri])
+            if uri in moved
+            else self._find(one.source, uri, sighting, None if uri in one.known else live)
+            for uri, sighting in fresh.items()
         ]
+
+    def _moved(self, fresh: Mapping[str, Sighting]) -> dict[str, Row]:
+        """Map the addresses at which known files were found, unchanged under another name, to the rows of those."""
+        files = {uri: one.revision for uri, one in fresh.items() if one.identity and self._asked.get(uri) != ""}
+        rows = self._ledger.rows.moved(files.values()) if files else {}
+        return {uri: rows[revision] for uri, revision in files.items() if revision in rows}
 
     def _find(self, source: str, uri: str, sighting: Sighting, live: Generation | None) -> Find:
         forced = self._asked.get(uri) == ""
@@ -161,16 +209,16 @@ class Sightings:
         if not forced and live is not None and (sighting.stamp, uri) <= (live.stamp, live.uri):
             state, reason = State.SUPERSEDED, Reason.OLDER_THAN_LIVE
             detail = f"generation {live.number} was already live and is newer"
-        return Find(source, uri, sighting.revision, sighting.stamp, state, reason, detail, forced)
+        return Find(source, uri, sighting.revision, sighting.stamp, state, reason, detail, forced, sighting.identity)
 
-    def _update_old(self, unfetched: Mapping[str, Row], present: Mapping[str, Sighting]) -> list[Row]:
+    def _update_old(self, one: _Seen) -> list[Row]:
         """Update the rows that are not fetched yet to what is there now; return those that somebody asked for."""
         asked = []
-        for uri, row in unfetched.items():
+        for uri, row in one.unfetched.items():
             if self._asked.get(uri) == "":
                 row = self._ledger.amend(row, forced=True)  # noqa: PLW2901 - the same row from here on
                 asked.append(row)
-            self._update_one(row, present.get(uri))
+            self._update_one(row, one.present.get(uri))
         return asked
 
     def _update_one(self, row: Row, sighting: Sighting | None) -> None:
@@ -179,8 +227,8 @@ class Sightings:
             return
         state, reason, detail = _condition(sighting)
         if row.revision != sighting.revision:
-            find = Find(row.source, row.uri, sighting.revision, sighting.stamp, state, reason, detail)
-            self._ledger.resight(row, find)
+            at = row.source, row.uri, sighting.revision, sighting.stamp
+            self._ledger.resight(row, Find(*at, state, reason, detail, identity=sighting.identity))
         elif row.tries == 0 and _says_something_new(row, state, reason):
             self._ledger.move(row, state, reason, detail)
 
@@ -190,7 +238,23 @@ def _says_something_new(row: Row, state: State, reason: str) -> bool:
     return row.state != state or (state == State.WAITING and row.reason != reason)
 
 
+def _renamed(source: str, uri: str, sighting: Sighting, was: Row) -> Find:
+    log.info("renamed", source=source, uri=uri, was=was.uri)
+    return Find(
+        source,
+        uri,
+        sighting.revision,
+        sighting.stamp,
+        State.SUPERSEDED,
+        Reason.RENAMED,
+        renamed_sentence(was.uri),
+        identity=sighting.identity,
+        digest=was.digest,
+    )
+
+
 def _condition(sighting: Sighting) -> tuple[State, str, str]:
     if sighting.waiting is None:
         return State.SIGHTED, "", ""
-    return State.WAITING, sighting.waiting.code, sighting.waiting.sentence
+    state = State.IGNORED if isinstance(sighting.waiting.code, IgnoredCode) else State.WAITING
+    return state, sighting.waiting.code, sighting.waiting.sentence

@@ -9,7 +9,16 @@ from hotswapd.codes import Code
 from hotswapd.daemon.errors import ErrorCode, StartCode
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.states import State
-from hotswapd.loaders.codes import BucketCode, FileCode, GoneCode, HubCode, PublishCode, RootCode, WaitingCode
+from hotswapd.loaders.codes import (
+    BucketCode,
+    FileCode,
+    GoneCode,
+    HubCode,
+    IgnoredCode,
+    PublishCode,
+    RootCode,
+    WaitingCode,
+)
 from hotswapd.swap.codes import AskCode, ConfigCode, DeviceCode, FilesCode, GateCode, HeaderCode, TensorCode
 
 Cells = Callable[[Code], tuple[str, ...]]
@@ -93,6 +102,11 @@ warnings unless the configuration says otherwise.""",
         "## Why an adapter is WAITING",
         "It is not in the store yet, hides nothing behind it, and is looked at again by itself.",
         (*WaitingCode, *_reasons(State.WAITING)),
+    ),
+    Section(
+        "## Why an adapter is IGNORED",
+        "It is complete, and is never taken where it lies. It is not in the queue and holds up nothing.",
+        (*IgnoredCode,),
     ),
     Section(
         "## Why a swap ended otherwise",

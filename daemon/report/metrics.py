@@ -89,6 +89,14 @@ class Metrics:
             "hotswapd_requests", "Completions by status and generation", ["code", "generation"], registry=registry
         )
         self._tokens = Counter("hotswapd_tokens", "Tokens written", ["generation"], registry=registry)
+        self._key_requests = Counter(
+            "hotswapd_key_requests", "Completions by API key and status", ["key", "code"], registry=registry
+        )
+        self._key_tokens = Counter("hotswapd_key_tokens", "Tokens written by API key", ["key"], registry=registry)
+        self._connections = Gauge("hotswapd_connections", "Open HTTP connections", registry=registry)
+        self._refused = Counter(
+            "hotswapd_connections_refused", "HTTP connections refused, or closed to make room", registry=registry
+        )
         self._in_lanes = Gauge(
             "hotswapd_lane_requests",
             "Requests in lanes, active ones have begun their answer",
@@ -143,6 +151,19 @@ class Metrics:
             self._requests.labels(str(code), label).inc()
             if generation is not None:
                 self._tokens.labels(label).inc(tokens)
+
+    def key(self, name: str, code: int, tokens: int = 0) -> None:
+        """Count a completion of a named key. Names come from the operator's file, so that they are few."""
+        self._key_requests.labels(name, str(code)).inc()
+        self._key_tokens.labels(name).inc(tokens)
+
+    def connections(self, count: int) -> None:
+        """Set how many HTTP connections are open."""
+        self._connections.set(count)
+
+    def refused_connection(self) -> None:
+        """Count a connection that was refused, or closed to make room."""
+        self._refused.inc()
 
     def text(self, loaded: Iterable[Holder] | None = None, rollout: Mapping[str, Any] | None = None) -> bytes:
         """Render everything in Prometheus' text format.

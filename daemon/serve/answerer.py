@@ -1,7 +1,6 @@
 """Between HTTP and the engine: prompts become tokens, and the engine's refusals become answers for a client."""
 
 import secrets
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -11,11 +10,14 @@ from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.lanes.asks import Ask, BadAsk
 from hotswapd.swap.lanes.lanes import LanesFull, NoGeneration, Progress, Ticket
+from hotswapd.swap.lanes.prompts import Wanted, always
 from hotswapd.swap.lanes.sampling import Sampling
 from hotswapd.swap.lanes.text import TextStream
 
 from .names import Beside, NoSuchModel
 from .requests import Body, ChatBody
+
+_ITEMS = 4096
 
 
 class Split(Protocol):
@@ -53,9 +55,6 @@ class NoSplit:
 class Answerer:
     """Answers requests with the engine. Every method is legal on any thread; `prepare` may take long."""
 
-    _tokenizing = threading.Lock()
-    """One for all: fast tokenizers keep state between calls, and a candidate's answerer has the same tokenizer."""
-
     def __init__(
         self, engine: Engine, on_lost: Callable[[ResidentLost], None] = lambda _: None, split: Split | None = None
     ) -> None:
@@ -67,13 +66,20 @@ class Answerer:
         self._on_lost = on_lost
         self._split: Split = split or NoSplit()
 
-    def prepare(self, body: Body, generation: int | Beside | None, key: str = "") -> Ask:
+    def most_items(self) -> int:
+        """Return how many members all lists and objects of a request's body may have together.
+
+        A message or a part of one has three and at least one token, a token id is one.
+        """
+        return 4 * self._engine.context + _ITEMS
+
+    def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Ask:
         """Turn a body into the engine's request, which is the only other shape that a request has.
 
-        `generation` None is the live one; `key` decides the arm while a rollout splits requests. Raises BadRequest or
-        NoSuchModel.
+        `generation` None is the live one; `key` decides the arm while a rollout splits requests; `wanted` tells
+        whether to go on. Raises BadRequest, NoSuchModel or Dropped.
         """
-        prompt = self._prompt(body)
+        prompt = self._prompt(body, wanted)
         room = self._engine.context - len(prompt)
         sampling = self._sampling(body)
         number = self._beside() if isinstance(generation, Beside) else generation
@@ -127,14 +133,13 @@ class Answerer:
         """Return the generations that can be asked for, the live one first."""
         return self._engine.lanes.generations()
 
-    def _prompt(self, body: Body) -> tuple[int, ...]:
-        with self._tokenizing:
-            try:
-                if isinstance(body, ChatBody):
-                    return self._engine.encode_chat([message.plain() for message in body.messages])
-                return self._engine.encode(body.prompt) if isinstance(body.prompt, str) else tuple(body.prompt)
-            except BadAsk as error:
-                raise BadRequest(error.code, str(error), error.param) from None
+    def _prompt(self, body: Body, wanted: Wanted) -> tuple[int, ...]:
+        try:
+            if isinstance(body, ChatBody):
+                return self._engine.encode_chat([message.plain() for message in body.messages], wanted)
+            return self._engine.encode(body.prompt, wanted) if isinstance(body.prompt, str) else tuple(body.prompt)
+        except BadAsk as error:
+            raise BadRequest(error.code, str(error), error.param) from None
 
     def _sampling(self, body: Body) -> Sampling:
         """Take the request's own values, and the model's generation configuration for those that it leaves out."""

@@ -2,37 +2,42 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
 from openai.types import Model
+from starlette.types import ASGIApp
 
 from hotswapd.daemon.config.rollout import Rollout
+from hotswapd.daemon.config.tables import Serve
 from hotswapd.daemon.report.metrics import Metrics
 
 from .errors import install_errors
 from .face import Face
 from .feedback import Answers, feedback_routes
-from .key import key_check
+from .key import Keys, key_check
 from .names import served_names
 from .status_page import answer_routes, page_routes
+from .threshold import Threshold
 from .v1 import Sticky, answering_routes
 
 NO_ROLLOUT = Rollout()
+USUAL = Serve()
 
 
 def make_http_app(
-    face: Face, model: str, metrics: Metrics, api_key_file: str = "", rollout: Rollout = NO_ROLLOUT
-) -> FastAPI:
+    face: Face, model: str, metrics: Metrics, serve: Serve = USUAL, rollout: Rollout = NO_ROLLOUT
+) -> ASGIApp:
     """Make the app. `model` is the name under which the base is asked for.
 
-    Without `api_key_file` no key is asked for. `rollout` decides which requests stay together, and whether feedback is
-    taken.
+    `serve` decides who may ask: without a file of keys no key is asked for. `rollout` decides which requests stay
+    together, and whether feedback is taken.
     """
     app = FastAPI(openapi_url=None)
     install_errors(app)
-    keyed = [Depends(key_check(Path(api_key_file)))] if api_key_file else []
+    keys = Keys(serve.api_key_file, serve.api_keys_file) if serve.api_key_file or serve.api_keys_file else None
+    keyed = [Depends(key_check(keys, lambda name: metrics.key(name, 429)))] if keys is not None else []
     answers = Answers() if rollout.feedback else None
     v1 = APIRouter(prefix="/v1", dependencies=keyed)
     v1.get("/models", response_model=None)(_models(face, model))
@@ -42,7 +47,7 @@ def make_http_app(
     app.include_router(answer_routes(face), dependencies=keyed)
     app.include_router(page_routes())
     app.include_router(_open_routes(face, metrics))
-    return app
+    return Threshold(app, serve.host, serve.hosts, serve.cors_origins)
 
 
 def _models(face: Face, model: str) -> Callable[[], JSONResponse]:
@@ -75,6 +80,8 @@ def _open_routes(face: Face, metrics: Metrics) -> APIRouter:
 
     @router.get("/metrics", response_model=None)
     async def metrics_page() -> Response:
-        return Response(face.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(
+            await to_thread.run_sync(face.exposition), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
 
     return router

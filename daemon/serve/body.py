@@ -1,28 +1,57 @@
 """Read request bodies without keeping more of them in memory than is allowed."""
 
 import json
+from collections.abc import Callable
 
 from fastapi import Request
 
-from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError
+from hotswapd.daemon.errors import ErrorCode, FaceError
+
+from .json_bounds import bounded_text, not_json, require_text
+
+_MOST_ITEMS = 1000
+_JSON = "application/json"
 
 
-async def read_within(request: Request, most: int, too_large: FaceError) -> bytes:
-    """Read a body of at most `most` bytes. Raises `too_large` as soon as there are more, and ClientDisconnect."""
+class NotJson(FaceError):
+    """The body does not say that it is JSON, which a browser asks nobody's leave to send."""
+
+    status = 415
+
+
+def require_json(request: Request) -> None:
+    """Refuse a body that does not say `application/json`. Raises NotJson.
+
+    A page of any other site may send text and forms to this port, but JSON only with the leave that CORS gives.
+    """
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != _JSON:
+        raise NotJson(ErrorCode.NOT_APPLICATION_JSON, f"send the body with Content-Type: {_JSON}")
+
+
+async def read_within(
+    request: Request, most: int, too_large: FaceError, grows: Callable[[int], None] = lambda _: None
+) -> bytes:
+    """Read a body of at most `most` bytes. Raises `too_large` as soon as there are more, and ClientDisconnect.
+
+    `grows` is told each length that it has so far, and may raise.
+    """
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > most:
             raise too_large
+        grows(len(body))
     return bytes(body)
 
 
-def json_object(body: bytes) -> dict[str, object]:
-    """Parse a JSON object. Raises BadRequest."""
+def json_object(body: bytes, most_items: int = _MOST_ITEMS) -> dict[str, object]:
+    """Parse a small JSON object. Raises BadRequest."""
     try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        fields = None
+        fields = json.loads(bounded_text(body, most_items))
+    except ValueError:
+        raise not_json() from None
     if not isinstance(fields, dict):
-        raise BadRequest(ErrorCode.NOT_JSON, "the body must be a JSON object")
+        raise not_json()
+    require_text(fields, body)
     return fields

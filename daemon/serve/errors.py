@@ -1,6 +1,7 @@
 """Errors in the shape that OpenAI's clients expect."""
 
 import json
+from collections.abc import Mapping
 from typing import TypedDict
 
 from fastapi import FastAPI, Request
@@ -11,6 +12,13 @@ from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError
 
 CODES = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "invalid_request_error", 429: "rate_limit"}
+
+_NO_HEADERS: Mapping[str, str] = {}
+_ALWAYS: Mapping[int, Mapping[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": "1"},
+    503: {"Retry-After": "1"},
+}
 
 
 class ErrorFields(TypedDict):
@@ -28,10 +36,12 @@ class ErrorBody(TypedDict):
     error: ErrorFields
 
 
-def error_response(status: int, code: str, sentence: str, param: str = "") -> JSONResponse:
+def error_response(
+    status: int, code: str, sentence: str, param: str = "", headers: Mapping[str, str] = _NO_HEADERS
+) -> JSONResponse:
     """Make the answer; a client that may succeed a moment later is told when to try again."""
-    headers = {"Retry-After": "1"} if status in (429, 503) else None
-    return JSONResponse(_body(status, code, sentence, param), status, headers)
+    usual = _ALWAYS.get(status, _NO_HEADERS)
+    return JSONResponse(_body(status, code, sentence, param), status, {**usual, **headers})
 
 
 def error_body(error: FaceError) -> str:
@@ -54,14 +64,22 @@ def install_errors(app: FastAPI) -> None:
 async def _face_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, FaceError)
     param = error.param if isinstance(error, BadRequest) else ""
-    return error_response(error.status, error.code, error.sentence, param)
+    return error_response(error.status, error.code, error.sentence, param, error.headers)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, ErrorCode.HTTP_ERROR)
     sentence = f"{request.method} {request.url.path}: {str(error.detail).lower()}"
-    return error_response(error.status_code, code, sentence)
+    return error_response(error.status_code, code, sentence, headers=_allow(error.headers))
+
+
+def _allow(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return the header that lists a page's methods: HEAD is one wherever GET is."""
+    methods = {one.strip() for one in (headers or {}).get("Allow", "").split(",")} - {""}
+    if not methods:
+        return _NO_HEADERS
+    return {"Allow": ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))}
 
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:

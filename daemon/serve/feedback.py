@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError
 
 from .answerer import Answerer
-from .body import json_object, read_within
+from .body import json_object, read_within, require_json
 
 _KEPT = 100_000
 _MAX_BYTES = 4096
@@ -55,6 +55,7 @@ def feedback_routes(answerer: Callable[[], Answerer], answers: Answers | None) -
     async def feedback(request: Request) -> JSONResponse:
         if answers is None:
             raise NoFeedback(ErrorCode.FEEDBACK_OFF, "feedback is off; rollout.feedback = true turns it on")
+        require_json(request)
         too_large = BadRequest(ErrorCode.BAD_VALUE, f"feedback has at most {_MAX_BYTES} bytes")
         number, score = _read(await read_within(request, _MAX_BYTES, too_large))
         answering = answerer()

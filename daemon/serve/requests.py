@@ -8,12 +8,17 @@ from pydantic_core import PydanticCustomError
 
 from hotswapd.daemon.errors import BadRequest, ErrorCode
 
+from .json_bounds import bounded_text, not_json, require_text
+
 MAX_BODY_BYTES = 8 << 20
+MOST_ITEMS = 1 << 16
+"""Members of all lists and objects of a body together, where no context says otherwise."""
 _STOPS = 16
+_NAMED = 100
 Zero = Annotated[float, Field(ge=0, le=0)]
 One = Annotated[int, Field(ge=1, le=1)]
 Text = Annotated[str, Field(min_length=1)]
-Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, fail_fast=True)]
 
 
 def _wrong(sentence: str) -> PydanticCustomError:
@@ -114,7 +119,7 @@ class Message(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     role: Text
-    content: str | list[TextPart]
+    content: str | Annotated[list[TextPart], Field(fail_fast=True)]
     name: str | None = None
 
     def plain(self) -> dict[str, str]:
@@ -133,7 +138,7 @@ class PlainFormat(BaseModel):
 class ChatBody(Common):
     """``/v1/chat/completions``: a conversation."""
 
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     logprobs: Literal[False] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=0)] | None = None
@@ -151,14 +156,15 @@ Body = CompletionBody | ChatBody
 B = TypeVar("B", bound=Common)
 
 
-def read_body(kind: type[B], body: bytes) -> B:
+def read_body(kind: type[B], body: bytes, most_items: int = MOST_ITEMS) -> B:
     """Parse a request's JSON. Raises a BadRequest that names every field at fault."""
     try:
-        fields = json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise BadRequest(ErrorCode.NOT_JSON, "the body must be a JSON object") from None
+        fields = json.loads(bounded_text(body, most_items), parse_constant=_no_constant)
+    except ValueError:
+        raise not_json() from None
     if not isinstance(fields, dict):
-        raise BadRequest(ErrorCode.NOT_JSON, "the body must be a JSON object")
+        raise not_json()
+    require_text(fields, body)
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
@@ -178,6 +184,8 @@ _CODES = {
 
 def _explain(error: ValidationError) -> BadRequest:
     """Report each field at fault once; a union complains once for each of its members."""
+    if error.error_count() > _NAMED:  # to name them takes longer than to find them, and holds everybody up
+        return BadRequest(ErrorCode.BAD_VALUE, f"more than {_NAMED} things are wrong with the body")
     wrong: dict[str, tuple[ErrorCode, str]] = {}
     for one in error.errors(include_url=False, include_input=False):
         field = str(one["loc"][0]) if one["loc"] else "body"

@@ -1,36 +1,25 @@
 """The two endpoints that answer: whole or as a stream, and cancelled as soon as the client has gone."""
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
 
-from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from starlette.requests import ClientDisconnect
 
-from hotswapd.daemon.errors import ErrorCode, FaceError
+from hotswapd.daemon.errors import FaceError
 from hotswapd.daemon.report.metrics import Metrics
 
 from .answerer import Answerer
-from .body import read_within
+from .caller import Caller, Tally, caller_of
 from .conversation import Conversation, Piece
 from .errors import error_body
 from .feedback import Answers
-from .names import which_generation
-from .requests import MAX_BODY_BYTES, Body, ChatBody, CompletionBody, read_body
+from .intake import CLIENT_GONE, Intake, end, until_gone
+from .requests import Body, ChatBody, CompletionBody
 from .responses import Shape, system_fingerprint
 
 GENERATION_HEADER = "X-Hotswapd-Generation"
-_CLIENT_GONE = 499  # nginx's number for it; nobody reads the answer, but the metric counts what happened
-
-
-class TooLarge(FaceError):
-    """The body is larger than any prompt can be."""
-
-    status = 413
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +43,9 @@ def answering_routes(
     base is asked for.
     """
     router = APIRouter()
+    intake = Intake(model)
     for path, kind in (("/completions", CompletionBody), ("/chat/completions", ChatBody)):
-        endpoint = _Endpoint(answerer, model, metrics, kind, rollout)
+        endpoint = _Endpoint(answerer, intake, metrics, kind, rollout)
         router.post(path, response_model=None)(endpoint.answer)
     return router
 
@@ -65,20 +55,23 @@ class _Endpoint:
     """One of the two; `kind` is what its requests look like."""
 
     answerer: Callable[[], Answerer]
-    model: str
+    intake: Intake
     metrics: Metrics
     kind: type[CompletionBody] | type[ChatBody]
     rollout: Sticky
 
     async def answer(self, request: Request) -> Response:
+        caller = caller_of(request)
+        tally = Tally(self.metrics, caller)
         try:
-            body, conversation = await self._begin(request)
+            body, conversation = await self._begin(request, caller)
         except FaceError as error:
-            self.metrics.request(error.status)
+            tally.request(error.status)
             raise
         except Exception:
-            self.metrics.request(500)
+            tally.request(500)
             raise
+        caller.spend(conversation.prompt_tokens)
         ticket = conversation.ticket
         fingerprint = system_fingerprint(ticket.generation, ticket.digest)
         shape = Shape(body.model, fingerprint, self.kind is ChatBody, conversation.prompt_tokens)
@@ -86,38 +79,37 @@ class _Endpoint:
             self.rollout.answers.note(shape.id, ticket.generation)
         headers = {GENERATION_HEADER: str(ticket.generation)}
         if body.stream:
-            events = _events(conversation, shape, self.metrics, usage=body.include_usage)
+            events = _events(conversation, shape, tally, usage=body.include_usage)
             return StreamingResponse(events, media_type="text/event-stream", headers=headers)
-        return await _whole(conversation, shape, self.metrics, request, headers)
+        return await _whole(conversation, shape, tally, request, headers)
 
-    async def _begin(self, request: Request) -> tuple[Body, Conversation]:
+    async def _begin(self, request: Request, caller: Caller) -> tuple[Body, Conversation]:
         """Read a request and queue it. Raises FaceError."""
         answerer = self.answerer()
-        body = read_body(self.kind, await _read(request))
-        generation = which_generation(body.model, self.model)
-        key = request.headers.get(self.rollout.header, "")
-        ask = await to_thread.run_sync(functools.partial(answerer.prepare, body, generation, key))
+        client = f"{caller.name} {request.client.host if request.client else ''}"
+        user = request.headers.get(self.rollout.header, "")
+        body, ask = await self.intake.take(request, client, user, answerer, self.kind)
         return body, Conversation(answerer, ask)
 
 
 async def _whole(
-    conversation: Conversation, shape: Shape, metrics: Metrics, request: Request, headers: dict[str, str]
+    conversation: Conversation, shape: Shape, tally: Tally, request: Request, headers: dict[str, str]
 ) -> Response:
     """Wait until the answer has ended or the client has gone."""
     answer = asyncio.create_task(_gather(conversation))
-    gone = asyncio.create_task(_gone(request))
+    gone = asyncio.create_task(until_gone(request))
     try:
         await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
-            metrics.request(_CLIENT_GONE, conversation.ticket.generation)
-            return Response(status_code=_CLIENT_GONE)
+            tally.request(CLIENT_GONE, conversation.ticket.generation)
+            return Response(status_code=CLIENT_GONE)
         text, last = answer.result()
     except FaceError as error:
-        metrics.request(error.status, conversation.ticket.generation)
+        tally.request(error.status, conversation.ticket.generation)
         raise
     finally:
-        await _end(answer, gone)
-    metrics.request(200, conversation.ticket.generation, last.tokens)
+        await end(answer, gone)
+    tally.request(200, conversation.ticket.generation, last.tokens)
     whole = shape.whole(text, str(last.finish), last.tokens)
     return JSONResponse(whole.model_dump(mode="json"), headers=headers)
 
@@ -127,24 +119,13 @@ async def _gather(conversation: Conversation) -> tuple[str, Piece]:
     return "".join(piece.text for piece in pieces), pieces[-1]
 
 
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _end(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _events(conversation: Conversation, shape: Shape, metrics: Metrics, *, usage: bool) -> AsyncIterator[str]:
+async def _events(conversation: Conversation, shape: Shape, tally: Tally, *, usage: bool) -> AsyncIterator[str]:
     """Yield the stream's server-sent events. After the first one, an error can only be reported in an event.
 
     The request is counted before the event that ends it is sent: whoever has the whole answer finds it in the counts.
     """
     tokens, first = 0, True
-    count = _CountedOnce(metrics, conversation.ticket.generation)
+    count = _CountedOnce(tally, conversation.ticket.generation)
     pieces = conversation.pieces()
     try:
         async for piece in pieces:
@@ -161,31 +142,22 @@ async def _events(conversation: Conversation, shape: Shape, metrics: Metrics, *,
         yield _event(error_body(error))
     finally:
         await pieces.aclose()
-        count(_CLIENT_GONE, tokens)
+        count(CLIENT_GONE, tokens)
 
 
 @dataclass(slots=True)
 class _CountedOnce:
     """Counts one request, by the first status that it is given."""
 
-    metrics: Metrics
+    tally: Tally
     generation: int
     _done: bool = False
 
     def __call__(self, code: int, tokens: int) -> None:
         if not self._done:
             self._done = True
-            self.metrics.request(code, self.generation, tokens)
+            self.tally.request(code, self.generation, tokens)
 
 
 def _event(data: str) -> str:
     return f"data: {data}\n\n"
-
-
-async def _read(request: Request) -> bytes:
-    """Read the body, but never more than a prompt can need; a client that has gone sent nothing."""
-    too_large = TooLarge(ErrorCode.BODY_TOO_LARGE, f"a request has at most {MAX_BODY_BYTES} bytes")
-    try:
-        return await read_within(request, MAX_BODY_BYTES, too_large)
-    except ClientDisconnect:
-        return b""

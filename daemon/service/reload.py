@@ -23,6 +23,7 @@ from hotswapd.daemon.host.log import setup_logging
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.pipeline.queue import Inbox
 from hotswapd.daemon.pipeline.sources import Sources
+from hotswapd.daemon.serve.tls import read_tls
 from hotswapd.loaders import open_source
 from hotswapd.loaders.source import Source
 
@@ -134,7 +135,14 @@ def _unreadable(settings: Settings) -> Iterator[Problem]:
         require_readable(settings.verify)
     except ConfigError as error:
         yield from error.problems
-    files: Sequence[tuple[str, str]] = [("serve.api_key_file", settings.serve.api_key_file)]
+    serve = settings.serve
+    try:
+        if serve.tls_cert:
+            read_tls(serve.tls_cert, serve.tls_key)
+    except ConfigError as error:
+        yield from error.problems
+    files: Sequence[tuple[str, str]] = [("serve.api_key_file", serve.api_key_file)]
+    files = [*files, ("serve.api_keys_file", serve.api_keys_file)]
     files = [*files, *((f"source {one.name}.token_file", getattr(one, "token_file", "")) for one in settings.source)]
     for key, file in files:
         try:

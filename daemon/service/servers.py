@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import math
 import socket
 import threading
@@ -19,6 +20,8 @@ from hotswapd.daemon.errors import StartCode
 from hotswapd.daemon.host.sockets import CannotListen, open_tcp
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.app import make_http_app
+from hotswapd.daemon.serve.door import open_door
+from hotswapd.daemon.serve.protocol import DoorProtocol
 
 from .control_socket import ControlSocket
 
@@ -26,6 +29,9 @@ __all__ = ["CannotListen", "Servers"]
 
 log = structlog.get_logger(__name__)
 _START_LIMIT = 30.0
+_BACKLOG = 128
+"""Connections that are accepted at one go, before any of them is counted."""
+_CLOSE_IT = "set serve.api_key_file, or serve.host to 127.0.0.1"
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -33,11 +39,13 @@ class Servers:
     """The HTTP server and the control socket. `start` and `stop` are called on one thread, `stop` at most once."""
 
     def __init__(self, face: ControlFace, settings: Settings, metrics: Metrics) -> None:
-        """Open nothing yet."""
+        """Open nothing yet. Raises ConfigError for TLS files that cannot be used."""
         serve = settings.serve
         self._settings = settings
-        http = make_http_app(face, settings.model.base, metrics, serve.api_key_file, settings.rollout)
-        self._http = _Server(http)
+        http = make_http_app(face, settings.model.base, metrics, serve, settings.rollout)
+        self._door = open_door(serve, metrics)
+        backlog = min(_BACKLOG, self._door.connections.limits.total // 2)
+        self._http = _Server(http, functools.partial(DoorProtocol, door=self._door), backlog)
         self._face = face
         self._name = ControlSocket(settings.control.socket)
         self._controls = [self._make_control()]
@@ -88,6 +96,11 @@ class Servers:
         self._controls = [*(one for one in self._controls if not one.is_down.is_set()), fresh]
         self.soon(lambda: self._serve(fresh, sock))
 
+    def renew_tls(self) -> None:
+        """Read the certificate again, for whoever connects from now on. Raises ConfigError, and keeps the old one."""
+        if self._door.tls is not None:
+            self._door.tls.renew()
+
     def soon(self, call: Callable[[], None]) -> None:
         """Have the event loop call it at its next turn; a loop that hangs never does."""
         with contextlib.suppress(RuntimeError):  # the loop is closed
@@ -125,11 +138,12 @@ class Servers:
         return _Server(make_control_app(self._face), PeerProtocol)
 
     def _warn_when_open(self) -> None:
-        host, keyed = str(self.address[0]), bool(self._settings.serve.api_key_file)
-        if host.startswith(_LOOPBACK):
+        serve = self._settings.serve
+        host, keyed = str(self.address[0]), bool(serve.api_key_file or serve.api_keys_file)
+        if host.startswith(_LOOPBACK) or (keyed and serve.tls_cert):
             return
         asked = "an API key is asked for, but it travels unencrypted" if keyed else "ANYBODY who reaches it is answered"
-        remedy = "put TLS in front of it" if keyed else "set serve.api_key_file, or serve.host to 127.0.0.1"
+        remedy = "set serve.tls_cert, or put TLS in front of it" if keyed else _CLOSE_IT
         log.warning(
             "open_to_the_network", host=host, detail=f"HTTP listens beyond this machine: {asked}", remedy=remedy
         )
@@ -138,9 +152,9 @@ class Servers:
 class _Server(uvicorn.Server):
     """uvicorn's server. It leaves signals to the service, since it does not run on the main thread."""
 
-    def __init__(self, app: Any, http: Any = "auto") -> None:
+    def __init__(self, app: Any, http: Any, backlog: int = _BACKLOG) -> None:
         quiet: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "server_header": False}
-        super().__init__(uvicorn.Config(app, http=http, ws="none", **quiet))
+        super().__init__(uvicorn.Config(app, http=http, ws="none", backlog=backlog, **quiet))
         self.is_up = threading.Event()
         self.is_down = threading.Event()
 

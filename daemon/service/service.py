@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import structlog
 
@@ -56,7 +56,22 @@ _ALL_OF_IT = 80.0
 """Seconds within which a stopping daemon ends, whatever hangs; the unit's TimeoutStopSec is longer."""
 
 
-def serve(settings: Settings, read: Callable[[], Settings]) -> int:
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Whoever started the daemon, and is told how it goes; neither may raise.
+
+    `on_ready` gets the HTTP server's address once requests are answered, on the worker's thread. `on_leave` is called
+    when the process is about to end without returning, because a thread hangs; on the main thread.
+    """
+
+    on_ready: Callable[[tuple[str, int]], None] = lambda address: None
+    on_leave: Callable[[], None] = lambda: None
+
+
+_NOBODY = Starter()
+
+
+def serve(settings: Settings, read: Callable[[], Settings], starter: Starter = _NOBODY) -> int:
     """Serve until a signal or the loss of the model; return the exit status. On the main thread, once.
 
     `read` reads the configuration again when SIGHUP asks for it. Raises ConfigError or CannotListen.
@@ -72,7 +87,7 @@ def serve(settings: Settings, read: Callable[[], Settings]) -> int:
     prepare_caches(settings.state.dir)
     signals = Signals([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     try:
-        return Service(settings, read, state, notify, signals).run()
+        return Service(settings, read, state, notify, signals, starter).run()
     finally:
         threading.excepthook = threading.__excepthook__
         signals.close()
@@ -83,14 +98,22 @@ class Service:
     """One daemon, from recovery to its end. `run` is called once, on the main thread."""
 
     def __init__(
-        self, settings: Settings, read: Callable[[], Settings], state: StateDir, notify: Notify, signals: Signals
+        self,
+        settings: Settings,
+        read: Callable[[], Settings],
+        state: StateDir,
+        notify: Notify,
+        signals: Signals,
+        starter: Starter,
     ) -> None:
         """Recover what an earlier process left; listen on nothing yet. Raises ConfigError."""
         self._notify = notify
+        self._starter = starter
         self._signals = signals
         self._exit = Exit.FINE
         self._stop = threading.Event()
         self._at_end: list[Callable[[float], None]] = []
+        self._at_reload: list[Callable[[], None]] = []
         self._changes = Changes()
         self._to_collect = threading.Event()
         self._to_collect.set()
@@ -132,10 +155,11 @@ class Service:
         #    is found before minutes go into loading a model.
         servers = Servers(self._operator, self._current.now, self._metrics)
         servers.start()
+        self._at_reload.append(servers.renew_tls)
         # 3. The sources: they scan and fetch while the model is being loaded.
         self._sources.start()
         # 4. The worker's thread: base model, compilation, the last good generation, then `ready`, then candidates.
-        worker = threading.Thread(target=self._work, name=WORKER, daemon=True)
+        worker = threading.Thread(target=self._work, args=(servers,), name=WORKER, daemon=True)
         worker.start()
         rounds = Rounds(self._notify, self._beats, self._standing, self._memory.ledger, self._sources, servers)
         self._wait_for_the_end(rounds)
@@ -150,9 +174,9 @@ class Service:
 
     # The worker's thread
 
-    def _work(self) -> None:
+    def _work(self, servers: Servers) -> None:
         try:
-            Startup(self._surroundings()).run(self._stop)
+            Startup(self._surroundings(lambda: self._starter.on_ready(servers.address))).run(self._stop)
         except ResidentLost as error:
             self._lose(error)
         except StartError as error:
@@ -163,7 +187,7 @@ class Service:
             log.exception("worker_failed")
             self._lose(ResidentLost("a defect of hotswapd has ended the worker; the log has its trace"))
 
-    def _surroundings(self) -> Surroundings:
+    def _surroundings(self, on_ready: Callable[[], None]) -> Surroundings:
         notify = self._changes.notify
         return Surroundings(
             current=self._current,
@@ -181,6 +205,7 @@ class Service:
             clock=self._clock,
             on_lost=self._lose,
             at_end=self._at_end.append,
+            on_ready=on_ready,
         )
 
     def _lose(self, error: ResidentLost) -> None:
@@ -226,6 +251,9 @@ class Service:
     def _reload(self, part: Working) -> None:
         self._notify.reloading()
         self._reloading.reload(part)
+        if not self._standing.reload_refused:
+            for renew in self._at_reload:
+                renew()
         self._notify.ready(headline(self._standing, self._memory.ledger, self._sources))
 
     def _shut_down(self, servers: Servers, worker: threading.Thread) -> None:
@@ -234,7 +262,7 @@ class Service:
         self._notify.stopping("stopping: requests under way get their answers", _ALL_OF_IT)
         if self._exit == Exit.RESIDENT_LOST:
             time.sleep(_LAST_WORDS)  # for the 503s under way
-            _leave_now(self._exit)
+            self._leave_now(self._exit)
         self._stop.set()
         self._changes.notify()
         # 4. The worker ends its candidate, or rolls it back.
@@ -251,14 +279,14 @@ class Service:
         self._memory.ledger.close()
         log.info("stopped")
         if worker.is_alive() or drained.is_alive() or not sources_ended:
-            _leave_now(self._exit)
+            self._leave_now(self._exit)
 
     def _close_engine(self) -> None:
         for close in self._at_end:
             close(_DRAIN)
 
-
-def _leave_now(status: Any) -> None:
-    """End the process even though a thread hangs, in a library or on the device, and would keep it for ever."""
-    log_flushed(_LAST_WORDS)
-    os._exit(int(status))
+    def _leave_now(self, status: Exit) -> None:
+        """End the process although a thread hangs, in a library or in a device, which would keep it for ever."""
+        self._starter.on_leave()
+        log_flushed(_LAST_WORDS)
+        os._exit(int(status))

@@ -77,6 +77,8 @@ class Surroundings:
     on_lost: Callable[[ResidentLost], None]
     at_end: Callable[[Callable[[float], None]], None]
     """Registers a function that is called at the end of the process, with the seconds that it may take."""
+    on_ready: Callable[[], None]
+    """Called once, when requests are answered."""
 
 
 class Startup:
@@ -170,6 +172,7 @@ class Startup:
         around.beats.beat(WORKER, _FIRST_SCANS)
         around.notify.ready(headline(around.standing, around.memory.ledger, around.sources))
         log.info("ready", generation=live.number, uri=live.uri, seconds=round(time.monotonic() - self._began, 1))
+        around.on_ready()
 
     def _await_first_scans(self, stop: threading.Event) -> None:
         """Wait until every source has been scanned once, until 10 s after the start at most."""

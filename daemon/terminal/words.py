@@ -20,6 +20,7 @@ _COLOURS = {
     "QUARANTINED": BAD,
     "WAITING": BUSY,
     "HELD": BUSY,
+    "IGNORED": BUSY,
 }
 _PIPE_COLUMNS = 200
 

@@ -30,6 +30,15 @@ def fingerprint(stats: Iterable[os.stat_result | None]) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
+def identity(stats: Iterable[os.stat_result | None]) -> str:
+    """Return what stays the same when files are moved within their file system, or get another owner or mode.
+
+    It is no proof of their content. Empty if one is missing.
+    """
+    facts = [s and (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns) for s in stats]
+    return "" if None in facts else hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
 @contextlib.contextmanager
 def closing(fd: int) -> Iterator[int]:
     """Close `fd` at the end."""

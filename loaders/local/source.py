@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from hotswapd.loaders.bell import Bell
-from hotswapd.loaders.codes import GoneCode, WaitingCode
+from hotswapd.loaders.codes import GoneCode, IgnoredCode, WaitingCode
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, listed_bytes, load_digests, mismatch
 from hotswapd.loaders.errors import Gone, Refused, SourceDown, Unavailable
 from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, TOKENIZER, WEIGHTS, FileName
@@ -19,7 +19,7 @@ from hotswapd.loaders.store.store import READ_BYTES, Store
 from hotswapd.loaders.uri import AdapterURI
 
 from .root import opened_root, root_down
-from .safe_open import closing, fingerprint, open_below, open_file
+from .safe_open import closing, fingerprint, identity, open_below, open_file
 from .settle import Settling
 from .walk import Found, walk
 from .watch import TreeWatch
@@ -119,14 +119,18 @@ class LocalSource:
 
     def _walk(self, root: int) -> tuple[Sighting, ...]:
         now = self._clock()
-        sightings = tuple(self._sight(found, now) for found in walk(root, self._marker))
+        sightings = [self._sight(found, now) for found in walk(root, self._marker)]
         self._settling.end_scan()
-        return sightings
+        return tuple(sighting for sighting in sightings if sighting is not None)
 
-    def _sight(self, found: Found, now: float) -> Sighting:
+    def _sight(self, found: Found, now: float) -> Sighting | None:
+        """Return what there is to say of it; None for what is unfinished under a name that is ignored."""
         verdict = self._settling.judge(found, now)
         waiting = verdict.waiting or _unnamable(found.parts)
-        return Sighting(self._uri(found.parts), verdict.revision, verdict.stamp, waiting)
+        if found.ignored and not (waiting and isinstance(waiting.code, IgnoredCode)):
+            return None
+        files = identity((found.config, found.weights))
+        return Sighting(self._uri(found.parts), verdict.revision, verdict.stamp, waiting, files)
 
     def _again_in(self, watched: bool) -> float:
         """Return the seconds until something may have settled, at most the interval between scans."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_DEPTH, PICKLE, WEIGHTS, is_temporary
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_DEPTH, PICKLE, WEIGHTS
+from hotswapd.loaders.ignored import ignored_sentence
 
 from .objects import Object
 
@@ -41,6 +42,11 @@ class Keyed:
         return max(there.modified for there in (self.config, self.weights) if there is not None)
 
     @property
+    def ignored(self) -> str:
+        """Why nothing is ever taken from this directory; empty if that is not so."""
+        return ignored_sentence([part for part in self.below.split("/") if part not in {".", ".."}])
+
+    @property
     def odd(self) -> bool:
         """Whether the directory's name is not a plain path, so that its address would be another directory's."""
         return self.below != "" and not {"", ".", ".."}.isdisjoint(self.below.split("/"))
@@ -63,5 +69,4 @@ def adapters(keys: Iterable[tuple[str, Object]], prefix: str, marker: str = "") 
 
 
 def _within(below: str, nested: bool) -> bool:
-    parts = below.split("/") if nested else []
-    return len(parts) <= MAX_DEPTH and not any(is_temporary(part) and part not in {".", ".."} for part in parts)
+    return not nested or below.count("/") < MAX_DEPTH

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from hotswapd.loaders.codes import WaitingCode
-from hotswapd.loaders.files import CONFIG, MANIFEST, WEIGHTS
+from hotswapd.loaders.files import CONFIG, MANIFEST, WEIGHTS, FileName
+from hotswapd.loaders.half import PATIENCE, half_replaced
 from hotswapd.loaders.source import Waiting
 from hotswapd.loaders.whole import files_missing
 
@@ -12,10 +13,7 @@ from .listing import Keyed
 from .objects import Object
 
 Facts = tuple[tuple[str, int, int] | None, ...]
-_FILES = (CONFIG, WEIGHTS)
-# How long a pair of which only one file was replaced waits for the other, in seconds: weights may arrive minutes after
-# a new config, but a config never takes minutes after new weights.
-_LONELY = {CONFIG: 600.0, WEIGHTS: 30.0}
+_FILES: tuple[FileName, FileName] = (CONFIG, WEIGHTS)
 _FINAL = frozenset({WaitingCode.INCOMPLETE, WaitingCode.DIGEST_MISMATCH, WaitingCode.MANIFEST_UNREADABLE})
 
 
@@ -31,7 +29,7 @@ class Observed:
     facts: Facts
     since: float
     marked: bool = False
-    lonely: str = ""
+    lonely: FileName | None = None
     examined: bool = False
     lack: Waiting | None = None
 
@@ -58,7 +56,7 @@ class Settling:
             seen = Observed(facts, now, marked, _lonely(before, facts, marked))
         elif before.marked != marked:
             # The marker means that the writer has finished: no other file is still on its way.
-            seen = replace(before, marked=marked, lonely="" if marked else before.lonely)
+            seen = replace(before, marked=marked, lonely=None if marked else before.lonely)
         else:
             seen = before
         self._next[keyed.below] = seen
@@ -77,7 +75,8 @@ class Settling:
         if age < self.gap:
             return Waiting(WaitingCode.SETTLING, f"it must be seen unchanged for {self.gap:g} s; {age:.1f} s so far")
         if seen.lonely and age < self._patience(seen):
-            return _half(seen.lonely, self._patience(seen) - age)
+            remedy = "`hotswapd publish` records at once what belongs together"
+            return half_replaced(seen.lonely, self._patience(seen) - age, remedy)
         return None
 
     def now(self, keyed: Keyed) -> Observed:
@@ -110,7 +109,7 @@ class Settling:
 
     def _patience(self, seen: Observed) -> float:
         # A manifest says which bytes belong together, so nothing has to be guessed from times.
-        return 0.0 if seen.facts[2] is not None else _LONELY[seen.lonely]
+        return PATIENCE[seen.lonely] if seen.lonely and seen.facts[2] is None else 0.0
 
 
 def facts_of(objects: dict[str, Object]) -> Facts:
@@ -123,22 +122,13 @@ def revision_of(facts: Facts) -> str:
     return sha256(repr(facts).encode()).hexdigest()[:32]
 
 
-def _lonely(before: Observed | None, facts: Facts, marked: bool) -> str:
-    """Return the file that was replaced while the other one stayed, or "": its partner may still be on its way."""
+def _lonely(before: Observed | None, facts: Facts, marked: bool) -> FileName | None:
+    """Return the file that was replaced while the other one stayed, or None: its partner may still be on its way."""
     if before is None or (marked and not before.marked):
-        return ""
+        return None
     changed = [name for name, old, new in zip(_FILES, before.facts, facts, strict=False) if old != new]
     if not changed:
         return before.lonely
     if len(changed) == 2 or before.facts[_FILES.index(changed[0])] is None or None in facts[:2]:
-        return ""
-    return "" if before.lonely and before.lonely != changed[0] else changed[0]
-
-
-def _half(replaced: str, left: float) -> Waiting:
-    other = WEIGHTS if replaced == CONFIG else CONFIG
-    return Waiting(
-        WaitingCode.HALF_REPLACED,
-        f"{replaced} is new and {other} is still the old one: if they belong together, they are taken in {left:.0f} s; "
-        "`hotswapd publish` records at once what belongs together",
-    )
+        return None
+    return None if before.lonely and before.lonely != changed[0] else changed[0]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hotswapd.loaders.bell import Bell
-from hotswapd.loaders.codes import BucketCode, GoneCode, WaitingCode
+from hotswapd.loaders.codes import BucketCode, GoneCode, IgnoredCode, WaitingCode
 from hotswapd.loaders.errors import Gone, SourceDown, Unavailable
 from hotswapd.loaders.files import CONFIG, MANIFEST, WEIGHTS
 from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
@@ -30,6 +30,8 @@ from .settle import Observed, Settling, revision_of
 _SHORTEST = 0.05
 # How many adapters each scan examines, the newest first: thousands must not delay the first one.
 _AT_ONCE = 32
+# How many adapters under ignored names are told of.
+_MOST_IGNORED = 100
 # Seconds; a server that answers endlessly slowly must not keep the source's thread silent for ever.
 _LONGEST_SCAN = 200.0
 _RIGHTS = "s3:ListBucket on the bucket and s3:GetObject below the prefix"
@@ -146,8 +148,15 @@ class S3Source:
             why = f"it has more than {MAX_ADAPTERS} adapters and needs a narrower prefix"
             raise self._scanning.context.trouble(BucketCode.MISCONFIGURED, why) from None
         observed = [(keyed, self._settling.observe(keyed, now)) for keyed in found]
-        self._examine([(keyed, seen) for keyed, seen in observed if self._settling.waiting(keyed, seen, now) is None])
-        return tuple(self._sight(keyed, now) for keyed in found)
+        settled = [(keyed, seen) for keyed, seen in observed if self._settling.waiting(keyed, seen, now) is None]
+        ignored = {keyed.below: keyed.ignored for keyed in found if keyed.ignored}
+        self._examine([(keyed, seen) for keyed, seen in settled if keyed.below not in ignored])
+        told = [self._ignore(keyed, seen) for keyed, seen in settled if keyed.below in ignored]
+        return (*(self._sight(keyed, now) for keyed in found if keyed.below not in ignored), *told[:_MOST_IGNORED])
+
+    def _ignore(self, keyed: Keyed, seen: Observed) -> Sighting:
+        """Return the sighting of what is complete under an ignored name; nothing of it is read."""
+        return self._sighting(keyed, seen, Waiting(IgnoredCode.TEMPORARY_NAME, keyed.ignored))
 
     def _examine(self, settled: list[tuple[Keyed, Observed]]) -> None:
         """Examine the files of those that have settled: first those that never were, and the newest of them."""
@@ -162,6 +171,9 @@ class S3Source:
         waiting = self._settling.waiting(keyed, seen, now) or seen.lack
         if waiting is None and not seen.examined:
             waiting = Waiting(WaitingCode.SETTLING, "its files have not been examined yet: newer ones come first")
+        return self._sighting(keyed, seen, waiting)
+
+    def _sighting(self, keyed: Keyed, seen: Observed, waiting: Waiting | None) -> Sighting:
         below = f"/{keyed.below}" if keyed.below else ""
         return Sighting(AdapterURI("s3", f"{self.uri.location}{below}"), revision_of(seen.facts), keyed.stamp, waiting)
 

@@ -15,6 +15,7 @@ from hotswapd.daemon.serve.names import Beside
 from hotswapd.daemon.serve.requests import Body, CompletionBody
 from hotswapd.swap.lanes.asks import Ask
 from hotswapd.swap.lanes.lanes import Progress, Ticket
+from hotswapd.swap.lanes.prompts import Wanted, always
 from hotswapd.swap.lanes.text import TextStream
 
 DIGEST = "ab" * 32
@@ -126,7 +127,10 @@ class FakeAnswerer(Answerer):
     def __init__(self, face: "FakeFace") -> None:
         self.face = face
 
-    def prepare(self, body: Body, generation: int | Beside | None, key: str = "") -> Ask:
+    def most_items(self) -> int:
+        return 10_000
+
+    def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Ask:
         prompt = body.prompt if isinstance(body, CompletionBody) else ""
         self.face.asked.append((prompt, body.limit, body.stops))
         if self.face.failure is not None:

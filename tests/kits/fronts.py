@@ -32,23 +32,25 @@ class Front:
         return Client(self.socket)
 
 
-def servers(face: ControlFace, directory: Path, model: str = "m", **serve: Any) -> Servers:
-    """Make both servers, on a free port and on `c.sock` in the directory; they are not started."""
+def servers(face: ControlFace, directory: Path, model: str = "m", socket: Path | None = None, **serve: Any) -> Servers:
+    """Make both servers, on a free port and on `socket`, or `c.sock` in the directory; they are not started."""
     fields: dict[str, Any] = {
         "model": {"base": model},
         "serve": {"port": 0, **serve},
-        "control": {"socket": str(directory / "c.sock")},
+        "control": {"socket": str(socket or directory / "c.sock")},
     }
     metrics = face.metrics if isinstance(face, FakeFace) else Metrics()
     return Servers(face, Settings(**fields), metrics)
 
 
 @contextmanager
-def front(face: ControlFace, directory: Path, model: str = "m", **serve: Any) -> Iterator[Front]:
+def front(
+    face: ControlFace, directory: Path, model: str = "m", socket: Path | None = None, **serve: Any
+) -> Iterator[Front]:
     """Serve the face until the block ends."""
-    made = servers(face, directory, model, **serve)
+    made = servers(face, directory, model, socket, **serve)
     made.start()
     try:
-        yield Front(made, directory / "c.sock")
+        yield Front(made, socket or directory / "c.sock")
     finally:
         made.stop()

@@ -41,6 +41,7 @@ def _become(asked: Mapping[str, Any]) -> None:
     os.setsid()
     os.environ.clear()
     os.environ.update(asked["environ"])
+    os.chdir(asked["directory"])
     log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number in (1, 2):
         os.dup2(log, number)

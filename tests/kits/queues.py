@@ -69,6 +69,7 @@ class There:
     revision: str
     stamp: float
     waiting: Waiting | None = None
+    identity: str = ""
 
 
 @dataclass
@@ -85,18 +86,29 @@ class Place:
         self.writes += 1
         waiting = Waiting(cast("Code", code), f"it waits: {code}") if code else None
         uri = f"file:///{self.name}/{name}"
-        self.there[uri] = There(content, f"r{self.writes}", self.clock() if stamp is None else stamp, waiting)
+        at = self.clock() if stamp is None else stamp
+        self.there[uri] = There(content, f"{self.name}{self.writes}", at, waiting, f"files {self.name} {self.writes}")
         return uri
 
     def touch(self, uri: str) -> None:
         """Change its times and nothing else."""
         self.writes += 1
-        self.there[uri] = replace(self.there[uri], revision=f"r{self.writes}", stamp=self.clock())
+        self.there[uri] = replace(self.there[uri], revision=f"{self.name}{self.writes}", stamp=self.clock())
+
+    def rename(self, uri: str, name: str, *, touched: bool = False) -> str:
+        """Move an adapter; its files stay the same, and `touched` if their own times changed on the way."""
+        moved = f"file:///{self.name}/{name}"
+        self.there[moved] = self.there.pop(uri)
+        if touched:
+            self.touch(moved)
+        return moved
 
     def scan(self) -> Scan:
-        return Scan(
-            tuple(Sighting(AdapterURI.parse(u), t.revision, t.stamp, t.waiting) for u, t in self.there.items()), 1.0
-        )
+        return Scan(tuple(_sighting(uri, there) for uri, there in self.there.items()), 1.0)
+
+
+def _sighting(uri: str, there: There) -> Sighting:
+    return Sighting(AdapterURI.parse(uri), there.revision, there.stamp, there.waiting, there.identity)
 
 
 class Queue:

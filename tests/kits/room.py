@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -57,6 +57,16 @@ def _forge() -> "subprocess.Popen[str]":
     assert process.stdout is not None
     assert process.stdout.readline() == "imported\n"
     return process
+
+
+def spawn(argv: Sequence[str], output: Path, environ: Mapping[str, str], directory: Path) -> int:
+    """Start the program and return its process's number; it writes to a file or a terminal, and is waited for by us."""
+    asked = {"argv": argv, "log": str(output), "environ": _kept() | dict(environ), "directory": str(directory)}
+    forge = _forge()
+    assert forge.stdin is not None
+    assert forge.stdout is not None
+    forge.stdin.write(json.dumps(asked) + "\n")
+    return int(forge.stdout.readline())
 
 
 @dataclass(slots=True)
@@ -157,16 +167,9 @@ class Room:
         assert not self.is_running()
         self.hear()  # what its predecessor said last
         self.notes.clear()
-        asked = {
-            "argv": ["run", "--config", str(self.config)],
-            "log": str(self.output or self.log),
-            "environ": _kept() | {"NOTIFY_SOCKET": str(self.root / "notify")} | self.environ | environ,
-        }
-        forge = _forge()
-        assert forge.stdin is not None
-        assert forge.stdout is not None
-        forge.stdin.write(json.dumps(asked) + "\n")
-        return self.adopt(int(forge.stdout.readline()))
+        told = {"NOTIFY_SOCKET": str(self.root / "notify")} | self.environ | environ
+        argv = ["run", "--config", str(self.config)]
+        return self.adopt(spawn(argv, self.output or self.log, told, Path.cwd()))
 
     def ready(self, **environ: str) -> Process:
         """Start the daemon and wait until it says ready."""

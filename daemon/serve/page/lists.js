@@ -80,7 +80,7 @@ export function showQueue([queue, depth]) {
   const more = depth > queue.length ? el("p", { class: "under" }, `and ${depth - queue.length} more`) : null;
   return [el("ul", { class: "list" }, queue.map((entry) => el("li", {},
     el("p", { class: "line" },
-      chip(title(entry.state), ["WAITING", "HELD"].includes(entry.state) ? "busy" : ""),
+      chip(title(entry.state), ["WAITING", "HELD", "IGNORED"].includes(entry.state) ? "busy" : ""),
       el("span", { class: "name" }, nameOf(entry.uri)),
       entry.next_try && el("span", { class: "end" }, "next try ", moving(entry.next_try, "in")),
     ),

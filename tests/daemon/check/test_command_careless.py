@@ -1,5 +1,6 @@
 """``check`` and ``publish`` as careless people call them: one clear sentence, the right exit code, nothing written."""
 
+import json
 import os
 import tempfile
 import zipfile
@@ -208,9 +209,31 @@ def test_any_name_of_a_place_is_published_to(place: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("dest", ["adapters/.run", "run.tmp", "run~"])
-def test_publishing_to_a_hidden_name_warns(place: Path, capsys: pytest.CaptureFixture[str], dest: str) -> None:
+def test_publishing_to_an_ignored_name_warns(place: Path, capsys: pytest.CaptureFixture[str], dest: str) -> None:
     assert main(["publish", "run", dest]) == 0
-    assert "hidden or temporary, so a daemon takes it once it is renamed" in capsys.readouterr().err
+    name = dest.rpartition("/")[2]
+    assert f"it is ignored, since the name {name!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dest", ["lora.20261128", "run-7.1a2b3c4d", "lora.partner-v2", "v1.tmp.3"])
+def test_names_that_only_look_temporary_are_not_warned_of(
+    place: Path, capsys: pytest.CaptureFixture[str], dest: str
+) -> None:
+    assert main(["publish", "run", dest]) == 0
+    assert capsys.readouterr().err == UNCHECKED
+    assert main(["check", dest]) == 0
+    assert "ignored" not in capsys.readouterr().out
+
+
+def test_check_says_that_a_name_is_ignored(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The adapter itself is fine, so it is exit 0: it may be checked before it is renamed into place."""
+    (place / "run").rename(place / "run.tmp")
+    assert main(["check", "run.tmp"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "run.tmp would be taken under another name" in out
+    assert "it is ignored, since the name 'run.tmp' ends in .tmp: rename it" in out
+    assert main(["check", "run.tmp", "--json"]) == 0
+    assert "'run.tmp' ends in .tmp" in json.loads(capsys.readouterr().out)["ignored"]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hotswapd.daemon.control.client import Client, NoDaemon, socket_path
+from hotswapd.daemon.control.client import Client, NoDaemon, told_socket
 from hotswapd.daemon.host.sockets import open_control
 
 
@@ -39,14 +39,16 @@ def test_another_program_is_not_taken_for_the_daemon(tmp_path: Path) -> None:
 
 
 def test_the_nearest_word_on_the_socket_counts(tmp_path: Path) -> None:
-    """The one given, else the environment's, else the configuration's, else the default."""
+    """The one given, else the environment's, else the configuration's; without any it has to be found."""
     config = tmp_path / "c.toml"
     config.write_text('[control]\nsocket = "/from/config"\n')
     environ = {"HOTSWAPD_CONTROL__SOCKET": "/from/environ"}
-    assert str(socket_path(tmp_path, config, environ)) == str(tmp_path)
-    assert str(socket_path(None, config, environ)) == "/from/environ"
-    assert str(socket_path(None, config, {})) == "/from/config"
-    assert str(socket_path(None, None, {})) == "/run/hotswapd/control.sock"
+    assert str(told_socket(tmp_path, config, environ)) == str(tmp_path)
+    assert str(told_socket(None, config, environ)) == "/from/environ"
+    assert str(told_socket(None, config, {})) == "/from/config"
+    assert told_socket(None, None, {}) is None
+    config.write_text("[model]\n")
+    assert str(told_socket(None, config, {})) == "/run/hotswapd/control.sock"
     config.write_text("[control\n")
     with pytest.raises(NoDaemon, match=r"c\.toml"):
-        socket_path(None, config, {})
+        told_socket(None, config, {})

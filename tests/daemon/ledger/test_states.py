@@ -8,6 +8,7 @@ from hotswapd.daemon.ledger.states import (
     ENDS,
     IN_STORE,
     OPEN,
+    PRESENT,
     REFUSED,
     TRANSITIONS,
     UNFETCHED,
@@ -51,7 +52,7 @@ def test_every_open_state_can_be_superseded_and_no_other() -> None:
 
 def test_only_what_is_not_fetched_yet_can_be_gone() -> None:
     """Deleting at the source never unloads, and never takes a private copy away."""
-    assert {state for state in State if State.GONE in TRANSITIONS[state]} == UNFETCHED
+    assert {state for state in State if State.GONE in TRANSITIONS[state]} == PRESENT
 
 
 def test_the_sets_divide_the_states() -> None:
@@ -59,7 +60,8 @@ def test_the_sets_divide_the_states() -> None:
     assert OPEN == UNFETCHED | IN_STORE
     assert not UNFETCHED & IN_STORE
     assert not OPEN & ENDS
-    assert OPEN | ENDS | {State.LIVE} == set(State) == set(TRANSITIONS)
+    assert UNFETCHED | {State.IGNORED} == PRESENT
+    assert OPEN | ENDS | {State.LIVE, State.IGNORED} == set(State) == set(TRANSITIONS)
     assert REFUSED < ENDS
 
 

@@ -14,6 +14,7 @@ from hotswapd.swap.codes import AskCode
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.lanes.asks import Ask, BadAsk
 from hotswapd.swap.lanes.lanes import LanesFull, NoGeneration, Progress
+from hotswapd.swap.lanes.prompts import Wanted, always
 from hotswapd.swap.lanes.sampling import Sampling
 
 USUAL = Sampling(temperature=0.7, top_p=0.9, top_k=40, seed=11)
@@ -28,12 +29,12 @@ class Engine:
         self.failures = list(failures)
         self.asked: list[Ask] = []
 
-    def encode(self, text: str) -> tuple[int, ...]:
+    def encode(self, text: str, wanted: Wanted = always) -> tuple[int, ...]:
         if not text.isascii():
             raise BadAsk(AskCode.CONTEXT_LENGTH_EXCEEDED, "prompt", "too long")
         return tuple(text.encode())
 
-    def encode_chat(self, messages: list[dict[str, str]]) -> tuple[int, ...]:
+    def encode_chat(self, messages: list[dict[str, str]], wanted: Wanted = always) -> tuple[int, ...]:
         return self.encode("".join(f"{one['role']}:{one['content']}" for one in messages))
 
     def usual_sampling(self) -> Sampling:

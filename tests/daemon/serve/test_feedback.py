@@ -8,6 +8,8 @@ from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.errors import install_errors
 from hotswapd.daemon.serve.feedback import Answers, feedback_routes
 
+JSON = {"Content-Type": "application/json"}
+
 
 class Scorer(Answerer):
     """Writes down what was scored."""
@@ -63,7 +65,7 @@ def test_what_makes_no_sense_is_refused(body: bytes, code: str) -> None:
     """Nothing is counted, and the answer can still be scored."""
     scorer, answers = Scorer(), Answers()
     answers.note("a", 7)
-    answer = client(scorer, answers).post("/v1/feedback", content=body)
+    answer = client(scorer, answers).post("/v1/feedback", content=body, headers=JSON)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
     assert scorer.noted == []
     assert answers.take("a") == 7

@@ -1,5 +1,6 @@
 """The API key: where it is asked for, how it is compared, and what a new or a lost one does."""
 
+import hashlib
 import hmac
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,15 @@ def keyed(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     file.write_text("sesame\n")
     with front(FakeFace(), tmp_path, MODEL, api_key_file=str(file)) as made:
         yield made.url, file
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def ask(url: str, key: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.post(f"{url}/v1/completions", json={"model": MODEL, "prompt": "hi"}, headers=headers)
 
 
 def status(url: str, header: str) -> int:
@@ -57,11 +67,52 @@ def test_keys_are_compared_in_constant_time(keyed: tuple[str, Path], monkeypatch
     """Every given key, of whatever length, goes through the comparison that tells nothing by its time."""
     compare, compared = hmac.compare_digest, []
 
-    def noting(given: bytes, wanted: bytes) -> bool:
+    def noting(given: str, wanted: str) -> bool:
         compared.append((given, wanted))
         return compare(given, wanted)
 
     monkeypatch.setattr(hmac, "compare_digest", noting)
     given = ("sesame", "sesamE", "s", "sesamesesame")
     assert [status(keyed[0], f"Bearer {key}") for key in given] == [200, 401, 401, 401]
-    assert compared == [(key.encode(), b"sesame") for key in given]
+    assert compared == [(digest(key), digest("sesame")) for key in given]
+
+
+def test_each_named_key_is_let_in_and_counted(tmp_path: Path) -> None:
+    """Beside the one in `api_key_file`; every key is compared, whichever it is."""
+    (tmp_path / "key").write_text("sesame")
+    (tmp_path / "keys").write_text(f"alice {digest('wonder')}\nbob {digest('builder')}\n")
+    face = FakeFace()
+    files = {"api_key_file": str(tmp_path / "key"), "api_keys_file": str(tmp_path / "keys")}
+    with front(face, tmp_path, MODEL, **files) as made:
+        for key in ("sesame", "wonder", "builder"):
+            ask(made.url, key)
+        assert status(made.url, f"Bearer {digest('wonder')}") == 401
+        text = httpx.get(f"{made.url}/metrics").text
+    for name in ("default", "alice", "bob"):
+        assert f'hotswapd_key_requests_total{{code="200",key="{name}"}} 1.0' in text
+        assert f'hotswapd_key_tokens_total{{key="{name}"}} 3.0' in text
+
+
+def test_a_key_has_so_many_requests_a_minute(tmp_path: Path) -> None:
+    """And then hears when to come again; another key is not held up."""
+    (tmp_path / "keys").write_text(f"alice {digest('a')} requests=2\nbob {digest('b')}\n")
+    with front(FakeFace(), tmp_path, MODEL, api_keys_file=str(tmp_path / "keys")) as made:
+        assert [ask(made.url, "a").status_code for _ in range(3)] == [200, 200, 429]
+        refused = ask(made.url, "a")
+        assert refused.json()["error"]["code"] == "rate_limited"
+        assert 1 <= int(refused.headers["Retry-After"]) <= 30
+        assert ask(made.url, "b").status_code == 200
+        assert httpx.get(f"{made.url}/v1/models", headers={"Authorization": "Bearer a"}).status_code == 200
+        assert 'hotswapd_key_requests_total{code="429",key="alice"} 2.0' in httpx.get(f"{made.url}/metrics").text
+
+
+def test_a_key_has_so_many_tokens_a_minute(tmp_path: Path) -> None:
+    """Those of prompts and answers: 5 and 3 of them each time."""
+    (tmp_path / "keys").write_text(f"alice {digest('a')} tokens=16\n")
+    with front(FakeFace(), tmp_path, MODEL, api_keys_file=str(tmp_path / "keys")) as made:
+        assert [ask(made.url, "a").status_code for _ in range(3)] == [200, 200, 200]
+        assert ask(made.url, "a").status_code == 429
+
+
+def test_a_missing_key_hears_how_to_send_one(keyed: tuple[str, Path]) -> None:
+    assert httpx.get(f"{keyed[0]}/status.json").headers["WWW-Authenticate"] == "Bearer"

@@ -16,6 +16,8 @@ from kits.waiting import until
 
 from hotswapd.daemon.errors import BadRequest, ErrorCode, NotReady
 
+KIND = "Content-Type: application/json\r\n"
+JSON = {"Content-Type": "application/json"}
 MODEL = "org/model"
 
 
@@ -113,13 +115,13 @@ def test_a_bad_field_is_named_and_reaches_no_model(
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
 def test_a_body_that_is_not_a_json_object_is_refused(url: str, body: bytes) -> None:
-    answer = httpx.post(f"{url}/v1/completions", content=body)
+    answer = httpx.post(f"{url}/v1/completions", content=body, headers=JSON)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "not_json"
 
 
 def test_a_body_larger_than_any_prompt_is_refused(url: str) -> None:
-    answer = httpx.post(f"{url}/v1/completions", content=b" " * (9 << 20))
+    answer = httpx.post(f"{url}/v1/completions", content=b" " * (9 << 20), headers=JSON)
     assert answer.status_code == 413
 
 
@@ -193,7 +195,7 @@ def test_a_client_that_goes_away_cancels_and_is_counted(tmp_path: Path, stream: 
     gate = threading.Event()
     face = FakeFace(gate=gate)
     body = json.dumps({"model": MODEL, "prompt": "hi", "stream": stream}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n{KIND}Content-Length: {len(body)}\r\n\r\n".encode()
     with front(face, tmp_path, MODEL) as made:
         with socket.create_connection(made.servers.address) as connection:
             connection.sendall(head + body)

@@ -14,6 +14,9 @@ from kits.models import byte_tokenizer, text_of
 from kits.serving import MODEL, Served, served
 from openai import BadRequestError, NotFoundError, RateLimitError
 
+KIND = "Content-Type: application/json\r\n"
+JSON = {"Content-Type": "application/json"}
+
 
 @pytest.fixture(scope="module")
 def one() -> Iterator[Served]:
@@ -154,14 +157,16 @@ def test_what_cannot_be_done_is_a_400_with_the_field(one: Served, fields: dict[s
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model": NaN}', b"\xff", b"[" * 100_000])
 def test_a_body_that_is_no_request_is_a_400(one: Served, body: bytes) -> None:
     """Whatever is sent, the answer is a sentence."""
-    response = httpx.post(f"{one.url}/v1/chat/completions", content=body, timeout=LONG)
+    response = httpx.post(f"{one.url}/v1/chat/completions", content=body, timeout=LONG, headers=JSON)
     assert response.status_code == 400
     assert response.json()["error"]["message"]
 
 
 def test_a_body_larger_than_any_prompt_is_refused(one: Served) -> None:
     """It is a 413, read no further than the limit."""
-    assert httpx.post(f"{one.url}/v1/completions", content=b" " * (9 << 20), timeout=LONG).status_code == 413
+    assert (
+        httpx.post(f"{one.url}/v1/completions", content=b" " * (9 << 20), timeout=LONG, headers=JSON).status_code == 413
+    )
 
 
 def test_a_conversation_that_the_template_refuses_is_a_400(one: Served) -> None:
@@ -198,7 +203,7 @@ def test_a_client_that_goes_away_frees_its_place(one: Served, monkeypatch: pytes
         return seat
 
     body = json.dumps({"model": MODEL, "prompt": "hello", "max_tokens": 400, "stream": stream, "seed": 1}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n{KIND}Content-Length: {len(body)}\r\n\r\n"
     with monkeypatch.context() as patched:
         patched.setattr(lanes, "_forget", noticed)
         with socket.create_connection((urlsplit(one.url).hostname, urlsplit(one.url).port)) as connection:

@@ -15,6 +15,7 @@ from hotswapd.daemon.control.client import NoDaemon
 from hotswapd.daemon.host.sockets import open_tcp
 from hotswapd.daemon.service.servers import CannotListen
 
+JSON = {"Content-Type": "application/json"}
 REQUEST = b'{"model": "m", "prompt": "hi"}'
 
 
@@ -37,7 +38,7 @@ def test_stopping_lets_a_request_end_and_leaves_nothing(tmp_path: Path) -> None:
 
     def ask() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request("POST", "/v1/completions", REQUEST)
+        connection.request("POST", "/v1/completions", REQUEST, JSON)
         answers.append(connection.getresponse().status)
 
     asking = threading.Thread(target=ask)
@@ -61,7 +62,7 @@ def test_a_request_that_does_not_end_is_cut_after_the_drain(tmp_path: Path) -> N
     both = servers(face, tmp_path)
     both.start()
     connection = http.client.HTTPConnection("127.0.0.1", both.address[1], timeout=30)
-    connection.request("POST", "/v1/completions", REQUEST)
+    connection.request("POST", "/v1/completions", REQUEST, JSON)
     assert face.waiting.acquire(timeout=30)
     both.stop(1)
     assert not (tmp_path / "c.sock").exists()

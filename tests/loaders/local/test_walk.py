@@ -1,14 +1,14 @@
-"""The walk finds every adapter directory and nothing that is hidden, temporary or too deep."""
+"""The walk finds every adapter directory and nothing that is too deep; what is ignored is marked."""
 
 import contextlib
 import os
 from pathlib import Path
 
 import pytest
-from kits.folders import CONFIG, write_folder
+from kits.folders import CONFIG, WEIGHTS, write_folder
 
 from hotswapd.loaders.local.safe_open import closing
-from hotswapd.loaders.local.walk import Found, walk
+from hotswapd.loaders.local.walk import MOST_IGNORED, Found, walk
 
 
 def found(root: Path) -> dict[str, Found]:
@@ -22,28 +22,46 @@ def test_adapters_are_found_four_levels_deep(tmp_path: Path) -> None:
     assert sorted(found(tmp_path)) == ["", "a", "a/b", "a/b/c", "a/b/c/d"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        ".hidden",
-        "..data",
-        ".~tmp~",
-        "run.tmp",
-        "run.tmp-1234",
-        "run.part",
-        "run.partial",
-        "run.incomplete",
-        "run~",
-        "run.0123abcd",
-        "lost+found",
-    ],
-)
-def test_hidden_and_temporary_names_are_skipped(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", [".hidden", "..data", ".~tmp~", "run.tmp", "run.part", "run~", "lost+found"])
+def test_what_is_complete_under_an_ignored_name_is_marked(tmp_path: Path, name: str) -> None:
     write_folder(tmp_path / name)
+    write_folder(tmp_path / "a" / name / "b")
+    there = found(tmp_path)
+    assert sorted(there) == [name, f"a/{name}/b"] or sorted(there) == [f"a/{name}/b", name]
+    assert all(f"the name {name!r}" in one.ignored for one in there.values())
+
+
+@pytest.mark.parametrize("missing", [CONFIG, WEIGHTS])
+def test_half_an_adapter_under_an_ignored_name_is_nothing(tmp_path: Path, missing: str) -> None:
+    """It is what such names are for."""
+    (write_folder(tmp_path / ".run.tmp") / missing).unlink()
     assert found(tmp_path) == {}
 
 
-@pytest.mark.parametrize("name", ["run-7", "run.7", "v1.2.3", "tmp", "part-1", "run.0123abcde", "Ünïcode", "a\nb"])
+def test_an_ignored_tree_is_looked_into_up_to_a_limit(tmp_path: Path) -> None:
+    """A snapshot of everything costs no more than a few hundred directories a scan, and hides no adapter."""
+    for number in range(MOST_IGNORED + 5):
+        write_folder(tmp_path / ".snapshot" / f"run-{number}")
+    write_folder(tmp_path / "z")
+    there = found(tmp_path)
+    assert len(there) == MOST_IGNORED  # one of the looks was at the tree itself
+    assert there["z"].ignored == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run-7",
+        "v1.2.3",
+        "tmp",
+        "lora.20261128",
+        "run-7.1a2b3c4d",
+        "lora.partner-v2",
+        "run.tmp-1234",
+        "Ünïcode",
+        "a\nb",
+    ],
+)
 def test_ordinary_names_are_found(tmp_path: Path, name: str) -> None:
     write_folder(tmp_path / name)
     assert list(found(tmp_path)) == [name]

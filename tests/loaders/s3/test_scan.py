@@ -24,13 +24,23 @@ def test_adapters_are_found_four_levels_deep(place: Place) -> None:
 
 
 def test_other_keys_are_not_adapters(place: Place) -> None:
-    for name in (".hidden", "run.tmp", "run.incomplete", "a/.b"):
-        place.adapter(name)
     place.put("readme.md", b"words")
     place.put(f"x{CONFIG}", b"{}")
     place.client.put_object(Bucket=place.bucket, Key=f"runs-other/{CONFIG}", Body=b"{}")
     with opened(place) as source:
         assert sights(source) == {}
+
+
+def test_what_is_complete_under_an_ignored_name_is_told(place: Place, proxy: S3Proxy) -> None:
+    """It is named with the rule, and no object of it is read."""
+    for name in (".hidden", "run.tmp", "a/.b", "run.20261128"):
+        place.adapter(name)
+    place.put(f"half.tmp/{WEIGHTS}", weights())
+    with opened(place) as source:
+        ignored = "temporary_name"
+        assert sights(source) == {".hidden": ignored, "run.tmp": ignored, "a/.b": ignored, "run.20261128": ""}
+        assert "ends in .tmp: rename" in str([one.waiting for one in source.scan().sightings])
+    assert not [one.line for one in proxy.seen if "run.tmp/adapter" in one.line]
 
 
 def test_a_whole_bucket_can_be_watched(place: Place) -> None:

@@ -1,0 +1,118 @@
+"""A request before it reaches the model: read, parsed and tokenized within bounds, off the event loop, fairly."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from hotswapd.daemon.errors import ErrorCode, FaceError
+from hotswapd.swap.lanes.asks import Ask
+from hotswapd.swap.lanes.prompts import Wanted
+
+from .answerer import Answerer
+from .bodies import Bodies
+from .body import read_within, require_json
+from .fair_pool import FairPool
+from .names import which_generation
+from .requests import MAX_BODY_BYTES, Body, ChatBody, CompletionBody, read_body
+from .trimming import Trimming
+
+T = TypeVar("T")
+CLIENT_GONE = 499
+"""nginx's number for it; nobody reads the answer, but the metric counts what happened."""
+
+
+class TooLarge(FaceError):
+    """The body is larger than any prompt can be."""
+
+    status = 413
+
+
+class ClientGone(FaceError):
+    """The client went away before it was answered."""
+
+    status = CLIENT_GONE
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.HTTP_ERROR, "the client has gone")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What becomes of one body, on a thread of the pool."""
+
+    kind: type[CompletionBody] | type[ChatBody]
+    model: str
+    body: bytes
+    user: str
+    answerer: Answerer
+
+    def __call__(self, wanted: Wanted) -> tuple[Body, Ask]:
+        """Parse and tokenize. Raises FaceError or Dropped."""
+        body = read_body(self.kind, self.body, self.answerer.most_items())
+        generation = which_generation(body.model, self.model)
+        return body, self.answerer.prepare(body, generation, self.user, wanted)
+
+
+class Intake:
+    """Takes requests in for one event loop."""
+
+    def __init__(self, model: str) -> None:
+        """`model` is the name under which the base is asked for."""
+        self._model = model
+        self._bodies = Bodies()
+        self._pool = FairPool()
+        self._trimming = Trimming()
+
+    async def take(
+        self, request: Request, client: str, user: str, answerer: Answerer, kind: type[CompletionBody] | type[ChatBody]
+    ) -> tuple[Body, Ask]:
+        """Read one request. `client` is whom it takes turns for, `user` decides its arm in a rollout.
+
+        What is under way for a client that goes away is dropped. Raises FaceError.
+        """
+        require_json(request)
+        with self._bodies.of(client) as held:
+            body = await _read(request, held.grows)
+            self._trimming.count(len(body))
+            reading = _Reading(kind, self._model, body, user, answerer)
+            del body
+            return await _while_there(request, self._pool.run(client, reading))
+
+
+async def _while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for the work; cancel it when the client goes away. Raises ClientGone."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(until_gone(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        await end(task, gone)
+
+
+async def until_gone(request: Request) -> None:
+    """Wait until the client of a request, whose body has been read, goes away."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def end(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel what has not ended, and wait until it has."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _read(request: Request, grows: Callable[[int], None]) -> bytes:
+    """Read the body, but never more than a prompt can need. Raises FaceError."""
+    too_large = TooLarge(ErrorCode.BODY_TOO_LARGE, f"a request has at most {MAX_BODY_BYTES} bytes")
+    try:
+        return await read_within(request, MAX_BODY_BYTES, too_large, grows)
+    except ClientDisconnect:
+        raise ClientGone from None

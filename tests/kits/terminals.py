@@ -1,0 +1,85 @@
+"""The real program on a terminal of its own, as somebody sees it who has typed its command."""
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import termios
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kits.room import LIMIT, Process, spawn
+from kits.waiting import until
+
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass(slots=True)
+class Terminal:
+    """A terminal with a program on it."""
+
+    process: Process
+    _parts: list[bytes] = field(default_factory=list)
+
+    @property
+    def raw(self) -> str:
+        """All that was written so far, with its colours."""
+        return b"".join(self._parts).decode(errors="replace")
+
+    @property
+    def lines(self) -> list[str]:
+        """The same as somebody reads it: no colours, and of a line that was drawn again only its last form."""
+        plain = _ESCAPE.sub("", self.raw).replace("\r\n", "\n")
+        return [line.rpartition("\r")[2].rstrip() for line in plain.split("\n")]
+
+    def line(self, words: str) -> str:
+        """Wait for a line with these words in it and return it; a program that ended first is a failure."""
+
+        def found() -> str:
+            return next((line for line in self.lines if words in line), "")
+
+        until(lambda: bool(found()) or self.process.ended() is not None, f"no {words!r} in:\n{self.raw}", LIMIT)
+        assert found(), f"it ended with {self.process.status} before it wrote {words!r}:\n{self.raw}"
+        return found()
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C, and return the exit status."""
+        self.process.signal(signal.SIGINT)
+        return self.process.wait()
+
+
+@contextmanager
+def on_a_terminal(
+    argv: Sequence[str], directory: Path, columns: int = 100, environ: Mapping[str, str] | None = None
+) -> Iterator[Terminal]:
+    """Start the program in a directory, on a terminal of so many columns; it ends with the block."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    terminal = Terminal(
+        Process(spawn(argv, Path(os.ttyname(slave)), {"TERM": "xterm-256color", **(environ or {})}, directory))
+    )
+    reader = threading.Thread(target=_read, args=(master, terminal._parts), daemon=True)
+    reader.start()
+    try:
+        yield terminal
+    finally:
+        terminal.process.kill()
+        os.close(slave)  # the last of those who could write, so that the reader ends
+        reader.join(LIMIT)
+        os.close(master)
+
+
+def _read(master: int, parts: list[bytes]) -> None:
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:
+            return
+        if not part:
+            return
+        parts.append(part)
