@@ -71,6 +71,8 @@ ALLOWED: dict[str, dict[str, str]] = {
     "swap/resident/compilation.py::CompileCounter": {"count: _count": ONE_READ},
 }
 ENTERED = {
+    "swap/lanes/prompts.py::Prompts": {"_turns": 1},
+    "swap/arena/writing.py::ArenaWriter": {"_turns": 5},
     "swap/lanes/revival.py::Revival": {"_lock": 1},
     "swap/lanes/lanes.py::Lanes": {"_binding": 4, "_lock": 14},
     "loaders/wire.py::Wire": {"_lock": 2},

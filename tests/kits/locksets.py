@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_LOCKS = {"Lock", "RLock", "Condition"}
+_LOCKS = {"Lock", "RLock", "Condition", "FairLock"}
 _CHANGES = {
     "append", "appendleft", "extend", "add", "discard", "remove", "pop", "popleft", "clear", "update", "setdefault",
     "insert", "sort", "popitem", "move_to_end", "put", "labels", "inc",
@@ -106,7 +106,8 @@ def _makes_lock(value: ast.expr) -> bool:
     if not isinstance(value, ast.Call):
         return False
     made = [value.func, *(one.value for one in value.keywords if one.arg == "default_factory")]
-    return any(isinstance(one, ast.Attribute) and one.attr in _LOCKS for one in made)
+    names = {one.attr if isinstance(one, ast.Attribute) else getattr(one, "id", "") for one in made}
+    return bool(names & _LOCKS)
 
 
 def _read(name: str, locks: set[str], chain: list[ast.ClassDef]) -> Guarded:

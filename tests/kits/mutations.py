@@ -171,7 +171,7 @@ class _Finder:
 
 
 def _is_lock(text: str) -> bool:
-    return text.startswith("self._") and text.endswith(("lock", "changed", "condition", "binding", "tokenizing"))
+    return text.startswith("self._") and text.endswith(("lock", "changed", "condition", "binding", "guard", "_turns"))
 
 
 def _short(text: str) -> str:
