@@ -1,6 +1,7 @@
 """The daemon's output is not read: it swaps, answers and rolls back all the same, and reports what it dropped."""
 
 import fcntl
+import itertools
 import json
 import os
 import signal
@@ -69,16 +70,17 @@ def test_an_output_that_nobody_reads_stops_nothing(room: Room, pipe: Pipe) -> No
     assert room.live() == 29
     with urllib.request.urlopen(f"http://{url}/v1/models", timeout=60) as got:
         assert got.status == 200
-    room.config.write_text(room.config.read_text() + "".join(f"k{n}{'x' * 9_000} = 1\n" for n in range(100)))
-    until(lambda: _refused(room)["log_dropped"], "nothing is ever dropped", LIMIT)
+    rounds, right = itertools.count(), room.config.read_text()
+    until(lambda: _refused(room, right, next(rounds))["log_dropped"], "nothing is ever dropped", LIMIT)
     goes_live(room, room.drop("run-0", "while-lines-are-lost"))
     dropped = room.status()["log_dropped"]
     until(lambda: pipe.has("log_dropped"), "the drops are never reported", LIMIT)
     assert sum(one["lines"] for one in pipe.events() if one["event"] == "log_dropped") >= dropped > 0
 
 
-def _refused(room: Room) -> dict[str, Any]:
-    """Have the daemon refuse its configuration, which takes a log line for each of many long keys."""
+def _refused(room: Room, right: str, number: int) -> dict[str, Any]:
+    """Have the daemon refuse its configuration, which takes a log line for each of many long keys, all new."""
+    room.config.write_text(right + "".join(f"k{number}-{key}-{'x' * 9_000} = 1\n" for key in range(100)))
     room.process.signal(signal.SIGHUP)
-    until(lambda: room.status()["reload_refused"], "the configuration is not refused", LIMIT)
+    until(lambda: f"k{number}-" in (room.status()["reload_refused"] or ""), "it is not refused", LIMIT)
     return room.status()

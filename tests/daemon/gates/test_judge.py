@@ -100,6 +100,14 @@ def test_a_judge_that_hangs_is_killed_with_all_that_it_started(made: Bench, tmp_
         until(partial(_gone, pid), f"process {pid} lives on")
 
 
+def test_time_in_which_the_process_was_frozen_does_not_count(made: Bench) -> None:
+    """By its clock no time passes: a program that takes longer than the limit is waited for."""
+    frozen = Surroundings(clock=lambda: 0.0)
+    verdict = judged(made, "import time; time.sleep(1.0)", frozen, timeout=0.2)
+    assert verdict.outcome == Outcome.PASSED
+    assert verdict.numbers["seconds"] == 0.0
+
+
 def _gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"

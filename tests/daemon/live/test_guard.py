@@ -195,6 +195,19 @@ def test_nothing_else_goes_live_before_the_rollback_is_written(daemon: Watched) 
     assert daemon.ledger.rows.get(bad.swap_id).state == State.ROLLED_BACK
 
 
+def test_a_verdict_that_passed_is_written_later_too(daemon: Watched) -> None:
+    """A window that ends while the ledger is locked is not lost."""
+    row = daemon.offer(adapter(0), 0)
+    daemon.watch.renew(Watch(seconds=1e9, min_requests=1))
+    daemon.watch._ends = 0.0
+    with locked(daemon, "IMMEDIATE"), pytest.raises(LedgerDown):
+        daemon.guard.poll()
+    daemon.guard.poll()
+    daemon.guard.poll()
+    noted = daemon.ledger.rows.get(row.swap_id).verify
+    assert [(one["gate"], one["outcome"]) for one in noted].count(("watch", "passed")) == 1
+
+
 @pytest.mark.timeout(60)
 def test_a_verdict_waits_if_nothing_is_known_to_go_back_to(daemon: Watched) -> None:
     """After a restart only the ledger knows the older ones: while nobody can read it, the verdict is kept."""

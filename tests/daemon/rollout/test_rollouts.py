@@ -1,5 +1,6 @@
 """Rollouts: which candidate becomes the canary, which waits, and what ends or promotes it."""
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.engines.protocol import NoRoom
 from hotswapd.daemon.errors import Conflict
 from hotswapd.daemon.ledger.attempts import SWAP
+from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
@@ -74,6 +76,24 @@ def test_a_bad_one_is_dropped_with_what_was_found(queue: Queue) -> None:
     assert "as the test says; `hotswapd submit --again` takes these bytes once more" in row.detail
     assert row.verify[-1]["numbers"] == {"share": 5.0}
     assert (queue.rollouts.beside.now, queue.live.number) == (Nothing(), 1)
+
+
+@pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_bad_one_answers_no_more_while_the_ledger_is_locked(queue: Queue, how: str) -> None:
+    """Its requests go at once, its row later, with what was found."""
+    swap_id = canary(queue).swap_id
+    decide(queue, Action.DROP)
+    other = sqlite3.connect(queue.ledger.path, isolation_level=None)
+    other.execute(f"BEGIN {how}")
+    with pytest.raises(LedgerDown):
+        queue.rollouts.poll()
+    assert queue.traffic.trial is None
+    other.execute("ROLLBACK")
+    other.close()
+    queue.rollouts.poll()
+    row = queue.ledger.rows.get(swap_id)
+    assert (row.state, row.reason) == (State.ROLLED_BACK, Reason.CANARY_WORSE)
+    assert row.verify[-1]["numbers"] == {"share": 5.0}
 
 
 def test_a_good_one_takes_over(queue: Queue) -> None:

@@ -1,10 +1,12 @@
 """The two endpoints, over a real socket, with OpenAI's own client and a daemon without a model."""
 
+import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -14,7 +16,9 @@ from kits.daemon_fakes import DIGEST, FakeFace
 from kits.fronts import Front, front
 from kits.waiting import until
 
-from hotswapd.daemon.errors import BadRequest, ErrorCode, NotReady
+from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError, NotReady
+from hotswapd.daemon.serve import v1
+from hotswapd.daemon.serve.conversation import Piece
 
 KIND = "Content-Type: application/json\r\n"
 JSON = {"Content-Type": "application/json"}
@@ -176,6 +180,29 @@ def test_a_stream_is_counted_once_it_has_ended(tmp_path: Path) -> None:
         text = httpx.get(f"{made.url}/metrics").text
     assert 'hotswapd_requests_total{code="200",generation="3"} 1.0' in text
     assert 'hotswapd_tokens_total{generation="3"} 3.0' in text
+
+
+@pytest.mark.parametrize(("fails", "code", "end"), [(False, 200, "[DONE]"), (True, 500, "lane_failed")])
+def test_a_stream_is_counted_before_its_end_is_sent(fails: bool, code: int, end: str) -> None:
+    """Whoever has the last event finds the request in the counts, and it is counted once."""
+    counted: list[int] = []
+
+    async def pieces() -> AsyncIterator[Piece]:
+        yield Piece("hello", 3, None if fails else "stop")
+        if fails:
+            raise FaceError(ErrorCode.LANE_FAILED, "the lane failed this request")
+
+    conversation: Any = SimpleNamespace(pieces=pieces, ticket=SimpleNamespace(generation=3))
+    tally: Any = SimpleNamespace(request=lambda code, generation, tokens: counted.append(code))
+    chunk = SimpleNamespace(model_dump_json=lambda: "{}")
+    shape: Any = SimpleNamespace(chunk=lambda *_, first: chunk)
+
+    async def read() -> None:
+        async for event in v1._events(conversation, shape, tally, usage=False):
+            assert counted == ([code] if end in event else [])
+
+    asyncio.run(read())
+    assert counted == [code]
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -122,3 +122,4 @@ def test_a_ledger_that_is_down_ends_no_tick(ticking: Ticking) -> None:
     ticking.guard.poll = down
     ticking.upkeep.tick()
     assert "mend" in ticking.called
+    assert "rollouts" in ticking.called, "a bad canary would answer for as long as the ledger is down"

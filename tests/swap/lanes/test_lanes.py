@@ -10,7 +10,7 @@ from kits.crowd import crowd
 from kits.lanes import LONG, Bench, bench
 
 from hotswapd.swap.lanes.lanes import LanesFull, NoGeneration, NoLane
-from hotswapd.swap.lanes.tickets import Ended
+from hotswapd.swap.lanes.tickets import Ended, LaneRequest, Progress
 
 SHARED = tuple(range(30, 30 + 200))
 SHORT = (5, 6, 7)
@@ -155,6 +155,23 @@ def test_a_cancelled_request_is_heard_of_once(one: Bench) -> None:
     one.lanes.cancel(ticket)
     assert [(ended.finish, ended.generation) for ended in heard] == [("cancelled", 1)]
     assert heard[0].token_ids == one.truth(1, SHORT, len(heard[0].token_ids))
+
+
+def test_a_request_is_counted_before_its_end_is_told(one: Bench) -> None:
+    """Whoever reads the counts once the answer is whole finds it there."""
+    one.swap(0)
+    order: list[str] = []
+    one.lanes.on_request_end = lambda ended: order.append(f"counted {len(ended.token_ids)}")
+
+    def hear(progress: Progress) -> None:
+        if progress.finish is not None:
+            order.append("told")
+            done.set()
+
+    done = threading.Event()
+    one.lanes.submit(LaneRequest(SHORT, 3), hear)
+    assert done.wait(LONG)
+    assert order == ["counted 3", "told"]
 
 
 def test_cancelled_requests_leave_nothing_behind(one: Bench) -> None:
