@@ -14,6 +14,8 @@ import structlog
 
 log = structlog.get_logger(__name__)
 _MICRO = 1_000_000
+_LONGEST = 1000
+"""Letters of a sentence that are sent: a datagram that is too large would never be taken."""
 
 
 class Notify:
@@ -78,7 +80,8 @@ class Notify:
 
     def _say(self, sentence: str) -> str:
         self._status = sentence
-        return " ".join(sentence.split())  # the end of a line would begin another variable
+        one_line = " ".join(sentence.split())  # the end of a line would begin another variable
+        return one_line if len(one_line) <= _LONGEST else f"{one_line[:_LONGEST]}..."
 
     def _send(self, *lines: str, keep: bool = True) -> None:
         if not self._address:

@@ -29,6 +29,8 @@ from hotswapd.loaders.source import Source
 
 log = structlog.get_logger(__name__)
 _TABLES = frozenset({"source", "admission", "verify", "log"})
+_SHOWN = 2000
+"""Letters of a refusal that the status shows; the log has all of it."""
 _KEYS = frozenset({"serve.max_drain", "state.keep"})
 
 
@@ -54,7 +56,7 @@ class Reloading:
         except ConfigError as error:
             for problem in error.problems:
                 log.error("reload_refused", key=problem.key, detail=problem.sentence)  # noqa: TRY400
-            self.standing.reload_refused = str(error)
+            self.standing.reload_refused = str(error)[:_SHOWN]
         else:
             self._take_over(part, settings, fresh)
 

@@ -80,7 +80,7 @@ def test_an_output_that_nobody_reads_stops_nothing(room: Room, pipe: Pipe) -> No
 
 def _refused(room: Room, right: str, number: int) -> dict[str, Any]:
     """Have the daemon refuse its configuration, which takes a log line for each of many long keys, all new."""
-    room.config.write_text(right + "".join(f"k{number}-{key}-{'x' * 9_000} = 1\n" for key in range(100)))
+    room.config.write_text(f"{right}\n" + "".join(f"k{number}-{key}-{'x' * 9_000} = 1\n" for key in range(100)))
     room.process.signal(signal.SIGHUP)
     until(lambda: f"k{number}-" in (room.status()["reload_refused"] or ""), "it is not refused", LIMIT)
     return room.status()

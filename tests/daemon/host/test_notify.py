@@ -55,6 +55,18 @@ def test_a_status_is_one_line_and_sent_once(manager: Manager) -> None:
     assert heard(listener) == {"STATUS": "other"}
 
 
+def test_a_long_sentence_is_cut(manager: Manager) -> None:
+    """The kernel takes no datagram of any size, and what it never takes would hold up everything behind it."""
+    address, listener = manager
+    notify = Notify(address)
+    notify.status("refused: " + "x" * 3_000_000)
+    notify.ready("live")
+    said = heard(listener)["STATUS"]
+    assert said.startswith("refused: xxx")
+    assert said.endswith("x...")
+    assert heard(listener)["READY"] == "1"
+
+
 def test_without_a_watchdog_nothing_pings(manager: Manager) -> None:
     """Nobody waits for a ping, so none is sent."""
     address, listener = manager
