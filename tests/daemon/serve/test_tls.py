@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from hotswapd.daemon.config.settings import ConfigError
 from hotswapd.daemon.serve.tls import read_tls
 
 
-def certify(directory: Path, serial: int, password: bytes = b"") -> dict[str, str]:
+def certify(directory: Path, serial: int, password: bytes = b"") -> dict[str, Any]:
     """Write a certificate for localhost and its key; return the configuration's keys."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
