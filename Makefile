@@ -73,6 +73,12 @@ clean:
 faults: $(STAMP) packages
 	PYTHONPATH=tests timeout 1200 $(BIN)/python -m runs.faults
 
+# Every attack of docs/security.md for so many minutes, beside users whose answers are checked. Figures go to build/attack.
+.PHONY: attack
+ATTACK_MINUTES ?= 10
+attack: $(STAMP)
+	PYTHONPATH=tests timeout $$(( $(ATTACK_MINUTES) * 60 + 600 )) $(BIN)/python -m runs.attack $(ATTACK_MINUTES)
+
 # Load and swaps for so many minutes: `make soak MINUTES=480`. Figures and plot go to build/soak.
 MINUTES ?= 30
 soak: $(STAMP)

@@ -34,7 +34,11 @@ class ErrorCode(Code):
     BAD_WEIGHT = "bad_weight", "400", "of the control socket: not a percentage"
     BAD_AGAIN = ("bad_again", *_BAD_FLAG)
     BAD_FOLLOW = ("bad_follow", *_BAD_FLAG)
-    INVALID_API_KEY = "invalid_api_key", "401", "the key of `serve.api_key_file` is missing or wrong"
+    INVALID_API_KEY = (
+        "invalid_api_key",
+        "401",
+        "no key, or none of `serve.api_key_file` and `serve.api_keys_file`",
+    )
     FOREIGN_ORIGIN = "foreign_origin", "403", "a page of another site may not call; see `serve.cors_origins`"
     MODEL_NOT_FOUND = "model_not_found", "404", "no such model"
     GENERATION_NOT_SERVED = "generation_not_served", "404", "no lane holds this generation"

@@ -107,6 +107,10 @@ class Engine:
         """Give requests at most `seconds` to end, then stop the lanes."""
         self.lanes.stop(seconds)
 
+    def most_characters(self) -> int:
+        """Return how many characters the longest prompt may have."""
+        return self._prompts.most_characters(self.context)
+
     def encode(self, text: str, wanted: Wanted = always) -> tuple[int, ...]:
         """Turn a prompt into token ids; `wanted` tells whether to go on. Raises BadAsk or Dropped."""
         return self._prompts.encode(text, self.context, wanted)

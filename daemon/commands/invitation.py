@@ -13,7 +13,7 @@ _TOKENS = 16
 
 def invitation(settings: Settings, address: tuple[str, int], name: str = "") -> str:
     """Return the lines for a daemon that listens on `address`; `name` is empty for one that needs no name."""
-    url = _url(*address)
+    url = _url("https" if settings.serve.tls_cert else "http", *address)
     named = f" --name {shlex.quote(name)}" if name else ""
     blocks = (
         ("Ask it", [_question(settings, url)]),
@@ -27,18 +27,23 @@ def _indented(lines: list[str]) -> Iterator[str]:
     return (f"  {line}" for line in lines)
 
 
-def _url(host: str, port: int) -> str:
+def _url(scheme: str, host: str, port: int) -> str:
     if host in _ANYWHERE:
-        return f"http://localhost:{port}"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"{scheme}://localhost:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _question(settings: Settings, url: str) -> str:
     body = json.dumps({"model": settings.model.base, "prompt": _PROMPT, "max_tokens": _TOKENS}, ensure_ascii=False)
     parts = ["curl", "-s", f"{url}/v1/completions", "-H", "Content-Type: application/json", "-d", body]
-    key = settings.serve.api_key_file
-    secret = f' -H "Authorization: Bearer $(cat {shlex.quote(key)})"' if key else ""
-    return shlex.join(parts) + secret
+    return shlex.join(parts) + _secret(settings.serve.api_key_file, settings.serve.api_keys_file)
+
+
+def _secret(key_file: str, keys_file: str) -> str:
+    """Return the header that a key needs; a file of several keys holds only their digests."""
+    if key_file:
+        return f' -H "Authorization: Bearer $(cat {shlex.quote(key_file)})"'
+    return ' -H "Authorization: Bearer YOUR-KEY"' if keys_file else ""
 
 
 def _drops(sources: tuple[SourceTable, ...]) -> Iterator[str]:

@@ -50,6 +50,10 @@ def serve(arguments: Namespace) -> int:
 
 def _write(file: Path, tables: Mapping[str, Any]) -> int:
     text = written(tables)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return complain("a name in this line is not UTF-8, and a TOML file holds nothing else", Exit.CONFIGURATION)
     if file == _STDOUT:
         sys.stdout.write(text)
         return Exit.FINE

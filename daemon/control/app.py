@@ -82,7 +82,7 @@ def _post(app: FastAPI, path: str, act: Callable[[Fields, Peer | None], Answer],
     app.post(path, response_model=None, name=path)(endpoint)
 
 
-def _fields(body: bytes, known: set[str]) -> Fields:
+def _fields(body: bytes | bytearray, known: set[str]) -> Fields:
     fields = json_object(body or b"{}")
     unknown = sorted(set(fields) - known)
     if unknown:

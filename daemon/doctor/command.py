@@ -55,6 +55,7 @@ def checks() -> tuple[Check, ...]:
     from .clock import check_clock
     from .compiler import check_compiler
     from .device import check_device
+    from .files import check_files
     from .memory import check_memory
     from .port import check_port
     from .sources import check_sources
@@ -68,6 +69,7 @@ def checks() -> tuple[Check, ...]:
         check_watches,
         check_clock,
         check_state,
+        check_files,
         check_sources,
         check_port,
     )

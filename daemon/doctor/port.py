@@ -3,6 +3,7 @@
 import http.client
 import os
 import re
+import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,16 +48,23 @@ def _listened(host: str, port: int) -> Finding:
 def hotswapd_on(host: str, port: int) -> str:
     """Return which hotswapd answers on a port, empty if it is something else or nothing."""
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where all addresses can be reached
-    connection = http.client.HTTPConnection(reached, port, timeout=_SECONDS)
+    text = _metrics(http.client.HTTPConnection(reached, port, timeout=_SECONDS))
+    if not text:
+        whoever = ssl._create_unverified_context()  # noqa: S323 - nothing secret is sent, and it is only named
+        text = _metrics(http.client.HTTPSConnection(reached, port, timeout=_SECONDS, context=whoever))
+    found = _OURS.search(text)
+    return f"a hotswapd that runs, with generation {float(found['number']):.0f} live" if found else ""
+
+
+def _metrics(connection: http.client.HTTPConnection) -> str:
+    """Return what a server answers for its metrics, empty if it does not answer in HTTP."""
     try:
         connection.request("GET", "/metrics")
-        text = connection.getresponse().read(_MOST).decode(errors="replace")
+        return connection.getresponse().read(_MOST).decode(errors="replace")
     except (OSError, http.client.HTTPException):
         return ""
     finally:
         connection.close()
-    found = _OURS.search(text)
-    return f"a hotswapd that runs, with generation {float(found['number']):.0f} live" if found else ""
 
 
 def _place_of(path: Path) -> Finding:

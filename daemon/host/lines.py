@@ -168,6 +168,7 @@ _EVENTS: dict[str, tuple[str, Sentence]] = {
     "VERIFIED": ("", _nothing),
     "LIVE": (f"bold {_GOOD}", _live),
     "WAITING": (_BUSY, _arriving),
+    "IGNORED": (_QUIET, _state("is ignored")),
     "HELD": (_BUSY, _state("is held")),
     "REJECTED": (f"bold {_BAD}", _state("is REFUSED")),
     "ROLLED_BACK": (f"bold {_BAD}", _state("is ROLLED BACK")),

@@ -106,6 +106,14 @@ class Live:
         """Good generations that this process had live before, newest first: what is known without the ledger."""
         return sorted((one for one in self._former if one.number < self._now.number), key=lambda one: -one.number)
 
+    def next_number(self) -> int:
+        """Return a number that no generation ever had, also if the ledger was restored from a backup."""
+        return max(self._ledger.generations.next_number(), self._store.highest() + 1)
+
+    def claim(self, number: int) -> None:
+        """Keep a number that requests are answered with although it is not live. Also raises Unavailable."""
+        self._store.point(self._store.pointer() or self._now.record(), highest=max(number, self._store.highest()))
+
     def go_live(self, change: Change, staged: Staged) -> Generation:
         """Make a verified adapter live as this generation, durably. Also raises NoRoom, Unavailable or Overtaken."""
         self.catch_up()
@@ -197,13 +205,13 @@ class Live:
     @contextmanager
     def _pointer_kept(self) -> Iterator[None]:
         """Restore the pointer if the ledger transaction fails."""
-        before = self._store.pointer()
+        before, highest = self._store.pointer(), self._store.highest()
         try:
             yield
         except BaseException:
             if self._store.pointer() != before:
                 try:
-                    self._store.point(before or self._now.record())
+                    self._store.point(before or self._now.record(), highest)
                 except Unavailable as error:
                     log.error("pointer_is_ahead", detail=error.sentence)  # noqa: TRY400 - the sentence says it
             raise

@@ -167,7 +167,7 @@ class Candidates:
             self._rollouts.begin(row, staged)
             return None
         self._ledger.attempts.begin(row.digest, SWAP, "commit")
-        self._live.go_live(Change(self._ledger.generations.next_number(), row, row.digest), staged)
+        self._live.go_live(Change(self._live.next_number(), row, row.digest), staged)
         return None
 
     def _show(self, progress: Progress) -> None:

@@ -72,14 +72,18 @@ class Rollouts:
         return isinstance(now, Canary | ByHand) and now.staged.digest == digest
 
     def begin(self, row: Row, staged: Staged) -> None:
-        """Put a verified candidate beside the live generation; the previous canary is superseded. Raises NoRoom."""
+        """Put a verified candidate beside the live generation; the previous canary is superseded.
+
+        Raises NoRoom or Unavailable.
+        """
         if isinstance(self.beside.now, Canary | ByHand):
             detail = f"{row.uri} is newer, and was verified while it was a canary"
             self.beside.end(End(State.SUPERSEDED, Reason.NEWER_CANARY, detail))
         if isinstance(self.beside.now, Unwritten) or not self.engine.room():
             raise NoRoom("the previous canary still has requests")
         self.ledger.attempts.begin(row.digest, SWAP, GATE)
-        number = self.ledger.generations.next_number()
+        number = self.live.next_number()
+        self.live.claim(number)
         at = Generation(number, row.uri, row.revision, row.digest, time.time(), row.swap_id, row.stamp)
         self.ledger.reserve(row, at)
         failpoint("canary")

@@ -18,6 +18,7 @@ from .names import Beside, NoSuchModel
 from .requests import Body, ChatBody
 
 _ITEMS = 4096
+_BYTES = 64 << 10
 
 
 class Split(Protocol):
@@ -72,6 +73,13 @@ class Answerer:
         A message or a part of one has three and at least one token, a token id is one.
         """
         return 4 * self._engine.context + _ITEMS
+
+    def most_bytes(self) -> int:
+        """Return how many bytes the body of the longest request may have.
+
+        A character has twelve when both halves of its surrogate pair are escaped.
+        """
+        return _BYTES + 12 * self._engine.most_characters() + 32 * self.most_items()
 
     def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Ask:
         """Turn a body into the engine's request, which is the only other shape that a request has.

@@ -31,7 +31,7 @@ def require_json(request: Request) -> None:
 
 async def read_within(
     request: Request, most: int, too_large: FaceError, grows: Callable[[int], None] = lambda _: None
-) -> bytes:
+) -> bytearray:
     """Read a body of at most `most` bytes. Raises `too_large` as soon as there are more, and ClientDisconnect.
 
     `grows` is told each length that it has so far, and may raise.
@@ -42,10 +42,10 @@ async def read_within(
         if len(body) > most:
             raise too_large
         grows(len(body))
-    return bytes(body)
+    return body
 
 
-def json_object(body: bytes, most_items: int = _MOST_ITEMS) -> dict[str, object]:
+def json_object(body: bytes | bytearray, most_items: int = _MOST_ITEMS) -> dict[str, object]:
     """Parse a small JSON object. Raises BadRequest."""
     try:
         fields = json.loads(bounded_text(body, most_items))

@@ -1,13 +1,16 @@
 """Who is connected: how many there may be, from how many addresses, and who goes when the table is full."""
 
 import resource
+import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 _ANY = ""
+_NONE: Mapping["Connection", float] = {}
+_GRACE = 1.0
 _OVER = 2
 """The table takes the descriptor limit divided by this, and one address the table divided by it."""
 _ENDLESS = 1 << 16
@@ -65,16 +68,21 @@ class Connections:
     """The table. For one event loop; every method takes the same time however many there are."""
 
     def __init__(
-        self, limits: ConnectionLimits, on_refusal: Callable[[str], None], on_count: Callable[[int], None]
+        self,
+        limits: ConnectionLimits,
+        on_refusal: Callable[[str], None],
+        on_count: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_refusal` is given the address of each connection that was refused or had to go, `on_count` the number."""
+        self._clock = clock
         self.limits = limits
         self._on_refusal = on_refusal
         self._on_count = on_count
         self._all: dict[Connection, Doing] = {}
         self._of: Counter[str] = Counter()
         # Which could go, in the order in which they should, for all addresses and for each.
-        self._spare: dict[tuple[str, Doing], OrderedDict[Connection, None]] = {}
+        self._spare: dict[tuple[str, Doing], OrderedDict[Connection, float]] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -83,8 +91,9 @@ class Connections:
     def add(self, connection: Connection) -> bool:
         """Take a connection in; if there is no room, the one that has been idle longest goes.
 
-        If none is idle, it is the one that has been sending its request for longest. Return False if the new one has to
-        be closed instead: all the others are being answered.
+        If none has been idle for a second, it is the one that has been sending its request for longest: a client that
+        has just connected is not the one to go. Return False if the new one has to be closed instead: all the others
+        are being answered.
         """
         address = connection.address
         if self._of[address] >= self.limits.per_address and not self._clear_one(address):
@@ -120,7 +129,7 @@ class Connections:
         if doing is Doing.ANSWERED:
             return
         for place in (_ANY, connection.address):
-            self._spare.setdefault((place, doing), OrderedDict())[connection] = None
+            self._spare.setdefault((place, doing), OrderedDict())[connection] = self._clock()
 
     def _drop(self, connection: Connection, doing: Doing) -> None:
         if doing is Doing.ANSWERED:
@@ -133,15 +142,18 @@ class Connections:
 
     def _clear_one(self, place: str) -> bool:
         """Close the connection, of this address or of any, that can best be spared; return False if none can."""
-        for doing in (Doing.IDLE, Doing.SENDING):
-            line = self._spare.get((place, doing))
-            if line:
-                connection = next(iter(line))
-                self._on_refusal(connection.address)
-                self.remove(connection)
-                connection.leave()
-                return True
-        return False
+        idle, sending = self._oldest(place, Doing.IDLE), self._oldest(place, Doing.SENDING)
+        rested = idle is not None and self._clock() - idle[1] >= _GRACE
+        found = idle if rested else sending or idle
+        if found is None:
+            return False
+        self._on_refusal(found[0].address)
+        self.remove(found[0])
+        found[0].leave()
+        return True
+
+    def _oldest(self, place: str, doing: Doing) -> tuple[Connection, float] | None:
+        return next(iter(self._spare.get((place, doing), _NONE).items()), None)
 
     def _refuse(self, address: str) -> bool:
         self._forget_if_none(address)

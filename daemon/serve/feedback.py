@@ -67,7 +67,7 @@ def feedback_routes(answerer: Callable[[], Answerer], answers: Answers | None) -
     return router
 
 
-def _read(body: bytes) -> tuple[str, float]:
+def _read(body: bytes | bytearray) -> tuple[str, float]:
     fields = json_object(body)
     unknown = sorted(set(fields) - {"id", "score"})
     if unknown:

@@ -46,7 +46,7 @@ class _Reading:
 
     kind: type[CompletionBody] | type[ChatBody]
     model: str
-    body: bytes
+    body: bytearray
     user: str
     answerer: Answerer
 
@@ -76,7 +76,7 @@ class Intake:
         """
         require_json(request)
         with self._bodies.of(client) as held:
-            body = await _read(request, held.grows)
+            body = await _read(request, held.grows, min(MAX_BODY_BYTES, answerer.most_bytes()))
             self._trimming.count(len(body))
             reading = _Reading(kind, self._model, body, user, answerer)
             del body
@@ -109,10 +109,10 @@ async def end(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _read(request: Request, grows: Callable[[int], None]) -> bytes:
+async def _read(request: Request, grows: Callable[[int], None], most: int) -> bytearray:
     """Read the body, but never more than a prompt can need. Raises FaceError."""
-    too_large = TooLarge(ErrorCode.BODY_TOO_LARGE, f"a request has at most {MAX_BODY_BYTES} bytes")
+    too_large = TooLarge(ErrorCode.BODY_TOO_LARGE, f"a request has at most {most} bytes here")
     try:
-        return await read_within(request, MAX_BODY_BYTES, too_large, grows)
+        return await read_within(request, most, too_large, grows)
     except ClientDisconnect:
         raise ClientGone from None

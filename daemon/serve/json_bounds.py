@@ -1,7 +1,7 @@
 """Look at a JSON body before it is parsed: what no honest request has is refused without making an object of it.
 
 Parsing and validating hold the interpreter's lock until they are done, so nobody else is answered meanwhile. Here every
-step is one pass over the bytes at the speed of C: 45 ms at most for the largest body that is read.
+step is short, and one pass over a piece of the bytes at the speed of C.
 """
 
 import re
@@ -12,33 +12,33 @@ MAX_DEPTH = 16
 """A request nests 4 deep: the object, its messages, one message, its parts."""
 _QUOTES = 4
 """Quotes that one item can have: a name and a text."""
-_STRUCTURE = b"[]{},"
-_ALL_ELSE = bytes(set(range(256)) - set(_STRUCTURE))
-_BRACKETS = b"[]{}"
-_NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
+_PIECE = 64 << 10
+"""Bytes that are looked at without giving anybody else a turn."""
+_START = 1024
+"""Bytes within which the object must begin."""
+_OPENING = (b",", b"[", b"{")
+_ALL_ELSE = bytes(set(range(256)) - set(b"[]{},"))
 _HALF = re.compile(r"[\ud800-\udfff]")
 
 
-def bounded_text(body: bytes, most_items: int) -> str:
+def bounded_text(body: bytes | bytearray, most_items: int) -> str:
     """Return the body as text if it can be parsed without harm. Raises BadRequest.
 
     `most_items` bounds the members of all lists and objects together. It must be UTF-8, as RFC 8259 has it, and is an
     object if it is JSON at all.
     """
-    if not body.lstrip(b" \t\r\n\xef\xbb\xbf").startswith(b"{"):
+    if not body[:_START].lstrip(b" \t\r\n\xef\xbb\xbf").startswith(b"{"):
         raise not_json()
-    structure = _structure(body, most_items)
-    if structure.count(b",") + structure.count(b"[") + structure.count(b"{") > most_items:
-        raise _too_complex(f"has more than {most_items:,} items")
-    if _depth(structure.translate(None, _NO_BRACKETS)) > MAX_DEPTH:
-        raise _too_complex(f"nests more than {MAX_DEPTH} deep")
+    scan = _Scan(most_items)
+    for start in range(0, len(body), _PIECE):
+        scan.feed(body[start : start + _PIECE])
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise not_json() from None
 
 
-def require_text(fields: dict[str, object], body: bytes) -> None:
+def require_text(fields: dict[str, object], body: bytes | bytearray) -> None:
     """Refuse half a surrogate pair in any name or text, which no tokenizer takes. Raises BadRequest.
 
     Only an escape can bring one into a body that is UTF-8, so that a body without such an escape is not searched.
@@ -55,20 +55,33 @@ def not_json() -> BadRequest:
     return BadRequest(ErrorCode.NOT_JSON, "the body must be a JSON object")
 
 
-def _structure(body: bytes, most_items: int) -> bytes:
-    """Return the brackets and commas outside strings."""
-    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")  # what is left of an escape ends no string
-    if plain.count(b'"') > _QUOTES * most_items:
-        raise _too_complex(f"has more than {_QUOTES * most_items // 2:,} strings")
-    return b"".join(plain.split(b'"')[::2]).translate(None, _ALL_ELSE)
+class _Scan:
+    """Counts what is outside strings, piece by piece; a string or an escape may begin in one and end in another."""
 
+    def __init__(self, most_items: int) -> None:
+        self._most = most_items
+        self._items = 0
+        self._quotes = 0
+        self._depth = 0
+        self._carried = b""
 
-def _depth(brackets: bytes) -> int:
-    deepest = depth = 0
-    for one in brackets:
-        depth += 1 if one in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+    def feed(self, piece: bytes | bytearray) -> None:
+        """Go on. Raises BadRequest as soon as there is too much of anything."""
+        plain = (self._carried + piece).replace(b"\\\\", b"")
+        self._carried = b"\\" if plain.endswith(b"\\") else b""
+        parts = plain.removesuffix(b"\\").replace(b'\\"', b"").split(b'"')  # what is left of an escape ends no string
+        structure = b"".join(parts[self._quotes % 2 :: 2]).translate(None, _ALL_ELSE)
+        self._quotes += len(parts) - 1
+        self._items += sum(structure.count(one) for one in _OPENING)
+        if self._items > self._most or self._quotes > _QUOTES * self._most:
+            raise _too_complex(f"has more than {self._most:,} items")
+        self._sink(structure.translate(None, b","))
+
+    def _sink(self, brackets: bytes) -> None:
+        for one in brackets:
+            self._depth += 1 if one in b"[{" else -1
+            if self._depth > MAX_DEPTH:
+                raise _too_complex(f"nests more than {MAX_DEPTH} deep")
 
 
 def _texts(*values: object) -> list[str]:

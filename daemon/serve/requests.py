@@ -156,7 +156,7 @@ Body = CompletionBody | ChatBody
 B = TypeVar("B", bound=Common)
 
 
-def read_body(kind: type[B], body: bytes, most_items: int = MOST_ITEMS) -> B:
+def read_body(kind: type[B], body: bytes | bytearray, most_items: int = MOST_ITEMS) -> B:
     """Parse a request's JSON. Raises a BadRequest that names every field at fault."""
     try:
         fields = json.loads(bounded_text(body, most_items), parse_constant=_no_constant)

@@ -92,7 +92,7 @@ class Reloading:
 def read_again(read: Callable[[], Settings], old: Settings) -> Settings:
     """Read the configuration. Raises ConfigError with every key that cannot change now."""
     new = read()
-    problems = [*_need_restart(old, new), *_unreadable(new)]
+    problems = [*_need_restart(old, new), *unreadable(new)]
     if problems:
         raise ConfigError.of(problems)
     return new
@@ -131,7 +131,7 @@ def _restart(before: Any, after: Any) -> str:
     return f"cannot change from {str(before)!r} to {str(after)!r} while the model is loaded: restart the daemon for it"
 
 
-def _unreadable(settings: Settings) -> Iterator[Problem]:
+def unreadable(settings: Settings) -> Iterator[Problem]:
     """Find missing files of [verify], and unreadable key files, with which every client would get an error."""
     try:
         require_readable(settings.verify)

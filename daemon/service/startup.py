@@ -1,5 +1,6 @@
 """The start on the worker's thread: the model, what was live, and everything that works with them."""
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -99,6 +100,7 @@ class Startup:
         self._renew_policy(held)
         rollouts = Rollouts(held, around.memory.ledger, around.current.now.rollout, live, beside, around.clock)
         working, worker = self._assemble(engine, held, live, rollouts, stop)
+        _settle_memory()
         around.clock.start(stop)
         around.standing.part = working
         self._say_ready(live.now)
@@ -213,6 +215,12 @@ class Startup:
     def _on_step(self, step: str) -> None:
         self._around.beats.beat(WORKER, _STEPS[step])
         failpoint(step)
+
+
+def _settle_memory() -> None:
+    """Look for garbage once in all that the start has made, and never again: that would stop every thread for long."""
+    gc.collect()
+    gc.freeze()
 
 
 def _close(engine: Engine, seconds: float) -> None:

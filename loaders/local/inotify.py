@@ -5,6 +5,8 @@ import logging
 import os
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 from watchdog import events
 from watchdog.observers.api import BaseObserver
@@ -13,9 +15,13 @@ from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Ma
 
 from hotswapd.loaders.bell import Bell
 
+from .mounts import MountAlarm
+
 log = logging.getLogger(__name__)
 
 _JOIN_SECONDS = 5.0
+# Comes for each watched inode when its file system is unmounted; watchdog does not know it.
+_IN_UNMOUNT = 0x2000
 # A directory that appears while another is being added is registered twice, which is harmless.
 warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
 # The events that a writer causes. Reading is not among them: the scan itself reads.
@@ -34,16 +40,24 @@ _EVENTS: list[type[events.FileSystemEvent]] = [
 
 
 class _Descriptor(InotifyFD):
-    """An inotify descriptor that reports lost events and watches that were not granted."""
+    """An inotify descriptor that reports lost events, an unmount, and watches that were not granted."""
 
     def __init__(self, bell: Bell) -> None:
         super().__init__()
-        self._bell = bell
+        self.bell = bell
         self.limited = False
+        self.unmounted = False
+
+    def run(self) -> None:
+        with _noticed(self.bell, "reads"):
+            super().run()
 
     def handle_event(self, event: InotifyEvent) -> None:
+        if event.mask & _IN_UNMOUNT:
+            self.unmounted = True
+            self.bell.ring()
         if event.is_queue_overflow:
-            self._bell.ring()
+            self.bell.ring()
         super().handle_event(event)
 
     def add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
@@ -57,6 +71,25 @@ class _Descriptor(InotifyFD):
                     os.fsdecode(path),
                 )
             raise
+
+
+class _Emitter(InotifyEmitter):
+    """watchdog's emitter, whose end is noticed: a tree that is removed under it can end it with a KeyError."""
+
+    def run(self) -> None:
+        descriptor = self._inotify_fd
+        with _noticed(descriptor.bell, "emits") if isinstance(descriptor, _Descriptor) else nullcontext():
+            super().run()
+
+
+@contextmanager
+def _noticed(bell: Bell, does: str) -> Iterator[None]:
+    """Ring when a thread ends by an error: the scan that follows finds it dead, and watches again."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, the thread is gone
+        log.warning("the thread that %s events of a watch ended by %s: %s", does, type(error).__name__, error)
+        bell.ring()
 
 
 class _Ringer(events.FileSystemEventHandler):
@@ -74,8 +107,14 @@ class Observer:
 
     def __init__(self, path: str, bell: Bell) -> None:
         """Watch `path` and everything below it from now on. Raises OSError."""
+        self._path = path
         self._fd = _Descriptor(bell)
-        self._observer = BaseObserver(InotifyEmitter, inotify_fd=self._fd)
+        self._observer = BaseObserver(_Emitter, inotify_fd=self._fd)
+        try:
+            self._mounts = MountAlarm(path, bell.ring)
+        except BaseException:
+            self._stop_threads()
+            raise
         try:
             self._fd.start()
             self._observer.start()
@@ -90,12 +129,19 @@ class Observer:
         return self._fd.limited
 
     def alive(self) -> bool:
-        """Return whether every thread that an event passes through is alive."""
+        """Return whether every thread that an event passes through is alive, and the mounts are those of the start."""
         threads = [self._observer, self._fd, *self._observer.emitters]
+        if self._fd.unmounted or self._mounts.changed():
+            log.warning("a file system was mounted or unmounted at %s", self._path)
+            return False
         return len(threads) > 2 and all(thread.is_alive() for thread in threads)
 
     def stop(self) -> None:
         """Stop the threads and wait for them, five seconds each at most."""
+        self._mounts.stop()
+        self._stop_threads()
+
+    def _stop_threads(self) -> None:
         for thread in (self._observer, self._fd):
             thread.stop()
             if thread.is_alive() and thread is not threading.current_thread():

@@ -28,6 +28,7 @@ from .syncing import fsync_directory
 
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 READ_BYTES = 1 << 20
+_HIGHEST = "highest"
 
 log = logging.getLogger(__name__)
 
@@ -146,14 +147,25 @@ class Store:
                 if path not in self._in_use:
                     remove(path)
 
-    def point(self, record: dict[str, Any]) -> None:
-        """Write `record` to ``current.json``, durably and in one step. Raises Unavailable."""
+    def point(self, record: dict[str, Any], highest: int | None = None) -> None:
+        """Write `record` to ``current.json``, durably and in one step. Raises Unavailable.
+
+        The file also keeps the highest ``generation`` that it was ever given, or `highest`.
+        """
         with self._lock, store_errors():
-            self._pointer.write(record)
+            most = max(_number(record, "generation"), self.highest() if highest is None else highest)
+            kept = {_HIGHEST: most} if most > _number(record, "generation") else {}
+            self._pointer.write(record | kept)
 
     def pointer(self) -> dict[str, Any] | None:
         """Return the record last pointed at, or None if there is none or its file is damaged (logged)."""
-        return self._pointer.read()
+        record = self._pointer.read()
+        return None if record is None else {key: value for key, value in record.items() if key != _HIGHEST}
+
+    def highest(self) -> int:
+        """Return the highest generation that the pointer was ever given, 0 if unknown: it outlasts the ledger."""
+        record = self._pointer.read() or {}
+        return max(_number(record, "generation"), _number(record, _HIGHEST))
 
     def _intact(self, digest: str) -> bool:
         """Return whether the artifact exists and its bytes, read again, still have this digest."""
@@ -170,6 +182,11 @@ class Store:
             away = Path(tempfile.mkdtemp(dir=self._stages))
             path.rename(away / path.name)
             remove(away)
+
+
+def _number(record: dict[str, Any], key: str) -> int:
+    found = record.get(key)
+    return found if isinstance(found, int) else 0
 
 
 def digest_of(directory: Path) -> str:

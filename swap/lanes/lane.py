@@ -100,6 +100,18 @@ class _Loop(ContinuousBatchingManager):
         self._turn = turn
         self.fails_at_limit: bool | None = None
 
+    def _generation_loop_body(self, batch_processor: Any, bootstrapping: bool) -> bool:
+        """Do one step, or wait for requests.
+
+        When the cache is full, the loop puts a request back and takes no new one until one has ended. It does not count
+        one that was cancelled: once all of them are, it would never take a request again.
+        """
+        scheduler = batch_processor.scheduler
+        if scheduler.block_new_requests and not scheduler.active_requests:
+            scheduler.block_new_requests = False
+        going_on: bool = super()._generation_loop_body(batch_processor, bootstrapping)
+        return going_on
+
     def _generation_step(self) -> None:
         if self.fails_at_limit is not None:
             fail_at_limit(self.fails_at_limit)

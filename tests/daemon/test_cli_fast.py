@@ -1,13 +1,17 @@
 """The commands that talk to a daemon start at once: half a second of CPU at most, and nothing heavy is imported."""
 
+import os
 import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from kits.daemon_fakes import FakeFace
-from kits.fronts import front
+from kits.fronts import front, front_at
+
+from hotswapd.daemon.config.paths import roots_of
 
 HEAVY = (
     "torch",
@@ -56,6 +60,28 @@ def test_a_talking_command_imports_nothing_heavy(daemon: str, command: list[str]
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "[]\n")
+
+
+def test_finding_the_daemon_imports_nothing_heavy_either(tmp_path: Path) -> None:
+    """As a user who has one, and names no socket."""
+    socket = roots_of({"HOME": str(tmp_path)}, 1000).socket()
+    socket.parent.mkdir(parents=True)
+    code = (
+        "import os, sys; os.geteuid = lambda: 1000; from hotswapd.daemon.cli import main; "
+        f"code = main(['status', '--json']); print([name for name in {HEAVY!r} if name in sys.modules]); sys.exit(code)"
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "HOTSWAPD_"))}
+    with front_at(FakeFace(), socket):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environ | {"HOME": str(tmp_path)},
+        )
+    assert (done.returncode, done.stderr) == (0, f"hotswapd: talking to the daemon default on {socket}\n")
+    assert done.stdout.endswith("}\n[]\n")
 
 
 @pytest.mark.parametrize("command", [["status"], ["history"], ["pause"]], ids=" ".join)

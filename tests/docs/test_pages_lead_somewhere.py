@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/decisions.md", "docs/reliability.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/decisions.md",
+    "docs/reliability.md",
+    "docs/security.md",
+)
 FOLDERS = ("daemon", "loaders", "swap")
 EXAMPLES = {"loaders/gcs/", "swap/gates/<gate>.py"}
 """Paths that a reader would make."""

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kits.room import Process, Room
@@ -23,3 +24,21 @@ def start_alone(room: Room, *before: str, **environ: str) -> None:
     """Start the program of a room as `launch_alone` does, and wait until it is ready."""
     launch_alone(room, *before, **environ)
     room.expect("READY")
+
+
+def spawn_alone(argv: Sequence[str], output: Path, environ: Mapping[str, str], directory: Path) -> int:
+    """Start the program as `kits.room.spawn` does, but not forked: libraries read the environment afresh."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOTSWAPD_", "HF_", "NOTIFY_"))}
+    command = [sys.executable, "-m", "hotswapd.daemon.cli", *argv]
+    with output.open("ab") as out:
+        started = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=directory,
+            env={**kept, "OMP_NUM_THREADS": "1", **environ},
+            start_new_session=True,
+        )
+    started.returncode = 0  # whoever has the number waits for it, not this object
+    return started.pid

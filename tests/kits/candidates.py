@@ -50,7 +50,7 @@ class Daemon:
         """Take an adapter through every step; its row says how that ended. `index` is what it is to the references."""
         row = self.ledger.add([Find("test", adapter.as_uri(), "r", 0.0, forced=True)])[0]
         row = self.ledger.fetched(row, self._copy(adapter), 0.0)
-        number = self.ledger.generations.next_number()
+        number = self.going.next_number()
         self.bench.made[number] = index  # before anybody can be answered by it
         ended = self.run(row)
         if ended.state != State.LIVE:

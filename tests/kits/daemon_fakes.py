@@ -130,6 +130,9 @@ class FakeAnswerer(Answerer):
     def most_items(self) -> int:
         return 10_000
 
+    def most_bytes(self) -> int:
+        return 1 << 30
+
     def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Ask:
         prompt = body.prompt if isinstance(body, CompletionBody) else ""
         self.face.asked.append((prompt, body.limit, body.stops))

@@ -32,25 +32,39 @@ class Front:
         return Client(self.socket)
 
 
-def servers(face: ControlFace, directory: Path, model: str = "m", socket: Path | None = None, **serve: Any) -> Servers:
-    """Make both servers, on a free port and on `socket`, or `c.sock` in the directory; they are not started."""
+def servers(face: ControlFace, directory: Path, model: str = "m", **serve: Any) -> Servers:
+    """Make both servers, on a free port and on `c.sock` in the directory; they are not started."""
+    return _servers(face, directory / "c.sock", model, **serve)
+
+
+def _servers(face: ControlFace, socket: Path, model: str, **serve: Any) -> Servers:
     fields: dict[str, Any] = {
         "model": {"base": model},
         "serve": {"port": 0, **serve},
-        "control": {"socket": str(socket or directory / "c.sock")},
+        "control": {"socket": str(socket)},
     }
     metrics = face.metrics if isinstance(face, FakeFace) else Metrics()
     return Servers(face, Settings(**fields), metrics)
 
 
 @contextmanager
-def front(
-    face: ControlFace, directory: Path, model: str = "m", socket: Path | None = None, **serve: Any
-) -> Iterator[Front]:
+def front(face: ControlFace, directory: Path, model: str = "m", **serve: Any) -> Iterator[Front]:
     """Serve the face until the block ends."""
-    made = servers(face, directory, model, socket, **serve)
+    with _started(servers(face, directory, model, **serve), directory / "c.sock") as made:
+        yield made
+
+
+@contextmanager
+def front_at(face: ControlFace, socket: Path) -> Iterator[Front]:
+    """Serve the face until the block ends, with the control socket in this place."""
+    with _started(_servers(face, socket, "m"), socket) as made:
+        yield made
+
+
+@contextmanager
+def _started(made: Servers, socket: Path) -> Iterator[Front]:
     made.start()
     try:
-        yield Front(made, socket or directory / "c.sock")
+        yield Front(made, socket)
     finally:
         made.stop()

@@ -42,6 +42,8 @@ def _become(asked: Mapping[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(asked["environ"])
     os.chdir(asked["directory"])
+    if asked["uid"] is not None:
+        os.geteuid = lambda: int(asked["uid"])
     log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number in (1, 2):
         os.dup2(log, number)

@@ -59,9 +59,15 @@ def _forge() -> "subprocess.Popen[str]":
     return process
 
 
-def spawn(argv: Sequence[str], output: Path, environ: Mapping[str, str], directory: Path) -> int:
-    """Start the program and return its process's number; it writes to a file or a terminal, and is waited for by us."""
-    asked = {"argv": argv, "log": str(output), "environ": _kept() | dict(environ), "directory": str(directory)}
+def spawn(
+    argv: Sequence[str], output: Path, environ: Mapping[str, str], directory: Path, uid: int | None = None
+) -> int:
+    """Start the program and return its process's number; it writes to a file or a terminal, and is waited for by us.
+
+    With `uid` it takes itself for that user's, though it keeps our rights.
+    """
+    told = _kept() | dict(environ)
+    asked = {"argv": argv, "log": str(output), "environ": told, "directory": str(directory), "uid": uid}
     forge = _forge()
     assert forge.stdin is not None
     assert forge.stdout is not None

@@ -8,7 +8,7 @@ import signal
 import struct
 import termios
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,14 +55,17 @@ class Terminal:
 
 @contextmanager
 def on_a_terminal(
-    argv: Sequence[str], directory: Path, columns: int = 100, environ: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    directory: Path,
+    columns: int = 100,
+    environ: Mapping[str, str] | None = None,
+    start: Callable[[Sequence[str], Path, Mapping[str, str], Path], int] = spawn,
 ) -> Iterator[Terminal]:
     """Start the program in a directory, on a terminal of so many columns; it ends with the block."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    terminal = Terminal(
-        Process(spawn(argv, Path(os.ttyname(slave)), {"TERM": "xterm-256color", **(environ or {})}, directory))
-    )
+    told = {"TERM": "xterm-256color", **(environ or {})}
+    terminal = Terminal(Process(start(argv, Path(os.ttyname(slave)), told, directory)))
     reader = threading.Thread(target=_read, args=(master, terminal._parts), daemon=True)
     reader.start()
     try:

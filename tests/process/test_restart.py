@@ -140,3 +140,24 @@ def test_a_damaged_copy_is_not_served_and_is_fetched_again(room: Room, follow: b
     until(lambda: room.status()["live"]["digest"] == digest_of(damaged), f"it is never fetched again:\n{room.tail()}")
     assert served(room)[1] == digest_of(damaged)
     assert digest_of(copy.parent) == digest_of(damaged)
+
+
+def test_a_ledger_from_a_backup_gives_no_number_twice(room: Room) -> None:
+    """Two more went live after the backup, and the pointer names the first again."""
+    room.ready()
+    goes_live(room, room.drop("run-0"))
+    room.process.signal(signal.SIGTERM)
+    room.process.wait()
+    backup = room.root / "backup"
+    shutil.copy(room.state / "ledger.sqlite", backup)
+    room.ready()
+    for name in ("run-1", "run-2"):
+        goes_live(room, room.drop(name))
+    room.client.post("/rollback", {"generation": 1, "follow": True})
+    room.process.kill()
+    shutil.copy(backup, room.state / "ledger.sqlite")
+    room.ready()
+    until(lambda: room.live() > 1, "what the backup does not know never goes live", 60)
+    numbers = {row["generation"] for row in room.client.get("/history")} - {None}
+    assert numbers.isdisjoint({2, 3})
+    assert 4 in numbers

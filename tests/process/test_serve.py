@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def test_what_it_prints_can_be_pasted(room: Room, tmp_path: Path) -> None:
         assert "{" not in "".join(line for line in terminal.lines if "curl" not in line)
     assert os.listdir(work) == ["adapters"]
     assert os.listdir(work / "adapters") == ["run-0"]
+
+
+def test_started_again_it_answers_as_before(room: Room) -> None:
+    """With the adapter that was live, although the folder is empty now."""
+    with on_a_terminal(typed(room), room.root) as terminal:
+        terminal.line("ready after")
+        room.drop("run-0")
+        terminal.line("LIVE  generation 1 (run-0)")
+        assert terminal.interrupt() == 0
+    shutil.rmtree(room.root / "adapters" / "run-0")
+    with on_a_terminal(typed(room), room.root) as terminal:
+        assert terminal.line("ready after").endswith("generation 1 (run-0) answers")
 
 
 def test_a_refusal_is_shown_with_its_reason(room: Room) -> None:

@@ -76,7 +76,7 @@ class Newcomer:
             **_as(self.uid),
         )
         assert done.returncode == 0, (line, done.stdout, done.stderr)
-        return done.stdout
+        return str(done.stdout)
 
 
 def _as(uid: int) -> dict[str, Any]:

@@ -34,6 +34,13 @@ def test_a_key_is_read_when_it_is_asked() -> None:
     assert not any("Authorization" in line for line in lines())
 
 
+def test_one_of_several_keys_and_tls_are_for_the_reader_to_fill_in() -> None:
+    """The file holds digests, and only its owner knows which name the certificate is for."""
+    said = lines(sets=("serve.api_keys_file=/keys", "serve.tls_cert=/cert"))
+    assert words(said, "curl")[2] == "https://localhost:8080/v1/completions"
+    assert words(said, "curl")[-1] == "Authorization: Bearer YOUR-KEY"
+
+
 def test_each_source_has_its_way_in() -> None:
     said = lines("/srv/a b", "s3://bucket/runs/", "hf://org/adapter@v2")
     assert words(said, "cp") == ["cp", "-r", "YOUR-ADAPTER", "/srv/a b/"]

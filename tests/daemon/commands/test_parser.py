@@ -43,6 +43,15 @@ def test_every_command_has_a_function_and_a_sentence() -> None:
         ("ab status --json --socket /s", {"json": True, "socket": Path("/s")}),
         ("bench --only pause,staging --ranks 8,64", {"only": ("pause", "staging"), "ranks": (8, 64)}),
         ("demo", {"compile": "auto"}),
+        (
+            "serve org/m",
+            {"base": "org/m", "source": [], "port": None, "set": [], "name": "default", "log_format": None},
+        ),
+        ("serve m ./a s3://b/ --set x.y=1 --set z.w=2", {"source": ["./a", "s3://b/"], "set": ["x.y=1", "z.w=2"]}),
+        ("serve m --write-config -", {"write_config": Path("-")}),
+        ("doctor", {"base": None, "source": [], "config": None, "json": False}),
+        ("run --log-format json", {"log_format": "json"}),
+        ("pin 3 --name sales", {"generation": 3, "name": "sales", "socket": None}),
     ],
 )
 def test_a_line_is_understood(line: str, fields: dict[str, object]) -> None:
@@ -58,6 +67,10 @@ def test_a_line_is_understood(line: str, fields: dict[str, object]) -> None:
         ("history -n 0", "'0' is not a number of at least 1"),
         ("bench --ranks 8,,9", "'' is not a number of at least 1"),
         ("history --verify --actions", "not allowed with"),
+        ("status --name a --socket /s", "not allowed with"),
+        ("serve", "BASE"),
+        ("serve m --port x", "invalid int value: 'x'"),
+        ("run --log-format xml", "invalid choice: 'xml'"),
         ("status --socket /a --config /b", "not allowed with"),
         ("ab", "required"),
     ],

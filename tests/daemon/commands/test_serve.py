@@ -125,3 +125,10 @@ def test_a_closed_output_does_not_end_the_daemon(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(BrokenPipeError):
             closed.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), closed.fileno())
+
+
+def test_a_name_that_toml_cannot_hold_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """Linux allows any bytes in a path, and a TOML file holds UTF-8."""
+    assert main(["serve", "org/model", "/tmp/\udcff", "--write-config", "c.toml"]) == 78
+    assert "UTF-8" in capsys.readouterr().err
+    assert os.listdir() == []

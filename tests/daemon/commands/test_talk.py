@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from kits.daemon_fakes import FakeFace
-from kits.fronts import front
+from kits.fronts import front_at
 
 from hotswapd.daemon.cli import main
 from hotswapd.daemon.config.paths import roots_of
@@ -30,7 +30,7 @@ def socket_of(home: Path, name: str = "default") -> Path:
 def test_a_command_says_which_daemon_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On standard error, so that JSON on standard output stays JSON."""
     path = socket_of(tmp_path)
-    with front(FakeFace(), tmp_path, socket=path):
+    with front_at(FakeFace(), path):
         capsys.readouterr()  # what the server logs
         assert main(["status", "--json"]) == 0
     said = capsys.readouterr()
@@ -40,7 +40,7 @@ def test_a_command_says_which_daemon_it_found(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_command_that_was_told_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = socket_of(tmp_path)
-    with front(FakeFace(), tmp_path, socket=path):
+    with front_at(FakeFace(), path):
         assert main(["pause", "--socket", str(path)]) == 0
         assert capsys.readouterr().err == ""
 
@@ -48,8 +48,8 @@ def test_a_command_that_was_told_says_nothing(tmp_path: Path, capsys: pytest.Cap
 def test_two_daemons_are_told_apart_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = FakeFace(), FakeFace()
     with (
-        front(one, tmp_path, socket=socket_of(tmp_path, "one")),
-        front(two, tmp_path, socket=socket_of(tmp_path, "two")),
+        front_at(one, socket_of(tmp_path, "one")),
+        front_at(two, socket_of(tmp_path, "two")),
     ):
         assert main(["pin", "3"]) == 2
         assert "name one with --name" in capsys.readouterr().err

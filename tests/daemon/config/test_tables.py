@@ -22,6 +22,10 @@ LIMITS: list[tuple[str, str, float, float]] = [
     ("[serve]\n", "batch_tokens", 1, 0),
     ("[serve]\n", "max_queue", 1, 0),
     ("[serve]\n", "max_drain", 0.0, -math.ulp(0.0)),
+    ("[serve]\n", "idle_timeout", math.ulp(0.0), 0.0),
+    ("[serve]\n", "read_timeout", math.ulp(0.0), 0.0),
+    ("[serve]\n", "max_connections", 0, -1),
+    ("[serve]\n", "max_per_address", 0, -1),
     ("[state]\n", "keep", 1, 0),
     (_LOCAL, "settle", 0.0, -math.ulp(0.0)),
     (_LOCAL, "rescan", math.ulp(0.0), 0.0),
@@ -82,3 +86,38 @@ def test_a_truth_value_is_not_a_number(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, "[state]\nkeep = true\n")
     assert str(caught.value) == "state.keep: must be a number, not True"
+
+
+def read(tmp_path: Path, serve: str, **environ: str) -> Settings:
+    file = tmp_path / "door.toml"
+    file.write_text(f'[model]\nbase = "b"\n[serve]\n{serve}\n')
+    return load_settings(file, environ)
+
+
+def test_hosts_and_origins_are_taken_in_lower_case(tmp_path: Path) -> None:
+    """Browsers write them so. An environment variable holds them as JSON."""
+    lines = 'hosts = ["AI.example", "10.0.0.1", "fe80::1"]\ncors_origins = ["https://App.example:3000"]'
+    serve = read(tmp_path, lines).serve
+    assert serve.hosts == ("ai.example", "10.0.0.1", "fe80::1")
+    assert serve.cors_origins == ("https://app.example:3000",)
+    assert read(tmp_path, "", HOTSWAPD_SERVE__HOSTS='["a.example"]').serve.hosts == ("a.example",)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('hosts = ["https://a.example"]', "serve.hosts"),
+        ('hosts = ["a.example:80"]', "serve.hosts"),
+        ('hosts = ["*"]', "serve.hosts"),
+        ('cors_origins = ["a.example"]', "serve.cors_origins"),
+        ('cors_origins = ["https://a.example/"]', "serve.cors_origins"),
+        ('cors_origins = ["*"]', "serve.cors_origins"),
+        ('tls_key = "/k.pem"', "serve"),
+        ('tls_cert = "k.pem"', "serve.tls_cert"),
+        ('api_keys_file = "keys"', "serve.api_keys_file"),
+    ],
+)
+def test_what_the_door_cannot_use_names_its_key(tmp_path: Path, line: str, key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, line)
+    assert [problem.key.partition("[")[0] for problem in caught.value.problems] == [key]

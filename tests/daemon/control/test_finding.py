@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from kits.daemon_fakes import FakeFace
-from kits.fronts import front
+from kits.fronts import front_at
 
 from hotswapd.daemon.config.paths import DEFAULT_NAME, Roots, roots_of
-from hotswapd.daemon.control import finding
 from hotswapd.daemon.control.client import NoDaemon
 from hotswapd.daemon.control.finding import Several, accepts, find
 from hotswapd.daemon.host.sockets import open_control
@@ -21,7 +20,7 @@ USER = 1000
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Return the environment of a user of whom no daemon runs, on a machine without one."""
-    monkeypatch.setattr(finding, "SYSTEM_SOCKET", tmp_path / "system.sock")
+    monkeypatch.setattr("hotswapd.daemon.control.finding.SYSTEM_SOCKET", tmp_path / "system.sock")
     return {"HOME": str(tmp_path)}
 
 
@@ -39,7 +38,7 @@ class Daemons:
     def start(self, name: str = DEFAULT_NAME) -> Path:
         path = self.roots.socket(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._stack.enter_context(front(FakeFace(), path.parent, socket=path))
+        self._stack.enter_context(front_at(FakeFace(), path))
         return path
 
 
@@ -73,9 +72,11 @@ def test_one_that_was_killed_does_not_count(home: dict[str, str], running: Daemo
         find("dead", home, USER)
 
 
-def test_without_one_of_ones_own_that_of_the_machine_is_meant(home: dict[str, str], running: Daemons) -> None:
-    open_control(finding.SYSTEM_SOCKET).close()
-    assert find(None, home, USER) == ("of this machine", finding.SYSTEM_SOCKET)
+def test_without_one_of_ones_own_that_of_the_machine_is_meant(
+    home: dict[str, str], running: Daemons, tmp_path: Path
+) -> None:
+    open_control(tmp_path / "system.sock").close()
+    assert find(None, home, USER) == ("of this machine", tmp_path / "system.sock")
     path = running.start()
     assert find(None, home, USER).socket == path
 
@@ -83,7 +84,7 @@ def test_without_one_of_ones_own_that_of_the_machine_is_meant(home: dict[str, st
 def test_none_at_all_is_said_with_the_places(home: dict[str, str]) -> None:
     with pytest.raises(NoDaemon) as caught:
         find(None, home, USER)
-    assert f"{home['HOME']}/.local/state/hotswapd/control.sock or {finding.SYSTEM_SOCKET}" in str(caught.value)
+    assert f"{home['HOME']}/.local/state/hotswapd/control.sock or {home['HOME']}/system.sock" in str(caught.value)
     assert "hotswapd serve" in str(caught.value)
 
 

@@ -11,7 +11,7 @@ from hotswapd.daemon.cli import main
 from hotswapd.daemon.doctor import command
 from hotswapd.daemon.doctor.finding import Finding, fails, fine, note
 
-CHECKS = {"hotswapd", "configuration", "device", "base", "memory", "compiler", "watches", "clock", "state"}
+CHECKS = {"hotswapd", "configuration", "device", "base", "memory", "compiler", "watches", "clock", "state", "files"}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,12 @@ def test_without_arguments_the_machine_is_looked_at(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[object] = []
-    monkeypatch.setattr(command, "checks", lambda: (lambda settings: seen.append(settings) or [],))
+
+    def check(settings: object) -> list[Finding]:
+        seen.append(settings)
+        return []
+
+    monkeypatch.setattr(command, "checks", lambda: (check,))
     assert main(["doctor"]) == 0
     assert seen == [None]
     assert "nothing would stop it" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """The compiler: it is tried, and missing it stops only what must be compiled."""
 
 import os
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -50,5 +51,5 @@ def test_no_compiler_stops_only_what_must_be_compiled(
 def test_missing_headers_are_worth_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a configuration nothing is known of what must be compiled."""
     monkeypatch.setattr(compiler, "compiler_trouble", lambda _: "")
-    monkeypatch.setattr(compiler.sysconfig, "get_path", lambda _: "/nowhere")
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: "/nowhere")
     assert "Python.h is missing" in only(check_compiler(None), "note").sentence

@@ -1,5 +1,6 @@
 """The state directory: judged before it exists, and nothing is written."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def test_a_file_system_without_locks_fails(tmp_path: Path, monkeypatch: pytest.M
     def none(*_: object) -> None:
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr(state.fcntl, "flock", none)
+    monkeypatch.setattr(fcntl, "flock", none)
     assert "cannot be locked: Function not implemented" in only([judge(tmp_path, tmp_path)], "fails").sentence
 
 

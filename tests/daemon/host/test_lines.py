@@ -69,6 +69,7 @@ def test_an_adapter_is_found_and_live() -> None:
         ("ROLLED_BACK", "is ROLLED BACK"),
         ("QUARANTINED", "is QUARANTINED"),
         ("HELD", "is held"),
+        ("IGNORED", "is ignored"),
         ("WAITING", "waits"),
     ],
 )

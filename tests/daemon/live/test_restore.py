@@ -1,5 +1,7 @@
 """After a start: what the pointer names is live again, or the next best, and the reason is known."""
 
+import contextlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +235,66 @@ def test_the_digest_runs_over_config_then_weights(tmp_path: Path) -> None:
     queue = Queue()
     artifact = queue.keep(b"content")
     assert digest_of(artifact.path) == artifact.digest
+
+
+def backed_up(queue: Queue) -> Path:
+    """Copy the ledger's file, as a backup does."""
+    backup = queue.directory / "backup.sqlite"
+    shutil.copy(queue.ledger.path, backup)
+    return backup
+
+
+def from_backup(queue: Queue, backup: Path) -> None:
+    """Put the backup in the ledger's place, and start again."""
+    queue.ledger.close()
+    shutil.copy(backup, queue.ledger.path)
+    queue.restart()
+
+
+def test_a_ledger_from_a_backup_gives_no_number_twice(queue: Queue) -> None:
+    """Two generations went live after the backup, and then somebody went back to one that the backup knows."""
+    backup = backed_up(queue)
+    for name in ("four", "five"):
+        queue.place.put(name, name.encode())
+        queue.settle()
+    queue.ask(queue.acts.roll_back, 1, follow=True)
+    assert (queue.live.number, queue.going.next_number()) == (1, 6)
+    for _ in range(2):  # the second start has nothing but what the first one kept
+        from_backup(queue, backup)
+        assert queue.going.next_number() == 6
+    queue.place.put("six", b"six")
+    queue.settle()
+    assert queue.live.number == 6
+
+
+def test_a_ledger_from_a_backup_gives_no_number_of_a_canary_again() -> None:
+    """It answered requests under its number, and never went live."""
+    queue = Queue(mode="canary")
+    backup = backed_up(queue)
+    queue.place.put("one", b"one")
+    queue.scan()
+    queue.fetch()
+    queue.turn()
+    assert (queue.live.number, queue.store.highest()) == (0, 1)
+    from_backup(queue, backup)
+    assert queue.going.next_number() == 2
+
+
+def test_a_number_that_was_not_used_is_given_again(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger refuses after the pointer was written: nobody has seen the number."""
+    queue.place.put("four", b"four")
+    queue.scan()
+    queue.fetch()
+    pointed = []
+
+    def full(step: str) -> None:
+        if step == "pointed":
+            pointed.append(queue.store.highest())
+            raise LedgerDown("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hotswapd.daemon.live.going_live.failpoint", full)
+        with contextlib.suppress(LedgerDown):
+            queue.turn()
+    assert pointed == [4]
+    assert (queue.store.highest(), queue.going.next_number()) == (3, 4)

@@ -1,6 +1,7 @@
 """The table of connections: how many there may be, and who goes."""
 
 import pytest
+from kits.clock import Clock
 
 from hotswapd.daemon.serve.connections import ConnectionLimits, Connections, Doing
 
@@ -22,7 +23,8 @@ class Table(Connections):
     def __init__(self, total: int, per_address: int) -> None:
         self.refused: list[str] = []
         self.counts: list[int] = []
-        super().__init__(ConnectionLimits(total, per_address), self.refused.append, self.counts.append)
+        self.clock = Clock()
+        super().__init__(ConnectionLimits(total, per_address), self.refused.append, self.counts.append, self.clock)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,7 @@ def test_when_it_is_full_the_oldest_idle_one_goes() -> None:
     assert all(table.add(one) for one in (first, second, third))
     table.now(first, Doing.ANSWERED)
     table.now(first, Doing.IDLE)  # now the second has been idle longest
+    table.clock.advance(1.0)
     assert table.add(fourth)
     assert [one.left for one in (first, second, third, fourth)] == [False, True, False, False]
     assert table.refused == ["b"]
@@ -60,6 +63,20 @@ def test_without_an_idle_one_the_slowest_sender_goes() -> None:
         table.now(one, Doing.SENDING)
     assert table.add(One("c"))
     assert (slow.left, quick.left) == (True, False)
+
+
+def test_who_has_just_come_does_not_go_before_a_slow_sender() -> None:
+    """It has sent nothing yet, which is no sign of idleness."""
+    table = Table(2, 2)
+    slow, fresh = One("a"), One("b")
+    for one in (slow, fresh):
+        table.add(one)
+    table.now(slow, Doing.SENDING)
+    assert table.add(One("c"))
+    assert (slow.left, fresh.left) == (True, False)
+    table.clock.advance(1.0)
+    assert table.add(One("d"))
+    assert fresh.left
 
 
 def test_who_is_being_answered_stays() -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hotswapd.daemon.errors import BadRequest
+from hotswapd.daemon.serve import json_bounds
 from hotswapd.daemon.serve.json_bounds import MAX_DEPTH, bounded_text, require_text
 
 
@@ -34,9 +35,10 @@ def test_what_is_no_object_in_utf8_is_not_json(body: bytes) -> None:
 
 
 def test_depth_is_bounded() -> None:
-    deep = lambda depth: b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"  # noqa: E731
-    assert bounded_text(deep(MAX_DEPTH), 100)
-    assert code(deep(MAX_DEPTH + 1)) == "body_too_complex"
+    for more, found in ((0, ""), (1, "body_too_complex")):
+        lists = MAX_DEPTH - 1 + more
+        body = b'{"a":' + b"[" * lists + b"]" * lists + b"}"
+        assert code(body) == found if found else bounded_text(body, 100)
 
 
 def test_items_are_bounded() -> None:
@@ -44,6 +46,16 @@ def test_items_are_bounded() -> None:
     assert bounded_text(b'{"a": [' + b"1," * 97 + b"1]}", 99)
     assert code(b'{"a": [' + b"1," * 98 + b"1]}", 99) == "body_too_complex"
     assert code(b'{"a": [' + b"[]," * 98 + b"1]}", 99) == "body_too_complex"
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 5])
+def test_pieces_change_nothing(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strings and escapes may begin in one piece and end in another: each body has five items."""
+    monkeypatch.setattr(json_bounds, "_PIECE", piece)
+    for text in ('\\"[[[', "\\" * 5, '\\\\"' * 3, '"', "a,b", ""):
+        body = json.dumps({"a": [text, text], text + "k": {"b": 1}}).encode()
+        assert bounded_text(body, 5)
+        assert code(body, 4) == "body_too_complex"
 
 
 def test_a_body_of_quotes_is_refused_before_it_is_cut() -> None:

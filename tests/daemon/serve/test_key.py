@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -82,7 +83,7 @@ def test_each_named_key_is_let_in_and_counted(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sesame")
     (tmp_path / "keys").write_text(f"alice {digest('wonder')}\nbob {digest('builder')}\n")
     face = FakeFace()
-    files = {"api_key_file": str(tmp_path / "key"), "api_keys_file": str(tmp_path / "keys")}
+    files: dict[str, Any] = {"api_key_file": str(tmp_path / "key"), "api_keys_file": str(tmp_path / "keys")}
     with front(face, tmp_path, MODEL, **files) as made:
         for key in ("sesame", "wonder", "builder"):
             ask(made.url, key)

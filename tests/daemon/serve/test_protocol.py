@@ -36,6 +36,11 @@ def rest(sock: socket.socket) -> bytes:
     return said
 
 
+def connections(face: FakeFace) -> float:
+    lines = face.exposition().decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("hotswapd_connections "))
+
+
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[Front]:
     with front(FakeFace(), tmp_path, idle_timeout=0.4, read_timeout=0.4) as made:
@@ -103,11 +108,8 @@ def test_an_answer_that_nobody_reads_is_given_up(tmp_path: Path) -> None:
     face = FakeFace(shown={"large": "x" * (64 << 20)})
     with front(face, tmp_path, idle_timeout=60.0, read_timeout=0.4) as made:
         with connected(made, b"GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n"):
-            count = lambda: f"hotswapd_connections {number}" in face.exposition().decode()  # noqa: E731
-            number = "1.0"
-            until(count, "nobody is connected", LONG)
-            number = "0.0"
-            until(count, "an unread answer is never given up", LONG)
+            until(lambda: connections(face) == 1, "nobody is connected", LONG)
+            until(lambda: connections(face) == 0, "an unread answer is never given up", LONG)
         assert httpx.get(f"{made.url}/health/live").status_code == 200
 
 

@@ -107,3 +107,21 @@ def test_a_body_must_be_a_strict_json_object(body: bytes) -> None:
     with pytest.raises(BadRequest) as caught:
         read_body(ChatBody, body)
     assert caught.value.code == "not_json"
+
+
+def test_what_is_wrong_is_named_up_to_a_hundred() -> None:
+    """More would take longer to name than to find."""
+    with pytest.raises(BadRequest) as few:
+        read_body(CompletionBody, json.dumps({f"f{index}": 1 for index in range(98)}).encode())
+    assert few.value.sentence.count("does not exist") == 98
+    with pytest.raises(BadRequest) as many:
+        read_body(CompletionBody, json.dumps({f"f{index}": 1 for index in range(101)}).encode())
+    assert many.value.code == "bad_value"
+    assert len(many.value.sentence) < 100
+
+
+def test_items_are_checked_up_to_the_first_wrong_one() -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_body(CompletionBody, json.dumps({"model": "m", "prompt": [-1] * 50_000}).encode())
+    assert caught.value.param == "prompt"
+    assert len(caught.value.sentence) < 200

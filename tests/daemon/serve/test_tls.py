@@ -1,6 +1,5 @@
 """TLS from files: who connects gets the certificate that is there, and a new one after a reload."""
 
-import datetime
 import socket
 import ssl
 from collections.abc import Iterator
@@ -8,10 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from kits.certificates import certify, serial
 from kits.daemon_fakes import FakeFace
 from kits.fronts import Front, front
 from kits.lanes import LONG
@@ -20,43 +16,10 @@ from hotswapd.daemon.config.settings import ConfigError
 from hotswapd.daemon.serve.tls import read_tls
 
 
-def certify(directory: Path, serial: int, password: bytes = b"") -> dict[str, str]:
-    """Write a certificate for localhost and its key; return the configuration's keys."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(serial)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    hidden = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (directory / "cert.pem").write_bytes(made.public_bytes(pem))
-    (directory / "key.pem").write_bytes(key.private_bytes(pem, form, hidden))
-    return {"tls_cert": str(directory / "cert.pem"), "tls_key": str(directory / "key.pem")}
-
-
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Front]:
     with front(FakeFace(), tmp_path, read_timeout=0.5, idle_timeout=5.0, **certify(tmp_path, 1)) as one:
         yield one
-
-
-def serial(made: Front) -> int:
-    """Return the serial number of the certificate that a new connection is shown."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(made.servers.address, LONG) as sock, context.wrap_socket(sock) as secure:
-        shown = secure.getpeercert(binary_form=True)
-    assert shown is not None
-    return x509.load_der_x509_certificate(shown).serial_number
 
 
 def test_requests_are_answered_over_tls(made: Front, tmp_path: Path) -> None:
@@ -70,17 +33,17 @@ def test_requests_are_answered_over_tls(made: Front, tmp_path: Path) -> None:
 
 
 def test_a_new_certificate_is_shown_after_a_reload(made: Front, tmp_path: Path) -> None:
-    assert serial(made) == 1
+    assert serial(made.servers.address) == 1
     certify(tmp_path, 2)
     made.servers.renew_tls()
-    assert serial(made) == 2
+    assert serial(made.servers.address) == 2
 
 
 def test_a_spoilt_certificate_keeps_the_old_one(made: Front, tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_text("nothing")
     with pytest.raises(ConfigError, match=r"serve\.tls_cert"):
         made.servers.renew_tls()
-    assert serial(made) == 1
+    assert serial(made.servers.address) == 1
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x16\x03\x01"])
@@ -94,7 +57,7 @@ def test_a_handshake_that_does_not_come_is_closed(made: Front, sent: bytes) -> N
                 pass
         except ConnectionResetError:
             pass
-    assert serial(made) == 1
+    assert serial(made.servers.address) == 1
 
 
 def test_files_that_are_no_pair_name_their_keys(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_marker_newer_than_both_ends_the_wait(source: LocalSource, run: Path, 
 
 def test_a_manifest_is_believed_at_once(source: LocalSource, run: Path, clock: Clock) -> None:
     """What does not match it waits for other reasons; what matches belongs together."""
-    listed = {name: Listed("0" * 64, (run / name).stat().st_size) for name in (CONFIG, WEIGHTS)}
+    listed: dict[str, Listed] = {name: Listed("0" * 64, (run / name).stat().st_size) for name in (CONFIG, WEIGHTS)}
     (run / MANIFEST).write_bytes(dump_digests(listed))
     after(source, clock, 0.0)
     after(source, clock, SETTLE)

@@ -127,6 +127,57 @@ def test_an_unmounted_root_is_watched_when_it_is_back(source: LocalSource, mount
     assert waiting(source) is None
 
 
+def watched_again(source: LocalSource) -> None:
+    """Scan once something has rung, as the scanner does, and wait until nothing rings any more."""
+    assert source._bell.wait(30.0)
+    source._watch._retry_at = float("-inf")  # it has been watched for longer than a moment
+    source.scan()
+    source._bell.wait(0.0)
+
+
+def test_a_root_mounted_again_with_the_same_numbers_is_watched(source: LocalSource, mounted: Path) -> None:
+    """Device, inode and even the number of the mount are the same: the events of the old one are dead all the same."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "none", str(mounted)]
+    source.scan()
+    source._bell.wait(0.0)
+    before = mounted.stat()
+    subprocess.run(["umount", str(mounted)], check=True)
+    subprocess.run(mount, check=True)
+    after = mounted.stat()
+    if (before.st_dev, before.st_ino) != (after.st_dev, after.st_ino):
+        pytest.skip("this kernel gave it another number")
+    watched_again(source)
+    write_folder(mounted / "run")
+    assert source._bell.wait(30.0)
+
+
+def test_a_mount_over_the_root_rings(source: LocalSource, root: Path, request: pytest.FixtureRequest) -> None:
+    """No event of the directory below it tells of that."""
+    source.scan()
+    source._bell.wait(0.0)
+    mounted = request.getfixturevalue("mounted")
+    watched_again(source)
+    write_folder(mounted / "run")
+    assert source._bell.wait(30.0)
+
+
+def test_a_volume_below_the_root_that_is_mounted_again_is_watched(source: LocalSource, root: Path) -> None:
+    below = root / "team"
+    below.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "none", str(below)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting needs root and CAP_SYS_ADMIN")
+    try:
+        source.scan()
+        subprocess.run(["umount", str(below)], check=True)
+        subprocess.run(mount, check=True)
+        watched_again(source)
+        write_folder(below / "run")
+        assert source._bell.wait(30.0)
+    finally:
+        subprocess.run(["umount", "-l", str(below)], capture_output=True, check=False)
+
+
 def test_an_unwatchable_root_is_scanned_every_five_seconds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "is_remote", lambda device: True)
     source = LocalSource("", root, rescan=15.0, clock=Clock())

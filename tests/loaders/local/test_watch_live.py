@@ -13,7 +13,8 @@ import pytest
 from kits.clock import Clock
 from kits.folders import CONFIG, WEIGHTS, write_folder
 from kits.waiting import until
-from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, Mask, WatchDescriptor
+from watchdog.observers.inotify import InotifyEmitter
+from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
 from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.errors import SourceDown
@@ -115,6 +116,33 @@ def test_an_observer_whose_thread_died_is_noticed(tmp_path: Path, part: str) -> 
     thread.join(LONG)
     assert not observer.alive()
     observer.stop()
+
+
+@pytest.mark.parametrize("part", ["emitter", "descriptor"])
+def test_a_thread_that_ends_by_an_error_rings_and_is_replaced(
+    source: LocalSource, root: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """watchdog raises KeyError when a tree is removed under it; the next scan comes at once and watches again."""
+
+    def broken(*_: object) -> None:
+        raise KeyError(b"gone")
+
+    source.scan()
+    rings(source, 0.0)
+    owner, name = {"emitter": (InotifyEmitter, "queue_events"), "descriptor": (InotifyFD, "handle_event")}[part]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, lambda self, *_, **__: broken())
+        (root / "run").mkdir()
+        running = source._watch._running
+        assert isinstance(running, Observer)
+        until(lambda: not running.alive(), "the thread does not end")
+        assert rings(source)
+    source._watch._retry_at = float("-inf")  # it has been watched for longer than a moment
+    source.scan()
+    assert source._watch._running is not running
+    rings(source, 0.0)
+    write_folder(root / "run-2")
+    assert rings(source)
 
 
 def test_lost_events_ring(tmp_path: Path) -> None:

@@ -1,0 +1,284 @@
+"""Every attack of docs/security.md against the real daemon, beside honest users, and what it came to.
+
+``python -m runs.attack MINUTES [--kinds NAME ...] [--out DIR]`` ends with 1 when anything that must hold does not.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from kits.alone import start_alone
+from kits.faults import PROMPT, TOKENS, truth
+from kits.room import Room, home
+
+from runs.attack_kinds import KINDS
+
+USERS = 8
+_PAUSE = 0.1
+"""Seconds between two questions of one user, and between two looks at the daemon's health."""
+_LOG_BYTES = 10_000_000
+_HEALTH = {"p999": 0.1, "max": 0.5}
+_SLOWER = 2.0
+_BACK_BYTES = 100 << 20
+_BACK_FILES = 8
+
+
+@dataclass(slots=True)
+class Phase:
+    """What was seen while one attack went on; seconds, each from the question to the first byte of an answer."""
+
+    name: str
+    health: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "attack": self.name,
+            "health": _spread(self.health),
+            "first_token": _spread(self.first),
+            "answers": len(self.first),
+            "wrong": self.wrong[:5],
+            "failed": self.failed[:5],
+            "found": self.found[:5],
+        }
+
+
+def _spread(seconds: list[float]) -> dict[str, float]:
+    if not seconds:
+        return {}
+    ordered = sorted(seconds)
+    shares = {"p50": 0.5, "p95": 0.95, "p999": 0.999, "max": 1.0}
+    found = {name: round(ordered[min(len(ordered) - 1, int(len(ordered) * of))], 4) for name, of in shares.items()}
+    return found | {"count": len(ordered)}
+
+
+@dataclass(slots=True)
+class Held:
+    """What a process holds."""
+
+    rss: int
+    files: int
+
+    @classmethod
+    def of(cls, pid: int) -> "Held":
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return cls(pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir(f"/proc/{pid}/fd")))
+
+
+@dataclass(slots=True)
+class Attacked:
+    """What the whole run came to."""
+
+    before: Held
+    most: Held
+    after: Held
+    phases: list[Phase]
+    log_bytes: int
+    same_process: bool
+
+    def faults(self) -> list[str]:
+        """Name everything that must hold and does not, but for the times."""
+        found = [f"{phase.name}: {one}" for phase in self.phases for one in (*phase.wrong, *phase.failed, *phase.found)]
+        if not self.same_process:
+            found.append("the daemon did not survive")
+        if self.log_bytes > _LOG_BYTES:
+            found.append(f"the log has {self.log_bytes} bytes")
+        if self.after.files > self.before.files + _BACK_FILES:
+            found.append(f"{self.after.files - self.before.files} more descriptors afterwards")
+        if self.after.rss > self.before.rss + _BACK_BYTES:
+            found.append(f"{(self.after.rss - self.before.rss) >> 20} MiB more memory afterwards")
+        return found
+
+    def slow(self) -> list[str]:
+        """Name every attack under which health or users waited for longer than the goal."""
+        found, usual = [], _spread(self.phases[0].first)
+        for phase in self.phases[1:]:
+            health, first = _spread(phase.health), _spread(phase.first)
+            found += [
+                f"{phase.name}: health {of} {health[of]} s" for of, most in _HEALTH.items() if health.get(of, 9) > most
+            ]
+            if first.get("p50", 9) > _SLOWER * usual["p50"]:
+                found.append(f"{phase.name}: first token after {first.get('p50')} s, undisturbed {usual['p50']} s")
+        return found
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "before": asdict(self.before),
+            "most": asdict(self.most),
+            "after": asdict(self.after),
+            "log_bytes": self.log_bytes,
+            "phases": [phase.record() for phase in self.phases],
+            "faults": self.faults(),
+            "slow": self.slow(),
+        }
+
+
+class Siege:
+    """Honest users and a look at the health, all the while; attacks come and go. `run` is called once."""
+
+    def __init__(self, room: Room, kinds: list[str], seconds: float, patience: float = 120.0) -> None:
+        """Each attack, the quiet before and all of them together have the same share of `seconds`.
+
+        `patience` is how many seconds memory and descriptors have to come back.
+        """
+        self._room = room
+        self._each = seconds / (len(kinds) + 2)
+        self._kinds = kinds
+        self._patience = patience
+        host, _, port = room.until_logged("listening")["http"].rpartition(":")
+        self._place = host, int(port)
+        self._model = str(home() / "base")
+        self._truth = truth(None)
+        self._phase = Phase("none")
+        self._over = threading.Event()
+        self._most = Held(0, 0)
+
+    def run(self) -> Attacked:
+        """Run all of it."""
+        pid = self._room.process.pid
+        with self._watched():
+            self._over.wait(2.0)  # the first questions warm the caches
+            before = self._most = Held.of(pid)
+            phases = [self._quiet(), *(self._under([kind], kind) for kind in self._kinds)]
+            phases.append(self._under(self._kinds, "all"))
+            self._phase = Phase("afterwards")
+            after = self._come_back(before, pid)
+        alive = self._room.process.ended() is None
+        return Attacked(before, self._most, after, phases, self._room.log.stat().st_size, alive)
+
+    def _quiet(self) -> Phase:
+        self._phase = Phase("none")
+        self._over.wait(self._each)
+        return self._phase
+
+    def _under(self, kinds: list[str], name: str) -> Phase:
+        with ExitStack() as stack:
+            attackers = [stack.enter_context(self._attacker(kind)) for kind in kinds]
+            self._phase = phase = Phase(name)
+            self._over.wait(self._each)
+        said = [attacker.communicate()[0] for attacker in attackers]
+        phase.found += [line for text in said for line in text.splitlines() if line.startswith("FAULT")]
+        return phase
+
+    @contextmanager
+    def _attacker(self, kind: str) -> Iterator["subprocess.Popen[str]"]:
+        host, port = self._place
+        argv = [sys.executable, "-m", "runs.attack_kinds", kind, host, str(port), self._model]
+        environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+    def _come_back(self, before: Held, pid: int) -> Held:
+        """Wait until the daemon holds what it held, at most for so long, and return what it holds then."""
+        end = time.monotonic() + self._patience
+        while time.monotonic() < end:
+            now = Held.of(pid)
+            if now.files <= before.files + _BACK_FILES and now.rss <= before.rss + _BACK_BYTES:
+                return now
+            self._over.wait(1.0)
+        return Held.of(pid)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        threads = [threading.Thread(target=self._use) for _ in range(USERS)]
+        threads += [threading.Thread(target=self._look), threading.Thread(target=self._weigh)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            for thread in threads:
+                thread.join()
+
+    def _weigh(self) -> None:
+        while not self._over.wait(1.0):
+            now = Held.of(self._room.process.pid)
+            self._most = Held(max(self._most.rss, now.rss), max(self._most.files, now.files))
+
+    def _look(self) -> None:
+        while not self._over.wait(_PAUSE / 5):
+            phase, began = self._phase, time.monotonic()
+            try:
+                self._get("/health/live")
+                phase.health.append(time.monotonic() - began)
+            except (OSError, http.client.HTTPException, AssertionError) as error:
+                phase.failed.append(f"health: {error!r} after {time.monotonic() - began:.1f} s")
+
+    def _get(self, path: str) -> None:
+        connection = http.client.HTTPConnection(*self._place, timeout=60)
+        try:
+            connection.request("GET", path)
+            assert connection.getresponse().status == 200
+        finally:
+            connection.close()
+
+    def _use(self) -> None:
+        while not self._over.wait(_PAUSE):
+            phase = self._phase
+            try:
+                self._ask(phase)
+            except (OSError, http.client.HTTPException, AssertionError) as error:
+                phase.failed.append(f"user: {error!r}")
+
+    def _ask(self, phase: Phase) -> None:
+        """Ask for a stream; note when it begins, and compare its end with the reference."""
+        fields = {"model": self._model, "prompt": PROMPT, "max_tokens": TOKENS, "temperature": 0, "stream": True}
+        connection = http.client.HTTPConnection(*self._place, timeout=120)
+        began = time.monotonic()
+        try:
+            connection.request("POST", "/v1/completions", json.dumps(fields), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+            first = answer.readline()
+            phase.first.append(time.monotonic() - began)
+            events = [line[6:] for line in [first, *answer.read().splitlines()] if line.startswith(b"data: {")]
+            text = "".join(json.loads(event)["choices"][0]["text"] for event in events)
+            if text != self._truth:
+                phase.wrong.append(f"{text!r} instead of {self._truth!r}")
+        finally:
+            connection.close()
+
+
+def main() -> int:
+    """Attack a daemon, write the figures, and print in a few lines what they came to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("minutes", type=float)
+    parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--out", type=Path, default=Path("build/attack"))
+    asked = parser.parse_args()
+    room = Room(Path(mkdtemp(prefix="hotswapd-attack-")) / "room")
+    room.prepare()
+    room.configure(serve="max_connections = 200")
+    try:
+        start_alone(room)
+        attacked = Siege(room, asked.kinds, asked.minutes * 60).run()
+    finally:
+        room.close()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    (asked.out / "attack.json").write_text(json.dumps(attacked.record(), indent=1))
+    for phase in attacked.phases:
+        print(json.dumps(phase.record()))
+    print("\n".join([*attacked.faults(), *attacked.slow()]) or "everything held")
+    return 1 if attacked.faults() or attacked.slow() else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
