@@ -114,9 +114,9 @@ def key_check(keys: Keys, on_limit: Callable[[str], None]) -> Callable[[Request]
 def _count(holder: Holder, on_limit: Callable[[str], None]) -> None:
     try:
         holder.ask()
-    except TooMany as error:
+    except TooMany:
         on_limit(holder.name)
-        log.info("rate_limited", detail=error.sentence)
+        log.info("rate_limited", key=holder.name)
         raise
 
 

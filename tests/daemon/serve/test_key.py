@@ -11,6 +11,7 @@ import openai
 import pytest
 from kits.daemon_fakes import FakeFace
 from kits.fronts import front
+from structlog.testing import capture_logs
 
 MODEL = "org/model"
 
@@ -113,6 +114,14 @@ def test_a_key_has_so_many_tokens_a_minute(tmp_path: Path) -> None:
     with front(FakeFace(), tmp_path, MODEL, api_keys_file=str(tmp_path / "keys")) as made:
         assert [ask(made.url, "a").status_code for _ in range(3)] == [200, 200, 200]
         assert ask(made.url, "a").status_code == 429
+
+
+def test_the_log_names_the_key_and_not_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f"alice {digest('wonder')} requests=1\n")
+    with front(FakeFace(), tmp_path, MODEL, api_keys_file=str(tmp_path / "keys")) as made, capture_logs() as lines:
+        assert [ask(made.url, "wonder").status_code for _ in range(2)] == [200, 429]
+    assert [line["key"] for line in lines if line["event"] == "rate_limited"] == ["alice"]
+    assert "wonder" not in str(lines)
 
 
 def test_a_missing_key_hears_how_to_send_one(keyed: tuple[str, Path]) -> None:
