@@ -34,8 +34,6 @@ _TOO_TALKATIVE = (
     "uvicorn",
     "ContinuousBatchingLogger",
 )
-
-
 _EXTRA = ("swap_id", "source", "uri", "revision", "digest", "generation", "code", "repeated")
 
 
@@ -71,9 +69,7 @@ def _shared() -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ExtraAdder(
-            allow=("swap_id", "source", "uri", "revision", "digest", "generation", "code", "repeated")
-        ),
+        structlog.stdlib.ExtraAdder(allow=_EXTRA),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.StackInfoRenderer(),
         _without_secrets,
