@@ -17,6 +17,7 @@ from hotswapd.daemon.control.finding import accepts
 from hotswapd.daemon.errors import StartCode
 from hotswapd.daemon.host.exits import Exit
 from hotswapd.daemon.host.sockets import CannotListen
+from hotswapd.daemon.host.users import user_name
 from hotswapd.daemon.terminal.complaint import complain
 
 from .invitation import invitation
@@ -34,6 +35,7 @@ def serve(arguments: Namespace) -> int:
             return _write(arguments.write_config, line.tables(os.environ, uid))
         if accepts(settings.control.socket):
             return complain(_runs_already(line.name, settings), Exit.TRY_AGAIN)
+        _require_own(settings.state.dir, uid)
         with ExitStack() as folders:
             _make_folders(settings, folders)
             return run_daemon(
@@ -66,6 +68,17 @@ def _write(file: Path, tables: Mapping[str, Any]) -> int:
         return complain(f"{file} cannot be written: {error.strerror or error}", Exit.UNAVAILABLE)
     sys.stdout.write(f"wrote {file}; run it with: hotswapd run --config {file}\n")
     return Exit.FINE
+
+
+def _require_own(state: Path, uid: int) -> None:
+    """Refuse the state of another user's daemon, as root would otherwise leave files there that it cannot write."""
+    try:
+        owner = state.stat().st_uid
+    except OSError:
+        return  # it does not exist, or whoever uses it says what is wrong
+    if owner != uid:
+        who = f"{state} belongs to {user_name(owner)}: run this as that user"
+        raise ConfigError("state.dir", f"{who}, or keep a state of its own with --name NAME")
 
 
 def _make_folders(settings: Settings, made: ExitStack) -> None:

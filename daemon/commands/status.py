@@ -66,13 +66,9 @@ def _who(action: dict[str, Any]) -> str:
     uid = action.get("uid")
     if uid is None:
         return "hotswapd itself"
-    import pwd
+    from hotswapd.daemon.host.users import user_name
 
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        name = f"user {uid}"
-    return f"{name} (process {action.get('pid')})"
+    return f"{user_name(uid)} (process {action.get('pid')})"
 
 
 def _show(answer: Any, as_json: bool, lay_out: "Callable[[Any], RenderableType]") -> None:

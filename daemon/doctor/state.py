@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hotswapd.daemon.config.paths import NoHome, roots_of
 from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.host.users import user_name
 
 from .finding import Finding, fails, fine, note
 
@@ -28,6 +29,7 @@ def check_state(settings: Settings | None) -> Iterator[Finding]:
         return
     place = existing(path)
     yield judge(path, place)
+    yield from _owner(path)
     yield from _kind(path, file_system(place))
     free = shutil.disk_usage(place).free
     if free < _LEAST:
@@ -69,6 +71,15 @@ def lock_trouble(path: Path) -> str | None:
 def existing(path: Path) -> Path:
     """Return as much of a path as exists."""
     return next((one for one in (path, *path.parents) if os.path.lexists(one)), Path("/"))
+
+
+def _owner(path: Path) -> Iterator[Finding]:
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return
+    if owner != os.geteuid():
+        yield note(_NAME, f"{path} belongs to {user_name(owner)}", "start the daemon as that user")
 
 
 def _kind(path: Path, kind: str) -> Iterator[Finding]:

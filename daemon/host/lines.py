@@ -12,7 +12,7 @@ from rich.text import Text
 from structlog.typing import EventDict, WrappedLogger
 
 _GOOD, _BAD, _BUSY, _QUIET = "green", "red", "yellow", "dim"
-_OWN = frozenset({"event", "level", "logger", "time", "exception", "stack"})
+_OWN = frozenset({"event", "level", "logger", "time", "exception", "stack", "repeated"})
 _LEVELS = {"debug": _QUIET, "warning": _BUSY, "error": f"bold {_BAD}", "critical": f"bold {_BAD}"}
 _PADDING = re.compile(r" +((?:\x1b\[0m)?)$")
 _PLURAL = {"is": "are", "was": "were", "waits": "wait"}
@@ -33,6 +33,8 @@ class Lines:
         style, sentence = _said(event)
         if not sentence:
             return ""
+        if event.get("repeated"):
+            sentence += f" ({event['repeated']} times more)"
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style=_QUIET, no_wrap=True)
         grid.add_column(overflow="fold")

@@ -97,6 +97,18 @@ def test_a_daemon_that_runs_already_is_named(home: Path, capsys: pytest.CaptureF
     assert "--name NAME --port N" in said
 
 
+def test_the_state_of_another_user_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Root's files in it would end the service of the user that it belongs to."""
+    state = home / ".local" / "state" / "hotswapd"
+    state.mkdir(parents=True)
+    if os.getuid() == 1000:
+        pytest.skip("it belongs to the user that the test plays")
+    assert main(["serve", "org/model", "./adapters"]) == 78
+    assert f"state.dir: {state} belongs to " in (said := capsys.readouterr().err)
+    assert "--name NAME" in said
+    assert os.listdir() == []
+
+
 def test_a_watched_folder_is_made_and_removed_if_it_stays_empty(watched: list[list[str]]) -> None:
     Path("there").mkdir()
     assert main(["serve", "org/model", "./adapters", "./there"]) == 0

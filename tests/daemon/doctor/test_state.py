@@ -85,6 +85,16 @@ def test_a_disk_that_is_nearly_full_is_worth_a_note(tmp_path: Path, monkeypatch:
     assert "MiB are free" in last.sentence
 
 
+def test_the_state_of_another_user_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may ask for the service's user."""
+    monkeypatch.setattr(state, "_LEAST", 0)
+    monkeypatch.setattr(state, "file_system", lambda _: "ext4")
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 4711)
+    _, found = check_state(settings(state={"dir": str(tmp_path)}))
+    assert (found.outcome, "belongs to" in found.sentence) == ("note", True)
+
+
 def test_without_a_home_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)

@@ -98,6 +98,11 @@ def test_an_event_without_a_sentence_keeps_its_fields() -> None:
     assert line == "warning: ledger down: disk is full: source s"
 
 
+def test_what_was_left_out_meanwhile_is_counted() -> None:
+    line = said("source_down", "warning", source="s", detail="closed", repeated=3)
+    assert line == "source s is down: closed (3 times more)"
+
+
 def test_a_librarys_sentence_stays_as_it_is() -> None:
     """Even if it is called like an event of ours."""
     assert said("ready", "info", logger="some.library") == "ready"
