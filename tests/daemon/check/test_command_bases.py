@@ -20,7 +20,7 @@ def adapter(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    return base_without_weights(tmp_path / "base", "llama")
+    return base_without_weights(tmp_path / "base", "llama", num_hidden_layers=1)
 
 
 @pytest.mark.parametrize("family", UNSERVED)
