@@ -1,5 +1,6 @@
 """The base that an adapter names: what is taken, what is warned of, and what is refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ FIELD = "base_model_name_or_path"
 
 
 def codes(config: dict[str, Any], **changes: Any) -> tuple[list[str], list[str]]:
-    fields = {"base_models": (SERVED,), "slots": (), "max_rank": 8, "dtype": "float32", "revision": "abc"} | changes
-    refused, warned = check_base(config, Contract(**fields))
+    contract = replace(Contract((SERVED,), (), 8, "float32", "abc"), **changes)
+    refused, warned = check_base(config, contract)
     assert all(misfit.remedy and misfit.wanted for misfit in (*refused, *warned))
     return [misfit.code for misfit in refused], [misfit.code for misfit in warned]
 
