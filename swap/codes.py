@@ -39,6 +39,21 @@ class FilesCode(Code):
     CONFIG_DUPLICATE_KEY = ("config_duplicate_key", *_NOT_STRICT)
     CONFIG_TOO_DEEP = ("config_too_deep", *_NOT_STRICT)
     WEIGHTS_MISSING = "weights_missing", "`adapter_model.safetensors` cannot be read", "save the adapter again"
+    GIT_LFS_POINTER = (
+        "git_lfs_pointer",
+        "the file is a Git LFS pointer: the checkout has the names of its large files, and not the files",
+        "`git lfs pull` in the checkout",
+    )
+    MLX_ADAPTER = (
+        "mlx_adapter",
+        "the files are those of MLX, whose tensors have other names and another layout than PEFT's",
+        "convert it to PEFT's format, or train it with PEFT",
+    )
+    MERGED_MODEL = (
+        "merged_model",
+        "the files are those of a whole model, perhaps one that an adapter was merged into",
+        "publish the adapter as it was before `merge_and_unload`, or serve the model as a base",
+    )
     PICKLE_REFUSED = (
         "pickle_refused",
         "the weights are a pickle, which can run code",
@@ -125,6 +140,16 @@ class ConfigCode(Code):
         "it was trained for another base, by name",
         "the sentence has the line for `[admission]` that admits it",
     )
+    BASE_RELATED = (
+        "base_related",
+        "a warning: it names another model of this base's family, which its tensors fit too",
+        "train it for this base; if it was, name it in `admission.base_models`",
+    )
+    BASE_UNNAMED = (
+        "base_unnamed",
+        "a warning: it does not name its base; all of its shapes fit this one",
+        "set `base_model_name_or_path`",
+    )
     OTHER_BASE_REVISION = (
         "other_base_revision",
         "it was trained for another revision of the base",
@@ -163,6 +188,16 @@ class TensorCode(Code):
         "embeddings",
         "embeddings, `lm_head`, or fused experts",
         "leave them out of `target_modules`",
+    )
+    NOT_LINEAR = (
+        "not_linear",
+        "the module is neither a Linear nor a Conv1D, such as the router of experts, or PEFT gives it no layer",
+        "leave it out of `target_modules`",
+    )
+    TASK_HEAD = (
+        "task_head",
+        "the tensor is a head for classification or scoring, which a language model does not have",
+        "train it as a causal language model",
     )
     EXPERT_TENSORS = (
         "expert_tensors",

@@ -86,6 +86,10 @@ class BaseUnusable(StartError):
     """The base model cannot be loaded as configured: exit status 78."""
 
 
+class BaseUnservable(BaseUnusable):
+    """The base is of a kind that is never served as configured: exit status 78, before any weights are loaded."""
+
+
 class NoSlots(StartError):
     """The base has no module that can carry a slot, so no adapter could ever be served: exit status 78."""
 

@@ -19,7 +19,7 @@ def is_sticky(error: BaseException) -> bool:
 
 def classify(error: BaseException) -> Failure:
     """Classify an error for callers without torch: sticky, out of memory (host or device), or another."""
-    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or _NOT_STICKY in str(error):
         return "memory"
     return "sticky" if is_sticky(error) else "other"
 

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from argparse import Namespace
+from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from hotswapd.daemon.terminal.words import plain, show
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.publish.snapshot import adapters_in, require_listed
 from hotswapd.swap.codes import FilesCode
-from hotswapd.swap.errors import DeviceMissing, NoSlots, Rejected, StartError
+from hotswapd.swap.errors import BaseUnservable, DeviceMissing, NoSlots, Rejected, StartError
 
 from .fetch import Unreadable, located
 from .findings import Findings, examine_adapter
@@ -31,16 +32,20 @@ from .ignoring import ignored_at
 
 
 def check(arguments: Namespace) -> int:
-    """Check one adapter: 0 if it would be taken, 3 if not, 4 if it or the base cannot be read."""
+    """Check one adapter: 0 if it would be taken, 3 if not, 4 if it or the base cannot be read.
+
+    78 if the base as configured could never be served.
+    """
     try:
-        findings = _findings(arguments)
+        with redirect_stdout(sys.stderr):  # a library, or code of the base, may print, and ours may be JSON
+            findings = _findings(arguments)
     except ConfigError as error:
         for problem in error.problems:
             complain(str(problem), Exit.CONFIGURATION)
         return Exit.CONFIGURATION
     except NoBase as error:
         return complain(str(error), Exit.USAGE)
-    except NoSlots as error:
+    except (NoSlots, BaseUnservable) as error:
         return complain(str(error), Exit.CONFIGURATION)
     except DeviceMissing as error:
         return complain(str(error), Exit.TRY_AGAIN)
@@ -102,6 +107,8 @@ def _print(findings: Findings, place: str, as_json: bool) -> None:
         said = {"ok": findings.ok, "misfits": misfits, "note": findings.note or None}
         if findings.ignored:
             said["ignored"] = findings.ignored
+        if findings.warnings:
+            said["warnings"] = [asdict(warning) for warning in findings.warnings]
         if findings.verdicts:
             said["verify"] = [record(verdict) for verdict in findings.verdicts]
         sys.stdout.write(json.dumps(said) + "\n")
@@ -116,5 +123,6 @@ def _page(findings: Findings, place: str) -> RenderableType:
     parts: list[RenderableType] = [plain(f"{place} would be {taken if findings.ok else f'refused: {count}'}")]
     parts += [plain(f"here {findings.ignored}")] if findings.ignored else []
     parts += [misfit_table(misfits)] if misfits else []
+    parts += [plain(f"warning: {warning}") for warning in findings.warnings]
     parts += [verdict_table(verdicts)] if verdicts else []
     return Group(*parts, *([plain(findings.note)] if findings.note else []))

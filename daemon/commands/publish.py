@@ -24,7 +24,7 @@ from hotswapd.loaders.errors import Refused, Unavailable
 from hotswapd.loaders.publish import Published, destination
 from hotswapd.loaders.publish import publish as send
 from hotswapd.loaders.uri import AdapterURI
-from hotswapd.swap.errors import BaseUnusable, NoSlots, Rejected
+from hotswapd.swap.errors import BaseUnservable, BaseUnusable, NoSlots, Rejected
 
 if TYPE_CHECKING:
     from hotswapd.loaders.s3.session import S3Access
@@ -61,7 +61,7 @@ def publish(arguments: Namespace) -> int:
 
 
 def _exit_code(error: Exception) -> Exit:
-    if isinstance(error, NoSlots):
+    if isinstance(error, (NoSlots, BaseUnservable)):
         return Exit.CONFIGURATION
     return Exit.REJECTED if isinstance(error, Refused) else Exit.UNAVAILABLE
 

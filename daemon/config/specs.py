@@ -23,6 +23,8 @@ def resident_spec(settings: Settings) -> ResidentSpec:
         target_modules=model.target_modules,
         attn_implementation=model.attn_implementation,
         base_models=settings.admission.base_models,
+        base_names=settings.admission.base_names,
+        trust_remote_code=model.trust_remote_code,
         images=settings.serve.lanes + _BESIDE_LANES,
     )
 

@@ -92,12 +92,14 @@ class Model(Table):
     target_modules: Annotated[str | tuple[str, ...], BeforeValidator(_modules)] = ALL_LINEAR
     attn_implementation: Name = "sdpa"
     compile: Annotated[Literal["auto", True, False], BeforeValidator(_switch)] = "auto"
+    trust_remote_code: Annotated[Literal[True, False], BeforeValidator(_switch)] = False
 
 
 class Admission(Table):
     """``[admission]``: which adapters may be taken at all."""
 
     base_models: tuple[Name, ...] = ()
+    base_names: Literal["family", "exact"] = "family"
     max_artifact_bytes: Count = 4 << 30
     tokenizer: Literal["warn", "refuse"] = "warn"
 

@@ -15,13 +15,14 @@ from hotswapd.swap.arena.norms import update_norms
 from hotswapd.swap.arena.pace import Pace
 from hotswapd.swap.errors import NoImage, NoLane, ResidentLost, RolledBack
 from hotswapd.swap.failures import is_sticky
-from hotswapd.swap.gates.spec import OnVerdict, Progress
+from hotswapd.swap.gates.spec import ADMISSION, OnVerdict, Outcome, Progress, Verdict
 from hotswapd.swap.gates.turns import Surroundings
 
 from .protocol import DEFAULT, Admitted, Answer, Caller, Loaded, NoRoom, Part, Patient, Routed, Staged, Subject
 
 if TYPE_CHECKING:
     from hotswapd.swap.adapter.admission import Plan
+    from hotswapd.swap.adapter.base_names import Names
     from hotswapd.swap.arena.image import Image
     from hotswapd.swap.engine import Engine
     from hotswapd.swap.resident.resident import Resident
@@ -87,9 +88,9 @@ class ResidentEngine:
         around = Surroundings(self._engine.busy, self._rest, self._give_way, self._progress, self._engine.clock)
         self._gates = make(self._engine, around)
 
-    def allow_bases(self, names: tuple[str, ...]) -> None:
+    def allow_bases(self, names: tuple[str, ...], how: "Names") -> None:
         """Admit adapters that name one of these as their base, from now on. On the worker's thread."""
-        self._resident.accept_bases(names)
+        self._resident.accept_bases(names, how)
 
     @property
     def contract_fingerprint(self) -> str:
@@ -116,6 +117,8 @@ class ResidentEngine:
     def stage(self, admitted: Admitted, caller: Caller) -> Staged:
         """Lay the adapter out in a free image of the pool. It does not give way, but paces itself beside requests."""
         assert isinstance(admitted, _Admitted)
+        for warning in admitted.plan.warnings:
+            caller.verdict(Verdict(ADMISSION, Outcome.WARNED, warning.code, str(warning)))
         with _Translated():
             return _OnDevice(self._resident.stage(admitted.plan, admitted.digest, Pace(self._engine.busy)))
 

@@ -71,7 +71,8 @@ class Reloading:
 
     def _apply(self, part: Working, settings: Settings) -> None:
         """Change what is refused from now on, without touching the model. On the worker's thread."""
-        part.engine.allow_bases((settings.model.base, *settings.admission.base_models))
+        names = (settings.model.base, *settings.admission.base_models)
+        part.engine.allow_bases(names, settings.admission.base_names)
         part.watch.renew(settings.verify.watch)
         try:
             part.engine.configure(verification(settings))

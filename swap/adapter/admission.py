@@ -1,6 +1,5 @@
 """Admission: does a manifest meet the contract? All that does not is named at once."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +7,8 @@ from dataclasses import dataclass
 from hotswapd.swap.codes import ConfigCode, TensorCode
 from hotswapd.swap.errors import Misfit, Rejected
 
-from .config import MAX_RANK_READ, LoraFields, examine
+from .base_check import check_base
+from .config import MAX_RANK_READ, MICA, LoraFields, examine
 from .contract import Contract, Slot
 from .header import TensorSpec
 from .manifest import Manifest
@@ -19,7 +19,6 @@ MAX_SCALING = 1000.0
 """Larger factors are mistakes: usual ones are 1 to 4, and 128 is the most that rank-stabilised LoRA was seen to use."""
 
 MAX_MISFITS = 200
-MAX_BASE_NAME = 1024
 _DTYPES = ("F32", "F16", "BF16")
 
 
@@ -36,16 +35,18 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An admitted adapter: what goes into which slot."""
+    """An admitted adapter: what goes into which slot, and what is odd about it but stops nothing."""
 
     manifest: Manifest
     placements: tuple[Placement, ...]
+    warnings: tuple[Misfit, ...] = ()
 
 
 def admit(manifest: Manifest, contract: Contract, oracle: MetaOracle) -> Plan:
     """Check the manifest against the contract. Raises Rejected with every misfit. Reads no tensor."""
     fields, misfits = examine(manifest.config, oracle.defaults)
-    misfits += _check_base(manifest, contract)
+    other_base, warnings = check_base(manifest.config, contract)
+    misfits += other_base
     pairs, named_wrongly = pair_up(manifest.tensors, contract.slots, oracle)
     misfits += named_wrongly
     misfits += _check_pairs(pairs)
@@ -56,9 +57,10 @@ def admit(manifest: Manifest, contract: Contract, oracle: MetaOracle) -> Plan:
     if not any(misfit.code in _BLINDING for misfit in misfits):
         placements, unmeant = _place(fields, pairs, contract, oracle)
         misfits += unmeant
+        misfits += _check_mica(manifest, placements)
     if misfits:
         raise Rejected(_shorten(misfits), len(misfits))
-    return Plan(manifest, tuple(placements))
+    return Plan(manifest, tuple(placements), tuple(warnings))
 
 
 # After these PEFT is not asked: the fields that the question would be about are wrong themselves.
@@ -71,23 +73,6 @@ _BLINDING = frozenset(
         ConfigCode.TOO_MANY_PATTERNS,
     )
 )
-
-
-def _check_base(manifest: Manifest, contract: Contract) -> list[Misfit]:
-    if "*" in contract.base_models:
-        return []
-    name, revision = manifest.config.get("base_model_name_or_path"), manifest.config.get("revision")
-    if not isinstance(name, str) or name not in contract.base_models:
-        # Printable JSON text is TOML text too, so the line can be pasted whatever quotes the name holds.
-        sayable = isinstance(name, str) and name.isprintable() and 0 < len(name) <= MAX_BASE_NAME
-        line = json.dumps([name if sayable else "*"], ensure_ascii=False)
-        remedy = f"if it was trained for this base under another name, add it: [admission] base_models = {line}"
-        wanted = " or ".join(contract.base_models) or "a base that the configuration names"
-        return [Misfit(ConfigCode.OTHER_BASE, "base_model_name_or_path", wanted, repr(name)[:200], remedy)]
-    if revision not in (None, "", "main", contract.revision):
-        remedy = "train it against the revision that is served, or serve the one it was trained for (model.revision)"
-        return [Misfit(ConfigCode.OTHER_BASE_REVISION, "revision", contract.revision, str(revision)[:80], remedy)]
-    return []
 
 
 def _check_pairs(pairs: Sequence[Pair]) -> list[Misfit]:
@@ -151,6 +136,24 @@ def _check_ranks(fields: LoraFields, contract: Contract) -> list[Misfit]:
         return []
     wanted = f"at most {contract.max_rank}"
     return [Misfit(ConfigCode.RANK_OUT_OF_RANGE, "r", wanted, str(worst), "correct the configuration")]
+
+
+def _check_mica(manifest: Manifest, placements: Sequence[Placement]) -> list[Misfit]:
+    """Refuse what PEFT does not load: it takes as many singular vectors of the base's weight as the rank says."""
+    if manifest.config.get("init_lora_weights") != MICA:
+        return []
+    wide = [one for one in placements if one.rank > min(one.slot.inputs, one.slot.outputs)]
+    remedy = "correct one of both: PEFT does not load such a rank with this initialisation"
+    return [
+        Misfit(
+            ConfigCode.BAD_RANK,
+            one.slot.module,
+            f"a rank of at most {min(one.slot.inputs, one.slot.outputs)} with init_lora_weights='mica'",
+            str(one.rank),
+            remedy,
+        )
+        for one in wide[:1]
+    ]
 
 
 def _place(

@@ -11,6 +11,8 @@ from hotswapd.swap.errors import Misfit
 MAX_PATTERNS = 2048
 MAX_PATTERN_LENGTH = 512
 MAX_LAYER_NAMES = 16
+MICA = "mica"
+"""An initialisation that freezes B and leaves the base alone: what it trains is plain LoRA."""
 MAX_RANK_READ = 1 << 16
 """Ranks above it are refused before PEFT sees them."""
 
@@ -62,7 +64,7 @@ _FREE = frozenset(
         "ensure_weight_tying",
     )
 )
-_HARMLESS_INIT = (True, False, None, "gaussian", "eva", "orthogonal")
+_HARMLESS_INIT = (True, False, None, "gaussian", "eva", "orthogonal", MICA)
 _SPELL_OUT = "name the modules plainly: a pattern is never evaluated, since a hostile one would freeze the server"
 _RETRAIN = "train it as plain LoRA, or merge that part into the base"
 

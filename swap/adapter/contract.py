@@ -4,6 +4,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from .base_names import Names
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -20,6 +22,7 @@ class Contract:
     """What an adapter must meet.
 
     `base_models` are the names accepted in `base_model_name_or_path`, ``*`` for any, and `revision` is the base's.
+    `names` tells how a name is compared with them, see `base_names`.
     """
 
     base_models: tuple[str, ...]
@@ -27,6 +30,7 @@ class Contract:
     max_rank: int
     dtype: str
     revision: str = "main"
+    names: Names = "family"
 
     @property
     def fingerprint(self) -> str:

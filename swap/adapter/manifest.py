@@ -14,6 +14,7 @@ from hotswapd.swap.codes import FilesCode
 from hotswapd.swap.errors import Misfit, Rejected
 
 from .header import BadHeader, TensorSpec, header_length, parse_header
+from .look_alikes import LFS_POINTER, called_what_it_is, lfs_pointer
 from .strict_json import BadJSON, parse
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def read_manifest(directory: Path) -> Manifest:
     except Rejected as error:
         misfits += error.misfits
     if misfits:
-        raise Rejected(misfits)
+        raise Rejected(called_what_it_is(directory, misfits))
     return Manifest(directory, config, *header)
 
 
@@ -84,6 +85,8 @@ def _read_config(directory: Path) -> Mapping[str, Any]:
         if error.errno not in _OF_THE_FILE:
             raise
         raise _one(FilesCode.CONFIG_MISSING, CONFIG_NAME, "a readable file", _reason(error), _RESAVE) from None
+    if data.startswith(LFS_POINTER):
+        raise Rejected([lfs_pointer(CONFIG_NAME)])
     if len(data) > MAX_CONFIG_BYTES:
         raise _one(FilesCode.CONFIG_TOO_LARGE, CONFIG_NAME, f"at most {MAX_CONFIG_BYTES} bytes", "more", _RESAVE)
     try:
@@ -99,6 +102,8 @@ def _read_header(directory: Path) -> tuple[dict[str, TensorSpec], int, int]:
     try:
         with open_regular(directory / WEIGHTS_NAME) as descriptor:
             size = os.fstat(descriptor).st_size
+            if os.pread(descriptor, len(LFS_POINTER), 0) == LFS_POINTER:
+                raise Rejected([lfs_pointer(WEIGHTS_NAME)])
             length = header_length(os.pread(descriptor, 8, 0), size)
             data = os.pread(descriptor, length, 8)
             return parse_header(data, size - 8 - length), 8 + length, size
@@ -108,15 +113,7 @@ def _read_header(directory: Path) -> tuple[dict[str, TensorSpec], int, int]:
     except OSError as error:
         if error.errno not in _OF_THE_FILE:
             raise
-        raise _weights_missing(directory, error) from None
-
-
-def _weights_missing(directory: Path, error: OSError) -> Rejected:
-    pickles = [name for name in ("adapter_model.bin", "adapter_model.pt") if (directory / name).exists()]
-    if pickles:
-        remedy = "save it with safe_serialization=True: a pickle can run code, so hotswapd never reads one"
-        return _one(FilesCode.PICKLE_REFUSED, pickles[0], WEIGHTS_NAME, "a pickle", remedy)
-    return _one(FilesCode.WEIGHTS_MISSING, WEIGHTS_NAME, "a readable file", _reason(error), _RESAVE)
+        raise _one(FilesCode.WEIGHTS_MISSING, WEIGHTS_NAME, "a readable file", _reason(error), _RESAVE) from None
 
 
 def _reason(error: OSError) -> str:

@@ -19,6 +19,10 @@ _SUGGESTIONS = 20
 
 WIDEN = "widen model.target_modules and restart, or train without this module"
 LEAVE_OUT = "leave the embeddings and lm_head out of target_modules"
+NOT_LINEAR = "leave it out of target_modules: no slot can be made of this module"
+CAUSAL = "train it as a causal language model, with task_type='CAUSAL_LM': a head for another task is not served"
+_HEADS = frozenset({"score", "classifier", "classification_head", "qa_outputs", "v_head", "value_head"})
+"""Modules that transformers and TRL put on top of a language model for another task."""
 
 # What else a tensor can be, by a part of its name, the most specific first.
 _KINDS: tuple[tuple[str, Code, str], ...] = (
@@ -28,7 +32,7 @@ _KINDS: tuple[tuple[str, Code, str], ...] = (
     ("modules_to_save", ConfigCode.MODULES_TO_SAVE, "train without modules_to_save"),
     (".bias", ConfigCode.LORA_BIAS, "train with bias='none' and lora_bias=False"),
     (
-        "experts",
+        ".experts.",
         TensorCode.EXPERT_TENSORS,
         "leave the experts out of target_modules: they are fused parameters, not modules",
     ),
@@ -90,20 +94,33 @@ def _explain_all(names: Sequence[str], by_module: Mapping[str, Slot], oracle: Me
 
 def _explain(name: str, nearest: NearestSlot | None, oracle: MetaOracle) -> Misfit:
     shown = name[:200]
+    bare = name.removeprefix(_PREFIX)
+    head = bare.partition(".")[0]
+    if head in _HEADS and head not in oracle.modules:
+        return Misfit(TensorCode.TASK_HEAD, shown, "LoRA tensors of a language model", "a head of another task", CAUSAL)
     for piece, code, remedy in _KINDS:
         if piece in name:
             return Misfit(code, shown, "only lora_A and lora_B weights of a slot", "this tensor", remedy)
-    bare = name.removeprefix(_PREFIX)
     module, side = split_name(name)
     if bare in oracle.parameters or bare.replace(".base_layer", "") in oracle.parameters:
         return Misfit(
             TensorCode.BASE_WEIGHTS, shown, "LoRA tensors only", "a weight of the base", "save only the adapter"
         )
-    if side and module in oracle.linear:
-        return Misfit(TensorCode.NO_SLOT, shown, "a module with a slot", "one that has none", WIDEN)
-    if side and (module in oracle.uncovered or module.rpartition(".")[2] == "lm_head"):
+    if side and (module in oracle.embeddings or module.rpartition(".")[2] == "lm_head"):
         return Misfit(TensorCode.EMBEDDINGS, shown, "a module with a slot", "one that has none", LEAVE_OUT)
+    if side and module in oracle.linear and _is_adaptable(module, oracle):
+        return Misfit(TensorCode.NO_SLOT, shown, "a module with a slot", "one that has none", WIDEN)
+    if side and (module in oracle.linear or module in oracle.uncovered):
+        return Misfit(TensorCode.NOT_LINEAR, shown, "a Linear or Conv1D", "a module of another kind", NOT_LINEAR)
     return Misfit(TensorCode.UNKNOWN_TARGET, shown, "a slot of this base", "no such slot", _meant(name, nearest))
+
+
+def _is_adaptable(module: str, oracle: MetaOracle) -> bool:
+    """Tell whether it could have a slot at all: the advice to make it one is no use where the base is refused then."""
+    try:
+        return module not in oracle.unadaptable(oracle.linear)
+    except ValueError:
+        return False
 
 
 def _meant(name: str, nearest: NearestSlot | None) -> str:

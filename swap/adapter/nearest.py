@@ -7,7 +7,7 @@ from collections.abc import Iterable
 _NUMBER = re.compile(r"0*(\d+)")
 _LONGEST = 400
 """Characters of a name that are compared; no slot's name is nearly as long."""
-_ALIKE_ENOUGH = 0.5
+_ALIKE_ENOUGH = 0.75
 
 
 class NearestSlot:

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 from .config import LoraFields
 from .contract import Slot
 from .patterns import in_parts, relevant_names, winning
-from .slots import ALL_LINEAR, find_slots, uncovered
+from .slots import ALL_LINEAR, embeddings, find_slots, uncovered
 
 NAME = "default"
 _KEPT = 16
@@ -50,18 +50,41 @@ class _Question:
 class MetaOracle:
     """The base on the meta device: shapes and names, no weights. Its methods may be called from any thread."""
 
-    def __init__(self, config: PretrainedConfig, target_modules: str | Sequence[str] = "all-linear") -> None:
+    def __init__(
+        self,
+        config: PretrainedConfig,
+        target_modules: str | Sequence[str] = "all-linear",
+        *,
+        trust_remote_code: bool = False,
+    ) -> None:
         with torch.device("meta"):
-            self._base: nn.Module = AutoModelForCausalLM.from_config(copy.deepcopy(config))
+            self._base: nn.Module = AutoModelForCausalLM.from_config(
+                copy.deepcopy(config), trust_remote_code=trust_remote_code
+            )
         self.slots: tuple[Slot, ...] = find_slots(self._base, target_modules)
         self.linear: frozenset[str] = frozenset(slot.module for slot in find_slots(self._base, ALL_LINEAR))
         self.uncovered: tuple[str, ...] = uncovered(self._base, self.slots)
+        self.embeddings: frozenset[str] = embeddings(self._base)
         self.modules: tuple[str, ...] = tuple(name for name, _ in self._base.named_modules() if name)
         self.parameters: frozenset[str] = frozenset(
             name for name, _ in self._base.named_parameters(remove_duplicate=False)
         )
         self.defaults: Mapping[str, Any] = LoraConfig().to_dict()
         self._answer = functools.lru_cache(maxsize=_KEPT)(self._inject)
+        self.unadaptable = functools.cache(self._find_unadaptable)
+
+    @property
+    def base(self) -> nn.Module:
+        """The base itself, on the meta device; to be looked at only."""
+        return self._base
+
+    def _find_unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
+        """Name those of the modules that PEFT makes no layer of their own for. Raises ValueError when it refuses one.
+
+        PEFT turns some names, such as ``gate_proj`` beside fused experts, into the experts' parameters.
+        """
+        config = LoraConfig(r=1, target_modules=sorted(modules))
+        return modules.difference(lora_layers(inject(copy.deepcopy(self._base), config)))
 
     def meaning(self, fields: LoraFields, modules: Sequence[str]) -> dict[str, Meaning]:
         """Inject the adapter's own ranks, alphas and patterns into the named modules, and read what PEFT made.

@@ -39,6 +39,15 @@ def uncovered(model: nn.Module, slots: Sequence[Slot]) -> tuple[str, ...]:
     )
 
 
+def embeddings(model: nn.Module) -> frozenset[str]:
+    """Return the modules that turn tokens into vectors, and the one that turns vectors back."""
+    head_of: Any = getattr(model, "get_output_embeddings", lambda: None)
+    head = head_of()
+    return frozenset(
+        name for name, module in model.named_modules() if isinstance(module, nn.Embedding) or module is head
+    )
+
+
 def require_slots(slots: Sequence[Slot], target_modules: str | Sequence[str], linear: Collection[str]) -> None:
     """Raise NoSlots when nothing of the base is named; `linear` are the modules that could carry a slot."""
     if slots:
@@ -52,8 +61,16 @@ def _candidates(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     head_of: Any = getattr(model, "get_output_embeddings", lambda: None)
     head = head_of()
     for name, module in model.named_modules():
-        if isinstance(module, nn.Linear | Conv1D) and module is not head and name.rpartition(".")[2] != "lm_head":
+        is_head = module is head or name.rpartition(".")[2] == "lm_head"
+        if isinstance(module, nn.Linear | Conv1D) and not is_head and not _is_of_the_family(module, model):
             yield name, module
+
+
+def _is_of_the_family(module: nn.Module, model: nn.Module) -> bool:
+    """Tell whether the family made a Linear do something else, such as a router: PEFT's layer cannot stand for it."""
+    kind = type(module)
+    changed = kind.forward not in (nn.Linear.forward, Conv1D.forward)
+    return changed and kind.__module__ == type(model).__module__
 
 
 def _slot(name: str, module: nn.Module) -> Slot:

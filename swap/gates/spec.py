@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from hotswapd.swap.resident.texts import LARGEST_GROWTH, LARGEST_LOGIT
 
+ADMISSION = "admission"
+"""The name under which what admission warned of stands beside the gates' verdicts."""
+
 
 class Outcome(StrEnum):
     """How a gate ended. A warning stops nothing."""

@@ -5,7 +5,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from hotswapd.swap.errors import ResidentLost, StartError
+from hotswapd.swap.errors import BaseUnservable, ResidentLost, StartError
+from hotswapd.swap.failures import classify
 from hotswapd.swap.resident.base import Report
 from hotswapd.swap.resident.compilation import FailOnRecompileLimitHit
 from hotswapd.swap.resident.resident import Resident
@@ -24,7 +25,7 @@ def warm_up(lanes: Lanes, resident: Resident, context: int, report: Report, *, c
     """Leave the base live in a lane, and everything compiled that requests will need.
 
     Meanwhile a hit of torch's recompile limit, after which it would go on uncompiled without a word, is an error.
-    Raises StartError, or ResidentLost when the model cannot answer at all.
+    Raises StartError, or ResidentLost when the device or its memory lets the model not answer.
     """
     began = time.monotonic()
     lanes.fail_at_limit(True)
@@ -77,4 +78,6 @@ def _await(waits: list[_Waiting], lanes: Lanes) -> None:
         if one.error:
             if isinstance(lanes.death(), FailOnRecompileLimitHit):
                 raise StartError(f"torch.compile has hit its recompile limit, so parts would run uncompiled; {_REMEDY}")
+            if classify(lanes.death() or RuntimeError(one.error)) == "other":
+                raise BaseUnservable(f"model.base: the lanes cannot run this model: {one.error}; serve another base")
             raise ResidentLost(f"the model cannot answer: {one.error}")

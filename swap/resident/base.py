@@ -10,10 +10,8 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
-from hotswapd.swap.errors import BaseUnusable, DeviceMissing
-
-_ONE_USE = ("eager", "paged|eager")
-"""Attentions whose form for lanes runs in lanes only, so that nothing could verify with them."""
+from hotswapd.swap.adapter.base_names import Names
+from hotswapd.swap.errors import BaseUnservable, BaseUnusable, DeviceMissing
 
 Report = Callable[[str], None]
 """Called with one sentence for each step of the start-up that takes time."""
@@ -23,8 +21,8 @@ Report = Callable[[str], None]
 class ResidentSpec:
     """What to keep resident; the fields are those of the configuration's [model] table.
 
-    `base_models` are further names that adapters may give their base. `images` is the number of device buffers for
-    adapters: lanes, one candidate, one previous.
+    `base_models` are further names that adapters may give their base, and `base_names` tells how names are compared.
+    `images` is the number of device buffers for adapters: lanes, one candidate, one previous.
     """
 
     base: str
@@ -36,6 +34,8 @@ class ResidentSpec:
     attn_implementation: str = "sdpa"
     base_models: tuple[str, ...] = ()
     images: int = 4
+    trust_remote_code: bool = False
+    base_names: Names = "family"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +48,31 @@ class Base:
     dtype: torch.dtype
 
 
-def base_config(base: str, revision: str = "main") -> PretrainedConfig:
-    """Read the base's configuration only. Raises BaseUnusable."""
+def base_config(base: str, revision: str = "main", *, trust_remote_code: bool = False) -> PretrainedConfig:
+    """Read the base's configuration only. Raises BaseUnusable; never asks on a terminal whether code may be run."""
     try:
-        return AutoConfig.from_pretrained(base, **_where(base, revision))
-    except (OSError, ValueError) as error:
-        raise BaseUnusable(f"model.base: {base!r} cannot be read: {_first_line(error)}") from error
+        return AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code, **_where(base, revision))
+    except Exception as error:  # a family checks its own fields, by whatever error it likes
+        raise _unreadable(base, error) from error
 
 
 def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
     """Load weights and tokenizer onto the device. Raises BaseUnusable or DeviceMissing."""
-    if spec.attn_implementation in _ONE_USE:
-        raise BaseUnusable(
-            f"model.attn_implementation: {spec.attn_implementation!r} cannot both serve and verify; use 'sdpa'"
-        )
     device = choose_device(spec.device)
     dtype = choose_dtype(spec.dtype, config, device)
+    tokenizer = _tokenizer(spec)  # before the weights: it may need code that may not be run
     try:
         model = AutoModelForCausalLM.from_pretrained(
             spec.base,
             config=config,
             dtype=dtype,
             attn_implementation=spec.attn_implementation,
+            trust_remote_code=spec.trust_remote_code,
             **_where(spec.base, spec.revision),
         )
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, LookupError, TypeError, SafetensorError) as error:
         raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {_first_line(error)}") from error
-    return Base(model.to(device).eval(), _tokenizer(spec), device, dtype)
+    return Base(model.to(device).eval(), tokenizer, device, dtype)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -99,9 +97,30 @@ def choose_dtype(wanted: str, config: PretrainedConfig, device: torch.device) ->
 
 def _tokenizer(spec: ResidentSpec) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(spec.base, **_where(spec.base, spec.revision))
-    except (OSError, ValueError, KeyError, TypeError):
+        return AutoTokenizer.from_pretrained(
+            spec.base, trust_remote_code=spec.trust_remote_code, **_where(spec.base, spec.revision)
+        )
+    except ImportError as error:
+        why = f"its tokenizer needs a package that is not installed: {_first_line(error)}"
+        raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {why}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if _wants_code(error):
+            raise _unreadable(spec.base, error) from error
         return None  # a base without a tokenizer still answers prompts of token ids
+
+
+def _unreadable(base: str, error: Exception) -> BaseUnusable:
+    if _wants_code(error):
+        return BaseUnservable(
+            f"model.base: {base!r} needs Python code of its own, which is not run: serve a base that transformers "
+            "knows, or read that code and set model.trust_remote_code = true"
+        )
+    return BaseUnusable(f"model.base: {base!r} cannot be read: {_first_line(error)}")
+
+
+def _wants_code(error: Exception) -> bool:
+    """Tell transformers' refusal to run a repository's code from its other errors, which are of the same class."""
+    return isinstance(error, ValueError) and "trust_remote_code=True" in str(error)
 
 
 def _where(base: str, revision: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from hotswapd.swap.adapter.admission import Plan, admit
+from hotswapd.swap.adapter.base_names import Names
 from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.manifest import read_manifest
 from hotswapd.swap.adapter.oracle import MetaOracle
@@ -23,9 +24,10 @@ from hotswapd.swap.arena.pool import ImagePool
 from hotswapd.swap.arena.writing import ArenaWriter
 from hotswapd.swap.failures import Contained
 
-from .base import Base, Report, ResidentSpec, base_config, load_base
+from .base import Base, Report, ResidentSpec, load_base
 from .compilation import CompileCounter
-from .sanity import check_base, judge, probe_prompts, run_probe
+from .outline import outline
+from .sanity import check_base, judge, probe_prompts, run_bare, run_probe
 
 DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
@@ -74,7 +76,7 @@ class Resident:
         self._pinned_extents = Extents(zero=True)
         self._helpers = min(_HELPERS, torch.get_num_threads() - 1)
         self._prompts = probe_prompts(base.tokenizer, self.model.config.get_text_config().vocab_size)
-        self._usual = [run_probe(self.model, prompt) for prompt in self._prompts]
+        self._usual = run_bare(self.model, self._prompts)
         check_base(self._usual, contract.dtype)
 
     @classmethod
@@ -87,8 +89,7 @@ class Resident:
         """
         began = time.monotonic()
         report(f"reading the configuration of {spec.base}")
-        config = base_config(spec.base, spec.revision)
-        oracle = MetaOracle(config, spec.target_modules)
+        config, oracle = outline(spec)
         require_slots(oracle.slots, spec.target_modules, oracle.linear)
         report(f"loading the base model {spec.base}")
         base = load_base(spec, config)
@@ -98,6 +99,7 @@ class Resident:
             max_rank=spec.max_rank,
             dtype=DTYPE_NAMES[base.dtype],
             revision=spec.revision,
+            names=spec.base_names,
         )
         report(f"making {len(oracle.slots)} slots of rank {spec.max_rank} in the arena")
         resident = cls(base, contract, oracle, spec.images, on_compile)
@@ -113,9 +115,9 @@ class Resident:
         """Count compilations from now on as recompilations."""
         self._warm_at = self.compilations.count
 
-    def accept_bases(self, names: tuple[str, ...]) -> None:
+    def accept_bases(self, names: tuple[str, ...], how: Names) -> None:
         """Admit adapters that name one of these as their base, from now on; ``*`` is any."""
-        self.contract = replace(self.contract, base_models=names)
+        self.contract = replace(self.contract, base_models=names, names=how)
 
     def admit(self, directory: Path) -> Plan:
         """Check what an artifact declares against the contract. Raises Rejected or OSError; touches nothing."""

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from hotswapd.swap.codes import GateCode
-from hotswapd.swap.errors import BaseUnusable, RolledBack
+from hotswapd.swap.errors import BaseUnservable, BaseUnusable, RolledBack
+from hotswapd.swap.failures import classify
 
 from .texts import LARGEST_GROWTH, LARGEST_LOGIT, SHORT, spread
 
@@ -41,6 +42,20 @@ def run_probe(model: Any, prompt: Sequence[int]) -> ProbeNumbers:
         largest = torch.where(finite, logits, torch.zeros_like(logits)).abs().amax()
         # Counted, since a mean of ones may not be one: CUDA multiplies by 1/n, which gives 0.99999994 for 12 x 128,256.
         return ProbeNumbers(int(finite.sum()) / finite.numel(), float(largest))
+
+
+def run_bare(model: Any, prompts: Sequence[Sequence[int]]) -> list[ProbeNumbers]:
+    """Run every prompt through the base alone. Raises BaseUnservable if its own code fails."""
+    try:
+        return [run_probe(model, prompt) for prompt in prompts]
+    except Exception as error:
+        if classify(error) != "other":
+            raise
+        first = (str(error).strip().splitlines() or [""])[0]
+        raise BaseUnservable(
+            f"model.base: the base model itself cannot run: {type(error).__name__}: {first}; "
+            "correct its config.json, or serve another base"
+        ) from error
 
 
 def check_base(numbers: Sequence[ProbeNumbers], dtype: str) -> None:

@@ -27,6 +27,7 @@ def test_only_the_base_is_required(load: Load) -> None:
         "target_modules": "all-linear",
         "attn_implementation": "sdpa",
         "compile": "auto",
+        "trust_remote_code": False,
     }
     assert settings.serve.model_dump() == {
         "host": "127.0.0.1",
@@ -50,6 +51,7 @@ def test_only_the_base_is_required(load: Load) -> None:
     }
     assert settings.admission.model_dump() == {
         "base_models": (),
+        "base_names": "family",
         "max_artifact_bytes": 4294967296,
         "tokenizer": "warn",
     }

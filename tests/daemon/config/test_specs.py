@@ -17,16 +17,17 @@ MODEL = Model(
     target_modules=("q_proj",),
     attn_implementation="eager",
     compile=False,
+    trust_remote_code=True,
 )
 SERVE = Serve(lanes=5, context_tokens=6, cache_tokens=7, batch_tokens=8, max_queue=9)
 
 
 def test_each_field_is_that_of_its_table() -> None:
     """None is left at its default; there is an image for each lane, one for a candidate and one for the previous."""
-    settings = Settings(model=MODEL, serve=SERVE, admission=Admission(base_models=("*",)))
+    settings = Settings(model=MODEL, serve=SERVE, admission=Admission(base_models=("*",), base_names="exact"))
     resident, engine = resident_spec(settings), engine_spec(settings)
     for one in fields(ResidentSpec):
-        known = {"base_models": ("*",), "images": 7}
+        known = {"base_models": ("*",), "base_names": "exact", "images": 7}
         wanted = known[one.name] if one.name in known else getattr(MODEL, one.name)
         assert getattr(resident, one.name) == wanted != one.default, one.name
     for one in fields(EngineSpec):

@@ -14,6 +14,7 @@ CHANGES: dict[str, Any] = {
     "max_rank": 17,
     "dtype": "bfloat16",
     "revision": "abc",
+    "names": "exact",
 }
 
 

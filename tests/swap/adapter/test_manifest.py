@@ -97,6 +97,45 @@ def test_a_pickle_is_never_opened(adapter: Path, name: str) -> None:
     assert _refusal(adapter) == [("pickle_refused", name)]
 
 
+LOOK_ALIKES = {
+    "adapters.safetensors": "mlx_adapter",
+    "adapters.npz": "mlx_adapter",
+    "model.safetensors": "merged_model",
+    "model.safetensors.index.json": "merged_model",
+    "model-00001-of-00004.safetensors": "merged_model",
+    "pytorch_model.bin": "merged_model",
+    "pytorch_lora_weights.bin": "pickle_refused",
+}
+
+
+@pytest.mark.parametrize(("name", "code"), LOOK_ALIKES.items())
+def test_what_is_not_an_adapter_is_called_what_it_is(adapter: Path, name: str, code: str) -> None:
+    """By the names of its files: here there is nothing that could be opened."""
+    (adapter / WEIGHTS_NAME).unlink()
+    os.mkfifo(adapter / name)
+    assert _refusal(adapter) == [(code, name)]
+    (adapter / CONFIG_NAME).unlink()
+    missing = [("config_missing", CONFIG_NAME)] if code == "pickle_refused" else []
+    assert _refusal(adapter) == [*missing, (code, name)]
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "training_args.bin", "model.py", "tokenizer.json", "x.safetensors"])
+def test_a_file_that_lies_beside_any_adapter_means_nothing(adapter: Path, name: str) -> None:
+    (adapter / WEIGHTS_NAME).rename(adapter / name)
+    assert _refusal(adapter) == [("weights_missing", WEIGHTS_NAME)]
+
+
+@pytest.mark.parametrize("name", [CONFIG_NAME, WEIGHTS_NAME])
+def test_a_git_lfs_pointer_is_called_that_with_the_command(adapter: Path, name: str) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 23365640\n"
+    (adapter / name).write_text(pointer)
+    with pytest.raises(Rejected) as caught:
+        read_manifest(adapter)
+    (misfit,) = caught.value.misfits
+    assert (misfit.code, misfit.place) == ("git_lfs_pointer", name)
+    assert f'`git lfs pull --include "**/{name}"`' in misfit.remedy
+
+
 def test_a_pickle_beside_the_weights_is_ignored(adapter: Path) -> None:
     """Where safetensors are there, they are what is read."""
     (adapter / "adapter_model.bin").write_bytes(b"\x80\x04")

@@ -32,6 +32,7 @@ CASES: dict[str, Callable[[list[str]], dict[str, Any]]] = {
         "alpha_pattern": {names[0]: 7, names[-1]: 1},
         "dtype": torch.float16,
     },
+    "minor components": lambda names: {"targets": names, "init_lora_weights": "mica"},
     "one kind of module": lambda names: {"targets": names[-1:]},
     "one layer": lambda names: {"targets": names, "layers_to_transform": [1]},
     "from float16": lambda names: {"targets": names[:2], "dtype": torch.float16},

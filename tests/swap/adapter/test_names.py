@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import torch
 from kits.adapters import edit_config, edit_tensors, oracle_model
+from kits.bases import SPLIT_EXPERTS, configuration
 from kits.contracts import Base, assert_means_the_same
 from peft.tuners.lora import LoraLayer
 
 from hotswapd.swap.adapter.admission import MAX_MISFITS
 from hotswapd.swap.adapter.header import TensorSpec
 from hotswapd.swap.adapter.names import pair_up
+from hotswapd.swap.adapter.oracle import MetaOracle
 
 
 def _rename(old: str, new: str) -> Callable[[Path], None]:
@@ -64,6 +66,40 @@ def test_the_suggested_slot_has_the_names_own_numbers(llama: Base, name: str, me
     assert f"the nearest slot is base_model.model.model.{meant}.lora_{side}.weight;" in misfit.remedy
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "base_model.model.transformer.h.1.attn.c_attn.lora_A.weight",
+        "base_model.model.gpt_neox.layers.1.attention.query_key_value.lora_A.weight",
+        "base_model.model.prompt_encoder.lora_A.weight",
+        "base_model.model.model.vision_tower.encoder.layers.1.fc1.lora_A.weight",
+        "weight",
+    ],
+)
+def test_no_slot_is_offered_that_is_not_near(llama: Base, name: str) -> None:
+    (misfit,) = pair_up({name: TensorSpec(name, "F32", (4, 8), 0, 128)}, llama.oracle.slots, llama.oracle)[1]
+    assert (misfit.code, misfit.remedy) == ("unknown_target", "train the adapter for this base, with PEFT's own names")
+
+
+ROUTED = {
+    "model.layers.1.mlp.gate": ("not_linear", "leave it out of target_modules"),
+    "model.layers.1.mlp.shared_experts.up_proj": ("not_linear", "leave it out of target_modules"),
+    "model.layers.1.self_attn.o_proj": ("no_slot", "widen model.target_modules"),
+    "model.embed_tokens": ("embeddings", "leave the embeddings"),
+}
+
+
+@pytest.mark.parametrize("module", ROUTED)
+def test_a_module_without_a_slot_is_called_what_it_is(module: str) -> None:
+    """Slots may only be advised where PEFT makes a layer; the router of experts is not an embedding."""
+    oracle = MetaOracle(configuration("glm4_moe", **SPLIT_EXPERTS), ["q_proj"])
+    name = f"base_model.model.{module}.lora_A.weight"
+    (misfit,) = pair_up({name: TensorSpec(name, "F32", (4, 8), 0, 128)}, oracle.slots, oracle)[1]
+    code, words = ROUTED[module]
+    assert misfit.code == code
+    assert words in misfit.remedy
+
+
 def test_only_the_first_names_get_a_suggestion(llama: Base, spoil: Callable[..., Path]) -> None:
     """Twenty get a suggestion, and the others are named without one."""
     adapter = spoil(
@@ -95,6 +131,10 @@ FOREIGN = {
     PREFIX + "model.layers.0.self_attn.q_proj.bias": "lora_bias",
     PREFIX + "model.layers.0.mlp.experts.lora_A.weight": "expert_tensors",
     PREFIX + "model.layers.0.mlp.experts.base_layer.lora_B.weight": "expert_tensors",
+    PREFIX + "score.weight": "task_head",
+    PREFIX + "classifier.bias": "task_head",
+    PREFIX + "v_head.summary.weight": "task_head",
+    PREFIX + "score.modules_to_save.weight": "task_head",
     PREFIX + "prompt_encoder.embedding.weight": "unknown_target",
     "../../etc/passwd": "unknown_target",
 }
@@ -174,7 +214,7 @@ def test_a_resident_with_fewer_slots_says_so(llama: Base, good: Path) -> None:
 
 def test_an_adapter_of_another_architecture_is_refused(llama: Base, gpt2: Base) -> None:
     """Nothing of it fits, and each of its tensors is named."""
-    codes = llama.codes(gpt2.make("for gpt2"))
+    codes = llama.codes(gpt2.make("for gpt2"), names="exact")
     assert {"other_base", "unknown_target"} <= set(codes)
 
 

@@ -7,7 +7,15 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MixtralConfig, PretrainedConfig, Qwen3Config
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    MixtralConfig,
+    PhimoeConfig,
+    PretrainedConfig,
+    Qwen3Config,
+)
 
 from hotswapd.swap.adapter.contract import Slot
 from hotswapd.swap.adapter.slots import find_slots, uncovered
@@ -118,3 +126,13 @@ def test_a_head_under_another_name_gets_no_slot() -> None:
             return self.embed_out
 
     assert find_slots(Model(), "all-linear") == (Slot("body", 3, 4),)
+
+
+def test_a_router_that_is_a_linear_gets_no_slot() -> None:
+    """It answers with a pair, so PEFT's layer around it would fail; the family's own modules have theirs."""
+    config = PhimoeConfig(**{**_SIZES, "head_dim": None}, num_local_experts=2, num_experts_per_tok=1)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    leaves = {slot.module.rpartition(".")[2] for slot in find_slots(model, "all-linear")}
+    assert leaves == {"q_proj", "k_proj", "v_proj", "o_proj"}
+    assert any(isinstance(module, nn.Linear) for name, module in model.named_modules() if name.endswith("router"))

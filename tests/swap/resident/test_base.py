@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
-from hotswapd.swap.errors import BaseUnusable, DeviceMissing
-from hotswapd.swap.resident.base import ResidentSpec, choose_device, choose_dtype, load_base
+from hotswapd.swap.errors import DeviceMissing
+from hotswapd.swap.resident.base import choose_device, choose_dtype
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -29,10 +29,3 @@ def test_a_missing_device_is_never_a_cpu() -> None:
     assert choose_device("cpu") == CPU
     with pytest.raises(DeviceMissing, match=r"model\.device is 'cuda:99'"):
         choose_device("cuda:99")
-
-
-@pytest.mark.parametrize("attention", ["eager", "paged|eager"])
-def test_an_attention_for_lanes_only_is_refused(attention: str) -> None:
-    """Before anything is loaded."""
-    with pytest.raises(BaseUnusable, match="cannot both serve and verify"):
-        load_base(ResidentSpec("nowhere", attn_implementation=attention), LlamaConfig())

@@ -13,9 +13,9 @@ from kits.models import VOCABULARY, byte_tokenizer, tiny
 from kits.residents import answer, opened, same_bits
 from safetensors.torch import load_file, save_file
 
-from hotswapd.swap.errors import BaseUnusable, RolledBack
+from hotswapd.swap.errors import BaseUnservable, BaseUnusable, RolledBack
 from hotswapd.swap.resident.resident import Resident
-from hotswapd.swap.resident.sanity import ProbeNumbers, judge, probe_prompts, run_probe
+from hotswapd.swap.resident.sanity import ProbeNumbers, judge, probe_prompts, run_bare, run_probe
 from hotswapd.swap.resident.texts import LARGEST_GROWTH, LARGEST_LOGIT
 
 BASE = [ProbeNumbers(1.0, 4.0), ProbeNumbers(1.0, 5.0)]
@@ -25,6 +25,27 @@ BASE = [ProbeNumbers(1.0, 4.0), ProbeNumbers(1.0, 5.0)]
 def resident(llama: Base) -> Iterator[Resident]:
     with opened(llama.base) as made:
         yield made
+
+
+class _Fails:
+    """Stands for a model whose own code fails."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, **_: Any) -> Any:
+        raise self.error
+
+
+def test_a_base_whose_own_code_fails_is_refused_by_name() -> None:
+    """With the reason on one line; what the device or its memory does is not the base's fault and passes through."""
+    with pytest.raises(BaseUnservable, match=r"model\.base: .* cannot run: ValueError: no language; correct"):
+        run_bare(_Fails(ValueError("no language\nat all")), [[1]])
+    for error in (torch.cuda.OutOfMemoryError("out of memory"), RuntimeError("CUDA error: lost"), MemoryError()):
+        with pytest.raises(type(error)):
+            run_bare(_Fails(error), [[1]])
 
 
 class _Says:

@@ -1,0 +1,52 @@
+"""The real daemon with the bases and the names that people have."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kits.bases import UNSERVED, base_with_code, base_without_weights
+from kits.folders import CONFIG
+from kits.room import Room, home, make_room
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    with make_room(tmp_path / "room") as made:
+        yield made
+
+
+@pytest.mark.parametrize("family", ["nemotron_h", "qwen2_5_vl", "gemma2", "qwen3_5_text", "falcon"])
+def test_a_base_that_is_never_served_ends_the_start_with_78(room: Room, tmp_path: Path, family: str) -> None:
+    """Before any of its weights are loaded: there are none. The sentence is that of ``check``."""
+    fields, words = UNSERVED[family]
+    base = base_without_weights(tmp_path / "odd", family, **fields)
+    assert room.start(HOTSWAPD_MODEL__BASE=str(base)).wait() == 78
+    assert words in room.until_logged("cannot_start")["detail"]
+    assert not room.events("worker_failed")
+    assert not any("loading" in line["detail"] for line in room.events("starting"))
+
+
+def test_code_of_a_base_is_not_run_by_the_daemon(room: Room, tmp_path: Path) -> None:
+    base = base_with_code(tmp_path / "odd")
+    assert room.start(HOTSWAPD_MODEL__BASE=str(base)).wait() == 78
+    assert "model.trust_remote_code" in room.until_logged("cannot_start")["detail"]
+    assert not (base / "ran").exists()
+
+
+def test_an_adapter_without_a_base_is_live_with_a_warning(room: Room) -> None:
+    """The ledger keeps the warning beside the verdicts of the gates; with ``exact`` it would be refused."""
+    path = home() / "run-0" / CONFIG
+    nameless = json.loads(path.read_text()) | {"base_model_name_or_path": None}
+    room.ready()
+    place, part = room.root / "adapters" / "nameless", room.root / "adapters" / ".nameless.part"
+    part.mkdir()
+    for file in (home() / "run-0").iterdir():
+        (part / file.name).write_bytes(file.read_bytes())
+    (part / CONFIG).write_text(json.dumps(nameless))
+    part.rename(place)
+    row = room.outcome(place.as_uri())
+    assert row["state"] == "LIVE"
+    first = row["verify"][0]
+    assert (first["gate"], first["outcome"], first["code"]) == ("admission", "warned", "base_unnamed")
+    assert "base_model_name_or_path: wanted" in first["sentence"]
