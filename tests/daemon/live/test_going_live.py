@@ -73,9 +73,9 @@ class Scene:
                 yield routed
             self._pass("routed")
 
-        def pointed(record: dict[str, object]) -> None:
+        def pointed(record: dict[str, object], *highest: int) -> None:
             self._pass("pointer")
-            point(record)
+            point(record, *highest)
 
         monkeypatch.setattr(engine, "route", recorded)
         monkeypatch.setattr(store, "point", pointed)

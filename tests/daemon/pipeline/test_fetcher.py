@@ -65,7 +65,7 @@ def test_what_was_fetched_is_in_the_store(scene: Scene) -> None:
     """The source gets the revision that was sighted."""
     asked: list[Sighting] = []
     row = scene.fetch(lambda sighting, _: asked.append(sighting))
-    assert (str(asked[0].uri), asked[0].revision) == (scene.uri, "r1")
+    assert (str(asked[0].uri), asked[0].revision) == (scene.uri, "s1")
     assert row.state == "FETCHED"
     assert scene.queue.store.find(row.digest) is not None
     assert row.seconds["fetch"] >= 0

@@ -4,7 +4,7 @@ import pytest
 
 from hotswapd.loaders.files import CONFIG, MANIFEST, PICKLE, WEIGHTS
 from hotswapd.loaders.s3 import listing
-from hotswapd.loaders.s3.listing import TooMany, adapters
+from hotswapd.loaders.s3.listing import Keyed, TooMany, adapters
 from hotswapd.loaders.s3.objects import Object
 
 
@@ -21,8 +21,8 @@ def test_a_config_or_weights_make_a_directory_an_adapter() -> None:
     assert found(*keys) == ["a", "b", ""]
 
 
-@pytest.mark.parametrize("below", ["a/b/c/d/e", ".hidden", "run.tmp", "a/run~"])
-def test_deep_and_temporary_directories_are_skipped(below: str) -> None:
+@pytest.mark.parametrize("below", ["a/b/c/d/e"])
+def test_deep_directories_are_skipped(below: str) -> None:
     assert found(f"runs/{below}/{CONFIG}") == []
 
 
@@ -45,3 +45,16 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found(*(f"runs/{number}/{CONFIG}" for number in range(2)))) == 2
     with pytest.raises(TooMany):
         found(*(f"runs/{number}/{CONFIG}" for number in range(3)))
+
+
+@pytest.mark.parametrize("below", [".hidden", "run.tmp", "a/run~", "a.tmp/run"])
+def test_what_lies_under_an_ignored_name_is_marked(below: str) -> None:
+    """The rule is that of the first such name on the way."""
+    keyed = Keyed(below)
+    assert "it is ignored, since the name" in keyed.ignored
+
+
+@pytest.mark.parametrize("below", ["", "run", "a/run.20261128", "a/./b", "a/../b", "a//b"])
+def test_other_names_are_not_ignored(below: str) -> None:
+    """Not the odd ones either, which are refused for what they are."""
+    assert Keyed(below).ignored == ""

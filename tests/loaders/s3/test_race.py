@@ -115,7 +115,7 @@ def test_a_race_without_manifests_never_settles(place: Place, store: Store) -> N
 
 def test_a_pair_read_in_a_race_is_of_one_moment(place: Place, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any waiting, so that reads and writes meet: then only the conditions on each read keep it true."""
-    monkeypatch.setattr("hotswapd.loaders.s3.settle._LONELY", dict.fromkeys((CONFIG, WEIGHTS), 0.0))
+    monkeypatch.setattr("hotswapd.loaders.s3.settle.PATIENCE", dict.fromkeys((CONFIG, WEIGHTS), 0.0))
     lock, now, moments = threading.Lock(), {CONFIG: -1, WEIGHTS: -1}, set()
 
     @contextmanager
