@@ -130,7 +130,7 @@ def test_a_head_under_another_name_gets_no_slot() -> None:
 
 def test_a_router_that_is_a_linear_gets_no_slot() -> None:
     """It answers with a pair, so PEFT's layer around it would fail; the family's own modules have theirs."""
-    config = PhimoeConfig(**{**_SIZES, "head_dim": None}, num_local_experts=2, num_experts_per_tok=1)
+    config = PhimoeConfig(**_SIZES, num_local_experts=2, num_experts_per_tok=1)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     leaves = {slot.module.rpartition(".")[2] for slot in find_slots(model, "all-linear")}
