@@ -42,6 +42,8 @@ class DoorProtocol(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._securing: asyncio.Task[None] | None = None
+        self._shaking_hands = False
+        self._early = b""
 
     def leave(self) -> None:
         """Close the connection at once."""
@@ -59,6 +61,7 @@ class DoorProtocol(H11Protocol):
                 transport.abort()
                 return
             transport.pause_reading()
+            self._shaking_hands = True
             self._securing = self.loop.create_task(self._secure(transport, self._door.tls))
             return
         super().connection_made(transport)
@@ -83,9 +86,16 @@ class DoorProtocol(H11Protocol):
             return
         super().connection_made(secure)
         self._arm(self._door.idle_timeout, self._on_idle)
+        self._shaking_hands = False
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
 
     def data_received(self, data: bytes) -> None:
         """Read on; a request that begins must be complete in time."""
+        if self._shaking_hands:  # the request came with the end of the handshake, before its task went on
+            self._early += data
+            return
         if self._doing is Doing.IDLE:
             self._turn_to(Doing.SENDING)
         super().data_received(data)

@@ -218,12 +218,12 @@ class _Resident:
         self.pool = SimpleNamespace(kept=lambda number: None)
         self.contract = SimpleNamespace(base_models=(), fingerprint="contract")
 
-    def admit(self, path: Path) -> bytes:
-        return self._model.admit(path)
+    def admit(self, path: Path) -> Any:
+        return SimpleNamespace(content=self._model.admit(path), warnings=())
 
     def stage(self, plan: Any, digest: str, pace: Any = None) -> Image:
         self._model.stage(digest)
-        return Image(plan, digest, holders=1)
+        return Image(plan.content, digest, holders=1)
 
     def verify(self, image: Any) -> dict[str, float]:
         self._model.verify(image.digest, image.buffer or b"")

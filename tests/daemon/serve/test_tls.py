@@ -32,6 +32,32 @@ def test_requests_are_answered_over_tls(made: Front, tmp_path: Path) -> None:
         assert client.get(f"{url}/status.json", headers={"Origin": url}).status_code == 200
 
 
+def test_a_request_that_comes_with_the_handshake_is_answered(made: Front, tmp_path: Path) -> None:
+    """The client's last words of the handshake and its request arrive in one piece."""
+    trusted = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secure = trusted.wrap_bio(coming, going, server_hostname="localhost")
+    with socket.create_connection(made.servers.address, LONG) as sock:
+        while True:
+            try:
+                secure.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                sock.sendall(going.read())
+                coming.write(sock.recv(1 << 16))
+        secure.write(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        sock.sendall(going.read())
+        answer = b""
+        while b"live" not in answer:
+            try:
+                answer += secure.read(4096)
+            except ssl.SSLWantReadError:
+                more = sock.recv(1 << 16)
+                assert more, "the connection was closed"
+                coming.write(more)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_new_certificate_is_shown_after_a_reload(made: Front, tmp_path: Path) -> None:
     assert serial(made.servers.address) == 1
     certify(tmp_path, 2)
