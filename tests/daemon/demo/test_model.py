@@ -9,7 +9,11 @@ from hotswapd.daemon.demo import model as demo_model
 
 def test_the_cache_of_an_installed_package_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Only a checkout keeps its cache beside the code."""
-    assert demo_model.cache_directory({}).name == ".demo"
+    checkout = tmp_path / "checkout"
+    (checkout / "daemon" / "demo").mkdir(parents=True)
+    (checkout / "pyproject.toml").touch()
+    monkeypatch.setattr(demo_model, "__file__", str(checkout / "daemon" / "demo" / "model.py"))
+    assert demo_model.cache_directory({}) == checkout / ".demo"
     monkeypatch.setattr(demo_model, "__file__", str(tmp_path / "site-packages/hotswapd/daemon/demo/model.py"))
     assert demo_model.cache_directory({"XDG_CACHE_HOME": "/x"}) == Path("/x/hotswapd")
     assert demo_model.cache_directory({}) == Path.home() / ".cache/hotswapd"
