@@ -56,7 +56,7 @@ class ErrorCode(Code):
     NO_ROLLOUT = "no_rollout", "409", "no rollout is under way"
     BODY_TOO_LARGE = "body_too_large", "413", "larger than any prompt; 400 on the control socket"
     NOT_APPLICATION_JSON = "not_application_json", "415", "a body must say `Content-Type: application/json`"
-    UNKNOWN_HOST = "unknown_host", "421", "the `Host` is no name of this server; see `serve.hosts`"
+    UNKNOWN_HOST = "unknown_host", "421", "the `Host` does not name this server; see `serve.hosts`"
     RATE_LIMITED = "rate_limited", "429", "the API key has had its requests or tokens of this minute"
     QUEUE_FULL = "queue_full", "429", "`serve.max_queue` requests wait, or too many large bodies; try again in a moment"
     LANE_FAILED = "lane_failed", "500", "the lane failed this request"

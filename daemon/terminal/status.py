@@ -97,9 +97,9 @@ def _lane(lane: LaneStatus) -> Text:
 
 
 def _source(source: SourceStatus, now: datetime) -> RenderableType:
-    looked = moment(source.get("last_scan"))
+    scanned = moment(source.get("last_scan"))
     kind = source.get("kind")
-    seen = f"{kind}, looked {age(looked, now)} ago" if looked else f"{kind}, not looked yet"
+    seen = f"{kind}, scanned {age(scanned, now)} ago" if scanned else f"{kind}, not scanned yet"
     name = plain(source.get("name"))
     mark = Text("ok    ", GOOD) if source.get("ok") else Text("DOWN  ", BAD)
     title = Text.assemble(mark, name, plain(f"  {seen}", "dim"))
