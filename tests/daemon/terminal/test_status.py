@@ -57,7 +57,7 @@ def test_status_fits_80_columns_and_a_screen() -> None:
 def test_times_are_relative_to_now() -> None:
     page = text(status_page(status(), datetime(2026, 11, 23, 20, 0, 2, tzinfo=UTC)))
     assert "for 2 s" in page
-    assert "looked 1 s ago" in page
+    assert "scanned 1 s ago" in page
     assert "next try in 3 s" in page
     late = text(status_page(status(), datetime(2026, 11, 23, 21, 30, tzinfo=UTC)))
     assert "for 1 h 30 min" in late
