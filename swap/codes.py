@@ -5,21 +5,15 @@ Importing this imports no torch.
 
 from hotswapd.codes import Code
 
-_NOT_STRICT = (
-    "the configuration is not strict JSON: broken, not UTF-8, NaN or an absurd number, a key twice, nested without end",
-    "save it again",
-)
+_BROKEN = "broken, not UTF-8, NaN or an absurd number, a key twice, nested without end"
+_NOT_STRICT = (f"the configuration is not strict JSON: {_BROKEN}", "save it again")
 _HEADER_NOT_STRICT = ("the header is not strict JSON", "save it again")
-_CUT_OFF = (
-    "the file is shorter or longer than its header says, or its data overlap or leave holes",
-    "save the adapter again; it was probably cut off",
-)
+_HOLES = "the file is shorter or longer than its header says, or its data overlap or leave holes"
+_CUT_OFF = (_HOLES, "save the adapter again; it was probably cut off")
 _TOO_MUCH_HEADER = ("the header is over 1 MiB, or names more than 20,000 tensors", "save only the adapter")
 _BAD_ENTRY = ("an entry is not what safetensors prescribes", "save it with the safetensors library")
-_NOT_PLAIN = (
-    "a kind of adapter, or a part of one, that is not plain LoRA",
-    "train it as plain LoRA, or merge that part into the base",
-)
+_PART = "a kind of adapter, or a part of one, that is not plain LoRA"
+_NOT_PLAIN = (_PART, "train it as plain LoRA, or merge that part into the base")
 _NOT_FOR_A_LANE = ("no lane may see this request", "")
 _NO_TEXT = ("this base has none: send token ids, or use `/v1/completions`", "")
 

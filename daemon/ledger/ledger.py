@@ -4,7 +4,6 @@ Every method is legal on any thread. It raises LedgerDown if the disk refuses, a
 """
 
 import contextlib
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from .file import LedgerDown, LedgerFile
 from .flags import Flags
 from .generation import Generation
 from .generations import Generations
+from .new_row import facts_of, find_of, new_row
 from .questions import NAMES, OPEN_STATES, Rows
 from .reasons import Reason
 from .rows import COLUMNS, Find, Row, of_columns, to_columns
@@ -86,7 +86,7 @@ class Ledger:
         now = time.time()
         with self._file.writing() as database:
             first = self._next_seq(database)
-            rows = [_new(find, first + index, now, fields) for index, find in enumerate(finds)]
+            rows = [new_row(find, first + index, now, fields) for index, find in enumerate(finds)]
             marks = ",".join("?" * len(COLUMNS))
             database.executemany(f"INSERT INTO swaps ({NAMES}) VALUES ({marks})", map(to_columns, rows))
             for row in rows:
@@ -179,7 +179,7 @@ class Ledger:
             if found and found.state == State.VERIFIED:
                 self._pass_older(database, found.seq, f"generation {generation.number} is newer")
                 self._raise_water(found.seq)
-            row = found or self.add([_find_of(generation, source)], **_facts_of(generation))[0]
+            row = found or self.add([find_of(generation, source)], **facts_of(generation))[0]
             if row.state != State.LIVE:
                 self._set_live(database, row, generation)
             else:
@@ -278,34 +278,3 @@ class Ledger:
             "INSERT INTO events (at, swap_id, state, reason, detail) VALUES (?, ?, ?, ?, ?)",
             [(now, row.swap_id, row.state.value, row.reason, row.detail) for row in rows],
         )
-
-
-def _new(find: Find, seq: int, now: float, fields: dict[str, Any]) -> Row:
-    return replace(
-        Row(
-            secrets.token_hex(8),
-            seq,
-            find.source,
-            find.uri,
-            find.revision,
-            find.stamp,
-            find.state,
-            now,
-            reason=find.reason,
-            detail=find.detail,
-            forced=find.forced,
-            identity=find.identity,
-            digest=find.digest,
-            finished=now if find.state in ENDS else None,
-        ),
-        **fields,
-    )
-
-
-def _find_of(generation: Generation, source: str) -> Find:
-    return Find(source, generation.uri, generation.revision, generation.stamp, State.VERIFIED)
-
-
-def _facts_of(generation: Generation) -> dict[str, Any]:
-    kept = {"swap_id": generation.swap_id} if generation.swap_id else {}
-    return {"digest": generation.digest, "generation": generation.number, **kept}

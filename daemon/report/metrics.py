@@ -48,6 +48,11 @@ class Holder(Protocol):
         ...
 
 
+def _lane_requests(registry: CollectorRegistry) -> Gauge:
+    what = "Requests in lanes, active ones have begun their answer"
+    return Gauge("hotswapd_lane_requests", what, ["generation", "state"], registry=registry)
+
+
 class Metrics:
     """All metrics of one daemon, in a registry of their own."""
 
@@ -97,12 +102,7 @@ class Metrics:
         self._refused = Counter(
             "hotswapd_connections_refused", "HTTP connections refused, or closed to make room", registry=registry
         )
-        self._in_lanes = Gauge(
-            "hotswapd_lane_requests",
-            "Requests in lanes, active ones have begun their answer",
-            ["generation", "state"],
-            registry=registry,
-        )
+        self._in_lanes = _lane_requests(registry)
 
     def swap(self, outcome: str, source: str, seconds: Mapping[str, float | None]) -> None:
         """Count a swap that ended in state `outcome`; `seconds` by stage, of which ``pause`` is one."""
