@@ -35,7 +35,7 @@ ship: wheel
 unit: $(STAMP) packages
 	$(BIN)/pytest
 
-# The loop of a developer, without processes and servers, in under two minutes on two cores.
+# The loop of a developer, without processes and servers: about four minutes on two cores.
 quick: $(STAMP)
 	$(BIN)/pytest --quick -q --no-header -r fE
 
