@@ -11,7 +11,7 @@ import structlog
 
 from hotswapd.daemon.answers import VerifyStatus
 from hotswapd.daemon.config.policy import Policy
-from hotswapd.daemon.engines.protocol import Engine, NoRoom, Staged, Subject, decide
+from hotswapd.daemon.engines.protocol import Engine, NoRoom, Patient, Staged, Subject, decide
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Overtaken
@@ -258,15 +258,16 @@ class _Attempt:
         self.row = self._ledger.move(self.row, state, seconds=seconds)
 
 
-class _Preparing:
-    """The `Caller` of a preparation: it gives way, and takes no notes."""
+class _Preparing(Patient):
+    """The `Caller` of a preparation: it gives way, and takes no notes, since there is no candidate."""
 
     def __init__(self, pauses: Pauses) -> None:
-        self.give_way = pauses.give_way
-        self.rest = pauses.rest
+        self._pauses = pauses
 
-    def progress(self, progress: Progress) -> None:
-        """Ignore it."""
+    def give_way(self) -> None:
+        """Do what is urgent. Raises Interrupted."""
+        self._pauses.give_way()
 
-    def verdict(self, verdict: Verdict, member: str = "") -> None:
-        """Ignore it: there is no candidate."""
+    def rest(self, seconds: float) -> None:
+        """Wait, doing what is urgent meanwhile. Raises Interrupted."""
+        self._pauses.rest(seconds)
