@@ -297,3 +297,13 @@ class DeviceCode(Code):
     """What is wrong with the device: status 503 over HTTP."""
 
     RESIDENT_LOST = "resident_lost", "the device failed; the daemon restarts", ""
+
+
+class AnswerCode(Code):
+    """Why an answer ended before its end: in the error that closes it."""
+
+    NON_FINITE = (
+        "non_finite",
+        "the model's keys, values or logits became NaN or infinite for this request; other requests were not touched",
+        "look at the adapter and at its training run; ask again for another generation",
+    )

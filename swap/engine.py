@@ -1,30 +1,41 @@
-"""The engine: a resident with its lanes, warm, that answers requests."""
+"""The engine: a resident with its loop, warm, that answers requests."""
 
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .errors import ResidentLost, StartError
-from .lanes.asks import Ask, check
-from .lanes.completion import Completion, Listener
-from .lanes.ended import Ended
-from .lanes.lane import LaneSpec
-from .lanes.lanes import LaneRequest, Lanes, Progress, Ticket
-from .lanes.prompts import Prompts, Wanted, always
-from .lanes.sampling import Sampling
-from .lanes.sizes import EngineSpec, fair_cache, model_context
-from .lanes.text import TextStream
-from .lanes.warmup import warm_up
+from .berths.image import Image
+
 from .resident.base import Report
 from .resident.resident import Resident
+from .rows.asks import DEFAULT, Ask, check
+from .rows.cache import KVCache
+from .rows.completion import Completion, Listener
+from .rows.drawing import Drawer
+from .rows.ended import Ended
+from .rows.loop import Loop
+from .rows.pages import PAGE, Pages
+from .rows.plain import PlainRunner
+from .rows.prompts import Prompts, Wanted, always
+from .rows.rows import Rows
+from .rows.runner import PagedRunner, Runner
+from .rows.sampling import Sampling
+from .rows.schedule import Schedule
+from .rows.sizes import EngineSpec, cache_pages, model_context, token_bytes
+from .rows.text import TextStream
+from .rows.tickets import Progress, Ticket
+from .rows.trial import Tried, try_runners
+from .rows.warmup import warm_up
 
 COMPILED = frozenset({"cuda"})
 """Devices on which ``auto`` compiles. On CPUs eager is faster for one request and for eight, and starts at once."""
+_BESIDE = {"cpu": 128}
+"""Tokens of prompts in a step that answers wait for, by device; elsewhere as many as fit into a step."""
 
 
 class Engine:
-    """Answers requests with the live generation. Every method is legal from any thread, `open` and `close` once."""
+    """Answers requests, each with its own generation. Every method is legal from any thread, `open` and `close` once."""
 
     def __init__(
         self,
@@ -34,78 +45,89 @@ class Engine:
         on_request_end: Callable[[Ended], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_free` is called when a lane becomes free, `on_request_end` with how each request went; see `Lanes`.
+        """`on_free` is called when a berth may have become free, `on_request_end` with how each request went.
 
-        `clock` times requests and gates, in seconds; one that leaves out the time in which the process was frozen keeps
-        a freeze from looking like a slow adapter.
+        See `Rows`. `clock` times requests and gates, in seconds; one that leaves out the time in which the process was
+        frozen keeps a freeze from looking like a slow adapter.
         """
         self.resident = resident
-        self.compiled = resident.device.type in COMPILED if spec.compile == "auto" else bool(spec.compile)
+        self.compiled = False
         self.context = min(spec.context_tokens, model_context(resident.model))
         self._spec = spec
-        self._on_free = on_free
-        self._on_request_end = on_request_end
         self.clock = clock
         self._prompts = Prompts(resident.tokenizer)
-        self.lanes = self._make_lanes()
-        self.ends = _ends(resident.model)
-        self._vocabulary: int = resident.model.config.get_text_config().vocab_size
-
-    def _make_lanes(self) -> Lanes:
-        spec = self._spec
-        size = LaneSpec(
-            cache_tokens=spec.cache_tokens or fair_cache(self.resident, spec.lanes, self.context),
-            batch_tokens=spec.batch_tokens,
-            compile=self.compiled,
-        )
-        return Lanes(
-            self.resident,
-            size,
-            count=spec.lanes,
+        self.rows = Rows(
+            resident.berths,
             max_queue=spec.max_queue,
-            on_free=self._on_free,
-            on_request_end=self._on_request_end,
-            clock=self.clock,
+            on_free=on_free,
+            on_request_end=on_request_end,
+            clock=clock,
         )
+        self.ends = _ends(resident.model)
+        self._drawer = Drawer(self.ends)
+        self._vocabulary: int = resident.model.config.get_text_config().vocab_size
+        self.plain = ""
+        """Why requests are computed one at a time, as a sentence's end; empty where they share a step."""
+        self.cache_tokens = 0
+        """How many tokens the cache has room for."""
 
     def open(self, report: Report = lambda _: None) -> None:
-        """Start the lanes, answer with the base, and warm up until nothing more compiles. Raises StartError.
-
-        With ``auto`` a model that cannot be compiled is served uncompiled.
-        """
-        try:
-            self._open(report)
-        except (StartError, ResidentLost) as error:
-            if not self.compiled or self._spec.compile != "auto":
-                raise
-            first = str(error).partition("\n")[0]
-            report(
-                f"the model cannot be compiled ({first}): it is served uncompiled; model.compile = false starts faster"
-            )
-            self.compiled = False
-            self.lanes = self._make_lanes()
-            self._open(report)
-
-    def _open(self, report: Report) -> None:
+        """Choose how to run the base, start the loop, answer with the base, and warm up. Raises StartError."""
         began = time.monotonic()
-        report("compiling the model and warming up" if self.compiled else "warming up")
-        self.lanes.start()
-        self.context = min(self.context, self.lanes.longest)
+        report("warming up")
+        tried = try_runners(self.resident)
+        if tried.plain:
+            report(f"requests are computed one at a time, because of this base: {tried.why}")
+        runner, pages = self._runner(tried)
+        self.rows.run(self._loop(runner, pages))
         try:
-            warm_up(self.lanes, self.resident, self.context, report, compiled=self.compiled)
+            warm_up(self.rows, self.resident, self.context, report, compiled=self.compiled, more=lambda: None)
         except BaseException:
-            self.lanes.stop(0.0)  # their threads would keep the process from ending
+            self.rows.stop(0.0)  # its thread would keep the process from ending
             raise
         self.resident.mark_warm()
         report(f"warm after {time.monotonic() - began:.1f} s and {self.resident.compilations.count} compilations")
 
+    def _runner(self, tried: Tried) -> tuple[Runner, Pages]:
+        resident, spec = self.resident, self._spec
+        self.plain = tried.why
+        size = token_bytes(tried.layers.values(), resident.dtype)
+        pages = Pages(cache_pages(spec, self.context, size, resident.device), shares=not tried.plain)
+        self.cache_tokens = pages.count * PAGE
+        self.context = min(self.context, self.cache_tokens)
+        if tried.plain:
+            return PlainRunner(resident.model, resident.low_rank), pages
+        cache = KVCache(pages.count, resident.dtype, resident.device, tried.layers)
+        return PagedRunner(resident.model, resident.low_rank, cache), pages
+
+    def _loop(self, runner: Runner, pages: Pages) -> Loop:
+        spec = self._spec
+        schedule = Schedule(
+            pages,
+            batch_tokens=spec.batch_tokens,
+            beside_tokens=_BESIDE.get(self.resident.device.type, spec.batch_tokens),
+            max_requests=min(spec.max_requests, spec.batch_tokens),
+            whole=runner.whole,
+        )
+        return Loop(
+            runner, schedule, pages, self._drawer, ends=self.ends, turn=self.resident.step, tell=self.rows.tell
+        )
+
     def busy(self) -> bool:
         """Tell whether requests are being answered."""
-        return any(one.active or one.waiting for one in self.lanes.status())
+        return self.rows.busy()
+
+    def score(self, on: bool) -> None:
+        """Compute the log-probability of every token, or only of those that a request wants it of."""
+        self._drawer.scoring = on
+
+    def route(self, image: Image, number: int, name: str = DEFAULT) -> float:
+        """Send new requests for this name to this generation from now on; returns the seconds that the change took."""
+        return self.rows.route(image, number, name)
 
     def close(self, seconds: float = 5.0) -> None:
-        """Give requests at most `seconds` to end, then stop the lanes."""
-        self.lanes.stop(seconds)
+        """Give requests at most `seconds` to end, then stop the loop."""
+        self.rows.stop(seconds)
 
     def most_characters(self) -> int:
         """Return how many characters the longest prompt may have."""
@@ -132,23 +154,26 @@ class Engine:
         return Sampling(temperature, float(config.top_p or 1.0), int(config.top_k or 0), seed)
 
     def submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
-        """Queue a request; `hear` is called on a lane's thread.
+        """Queue a request; `hear` is called on the loop's thread.
 
-        Raises BadAsk, LanesFull, NoGeneration or ResidentLost.
+        Raises BadAsk, QueueFull, NoGeneration or ResidentLost.
         """
         check(ask, self._vocabulary, self.context)
-        request = LaneRequest(ask.prompt, ask.max_tokens, self.ends, ask.sampling, ask.tag)
-        return self.lanes.submit(request, hear, ask.generation)
+        return self.rows.submit(ask, hear)
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Drop a request; its listener hears nothing more."""
+        self.rows.cancel(ticket)
 
     def complete(self, ask: Ask, timeout: float | None = None) -> Completion:
-        """Wait for a whole answer. Raises what `submit` does, TimeoutError, or RuntimeError when its lane failed it."""
+        """Wait for a whole answer. Raises what `submit` does, TimeoutError, or RuntimeError when the loop failed it."""
         listener = Listener(TextStream(self.resident.tokenizer, ask.stop))
         ticket = self.submit(ask, listener)
         if not listener.done.wait(timeout):
-            self.lanes.cancel(ticket)
+            self.rows.cancel(ticket)
             raise TimeoutError(f"no answer within {timeout} s")
         if listener.stream.stopped:
-            self.lanes.cancel(ticket)
+            self.rows.cancel(ticket)
         if listener.finish == "error":
             raise RuntimeError(listener.error)
         return Completion(
@@ -158,6 +183,8 @@ class Engine:
             generation=ticket.generation,
             digest=ticket.digest,
             prompt_tokens=len(ask.prompt),
+            logprobs=listener.logprobs,
+            prompt_logprobs=listener.prompt_logprobs,
         )
 
 

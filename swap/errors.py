@@ -98,12 +98,8 @@ class DeviceMissing(StartError):
     """The device that was asked for is missing, perhaps not for long: exit status 75, never a CPU without a word."""
 
 
-class NoImage(Exception):
-    """Every device image is in use by a lane: the candidate is HELD with `no_lane`."""
-
-
-class NoLane(Exception):
-    """Every lane still has requests of an older generation: the candidate is HELD with `no_lane`."""
+class NoBerth(Exception):
+    """Every berth is in use: the candidate is HELD with `no_berth`."""
 
 
 class Interrupted(Exception):

@@ -5,7 +5,7 @@ from types import TracebackType
 
 import torch
 
-from .errors import Failure, NoImage, Rejected, ResidentLost, RolledBack
+from .errors import Failure, NoBerth, Rejected, ResidentLost, RolledBack
 
 _NOT_STICKY = "out of memory"
 
@@ -43,7 +43,7 @@ def let_go(error: BaseException) -> None:
 def _without_frames(error: BaseException) -> None:
     lines = traceback.format_tb(error.__traceback__)
     error.__traceback__ = None
-    if lines and not isinstance(error, Rejected | RolledBack | NoImage):
+    if lines and not isinstance(error, Rejected | RolledBack | NoBerth):
         error.add_note("it was raised here:\n" + "".join(lines).rstrip())
 
 

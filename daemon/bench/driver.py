@@ -14,8 +14,8 @@ from hotswapd.swap.adapter.admission import admit
 from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.manifest import read_manifest
 from hotswapd.swap.adapter.oracle import MetaOracle
-from hotswapd.swap.arena.filling import fill_host_image
-from hotswapd.swap.arena.layout import Layout
+from hotswapd.swap.berths.filling import fill_host_image
+from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.resident.base import base_config
 
 from .scene import WEIGHTS

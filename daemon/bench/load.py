@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.lanes import Progress
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.lanes import Progress
 
 _LIMIT = 300.0
 

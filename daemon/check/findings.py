@@ -14,8 +14,8 @@ from hotswapd.swap.adapter.config import examine
 from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.manifest import Manifest, read_manifest
 from hotswapd.swap.adapter.slots import require_slots
-from hotswapd.swap.arena.filling import fill_host_image
-from hotswapd.swap.arena.layout import Layout
+from hotswapd.swap.berths.filling import fill_host_image
+from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.errors import Misfit, Rejected
 from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.resident.base import ResidentSpec, choose_dtype

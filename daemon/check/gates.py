@@ -12,7 +12,7 @@ from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.gates.from_config import make_spec, require_readable
 from hotswapd.daemon.gates.judge import Judge
 from hotswapd.loaders.store.store import digest_of
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import RolledBack
 from hotswapd.swap.gates.spec import Outcome, Verdict

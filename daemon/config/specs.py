@@ -3,7 +3,7 @@
 Imports torch, through the engine: only those who load a model import this.
 """
 
-from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.base import ResidentSpec
 
 from .settings import Settings

@@ -11,7 +11,7 @@ from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import resident_spec
 from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.slots import find_slots
-from hotswapd.swap.arena.layout import Layout
+from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.errors import BaseUnusable, DeviceMissing
 from hotswapd.swap.resident.base import base_config, choose_device, choose_dtype
 

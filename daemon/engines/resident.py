@@ -11,8 +11,8 @@ import torch
 
 from hotswapd.daemon.answers import ResidentStatus
 from hotswapd.daemon.ledger.reasons import Reason
-from hotswapd.swap.arena.norms import update_norms
-from hotswapd.swap.arena.pace import Pace
+from hotswapd.swap.berths.norms import update_norms
+from hotswapd.swap.berths.pace import Pace
 from hotswapd.swap.errors import NoImage, NoLane, ResidentLost, RolledBack
 from hotswapd.swap.failures import is_sticky
 from hotswapd.swap.gates.spec import ADMISSION, OnVerdict, Outcome, Progress, Verdict
@@ -23,7 +23,7 @@ from .protocol import DEFAULT, Admitted, Answer, Caller, Loaded, NoRoom, Part, P
 if TYPE_CHECKING:
     from hotswapd.swap.adapter.admission import Plan
     from hotswapd.swap.adapter.base_names import Names
-    from hotswapd.swap.arena.image import Image
+    from hotswapd.swap.berths.image import Image
     from hotswapd.swap.engine import Engine
     from hotswapd.swap.resident.resident import Resident
 

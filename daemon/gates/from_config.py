@@ -12,7 +12,7 @@ from hotswapd.daemon.config.verify import Dataset as DatasetTable
 from hotswapd.daemon.config.verify import Probe, Verify
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.gates.spec import Dataset, Example, Golden, Limits, Spec
-from hotswapd.swap.lanes.asks import BadAsk
+from hotswapd.swap.rows.asks import BadAsk
 
 _LIMITS = tuple(Limits.__dataclass_fields__)
 _FILE = "verify.dataset.file"

@@ -15,7 +15,7 @@ from typing import IO
 from hotswapd.daemon.config.verify import Command
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.loaders.errors import Unavailable
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.gates.spec import Outcome, Progress, Verdict
 from hotswapd.swap.gates.turns import Surroundings

@@ -20,9 +20,9 @@ from hotswapd.daemon.serve.names import Beside
 from hotswapd.daemon.serve.requests import Body
 from hotswapd.daemon.serve.v1 import answering_routes
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.prompts import Wanted, always
-from hotswapd.swap.lanes.tickets import CANDIDATE
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.prompts import Wanted, always
+from hotswapd.swap.rows.tickets import CANDIDATE
 
 _LIMIT = 10.0
 

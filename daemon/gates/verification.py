@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from hotswapd.daemon.config.settings import Settings
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import Interrupted, ResidentLost, RolledBack
 from hotswapd.swap.gates.spec import OnVerdict, Outcome, Verdict

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from hotswapd.swap.lanes.ended import Ended
+from hotswapd.swap.rows.ended import Ended
 
 _TAIL, _SAME = 32, 0.9
 """An answer is degenerate if one token makes up this share of this many last tokens."""

@@ -10,7 +10,7 @@ from hotswapd.daemon.answers import WatchStatus
 from hotswapd.daemon.config.verify import Watch
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.swap.gates.spec import Outcome, Verdict
-from hotswapd.swap.lanes.ended import Ended
+from hotswapd.swap.rows.ended import Ended
 
 from .tally import Tally
 

@@ -9,7 +9,7 @@ import structlog
 
 from hotswapd.daemon.answers import PictureRecord
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
-from hotswapd.swap.arena.norms import whole
+from hotswapd.swap.berths.norms import whole
 
 log = structlog.get_logger(__name__)
 _NUMBER = re.compile(r"\.(\d+)\.")

@@ -13,7 +13,7 @@ from hotswapd.daemon.live.tally import Tally
 from .significance import higher, more_often
 
 if TYPE_CHECKING:
-    from hotswapd.swap.lanes.ended import Ended
+    from hotswapd.swap.rows.ended import Ended
 
 _KEPT = 10_000
 """Values of each kind that are kept, the newest; more would cost memory and add nothing."""

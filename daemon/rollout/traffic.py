@@ -8,7 +8,7 @@ from hotswapd.daemon.answers import RolloutStatus
 from .trial import CANARY, Trial
 
 if TYPE_CHECKING:
-    from hotswapd.swap.lanes.ended import Ended
+    from hotswapd.swap.rows.ended import Ended
 
 
 class Traffic:

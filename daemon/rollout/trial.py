@@ -14,7 +14,7 @@ from .arm import Arm, findings, worst
 from .split import in_share
 
 if TYPE_CHECKING:
-    from hotswapd.swap.lanes.ended import Ended
+    from hotswapd.swap.rows.ended import Ended
 
 LIVE, CANARY = "live", "canary"
 """The names of the two arms in status, metrics and logs."""

@@ -8,11 +8,11 @@ from typing import Protocol
 from hotswapd.daemon.errors import BadRequest, Busy, ErrorCode, NotReady
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost
-from hotswapd.swap.lanes.asks import Ask, BadAsk
-from hotswapd.swap.lanes.lanes import LanesFull, NoGeneration, Progress, Ticket
-from hotswapd.swap.lanes.prompts import Wanted, always
-from hotswapd.swap.lanes.sampling import Sampling
-from hotswapd.swap.lanes.text import TextStream
+from hotswapd.swap.rows.asks import Ask, BadAsk
+from hotswapd.swap.rows.lanes import LanesFull, NoGeneration, Progress, Ticket
+from hotswapd.swap.rows.prompts import Wanted, always
+from hotswapd.swap.rows.sampling import Sampling
+from hotswapd.swap.rows.text import TextStream
 
 from .names import Beside, NoSuchModel
 from .requests import Body, ChatBody

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from hotswapd.daemon.errors import ErrorCode, FaceError
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.lanes import Progress, Ticket
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.lanes import Progress, Ticket
 
 from .answerer import Answerer
 

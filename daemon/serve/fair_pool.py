@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from hotswapd.daemon.errors import Busy, ErrorCode
-from hotswapd.swap.lanes.prompts import Wanted
+from hotswapd.swap.rows.prompts import Wanted
 
 T = TypeVar("T")
 _MOST = 4096

@@ -9,8 +9,8 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from hotswapd.daemon.errors import ErrorCode, FaceError
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.prompts import Wanted
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.prompts import Wanted
 
 from .answerer import Answerer
 from .bodies import Bodies

@@ -43,7 +43,7 @@ from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost, StartError
-from hotswapd.swap.lanes.ended import Ended
+from hotswapd.swap.rows.ended import Ended
 from hotswapd.swap.resident.resident import Resident
 
 from .announcer import Announcer

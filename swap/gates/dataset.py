@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.codes import GateCode
 
 from .gate import Attempt, Gate, Ground

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.arena.layout import Layout
-from hotswapd.swap.arena.norms import base_norms, update_norms, whole
+from hotswapd.swap.berths.image import Image
+from hotswapd.swap.berths.layout import Layout
+from hotswapd.swap.berths.norms import base_norms, update_norms, whole
 from hotswapd.swap.codes import GateCode
 
 from .gate import Attempt, Gate, Ground

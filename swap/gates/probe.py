@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.codes import GateCode
 from hotswapd.swap.resident.texts import LONG, SHORT, spread
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 
 from .spec import Example
 from .turns import GateTurns, forward

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from transformers import DynamicCache
 
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.codes import GateCode
 from hotswapd.swap.errors import Interrupted, RolledBack
 from hotswapd.swap.failures import Contained

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.codes import GateCode
 from hotswapd.swap.errors import RolledBack
 from hotswapd.swap.resident.resident import Resident

@@ -22,7 +22,7 @@ class ResidentSpec:
     """What to keep resident; the fields are those of the configuration's [model] table.
 
     `base_models` are further names that adapters may give their base, and `base_names` tells how names are compared.
-    `images` is the number of device buffers for adapters: lanes, one candidate, one previous.
+    `berths` is how many adapters there may be on the device at once.
     """
 
     base: str
@@ -33,7 +33,7 @@ class ResidentSpec:
     target_modules: str | tuple[str, ...] = "all-linear"
     attn_implementation: str = "sdpa"
     base_models: tuple[str, ...] = ()
-    images: int = 4
+    berths: int = 4
     trust_remote_code: bool = False
     base_names: Names = "family"
 

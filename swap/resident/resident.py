@@ -1,8 +1,8 @@
-"""The resident: one base model with its slots, and the adapter that it answers with."""
+"""The resident: one base model with berths for adapters, and the right to run it."""
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.manifest import read_manifest
 from hotswapd.swap.adapter.oracle import MetaOracle
 from hotswapd.swap.adapter.slots import require_slots
-from hotswapd.swap.arena.arena import SlotArena
-from hotswapd.swap.arena.extents import Extents
-from hotswapd.swap.arena.filling import fill_host_image
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.arena.pace import Pace
-from hotswapd.swap.arena.pool import ImagePool
-from hotswapd.swap.arena.writing import ArenaWriter
+from hotswapd.swap.berths.berths import Berths
+from hotswapd.swap.berths.extents import Extents
+from hotswapd.swap.berths.filling import fill_host_image
+from hotswapd.swap.berths.image import Image
+from hotswapd.swap.berths.layout import Layout
+from hotswapd.swap.berths.low_rank import LowRank
+from hotswapd.swap.berths.pace import Pace
 from hotswapd.swap.failures import Contained
+from hotswapd.swap.fair_lock import FairLock
 
 from .base import Base, Report, ResidentSpec, load_base
 from .compilation import CompileCounter
@@ -31,24 +32,17 @@ from .sanity import check_base, judge, probe_prompts, run_bare, run_probe
 
 DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
-Seat = Callable[[Image], None]
-"""Binds an image to the place that new requests go to, and raises when there is none: `Lanes.go_live`."""
-
 _HELPERS = 3
 """Threads that help with staging at most."""
 _WORTH_HELPERS = 256 << 10
 """Bytes a tensor from which they help; with smaller ones they wait for the interpreter lock."""
 
 
-def _nowhere(image: Image) -> None:
-    """Bind it to nothing: whoever takes a turn names its image."""
-
-
 class Resident:
-    """A base model that answers with the adapter whose image is in its arena.
+    """A base model, and berths in which adapters lie beside it.
 
-    `admit`, `stage`, `verify`, `commit` and `drop` are for one thread, the worker; `turn`, `visit`, `pulse`, `hold` and
-    `release` are legal from any. All writes to the arena go through its writer, each in a turn.
+    `admit`, `stage`, `verify` and `drop` are for one thread, the worker; `step`, `visit`, `pulse`, `hold` and `release`
+    are legal from any. Whoever runs the model does so in a step: the loop, or a gate in between.
     """
 
     def __init__(
@@ -56,7 +50,7 @@ class Resident:
         base: Base,
         contract: Contract,
         oracle: MetaOracle,
-        images: int,
+        berths: int,
         on_compile: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_compile` is called when a compilation begins, see `CompileCounter`."""
@@ -65,14 +59,16 @@ class Resident:
         self.device, self.dtype = base.device, base.dtype
         self.contract = contract
         self.oracle = oracle
-        self.arena = SlotArena(base.model, contract, base.dtype, base.device)
-        self.pool = ImagePool(self.arena.layout.size, images, base.device)
-        self.base_image = Image(torch.zeros_like(self.arena.buffer), digest="0" * 64, generation=0, holders=1, ranks={})
-        self.live = self.base_image
-        self.writer = ArenaWriter(self.arena, self.base_image)
+        self.layout = Layout.of(contract, berth_dtype(base.dtype, base.device))
+        self.berths = Berths(self.layout.size, berths, base.device)
+        self.low_rank = LowRank(base.model, self.layout)
+        self.model.requires_grad_(False)
+        nothing = torch.zeros(0, dtype=torch.uint8, device=base.device)
+        self.base_image = Image(nothing, digest="0" * 64, generation=0, holders=1, ranks={})
         self.compilations = CompileCounter(on_compile)
+        self._turns = FairLock()
         self._warm_at = 0
-        self._pinned = _pinned(self.arena.layout.size) if base.device.type == "cuda" else None
+        self._pinned = _pinned(self.layout.size) if base.device.type == "cuda" else None
         self._pinned_extents = Extents(zero=True)
         self._helpers = min(_HELPERS, torch.get_num_threads() - 1)
         self._prompts = probe_prompts(base.tokenizer, self.model.config.get_text_config().vocab_size)
@@ -83,7 +79,7 @@ class Resident:
     def open(
         cls, spec: ResidentSpec, report: Report = lambda _: None, on_compile: Callable[[], None] = lambda: None
     ) -> "Resident":
-        """Load the base, make its slots and its arena. Raises BaseUnusable, NoSlots or DeviceMissing.
+        """Load the base, and make its slots and berths. Raises BaseUnusable, NoSlots or DeviceMissing.
 
         Legal while no other thread loads a model: transformers and PEFT replace methods for all meanwhile.
         """
@@ -101,8 +97,8 @@ class Resident:
             revision=spec.revision,
             names=spec.base_names,
         )
-        report(f"making {len(oracle.slots)} slots of rank {spec.max_rank} in the arena")
-        resident = cls(base, contract, oracle, spec.images, on_compile)
+        report(f"making {spec.berths} berths with {len(oracle.slots)} slots of rank {spec.max_rank}")
+        resident = cls(base, contract, oracle, spec.berths, on_compile)
         report(f"the base model is resident on {base.device} after {time.monotonic() - began:.1f} s")
         return resident
 
@@ -124,21 +120,22 @@ class Resident:
         return admit(read_manifest(directory), self.contract, self.oracle)
 
     def stage(self, plan: Plan, digest: str = "", pace: Pace | None = None) -> Image:
-        """Lay the adapter out on the device, in a free image that the caller holds. Raises Rejected, NoImage, OSError.
+        """Lay the adapter out in a free berth, which the caller holds. Raises Rejected, NoBerth, OSError.
 
         On a CPU it is laid out where it stays; otherwise it goes through pinned memory, and this returns after the copy
-        has arrived: nothing else would order it before the first turn's read. `pace` is told of each slot, see `Pace`.
+        has arrived: nothing else would order it before the first step's read. `pace` is told of each slot, see `Pace`.
         """
-        image = self.pool.take(digest)
+        image = self.berths.take(digest)
         try:
             with Contained():
                 if self._pinned is None:
                     self._fill(image.buffer, plan, pace, image.extents)
                 else:
                     self._fill(self._pinned, plan, pace, self._pinned_extents)
-                    self.writer.upload(image, self._pinned)
+                    image.buffer.copy_(self._pinned, non_blocking=True)
+                    torch.cuda.current_stream(self.device).synchronize()
         except BaseException:
-            self.pool.release(image)
+            self.berths.release(image)
             raise
         image.ranks = {one.slot.module: one.rank for one in plan.placements}
         return image
@@ -146,84 +143,63 @@ class Resident:
     def _fill(self, host: torch.Tensor, plan: Plan, pace: Pace | None, extents: Extents) -> None:
         large = plan.manifest.file_size > _WORTH_HELPERS * len(plan.manifest.tensors)
         helpers = self._helpers if large else 0
-        fill_host_image(host, plan, self.arena.layout, pace, extents, helpers)
+        fill_host_image(host, plan, self.layout, pace, extents, helpers)
 
     def verify(self, image: Image) -> dict[str, float]:
-        """Run the probe on the candidate, one turn a prompt. Raises RolledBack; the arena is as before either way."""
+        """Run the probe on the candidate in its own berth, one step a prompt. Raises RolledBack."""
         numbers = []
         for prompt in self._prompts:
             with Contained(), self.visit(image):
                 numbers.append(run_probe(self.model, prompt))
         return judge(numbers, self._usual)
 
-    def commit(self, image: Image, generation: int, seat: Seat = _nowhere) -> float:
-        """Make a verified image live, and return the seconds in which no step could run because of it.
-
-        `seat` binds the image to where new requests go. Raises what `seat` raises, and what `changing` does.
-        """
-        with self.changing(image, generation) as pause:
-            seat(image)
-        return pause
-
-    @contextmanager
-    def changing(self, image: Image, generation: int) -> Iterator[float]:
-        """Copy a verified image into the arena; it is live when the body ends.
-
-        Yields the seconds in which no step could run because of the copy. The body makes the change durable and binds
-        the image to where new requests go; when it raises, what was live is live again before the error leaves. Raises
-        ResidentLost when a copy fails and cannot be taken back.
-        """
-        before = self.live
-        with Contained():
-            pause = self.writer.put(image)
-        numbered, image.generation = image.generation, generation
-        try:
-            yield pause
-        except BaseException:
-            image.generation = numbered
-            self.writer.put_back(before)
-            raise
-        self.hold(image)
-        self.live = image
-        self.release(before)
-
-    def swap(self, directory: Path, generation: int, digest: str = "", seat: Seat = _nowhere) -> Image:
-        """Admit, stage, verify and commit an artifact. Raises Rejected or RolledBack; what was live is live then."""
-        image = self.stage(self.admit(directory), digest)
-        try:
-            self.verify(image)
-            self.commit(image, generation, seat)
-        finally:
-            self.drop(image)
-        return image
-
     def drop(self, image: Image) -> None:
         """Give up the hold that `stage` gave."""
         self.release(image)
 
-    def turn(self, image: Image) -> AbstractContextManager[None]:
-        """Hold the right to run the model, with this image in the arena; first asked, first served."""
-        return self.writer.turn(image)
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Hold the right to run the model; first asked, first served."""
+        with self._turns:
+            yield
 
-    def visit(self, image: Image) -> AbstractContextManager[None]:
-        """Take a turn that leaves the arena as it found it."""
-        return self.writer.visit(image)
+    @contextmanager
+    def visit(self, image: Image) -> Iterator[None]:
+        """Hold the right to run the model, all of it with this image, which the caller holds."""
+        with self._turns:
+            if image is self.base_image:
+                self.low_rank.stop()
+            else:
+                self.low_rank.use_alone(image)
+            try:
+                yield
+            finally:
+                self.low_rank.stop()
 
     def pulse(self) -> None:
-        """Wait for a turn and pass it on: this returns as long as no step hangs in the device."""
-        self.writer.pulse()
+        """Wait for a step's end and pass on: this returns as long as no step hangs in the device."""
+        with self._turns:
+            pass
 
     def hold(self, image: Image) -> None:
-        """Count one more who needs the image, so that its buffer is not used again."""
-        self.pool.hold(image)
+        """Count one more who needs the image, so that its berth is not used again."""
+        self.berths.hold(image)
 
     def release(self, image: Image) -> None:
         """Count one less who needs it."""
-        self.pool.release(image)
+        self.berths.release(image)
 
     def close(self) -> None:
         """Stop counting compilations; the model's memory goes with the object."""
         self.compilations.close()
+
+
+def berth_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """Choose the dtype of A and B: the base's, but float32 on a CPU.
+
+    PEFT too keeps adapters of a half-precision base in float32, and a small product is five times faster in it there.
+    """
+    return torch.float32 if device.type == "cpu" else dtype
 
 
 def _pinned(size: int) -> torch.Tensor:

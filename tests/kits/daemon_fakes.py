@@ -13,10 +13,10 @@ from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.face import Readiness
 from hotswapd.daemon.serve.names import Beside
 from hotswapd.daemon.serve.requests import Body, CompletionBody
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.lanes import Progress, Ticket
-from hotswapd.swap.lanes.prompts import Wanted, always
-from hotswapd.swap.lanes.text import TextStream
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.lanes import Progress, Ticket
+from hotswapd.swap.rows.prompts import Wanted, always
+from hotswapd.swap.rows.text import TextStream
 
 DIGEST = "ab" * 32
 URI = "file:///srv/adapters/run-7"

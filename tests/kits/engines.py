@@ -26,7 +26,7 @@ from hotswapd.daemon.engines.protocol import (
     Subject,
 )
 from hotswapd.daemon.engines.resident import ResidentEngine
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.codes import TensorCode
 from hotswapd.swap.errors import Misfit, NoLane, Rejected, RolledBack
 from hotswapd.swap.gates.spec import Outcome, Progress, Verdict
@@ -250,7 +250,7 @@ class _Resident:
 
 
 class _Lanes:
-    """Stands for `swap.lanes.lanes.Lanes`: a full model has no room for another generation."""
+    """Stands for `swap.rows.lanes.Lanes`: a full model has no room for another generation."""
 
     def __init__(self, model: FakeModel) -> None:
         self._model = model

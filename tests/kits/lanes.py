@@ -11,13 +11,13 @@ from typing import Any
 import torch._dynamo
 from torch._dynamo.callback import callback_handler
 
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.candidate import Candidate
-from hotswapd.swap.lanes.lanes import LaneRequest, Progress, Ticket
-from hotswapd.swap.lanes.sampling import Sampling
-from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.candidate import Candidate
+from hotswapd.swap.rows.lanes import LaneRequest, Progress, Ticket
+from hotswapd.swap.rows.sampling import Sampling
+from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
 from kits.adapters import greedy, make_adapter, oracle_model

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
 from kits.adapters import logits, oracle_model

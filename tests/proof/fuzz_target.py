@@ -17,8 +17,8 @@ from hotswapd.swap.adapter.admission import Plan, admit
 from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.manifest import read_manifest
 from hotswapd.swap.adapter.oracle import MetaOracle
-from hotswapd.swap.arena.filling import fill_host_image
-from hotswapd.swap.arena.layout import Layout
+from hotswapd.swap.berths.filling import fill_host_image
+from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.errors import Rejected
 
 from .fuzz_mutants import Pair

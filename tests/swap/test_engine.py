@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from kits.lanes import LONG, SHORT_ASK, Bench, bench
 
-from hotswapd.swap.lanes.asks import Ask, BadAsk
-from hotswapd.swap.lanes.sampling import Sampling
+from hotswapd.swap.rows.asks import Ask, BadAsk
+from hotswapd.swap.rows.sampling import Sampling
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from hotswapd.daemon.bench.samples import Findings, Series, at_least
 from hotswapd.daemon.bench.scene import Scene
 from hotswapd.daemon.rollout.split import in_share
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.base import base_config, load_base
 from hotswapd.swap.resident.resident import Resident
 

@@ -6,7 +6,7 @@ from typing import Any
 from hotswapd.daemon.bench.load import Load
 from hotswapd.daemon.bench.samples import Findings, Goal, Series, at_least
 from hotswapd.daemon.bench.scene import Scene, size_of
-from hotswapd.swap.arena.pace import Pace
+from hotswapd.swap.berths.pace import Pace
 from hotswapd.swap.gates.reading import score
 from hotswapd.swap.gates.spec import Example, Limits
 from hotswapd.swap.gates.turns import GateTurns, Surroundings

@@ -11,8 +11,8 @@ from hotswapd.daemon.bench.load import Load, first_tokens, longest_gap, shared_t
 from hotswapd.daemon.bench.samples import Findings, at_least
 from hotswapd.daemon.bench.scene import Scene
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.lanes.lanes import NoLane
-from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.rows.lanes import NoLane
+from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.resident import Resident
 
 _RETRY = 0.005

@@ -5,7 +5,7 @@ from dataclasses import fields
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.config.tables import Admission, Model, Serve
-from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.base import ResidentSpec
 
 MODEL = Model(

@@ -17,11 +17,11 @@ from hotswapd.daemon.config.verify import Command
 from hotswapd.daemon.gates.judge import Judge
 from hotswapd.daemon.gates.judge_server import CandidateServer
 from hotswapd.loaders.errors import Unavailable
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.gates.turns import Interrupted, Surroundings
-from hotswapd.swap.lanes.lanes import NoGeneration, NoLane
-from hotswapd.swap.lanes.tickets import CANDIDATE
+from hotswapd.swap.rows.lanes import NoGeneration, NoLane
+from hotswapd.swap.rows.tickets import CANDIDATE
 
 PROMPT = (5, 6, 7)
 

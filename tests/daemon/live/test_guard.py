@@ -20,8 +20,8 @@ from hotswapd.daemon.live.guard import Guard
 from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.loaders.codes import WaitingCode
 from hotswapd.loaders.errors import Unavailable
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.lanes.ended import Ended
+from hotswapd.swap.berths.image import Image
+from hotswapd.swap.rows.ended import Ended
 
 PROMPT = (5, 6, 7)
 DEGENERATE = (9,) * 40

@@ -1,7 +1,7 @@
 """What is counted of a generation's requests, and which answers are degenerate."""
 
 from hotswapd.daemon.live.tally import Tally, is_degenerate
-from hotswapd.swap.lanes.ended import Ended
+from hotswapd.swap.rows.ended import Ended
 
 
 def ended(tokens: int = 11, finish: str = "stop", non_finite: bool = False) -> Ended:

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.report.picture import Pictures, draw
-from hotswapd.swap.arena.norms import update_norms
+from hotswapd.swap.berths.norms import update_norms
 
 
 def test_a_picture_is_by_layer_and_kind() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.daemon.rollout.trial import CANARY, LIVE, Trial
-from hotswapd.swap.lanes.ended import Ended
+from hotswapd.swap.rows.ended import Ended
 
 
 def ended(generation: int, tag: str, *, non_finite: bool = False) -> Ended:

@@ -12,10 +12,10 @@ from hotswapd.daemon.serve.names import Beside, NoSuchModel
 from hotswapd.daemon.serve.requests import ChatBody, CompletionBody, Message
 from hotswapd.swap.codes import AskCode
 from hotswapd.swap.errors import ResidentLost
-from hotswapd.swap.lanes.asks import Ask, BadAsk
-from hotswapd.swap.lanes.lanes import LanesFull, NoGeneration, Progress
-from hotswapd.swap.lanes.prompts import Wanted, always
-from hotswapd.swap.lanes.sampling import Sampling
+from hotswapd.swap.rows.asks import Ask, BadAsk
+from hotswapd.swap.rows.lanes import LanesFull, NoGeneration, Progress
+from hotswapd.swap.rows.prompts import Wanted, always
+from hotswapd.swap.rows.sampling import Sampling
 
 USUAL = Sampling(temperature=0.7, top_p=0.9, top_k=40, seed=11)
 

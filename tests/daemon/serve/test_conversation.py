@@ -8,9 +8,9 @@ from kits.daemon_fakes import FakeTicket
 
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.conversation import Conversation, LaneFailed, Piece
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.lanes import Progress, Ticket
-from hotswapd.swap.lanes.text import TextStream
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.lanes import Progress, Ticket
+from hotswapd.swap.rows.text import TextStream
 
 
 class Letters(TextStream):

@@ -9,7 +9,7 @@ from kits.lanes import LONG
 
 from hotswapd.daemon.errors import Busy
 from hotswapd.daemon.serve.fair_pool import FairPool
-from hotswapd.swap.lanes.prompts import Wanted
+from hotswapd.swap.rows.prompts import Wanted
 
 
 def held(gate: threading.Event) -> Callable[[Wanted], str]:

@@ -14,7 +14,7 @@ from kits.waiting import until
 
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.conversation import Conversation
-from hotswapd.swap.lanes.asks import Ask
+from hotswapd.swap.rows.asks import Ask
 
 ABORTS = int(os.environ.get("HOTSWAPD_TEST_ABORTS", "200"))
 CLIENTS = 4

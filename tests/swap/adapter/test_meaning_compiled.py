@@ -13,8 +13,8 @@ from kits.lanes import compile_afresh
 from kits.residents import MAX_RANK, PROMPTS, largest_difference
 
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
 

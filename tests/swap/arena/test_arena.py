@@ -13,8 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from hotswapd.swap.adapter.contract import Contract, Slot
 from hotswapd.swap.adapter.oracle import NAME, lora_layers
-from hotswapd.swap.arena.arena import SlotArena
-from hotswapd.swap.arena.layout import ALIGNMENT, Layout
+from hotswapd.swap.berths.arena import SlotArena
+from hotswapd.swap.berths.layout import ALIGNMENT, Layout
 from hotswapd.swap.errors import NoSlots
 from hotswapd.swap.resident.resident import Resident
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hotswapd.swap.arena.cells import all_finite, cells_of
+from hotswapd.swap.berths.cells import all_finite, cells_of
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 

@@ -16,10 +16,10 @@ from kits.adapters import edit_tensors
 from kits.contracts import MAX_RANK, Base
 
 from hotswapd.swap.adapter.admission import Plan
-from hotswapd.swap.arena.extents import Extents
-from hotswapd.swap.arena.filling import fill_host_image
-from hotswapd.swap.arena.layout import Layout
-from hotswapd.swap.arena.pace import Pace
+from hotswapd.swap.berths.extents import Extents
+from hotswapd.swap.berths.filling import fill_host_image
+from hotswapd.swap.berths.layout import Layout
+from hotswapd.swap.berths.pace import Pace
 from hotswapd.swap.errors import Rejected
 
 SHAPES = [

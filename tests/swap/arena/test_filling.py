@@ -15,8 +15,8 @@ from kits.folders import WEIGHTS
 from safetensors.torch import load_file
 
 from hotswapd.swap.adapter.admission import Plan
-from hotswapd.swap.arena.filling import fill_host_image
-from hotswapd.swap.arena.layout import Layout
+from hotswapd.swap.berths.filling import fill_host_image
+from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.errors import Misfit, Rejected
 
 PREFIX = "base_model.model."

@@ -9,7 +9,7 @@ from kits.adapters import make_adapter
 from kits.models import tiny
 from safetensors.torch import load_file
 
-from hotswapd.swap.arena.norms import base_norms, update_norms, whole
+from hotswapd.swap.berths.norms import base_norms, update_norms, whole
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
 

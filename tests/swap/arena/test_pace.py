@@ -4,7 +4,7 @@ import pytest
 from kits.lanes import adapter, home
 from kits.residents import opened
 
-from hotswapd.swap.arena.pace import AT_MOST, SHARE, Pace
+from hotswapd.swap.berths.pace import AT_MOST, SHARE, Pace
 
 
 def test_it_keeps_to_its_share_while_requests_are_answered() -> None:

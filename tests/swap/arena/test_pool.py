@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 from hypothesis.strategies import integers
 
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.arena.pool import ImagePool
+from hotswapd.swap.berths.image import Image
+from hotswapd.swap.berths.pool import ImagePool
 from hotswapd.swap.errors import NoImage
 
 COUNT = 3

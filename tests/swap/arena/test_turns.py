@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from kits.waiting import until
 
-from hotswapd.swap.arena.turns import FairLock
+from hotswapd.swap.berths.turns import FairLock
 
 LIMIT = 30.0
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.arena.writing import ArenaWriter
+from hotswapd.swap.berths.image import Image
+from hotswapd.swap.berths.writing import ArenaWriter
 from hotswapd.swap.errors import ResidentLost
 
 SIZE = 16

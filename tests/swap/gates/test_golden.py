@@ -10,7 +10,7 @@ import torch
 from kits.adapters import logits, oracle_model
 from kits.lanes import Bench, adapter, bench, home
 
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.gates.golden import golden_verdict
 from hotswapd.swap.gates.reading import write
 from hotswapd.swap.gates.spec import Golden, Limits, Outcome, Verdict

@@ -7,8 +7,8 @@ import pytest
 from kits.contracts import Base
 from kits.residents import opened
 
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.arena.norms import base_norms, update_norms, whole
+from hotswapd.swap.berths.image import Image
+from hotswapd.swap.berths.norms import base_norms, update_norms, whole
 from hotswapd.swap.gates.norms import norms_verdict
 from hotswapd.swap.gates.spec import Limits, Outcome, Verdict
 from hotswapd.swap.resident.resident import Resident

@@ -10,7 +10,7 @@ import torch
 from kits.adapters import greedy, logits, oracle_model
 from kits.lanes import Bench, adapter, bench, home
 
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.gates.reading import perplexity, read_text, score, write
 from hotswapd.swap.gates.spec import Example, Limits
 from hotswapd.swap.gates.turns import GateTurns, Surroundings

@@ -14,7 +14,7 @@ import torch
 from kits.clock import Clock
 from kits.lanes import Bench, adapter, bench
 
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.errors import RolledBack
 from hotswapd.swap.gates.spec import Dataset, Example, Limits, Progress, Spec, Verdict
 from hotswapd.swap.gates.turns import GateTurns, Interrupted, Surroundings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotswapd.swap.lanes.asks import Ask, BadAsk, check
+from hotswapd.swap.rows.asks import Ask, BadAsk, check
 
 VOCABULARY, CONTEXT = 100, 16
 

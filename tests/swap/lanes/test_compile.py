@@ -13,9 +13,9 @@ from kits.lanes import SHORT_ASK, adapter, bench, home, reference
 from hotswapd.swap import engine as engine_module
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import StartError
-from hotswapd.swap.lanes import lane
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.rows import lane
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.compilation import fail_at_limit
 
 pytestmark = pytest.mark.slow
@@ -30,8 +30,8 @@ prepare_caches(Path(sys.argv[1]))
 from torch._dynamo.utils import counters
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.sizes import EngineSpec
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.resident import Resident
 resident = Resident.open(ResidentSpec(sys.argv[2], max_rank=16, images=4))
 engine = Engine(resident, EngineSpec(compile=True, **json.loads(sys.argv[4])))

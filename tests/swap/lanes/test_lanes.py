@@ -9,8 +9,8 @@ import torch
 from kits.crowd import crowd
 from kits.lanes import LONG, Bench, bench
 
-from hotswapd.swap.lanes.lanes import LanesFull, NoGeneration, NoLane
-from hotswapd.swap.lanes.tickets import Ended, LaneRequest, Progress
+from hotswapd.swap.rows.lanes import LanesFull, NoGeneration, NoLane
+from hotswapd.swap.rows.tickets import Ended, LaneRequest, Progress
 
 SHARED = tuple(range(30, 30 + 200))
 SHORT = (5, 6, 7)

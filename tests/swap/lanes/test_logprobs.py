@@ -9,8 +9,8 @@ from kits.adapters import logits, oracle_model
 from kits.lanes import Bench, Listener, adapter, bench, home
 from kits.waiting import until
 
-from hotswapd.swap.lanes.sampling import logprobs
-from hotswapd.swap.lanes.tickets import Ended, Progress
+from hotswapd.swap.rows.sampling import logprobs
+from hotswapd.swap.rows.tickets import Ended, Progress
 
 PROMPT, TOKENS = (5, 6, 7), 24
 
@@ -77,7 +77,7 @@ def test_nothing_is_computed_while_nothing_is_compared(
         counted.append(len(tokens))
         return logprobs(scores, tokens)
 
-    monkeypatch.setattr("hotswapd.swap.lanes.sampling.logprobs", count)
+    monkeypatch.setattr("hotswapd.swap.rows.sampling.logprobs", count)
     one.ask(PROMPT, TOKENS)[1].wait()
     beside(one)
     one.lanes.leave_beside()

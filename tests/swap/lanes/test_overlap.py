@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from kits.lanes import LONG, SHORT_ASK, Bench, Held, adapter, bench
 
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.arena.turns import Alternation
+from hotswapd.swap.berths.image import Image
+from hotswapd.swap.berths.turns import Alternation
 
 LONG_ANSWER, SWAPS = 400, 5
 ROUNDS = 5

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from kits.models import byte_tokenizer
 
-from hotswapd.swap.lanes.asks import BadAsk
-from hotswapd.swap.lanes.prompts import Dropped, Prompts
+from hotswapd.swap.rows.asks import BadAsk
+from hotswapd.swap.rows.prompts import Dropped, Prompts
 
 CONTEXT = 100
 

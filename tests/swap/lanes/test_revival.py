@@ -8,7 +8,7 @@ import torch
 from kits.lanes import LONG, Bench, bench
 
 from hotswapd.swap.errors import ResidentLost
-from hotswapd.swap.lanes.tickets import Seat
+from hotswapd.swap.rows.tickets import Seat
 
 SHARED = tuple(range(30, 30 + 200))
 SHORT = (5, 6, 7)

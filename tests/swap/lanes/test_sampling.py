@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from hotswapd.swap.lanes.sampling import LaneSampler, Sampling, gumbel, lane_processors, noise_key, token_counters
+from hotswapd.swap.rows.sampling import LaneSampler, Sampling, gumbel, lane_processors, noise_key, token_counters
 
 VOCABULARY = 50
 COUNTERS = token_counters(VOCABULARY, torch.device("cpu"))

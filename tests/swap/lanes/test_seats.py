@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from kits.lanes import Bench, adapter, bench
 
-from hotswapd.swap.arena.image import Image
-from hotswapd.swap.lanes.lanes import NoGeneration, NoLane
+from hotswapd.swap.berths.image import Image
+from hotswapd.swap.rows.lanes import NoGeneration, NoLane
 
 PROMPT = (5, 6, 7)
 

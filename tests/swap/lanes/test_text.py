@@ -3,7 +3,7 @@
 import pytest
 from kits.models import byte_tokenizer
 
-from hotswapd.swap.lanes.text import TextStream
+from hotswapd.swap.rows.text import TextStream
 
 
 def feed_all(stream: TextStream, text: str) -> list[str]:

@@ -10,8 +10,8 @@ from kits.lanes import LONG, SHORT_ASK, Bench, _reference_model, bench, home
 from kits.waiting import until
 
 from hotswapd.swap.errors import BaseUnusable
-from hotswapd.swap.lanes.asks import Ask, BadAsk
-from hotswapd.swap.lanes.lanes import NoGeneration
+from hotswapd.swap.rows.asks import Ask, BadAsk
+from hotswapd.swap.rows.lanes import NoGeneration
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
 

@@ -11,8 +11,8 @@ import torch
 from kits.contracts import Base
 from kits.residents import answer, go_live, largest_difference, opened, reference, same_bits
 
-from hotswapd.swap.arena.filling import _Filler
-from hotswapd.swap.arena.image import Image
+from hotswapd.swap.berths.filling import _Filler
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.resident.resident import Resident
 
@@ -92,7 +92,7 @@ def _fails(
         "hotswapd.swap.resident.resident.admit",
         "hotswapd.swap.adapter.admission.pair_up",
         "hotswapd.swap.adapter.oracle.inject",
-        "hotswapd.swap.arena.filling.open_regular",
+        "hotswapd.swap.berths.filling.open_regular",
         "hotswapd.swap.resident.resident.fill_host_image",
         "hotswapd.swap.resident.resident.judge",
     ],

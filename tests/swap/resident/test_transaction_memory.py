@@ -12,7 +12,7 @@ from kits.adapters import edit_tensors
 from kits.contracts import Base
 from kits.residents import opened
 
-from hotswapd.swap.arena import filling
+from hotswapd.swap.berths import filling
 from hotswapd.swap.errors import Rejected, RolledBack
 from hotswapd.swap.resident.resident import Resident
 

@@ -21,3 +21,4 @@ class Ended:
     first: float = 0.0
     tag: str = ""
     logprob: float | None = None
+    channel: str = "default"

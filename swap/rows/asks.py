@@ -1,4 +1,4 @@
-"""What a request asks of the engine, and the refusal of one that no lane may see."""
+"""What a request asks of the engine, and the refusal of one that the loop may not see. No torch."""
 
 from dataclasses import dataclass, field
 
@@ -7,9 +7,14 @@ from hotswapd.swap.codes import AskCode
 from .candidate import Candidate
 from .sampling import Sampling
 
+DEFAULT = "default"
+"""The served name that always exists."""
+MOST_LOGPROBS = 20
+"""Log-probabilities of a position at most, besides that of its own token."""
+
 
 class BadAsk(ValueError):
-    """A request that no lane may see. `param` names the field."""
+    """A request that the loop may not see. `param` names the field."""
 
     def __init__(self, code: AskCode, param: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -19,9 +24,12 @@ class BadAsk(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one request wants; `generation` None is the live one. `key` and `tag` are the caller's own.
+    """What one request wants; `generation` None is what is live under `name`. `key` and `tag` are the caller's own.
 
-    `tag` comes back with how the request ended.
+    `key` names whose request it is: waiting requests of different keys get their turn in fairness. `tag` comes back with
+    how the request ended. `logprobs` None asks for none, 0 for those of the tokens themselves, k for the k likeliest
+    tokens of each position too; `prompt_logprobs` the same for the prompt. With `max_tokens` 0 only the prompt is read.
+    A prompt's cache is shared by requests that have the same `cache_salt`.
     """
 
     prompt: tuple[int, ...]
@@ -31,10 +39,16 @@ class Ask:
     generation: int | Candidate | None = None
     key: str = ""
     tag: str = ""
+    name: str = DEFAULT
+    stop_token_ids: tuple[int, ...] = ()
+    ignore_eos: bool = False
+    logprobs: int | None = None
+    prompt_logprobs: int | None = None
+    cache_salt: str = ""
 
 
 def check(ask: Ask, vocabulary: int, context: int) -> None:
-    """Refuse what would kill the lane's thread, and with it every request in the lane. Raises BadAsk.
+    """Refuse what the loop cannot answer. Raises BadAsk.
 
     `vocabulary` is the number of tokens there are, `context` how many prompt and answer may have together.
     """
@@ -42,7 +56,9 @@ def check(ask: Ask, vocabulary: int, context: int) -> None:
         raise BadAsk(AskCode.EMPTY_PROMPT, "prompt", "the prompt is empty: send at least one token")
     if not all(0 <= token < vocabulary for token in ask.prompt):
         raise BadAsk(AskCode.BAD_TOKEN, "prompt", f"a token id is outside the vocabulary of {vocabulary}")
-    if ask.max_tokens < 1:
+    if not all(0 <= token < vocabulary for token, _ in ask.sampling.logit_bias):
+        raise BadAsk(AskCode.BAD_TOKEN, "logit_bias", f"a token id is outside the vocabulary of {vocabulary}")
+    if ask.max_tokens < (0 if ask.prompt_logprobs is not None else 1):
         raise BadAsk(AskCode.BAD_MAX_TOKENS, "max_tokens", "max_tokens must be at least 1")
     if len(ask.prompt) + ask.max_tokens > context:
         sentence = (

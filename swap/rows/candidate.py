@@ -5,7 +5,7 @@ from typing import Final
 
 
 class Candidate(Enum):
-    """Asked for in place of a generation's number: the candidate, in the lane that is lent to it."""
+    """Asked for in place of a generation's number: the candidate, in the berth that is lent to it."""
 
     LENT = "the candidate"
 

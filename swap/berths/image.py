@@ -1,7 +1,8 @@
-"""Images: an adapter laid out byte for byte like the arena, so that making it live is one copy."""
+"""Images: an adapter laid out for the device, in the berth that holds it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -9,24 +10,28 @@ from .extents import Extents
 
 UNNUMBERED = -1
 """What headers, logs and `/status` show as the number of an image that has none yet."""
+NO_BERTH = -1
+"""The berth of generation 0: the bare base needs none."""
 
 
 @dataclass(slots=True, eq=False)
 class Image:
-    """An adapter on the device. Each staging makes a new Image, also when it reuses a buffer: identity is content.
+    """An adapter in its berth. Each staging makes a new Image, also when it reuses a berth: identity is content.
 
     `generation` is None until it has its number, as it goes live or beside what is live. `holders` counts who needs it
-    (lanes, the live place, the worker). `ranks` tells by module name how much of each slot the adapter fills, a module
-    that is not named nothing; None when that is not known. `extents` belongs to the buffer and goes with it to the next
-    image.
+    (routes, requests, the worker). `ranks` tells by module name how much of each slot the adapter fills, a module that
+    is not named nothing; None when that is not known. `extents` belongs to the
+    berth and goes with it to the next image; `parts` is for `rows.low_rank`, which views the image once.
     """
 
     buffer: torch.Tensor
     digest: str
+    berth: int = NO_BERTH
     generation: int | None = None
     holders: int = 0
     ranks: Mapping[str, int] | None = None
     extents: Extents = field(default_factory=lambda: Extents(zero=False))
+    parts: Any = None
 
     @property
     def number(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hotswapd.swap.arena.turns import FairLock
+from hotswapd.swap.fair_lock import FairLock
 from hotswapd.swap.codes import AskCode
 
 from .asks import BadAsk

@@ -1,0 +1,81 @@
+"""The berths: fixed places for adapters on the device, allocated once, so that a swap cannot run out of memory."""
+
+import threading
+from collections.abc import Sequence
+
+import torch
+
+from hotswapd.swap.errors import NoBerth
+
+from .extents import Extents
+from .image import Image
+
+
+class Berths:
+    """A fixed number of berths, each free, held, or kept for a quick return. Legal from any thread.
+
+    An image that went live and is held by nobody stays in its berth until that is needed: going back to it stages
+    nothing.
+    """
+
+    def __init__(self, size: int, count: int, device: torch.device) -> None:
+        """Allocate `count` berths of `size` bytes, side by side: (berths, bytes) uint8."""
+        self._lock = threading.Lock()
+        self.memory = torch.zeros((count, size), dtype=torch.uint8, device=device)
+        self._free = [(berth, Extents(zero=True)) for berth in reversed(range(count))]
+        self._kept: dict[int, Image] = {}
+        self.count = count
+
+    def take(self, digest: str) -> Image:
+        """Take a berth for a new image that the caller holds. Raises NoBerth when each is held."""
+        with self._lock:
+            if not self._free:
+                self._drop_oldest()
+            berth, extents = self._free.pop()
+            return Image(self.memory[berth], digest, berth, holders=1, extents=extents)
+
+    def hold(self, image: Image) -> None:
+        """Count one more holder. The image must be held already, kept, or generation 0."""
+        with self._lock:
+            number = image.generation
+            kept = number is not None and self._kept.get(number) is image
+            if image.holders == 0 and number != 0 and not kept:
+                raise RuntimeError("a defect of hotswapd: an image was asked for whose berth may be used again")
+            if number is not None and kept:
+                del self._kept[number]
+            image.holders += 1
+
+    def release(self, image: Image) -> None:
+        """Count one holder less; without any it is kept if it was ever live, otherwise its berth is free."""
+        with self._lock:
+            image.holders -= 1
+            if image.holders > 0 or image.generation == 0:
+                return
+            if image.generation is None:
+                self._free.append((image.berth, image.extents))
+                return
+            replaced = self._kept.pop(image.generation, None)
+            if replaced is not None:
+                self._free.append((replaced.berth, replaced.extents))
+            self._kept[image.generation] = image
+
+    def kept(self, generation: int) -> Image | None:
+        """Find an image that is still in its berth although nobody holds it."""
+        with self._lock:
+            return self._kept.get(generation)
+
+    def all_kept(self) -> Sequence[Image]:
+        """List the images that nobody holds and that are still in their berths."""
+        with self._lock:
+            return list(self._kept.values())
+
+    def room(self) -> bool:
+        """Tell whether a berth could be taken now."""
+        with self._lock:
+            return bool(self._free or self._kept)
+
+    def _drop_oldest(self) -> None:
+        if not self._kept:
+            raise NoBerth("every berth is in use: by what is live, a candidate, or requests of older generations")
+        oldest = self._kept.pop(min(self._kept))
+        self._free.append((oldest.berth, oldest.extents))
