@@ -39,10 +39,19 @@ class SourceStatus(TypedDict):
     error: str | None
 
 
-class LaneStatus(TypedDict):
-    """One lane that holds a generation: `active` requests have begun their answer, `waiting` ones have not."""
+class BerthStatus(TypedDict):
+    """One generation on the device: `active` requests have begun their answer, `waiting` ones have not.
 
+    `berth` is null for the bare base, which needs none, and `generation` is -1 for a candidate. `channel` is the served
+    name that it is live under, null if it is live under none. `use` is ``live``, ``previous``, ``candidate``,
+    ``draining`` or ``canary``.
+    """
+
+    berth: int | None
+    channel: str | None
     generation: int
+    digest: str
+    use: str
     active: int
     waiting: int
 
@@ -55,7 +64,10 @@ class ResidentStatus(TypedDict, total=False):
     dtype: str
     slots: int
     max_rank: int
-    arena_bytes: int
+    berths: int
+    berth_bytes: int
+    cache_tokens: int
+    one_at_a_time: str | None
     compiled: bool
     recompiles: int
 
@@ -126,7 +138,7 @@ class Status(TypedDict):
     queue: list[QueueEntry]
     queue_depth: int
     sources: list[SourceStatus]
-    lanes: list[LaneStatus]
+    berths: list[BerthStatus]
     resident: ResidentStatus
     verify: VerifyStatus | None
     watch: WatchStatus | None

@@ -11,25 +11,26 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .errors import Misfit, Rejected, ResidentLost, RolledBack
     from .gates.verifier import Verifier
-    from .lanes.asks import Ask
-    from .lanes.lanes import LaneRequest, Lanes
-    from .lanes.sizes import EngineSpec
     from .resident.base import ResidentSpec
     from .resident.resident import Resident
+    from .rows.asks import Ask
+    from .rows.rows import Rows
+    from .rows.sampling import Sampling
+    from .rows.sizes import EngineSpec
 
 _HOME = {
-    "Ask": "lanes.asks",
+    "Ask": "rows.asks",
     "Contract": "adapter.contract",
     "Engine": "engine",
-    "EngineSpec": "lanes.sizes",
-    "LaneRequest": "lanes.lanes",
-    "Lanes": "lanes.lanes",
+    "EngineSpec": "rows.sizes",
     "Misfit": "errors",
     "Rejected": "errors",
     "Resident": "resident.resident",
     "ResidentLost": "errors",
     "ResidentSpec": "resident.base",
     "RolledBack": "errors",
+    "Rows": "rows.rows",
+    "Sampling": "rows.sampling",
     "Slot": "adapter.contract",
     "Verifier": "gates.verifier",
 }
@@ -39,14 +40,14 @@ __all__ = [
     "Contract",
     "Engine",
     "EngineSpec",
-    "LaneRequest",
-    "Lanes",
     "Misfit",
     "Rejected",
     "Resident",
     "ResidentLost",
     "ResidentSpec",
     "RolledBack",
+    "Rows",
+    "Sampling",
     "Slot",
     "Verifier",
 ]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .berths.image import Image
-
 from .resident.base import Report
 from .resident.resident import Resident
 from .rows.asks import DEFAULT, Ask, check
@@ -109,9 +108,7 @@ class Engine:
             max_requests=min(spec.max_requests, spec.batch_tokens),
             whole=runner.whole,
         )
-        return Loop(
-            runner, schedule, pages, self._drawer, ends=self.ends, turn=self.resident.step, tell=self.rows.tell
-        )
+        return Loop(runner, schedule, pages, self._drawer, ends=self.ends, turn=self.resident.step, tell=self.rows.tell)
 
     def busy(self) -> bool:
         """Tell whether requests are being answered."""

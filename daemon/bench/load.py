@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from hotswapd.swap.rows.lanes import Progress
+
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.lanes import Progress
 
 _LIMIT = 300.0
 

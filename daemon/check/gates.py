@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
-from hotswapd.daemon.config.settings import LANES_FOR_A_JUDGE, Settings
+from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.gates.from_config import make_spec, require_readable
 from hotswapd.daemon.gates.judge import Judge
@@ -20,6 +20,9 @@ from hotswapd.swap.gates.tokenizer import tokenizer_verdict
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.gates.verifier import Verifier
 from hotswapd.swap.resident.resident import Resident
+
+_BERTHS = 2
+"""One for the adapter, and one that the start needs for a moment."""
 
 
 def verify_adapter(directory: Path, place: str, settings: Settings) -> list[Verdict]:
@@ -54,20 +57,17 @@ def _ask_the_judge(
     if command is None:
         return
     engine.open()
-    engine.lanes.go_live(engine.resident.base_image)
     judge = Judge(command, engine, settings.model.base, Surroundings())
     verdicts.append(judge.verdict(image, place, directory))
 
 
 @contextmanager
 def _engine(settings: Settings) -> Iterator[Engine]:
-    """Load the base as the daemon does; lanes are started only for a judge."""
-    resident = Resident.open(replace(resident_spec(settings), images=LANES_FOR_A_JUDGE + 1))
-    sizes = replace(engine_spec(settings), lanes=LANES_FOR_A_JUDGE, compile=False)
-    engine = Engine(resident, sizes)
+    """Load the base as the daemon does; the loop is started only for a judge."""
+    resident = Resident.open(replace(resident_spec(settings), berths=_BERTHS))
+    engine = Engine(resident, replace(engine_spec(settings), compile=False))
     try:
         yield engine
     finally:
-        if settings.verify.command is not None and engine.lanes.longest:
-            engine.close()
+        engine.close(0.0)
         resident.close()

@@ -73,7 +73,7 @@ def _add_serve(commands: _Commands) -> None:
     serve.add_argument("--port", type=int, metavar="N", help="port for HTTP (default 8080; 0: a free one)")
     serve.add_argument("--max-rank", type=int, metavar="N", help="largest rank of an adapter (default 64)")
     serve.add_argument(
-        "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="any other key, e.g. serve.lanes=3"
+        "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="any other key, e.g. serve.berths=6"
     )
     serve.add_argument("--name", default=DEFAULT_NAME, help="tell it from your other daemons (default: %(default)s)")
     serve.add_argument(

@@ -78,7 +78,7 @@ def _split(text: str) -> tuple[str, Any]:
     """Read ``TABLE.KEY=VALUE``; a value that is not TOML is a string, so that nobody has to quote for two readers."""
     key, equals, value = text.partition("=")
     if not equals or "." not in key:
-        raise ConfigError("--set", f"{text!r} must be TABLE.KEY=VALUE, as in serve.lanes=3")
+        raise ConfigError("--set", f"{text!r} must be TABLE.KEY=VALUE, as in serve.berths=6")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -99,7 +99,7 @@ def _steps(key: str) -> list[str | int]:
     for part in key.split("."):
         found = _PART.fullmatch(part)
         if found is None:
-            raise ConfigError("--set", f"{key!r} is not a key: write TABLE.KEY, as in serve.lanes or source[0].poll")
+            raise ConfigError("--set", f"{key!r} is not a key: write TABLE.KEY, as in serve.berths or source[0].poll")
         steps += [found[1], *(int(number) for number in re.findall(r"\d+", found[2]))]
     return steps
 

@@ -37,10 +37,8 @@ __all__ = [
 ]
 
 PREFIX = "HOTSWAPD_"
-LANES_FOR_A_JUDGE = 2
-"""One for the live generation, and one that serves the candidate to its judge and then goes live with it."""
-LANES_BESIDE_A_CANARY = 3
-"""The same two, and one for the canary while a newer candidate is judged."""
+BERTHS_BESIDE_A_CANARY = 3
+"""One for the live generation, one for the canary, and one for a newer candidate while it is verified."""
 
 
 class Settings(BaseSettings):
@@ -79,18 +77,11 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _judge_has_a_lane(self) -> "Settings":
-        if self.verify.command is not None and self.serve.lanes < LANES_FOR_A_JUDGE:
-            need = f"verify.command judges a candidate in a lane of its own: set it to at least {LANES_FOR_A_JUDGE}"
-            raise ConfigError("serve.lanes", f"{need}, not {self.serve.lanes}")
-        return self
-
-    @model_validator(mode="after")
-    def _newer_has_a_lane(self) -> "Settings":
-        judged = self.verify.command is not None and self.rollout.mode != "replace"
-        if judged and self.rollout.on_newer == "supersede" and self.serve.lanes < LANES_BESIDE_A_CANARY:
-            need = f"verify.command needs a lane beside the canary's: set it to at least {LANES_BESIDE_A_CANARY}"
-            raise ConfigError("serve.lanes", f'{need}, or rollout.on_newer to "wait"')
+    def _newer_has_a_berth(self) -> "Settings":
+        supersedes = self.rollout.mode != "replace" and self.rollout.on_newer == "supersede"
+        if supersedes and self.serve.berths < BERTHS_BESIDE_A_CANARY:
+            need = f"a newer candidate needs a berth beside the canary's: set it to at least {BERTHS_BESIDE_A_CANARY}"
+            raise ConfigError("serve.berths", f'{need}, or rollout.on_newer to "wait"')
         return self
 
 

@@ -3,12 +3,10 @@
 Imports torch, through the engine: only those who load a model import this.
 """
 
-from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.base import ResidentSpec
+from hotswapd.swap.rows.sizes import EngineSpec
 
 from .settings import Settings
-
-_BESIDE_LANES = 2  # images beside those of the lanes: one for a candidate, one for the previous generation
 
 
 def resident_spec(settings: Settings) -> ResidentSpec:
@@ -25,7 +23,7 @@ def resident_spec(settings: Settings) -> ResidentSpec:
         base_models=settings.admission.base_models,
         base_names=settings.admission.base_names,
         trust_remote_code=model.trust_remote_code,
-        images=settings.serve.lanes + _BESIDE_LANES,
+        berths=settings.serve.berths,
     )
 
 
@@ -33,7 +31,6 @@ def engine_spec(settings: Settings) -> EngineSpec:
     """Describe the sizes of what serves."""
     serve = settings.serve
     return EngineSpec(
-        lanes=serve.lanes,
         context_tokens=serve.context_tokens,
         cache_tokens=serve.cache_tokens,
         batch_tokens=serve.batch_tokens,

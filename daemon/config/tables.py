@@ -104,7 +104,7 @@ class Admission(Table):
     tokenizer: Literal["warn", "refuse"] = "warn"
 
 
-def _two_lanes(count: int) -> int:
+def _two_berths(count: int) -> int:
     if count < 2:
         raise wrong("must be at least 2: one for what is live and one for what is to be")
     return count
@@ -126,7 +126,7 @@ class Serve(Table):
     """``[serve]``: where, for whom and how requests are answered. `port` 0 takes a free one.
 
     `max_drain` and both time-outs are in seconds; `max_connections` and `max_per_address` of 0 follow from the limit of
-    descriptors.
+    descriptors. `lanes` is what `berths` was called before; it is still read.
     """
 
     host: Name = "127.0.0.1"
@@ -141,12 +141,20 @@ class Serve(Table):
     read_timeout: Positive = 30.0
     max_connections: Amount = 0
     max_per_address: Amount = 0
-    lanes: Annotated[int, Number, AfterValidator(_two_lanes)] = 2
+    berths: Annotated[int, Number, AfterValidator(_two_berths)] = 4
+    lanes: Amount = 0
     context_tokens: Annotated[int, Number, Field(ge=2)] = 4096
     cache_tokens: Amount = 0
     batch_tokens: Count = 2048
     max_queue: Count = 256
     max_drain: Seconds = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lanes_are_berths(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("lanes") and "berths" not in given:
+            return given | {"berths": given["lanes"]}
+        return given
 
     @model_validator(mode="after")
     def _key_has_a_cert(self) -> Self:

@@ -59,7 +59,7 @@ class Dataset(Table):
 
 
 class Command(Table):
-    """``[verify.command]``: a program that judges the candidate, in a lane that serves it to nobody else."""
+    """``[verify.command]``: a program that judges the candidate, in a berth that serves it to nobody else."""
 
     argv: Annotated[tuple[Name, ...], Field(min_length=1)]
     timeout: Positive = 300.0

@@ -89,7 +89,7 @@ class Acts:
                 return self.rollouts.promote(now)
             return self._promote_by_hand(now)
         except (NoRoom, Unavailable) as error:
-            raise Conflict(ErrorCode.NO_LANE, f"{error}; try again in a moment") from None
+            raise Conflict(ErrorCode.NO_BERTH, f"{error}; try again in a moment") from None
 
     def _promote_by_hand(self, now: ByHand) -> Generation:
         left = Left(State.RETIRED, Reason.AB_PROMOTED)

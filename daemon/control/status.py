@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hotswapd.daemon.answers import LaneStatus, QueueEntry, Status
+from hotswapd.daemon.answers import BerthStatus, QueueEntry, Status
 from hotswapd.daemon.engines.protocol import Loaded
 from hotswapd.daemon.host.log import log_dropped
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
@@ -27,7 +27,7 @@ def status(standing: Standing, ledger: Ledger, sources: Sources) -> Status:
         "queue": [],
         "queue_depth": 0,
         "sources": [watch.status() for watch in sources],
-        "lanes": _lanes(part.loaded()),
+        "berths": _berths(part.loaded()),
         "resident": part.resident(),
         "verify": part.verifying(),
         "watch": part.watching(),
@@ -47,8 +47,21 @@ def status(standing: Standing, ledger: Ledger, sources: Sources) -> Status:
     return answer
 
 
-def _lanes(loaded: Iterable[Loaded]) -> list[LaneStatus]:
-    return [{"generation": one.number, "active": one.active, "waiting": one.waiting} for one in loaded]
+def _berths(loaded: Iterable[Loaded]) -> list[BerthStatus]:
+    """Describe each generation; one that is live under several names has a line for each."""
+    return [_berth(one, name) for one in loaded for name in (one.names or (None,))]
+
+
+def _berth(one: Loaded, channel: str | None) -> BerthStatus:
+    return {
+        "berth": one.berth,
+        "channel": channel,
+        "generation": one.number,
+        "digest": one.digest,
+        "use": one.use,
+        "active": one.active,
+        "waiting": one.waiting,
+    }
 
 
 def _queue(rows: Iterable[Row], sources: Sources) -> list[QueueEntry]:

@@ -18,7 +18,6 @@ from hotswapd.swap.resident.base import base_config, choose_device, choose_dtype
 from .finding import Finding, fails, fine, note
 
 _BASE, _NAME = "base", "memory"
-_BESIDE = 2
 """Images that the resident has beside its pool: the arena itself, and the base's own, which is empty."""
 _TIGHT = 0.8
 """Share of the free memory from which it is worth a remark: steps, graphs and other programs need some too."""
@@ -27,7 +26,7 @@ _GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Bytes on the device. `cache` is the least that serves one full request a lane."""
+    """Bytes on the device. `cache` is the least that serves one full request."""
 
     weights: int
     berths: int
@@ -75,10 +74,10 @@ def judge(need: Need, free: int) -> Finding:
     """Compare what is needed with what is free, in bytes."""
     sentence = f"{_gib(need.total)} of {_gib(free)} that are free ({need})"
     if need.total > free:
-        remedy = "lower serve.lanes, model.max_rank or serve.context_tokens, or take a smaller base or dtype"
+        remedy = "lower serve.berths, model.max_rank or serve.context_tokens, or take a smaller base or dtype"
         return fails(_NAME, f"it needs {sentence}", remedy)
     if need.total > free * _TIGHT:
-        return note(_NAME, f"it needs {sentence}, which leaves little", "lower serve.lanes or serve.context_tokens")
+        return note(_NAME, f"it needs {sentence}, which leaves little", "lower serve.berths or serve.context_tokens")
     return fine(_NAME, f"it needs {sentence}")
 
 
@@ -92,8 +91,8 @@ def needed(settings: Settings, config: PretrainedConfig, dtype: torch.dtype) -> 
     image = Layout.of(Contract((), slots, spec.max_rank, str(dtype)), dtype).size
     text = config.get_text_config()
     context = min(settings.serve.context_tokens, getattr(text, "max_position_embeddings", 0) or 1 << 30)
-    cached = settings.serve.lanes * (settings.serve.cache_tokens or context)
-    return Need(weights, image * (spec.images + _BESIDE), cached * _token_bytes(text, dtype))
+    cached = settings.serve.cache_tokens or context
+    return Need(weights, image * spec.berths, cached * _token_bytes(text, dtype))
 
 
 def _token_bytes(text: PretrainedConfig, dtype: torch.dtype) -> int:

@@ -62,12 +62,13 @@ class Staged:
 class Subject:
     """What a verification knows of a candidate besides its bytes: where it came from, and where its files are.
 
-    `usual_norms` are the update norms of generations that were live and good.
+    `usual_norms` are the update norms of generations that were live and good. `name` is the served name that it is for.
     """
 
     uri: str
     directory: Path
     usual_norms: Sequence[float] = ()
+    name: str = DEFAULT
 
 
 class Answer(StrEnum):
@@ -94,17 +95,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A generation on the engine, with its requests: those that have a token are `active`, the others `waiting`."""
+    """A generation on the engine, with its requests: those that have a token are `active`, the others `waiting`.
+
+    `berth` is its place, None if it needs none or the engine has no fixed places. `names` are the served names that it
+    is live under. `use` is ``live``, ``previous``, ``candidate``, ``draining`` or ``canary``.
+    """
 
     number: int
     digest: str
     active: int = 0
     waiting: int = 0
+    berth: int | None = None
+    names: tuple[str, ...] = ()
+    use: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Routed:
-    """A change of route. `pause` is how many seconds no request could make a step because of it."""
+    """A change of route. `pause` is how many seconds it kept requests from being taken, known once it is done."""
 
     pause: float = 0.0
 

@@ -1,4 +1,4 @@
-"""The engine in this process: one resident model with its lanes, and every configured gate."""
+"""The engine in this process: one resident model with its berths, and every configured gate."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,9 +11,10 @@ import torch
 
 from hotswapd.daemon.answers import ResidentStatus
 from hotswapd.daemon.ledger.reasons import Reason
+from hotswapd.swap.berths.image import NO_BERTH
 from hotswapd.swap.berths.norms import update_norms
 from hotswapd.swap.berths.pace import Pace
-from hotswapd.swap.errors import NoImage, NoLane, ResidentLost, RolledBack
+from hotswapd.swap.errors import NoBerth, ResidentLost, RolledBack
 from hotswapd.swap.failures import is_sticky
 from hotswapd.swap.gates.spec import ADMISSION, OnVerdict, Outcome, Progress, Verdict
 from hotswapd.swap.gates.turns import Surroundings
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hotswapd.swap.berths.image import Image
     from hotswapd.swap.engine import Engine
     from hotswapd.swap.resident.resident import Resident
+    from hotswapd.swap.rows.rows import PlaceStatus
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +36,7 @@ class _Admitted(Admitted):
 
 
 class _OnDevice(Staged):
-    """A staged adapter that is an image of the arena's pool."""
+    """A staged adapter that is an image in a berth."""
 
     __slots__ = ("image",)
 
@@ -51,9 +53,15 @@ class Gates(Protocol):
         ...
 
     def run(
-        self, image: "Image", uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: OnVerdict
+        self,
+        image: "Image",
+        uri: str,
+        directory: Path,
+        usual_norms: Sequence[float],
+        on_verdict: OnVerdict,
+        live: "Image | None" = None,
     ) -> None:
-        """Try a candidate. Raises RolledBack if a gate fails, and what the resident and the lanes raise."""
+        """Try a candidate that would follow `live`. Raises RolledBack if a gate fails, and what the resident raises."""
         ...
 
 
@@ -67,7 +75,13 @@ class _Probe:
         return False
 
     def run(
-        self, image: "Image", uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: OnVerdict
+        self,
+        image: "Image",
+        uri: str,
+        directory: Path,
+        usual_norms: Sequence[float],
+        on_verdict: OnVerdict,
+        live: "Image | None" = None,
     ) -> None:
         self._resident.verify(image)
 
@@ -81,7 +95,7 @@ class ResidentEngine:
         self._engine = engine
         self._resident = engine.resident
         self._gates: Gates = _Probe(engine.resident)
-        self._opened: dict[int, Image] = {}
+        self._opened: set[int] = set()
 
     def configure(self, make: "Callable[[Engine, Surroundings], Gates]") -> None:
         """Verify by the gates that `make` returns. If it raises, nothing changes. On the worker's thread."""
@@ -105,7 +119,10 @@ class ResidentEngine:
             "dtype": resident.contract.dtype,
             "slots": len(resident.contract.slots),
             "max_rank": resident.contract.max_rank,
-            "arena_bytes": resident.arena.layout.size,
+            "berths": resident.berths.count,
+            "berth_bytes": resident.layout.size,
+            "cache_tokens": self._engine.cache_tokens,
+            "one_at_a_time": self._engine.plain or None,
             "compiled": self._engine.compiled,
             "recompiles": resident.recompiles,
         }
@@ -115,7 +132,7 @@ class ResidentEngine:
         return _Admitted(artifact, digest, self._resident.admit(artifact))
 
     def stage(self, admitted: Admitted, caller: Caller) -> Staged:
-        """Lay the adapter out in a free image of the pool. It does not give way, but paces itself beside requests."""
+        """Lay the adapter out in a free berth. It does not give way, but paces itself beside requests."""
         assert isinstance(admitted, _Admitted)
         for warning in admitted.plan.warnings:
             caller.verdict(Verdict(ADMISSION, Outcome.WARNED, warning.code, str(warning)))
@@ -132,10 +149,12 @@ class ResidentEngine:
         return (Part(),)
 
     def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
-        """Run every gate in turns between the steps of requests."""
+        """Run every gate in the candidate's own berth, in turns between the steps of requests."""
         try:
-            with _Translated(), self._calling(caller):
-                self._gates.run(_image(staged), subject.uri, subject.directory, subject.usual_norms, caller.verdict)
+            with _Translated(), self._calling(caller), self._live_held(subject.name) as live:
+                self._gates.run(
+                    _image(staged), subject.uri, subject.directory, subject.usual_norms, caller.verdict, live
+                )
         except RolledBack as error:
             return (Part("", Answer.REFUSED, error.code, error.sentence),)
         return (Part(),)
@@ -146,40 +165,35 @@ class ResidentEngine:
             return self._gates.prepare()
 
     def open(self, staged: Staged, number: int) -> None:
-        """Give it a lane of its own."""
+        """Answer requests that name it from its berth."""
         image = _image(staged)
-        before = image.generation
-        image.generation = number
-        try:
-            with _Translated():
-                self._engine.lanes.go_beside(image)
-        except BaseException:
-            image.generation = before
-            raise
-        self._resident.hold(image)
-        self._opened[number] = image
+        self._engine.rows.open(image, number)
+        self._engine.score(True)
+        self._opened.add(number)
         staged.number = number
 
     @contextmanager
     def route(self, staged: Staged, number: int, name: str = DEFAULT) -> Iterator[Routed]:
-        """Copy it into the arena, give it a lane, and send new requests there when the body has ended well.
-
-        The arena has one live image, so there is one served name.
-        """
-        if name != DEFAULT:
-            raise ValueError(f"this engine serves the name {DEFAULT!r} only, not {name!r}")
-        image = _image(staged)
-        with _Translated(), self._resident.changing(image, number) as pause:
-            self._engine.lanes.make_room(image)
-            yield Routed(pause)
-            self._engine.lanes.go_live(image)
+        """Send new requests for this name to its berth when the body has ended well: nothing is copied."""
+        routed = Routed()
+        yield routed
+        routed.pause = self._engine.rows.route(_image(staged), number, name)
         staged.number = number
-        self._end_opening(number)  # if it was open beside the live one, its lane has become the live one's
+        self._end_scoring(number)  # if it was open beside the live one, it has become the live one
 
     def close(self, number: int) -> None:
-        """Let its lane take no new requests; those under way run to their end."""
-        if not self._end_opening(number):
-            self._engine.lanes.withdraw(number)
+        """Take no new requests for it; those under way run to their end."""
+        self._end_scoring(number)
+        self._engine.rows.close(number)
+
+    @contextmanager
+    def _live_held(self, name: str) -> "Iterator[Image]":
+        live = self._engine.rows.live(name) or self._resident.base_image
+        self._resident.hold(live)
+        try:
+            yield live
+        finally:
+            self._resident.release(live)
 
     @contextmanager
     def _calling(self, caller: Caller) -> Iterator[None]:
@@ -198,22 +212,18 @@ class ResidentEngine:
     def _progress(self, progress: Progress) -> None:
         self._caller.progress(progress)
 
-    def _end_opening(self, number: int) -> bool:
-        image = self._opened.pop(number, None)
-        if image is None:
-            return False
-        self._engine.lanes.leave_beside()
-        self._resident.release(image)
-        return True
+    def _end_scoring(self, number: int) -> None:
+        self._opened.discard(number)
+        self._engine.score(bool(self._opened))
 
     def drop(self, staged: Staged) -> None:
-        """Release the image; one that was live keeps its buffer until that is needed."""
+        """Release the image; one that was live keeps its berth until that is needed."""
         self._resident.drop(_image(staged))
 
     def find(self, number: int) -> Staged | None:
-        """Search the lanes, then the images that are kept for a quick return."""
+        """Search what is served, then the berths that are kept for a quick return."""
         resident = self._resident
-        image = resident.base_image if number == 0 else self._engine.lanes.image(number) or resident.pool.kept(number)
+        image = resident.base_image if number == 0 else self._engine.rows.image(number) or resident.berths.kept(number)
         if image is None:
             return None
         resident.hold(image)
@@ -221,19 +231,32 @@ class ResidentEngine:
 
     def norms(self, staged: Staged) -> Mapping[str, float]:
         """Measure the image itself, on the device."""
-        return update_norms(_image(staged), self._resident.arena.layout)
+        return update_norms(_image(staged), self._resident.layout)
 
     def is_lost(self, error: BaseException) -> bool:
         """Tell whether every later call on the device will fail as well."""
         return is_sticky(error)
 
     def loaded(self) -> Sequence[Loaded]:
-        """List the lanes that have a generation."""
-        return [Loaded(one.generation, one.digest, one.active, one.waiting) for one in self._engine.lanes.status()]
+        """List what is served or still answers, and what else lies in a berth."""
+        served = self._engine.rows.status()
+        there = {one.berth for one in served}
+        beside = [one for one in self._resident.berths.images() if one.berth not in there]
+        return [_loaded(one) for one in served] + [_idle(one) for one in beside]
 
     def room(self) -> bool:
-        """Tell whether a lane is free."""
-        return self._engine.lanes.room()
+        """Tell whether a berth could be taken."""
+        return self._resident.berths.room()
+
+
+def _loaded(one: "PlaceStatus") -> Loaded:
+    berth = None if one.berth == NO_BERTH else one.berth
+    return Loaded(one.generation, one.digest, one.active, one.waiting, berth, one.names, one.use)
+
+
+def _idle(image: "Image") -> Loaded:
+    use = "candidate" if image.generation is None else "previous"
+    return Loaded(image.number, image.digest, berth=image.berth, use=use)
 
 
 def _image(staged: Staged) -> "Image":
@@ -255,10 +278,10 @@ class _Translated:
     ) -> None:
         """Raise the protocol's error in place of the resident's own; let every other one pass."""
         del trace
-        if isinstance(error, NoImage | NoLane):
+        if isinstance(error, NoBerth):
             raise NoRoom(str(error)) from None
         if isinstance(error, torch.cuda.OutOfMemoryError):
-            detail = "there was not enough memory to try it; lower serve.cache_tokens or serve.lanes"
+            detail = "there was not enough memory to try it; lower serve.cache_tokens or serve.berths"
             raise RolledBack(Reason.OUT_OF_MEMORY, detail) from None
         if error is not None and not isinstance(error, ResidentLost) and is_sticky(error):
             raise ResidentLost("the device does not answer any more") from None

@@ -43,12 +43,12 @@ class Judge:
     def verdict(self, image: Image, uri: str, directory: Path) -> Verdict:
         """Let the program judge the candidate, whose files are in `directory`.
 
-        Raises NoLane if every lane is busy, Unavailable if the program cannot be started, and Interrupted. However
+        Raises Unavailable if the program cannot be started, and Interrupted. However
         this ends, even if the daemon is killed, the program and everything it started are killed.
         """
         self.around.on_progress(Progress(GATE))
         key = secrets.token_urlsafe(32)
-        with self.engine.lanes.lend(image), CandidateServer(self.engine, self.model, key) as server:
+        with self.engine.rows.lend(image), CandidateServer(self.engine, self.model, key) as server:
             environment = self._environment() | {
                 "HOTSWAPD_JUDGE_URL": server.url,
                 "HOTSWAPD_JUDGE_KEY": key,

@@ -21,14 +21,14 @@ from hotswapd.daemon.serve.requests import Body
 from hotswapd.daemon.serve.v1 import answering_routes
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.candidate import CANDIDATE
 from hotswapd.swap.rows.prompts import Wanted, always
-from hotswapd.swap.rows.tickets import CANDIDATE
 
 _LIMIT = 10.0
 
 
 class CandidateAnswerer(Answerer):
-    """Answers with the candidate in its lent lane, whatever generation a request names."""
+    """Answers with the candidate in its own berth, whatever generation a request names."""
 
     def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Ask:
         """Make the engine's request. Raises BadRequest."""
@@ -36,7 +36,7 @@ class CandidateAnswerer(Answerer):
 
 
 class CandidateServer:
-    """Serves `/v1` with the lane that is lent to a candidate, while it is entered. For the worker's thread."""
+    """Serves `/v1` with the berth that is lent to a candidate, while it is entered. For the worker's thread."""
 
     def __init__(self, engine: Engine, model: str, key: str) -> None:
         """`model` is the name that requests give it, `key` the API key that every request must have."""

@@ -60,16 +60,24 @@ class Verification:
         self._prepared = True
         return True
 
-    def run(self, image: Image, uri: str, directory: Path, usual_norms: Sequence[float], on_verdict: OnVerdict) -> None:
+    def run(
+        self,
+        image: Image,
+        uri: str,
+        directory: Path,
+        usual_norms: Sequence[float],
+        on_verdict: OnVerdict,
+        live: Image | None = None,
+    ) -> None:
         """Try a candidate whose files are in `directory`; `on_verdict` gets each verdict, a failed one too.
 
-        Raises RolledBack if a gate fails, NoLane, Unavailable or Interrupted if it could not be tried, and
+        `live` is what it would follow, held by the caller. Raises RolledBack if a gate fails, NoBerth, Unavailable or Interrupted if it could not be tried, and
         ResidentLost.
         """
         differs = tokenizer_verdict(directory, self._tokenizer, self._policy)
         if differs is not None:
             _pass(differs, on_verdict)
-        self._verifier.run(image, on_verdict, usual_norms)
+        self._verifier.run(image, on_verdict, usual_norms, live)
         if self._judge is None:
             return
         _pass(self._judge.verdict(image, uri, directory), on_verdict)

@@ -55,7 +55,7 @@ class Reason(Code):
         "out_of_memory",
         State.ROLLED_BACK,
         "there was not enough memory to try it (also a code of holding)",
-        "lower `serve.cache_tokens` or `serve.lanes`",
+        "lower `serve.cache_tokens` or `serve.berths`",
     )
     INTERNAL_ERROR = (
         "internal_error",
@@ -66,11 +66,11 @@ class Reason(Code):
 
     PINNED = "pinned", State.HELD, "verified, and the live generation is pinned", "`hotswapd unpin`"
     PAUSED = "paused", State.HELD, "the queue is paused", "`hotswapd resume`"
-    NO_LANE = (
-        "no_lane",
+    NO_BERTH = (
+        "no_berth",
         State.HELD,
-        "every lane still answers for an older generation (over HTTP: a rollback finds none)",
-        "wait; set `serve.max_drain`, or raise `serve.lanes`",
+        "every berth is in use, by what is live, a canary or requests of older generations (over HTTP: for a rollback)",
+        "wait; set `serve.max_drain`, or raise `serve.berths`",
     )
     JUDGE_MISSING = (
         "judge_missing",
@@ -87,7 +87,7 @@ class Reason(Code):
     INTERRUPTED = (
         "interrupted",
         State.HELD,
-        "its lane was needed for a rollback or a pin, or what is live changed while it was a canary",
+        "its berth was needed for a rollback or a pin, or what is live changed while it was a canary",
         "nothing: it is tried again after that",
     )
     RESTARTED = "restarted", State.HELD, "the daemon ended while it was tried", "nothing"
@@ -145,4 +145,4 @@ BY_ITS_OWN_REQUESTS = frozenset(
 """What users were answered spoke against these bytes: they are not taken again unless the operator says so."""
 
 PAUSED_SENTENCE = "the queue is paused; `hotswapd resume` goes on"
-PAUSED, PINNED, NO_LANE, CANARY_WORSE = Reason.PAUSED, Reason.PINNED, Reason.NO_LANE, Reason.CANARY_WORSE
+PAUSED, PINNED, NO_BERTH, CANARY_WORSE = Reason.PAUSED, Reason.PINNED, Reason.NO_BERTH, Reason.CANARY_WORSE

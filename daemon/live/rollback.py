@@ -22,7 +22,7 @@ from .going_live import Change, Live
 
 log = structlog.get_logger(__name__)
 _TRIES = 32
-_RAISE_LANES = "try again when one has ended, or raise serve.lanes"
+_RAISE_BERTHS = "try again when one has ended, or raise serve.berths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Rollback:
                     failpoint("rollback")
                     return self.live.go_back(_change(target, left, bad.number), staged)
             except Conflict as refusal:
-                if refusal.code == ErrorCode.NO_LANE:
+                if refusal.code == ErrorCode.NO_BERTH:
                     raise
                 log.warning("passed_over", generation=target.number, code=refusal.code, detail=refusal.sentence)
         raise Conflict(ErrorCode.ALREADY_LIVE, "the base itself is live: there is nothing to go back to")
@@ -110,7 +110,7 @@ class Rollback:
                     decide(self.engine.check(staged))
                 yield staged
             except NoRoom as error:
-                raise Conflict(ErrorCode.NO_LANE, f"{error}; {_RAISE_LANES}") from None
+                raise Conflict(ErrorCode.NO_BERTH, f"{error}; {_RAISE_BERTHS}") from None
             except RolledBack as error:
                 raise AdapterRefused(
                     error.code, f"generation {target.number} fails verification: {error.sentence}"
@@ -126,7 +126,7 @@ class Rollback:
         except Rejected as error:
             raise AdapterRefused(error.code, f"generation {target.number} does not fit any more: {error}") from None
         except NoRoom as error:
-            raise Conflict(ErrorCode.NO_LANE, f"{error}; try again when one has ended") from None
+            raise Conflict(ErrorCode.NO_BERTH, f"{error}; try again when one has ended") from None
         except OSError as error:
             why = f"generation {target.number} cannot be read from the store: {error.strerror or error}; fix the disk"
             raise AdapterRefused(Reason.STORE_UNREADABLE, why) from None

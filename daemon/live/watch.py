@@ -65,7 +65,7 @@ class LiveWatch:
             self.table = table
 
     def ended(self, ended: Ended) -> None:
-        """Count a request; called on a lane's thread."""
+        """Count a request; called on the loop's thread."""
         with self._lock:
             tally = self._tallies.get(ended.generation)
             if tally is None:

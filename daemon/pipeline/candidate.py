@@ -30,14 +30,14 @@ from .reading import reading
 
 log = structlog.get_logger(__name__)
 _DEATHS = 2
-_LANE_WAIT, _STORE_WAIT = 0.2, 5.0
+_BERTH_WAIT, _STORE_WAIT = 0.2, 5.0
 _UNREADABLE_TRIES = 3
 """Tries to read a copy in the store; after that it is fetched again, if its source still has it."""
 _USUAL = 8
 """Generations whose norms count as usual."""
-_NO_LANE_SENTENCE = "every lane still has requests of an older generation; it is tried again as soon as one ends"
+_NO_BERTH_SENTENCE = "every berth is in use; it is tried again as soon as one is free"
 _PINNED_SENTENCE = "it is verified, and the live generation is pinned; `hotswapd unpin` lets it go live"
-_OUT_OF_MEMORY = "there was not enough memory to try it; lower serve.cache_tokens or serve.lanes"
+_OUT_OF_MEMORY = "there was not enough memory to try it; lower serve.cache_tokens or serve.berths"
 
 
 class Pauses(Protocol):
@@ -190,7 +190,7 @@ class Candidates:
         if ending.state == State.REJECTED:
             fields["fingerprint"] = self._policy.fingerprint
         if ending.state == State.HELD and ending.reason not in (Reason.PINNED, Reason.PAUSED):
-            fields["next_try"] = time.time() + (_LANE_WAIT if ending.reason == Reason.NO_LANE else _STORE_WAIT)
+            fields["next_try"] = time.time() + (_BERTH_WAIT if ending.reason == Reason.NO_BERTH else _STORE_WAIT)
         if ending.reason == Reason.STORE_UNREADABLE:
             fields["tries"] = row.tries + 1
         if ending.state == State.WAITING:
@@ -206,7 +206,7 @@ def _explain(error: Exception) -> Ending:
         case RolledBack():
             return Ending(State.ROLLED_BACK, error.code, error.sentence)
         case NoRoom():
-            return Ending(State.HELD, Reason.NO_LANE, _NO_LANE_SENTENCE)
+            return Ending(State.HELD, Reason.NO_BERTH, _NO_BERTH_SENTENCE)
         case Unavailable():
             return Ending(State.HELD, error.code, error.sentence)
         case Interrupted():

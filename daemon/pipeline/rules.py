@@ -17,7 +17,7 @@ _LONGEST_ASKED = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What decides which candidates are held: the operator's `paused` and `pinned`, a free lane (`room`), the time."""
+    """What decides which candidates are held: the operator's `paused` and `pinned`, a free berth (`room`), the time."""
 
     paused: bool = False
     pinned: bool = False
@@ -28,7 +28,11 @@ class Conditions:
         """Tell whether a held row stays held."""
         if row.next_try is not None and self.now < row.next_try <= self.now + _LONGEST_HELD:
             return True
-        holds: dict[str, bool] = {Reason.PAUSED: self.paused, Reason.PINNED: self.pinned, Reason.NO_LANE: not self.room}
+        holds: dict[str, bool] = {
+            Reason.PAUSED: self.paused,
+            Reason.PINNED: self.pinned,
+            Reason.NO_BERTH: not self.room,
+        }
         return holds.get(row.reason, False)
 
 

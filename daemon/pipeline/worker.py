@@ -97,7 +97,7 @@ class Worker:
         if self._ledger.flags.paused:
             raise Interrupted(Reason.PAUSED, PAUSED_SENTENCE)
         if (self._guard.waits or not self._commands.empty()) and not self._engine.room():
-            sentence = "its lane is needed to change what is live; it is tried again after that"
+            sentence = "its berth is needed to change what is live; it is tried again after that"
             raise Interrupted(Reason.INTERRUPTED, sentence)
         while self._command():
             pass

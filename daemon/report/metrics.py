@@ -22,7 +22,7 @@ from hotswapd.daemon.ledger.states import REFUSED, State
 
 # A swap's stages take from milliseconds (a small image) to minutes (a large download).
 _SWAP_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-_PAUSE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+_PAUSE_BUCKETS = (1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 0.0001, 0.00025, 0.001, 0.01, 0.1, 1)
 # Labels that grow with every swap would fill the memory of the server that stores them.
 _GENERATIONS = 8
 # What an alert counts must exist from the start: from nothing to 1 is not an increase.
@@ -47,10 +47,15 @@ class Holder(Protocol):
         """Requests that have not."""
         ...
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The served names that it is live under."""
+        ...
 
-def _lane_requests(registry: CollectorRegistry) -> Gauge:
-    what = "Requests in lanes, active ones have begun their answer"
-    return Gauge("hotswapd_lane_requests", what, ["generation", "state"], registry=registry)
+
+def _berth_requests(registry: CollectorRegistry) -> Gauge:
+    what = "Requests by what answers them, active ones have begun their answer"
+    return Gauge("hotswapd_berth_requests", what, ["channel", "generation", "state"], registry=registry)
 
 
 class Metrics:
@@ -102,7 +107,7 @@ class Metrics:
         self._refused = Counter(
             "hotswapd_connections_refused", "HTTP connections refused, or closed to make room", registry=registry
         )
-        self._in_lanes = _lane_requests(registry)
+        self._in_berths = _berth_requests(registry)
 
     def swap(self, outcome: str, source: str, seconds: Mapping[str, float | None]) -> None:
         """Count a swap that ended in state `outcome`; `seconds` by stage, of which ``pause`` is one."""
@@ -168,30 +173,31 @@ class Metrics:
     def text(self, loaded: Iterable[Holder] | None = None, rollout: Mapping[str, Any] | None = None) -> bytes:
         """Render everything in Prometheus' text format.
 
-        `loaded` are the generations that hold a lane, None while there is no engine; `rollout` is what runs, as in
-        ``GET /status``. A generation that holds no lane any more is shown this once, with its last counts, and then
+        `loaded` are the generations in berths, None while there is no engine; `rollout` is what runs, as in
+        ``GET /status``. A generation that is loaded no more is shown this once, with its last counts, and then
         its series go.
         """
         with self._lock:
-            held = self._count_lanes(loaded)
+            held = self._count_berths(loaded)
             self._count_arms(rollout)
             shown = generate_latest(self.registry)
             if held is not None:
                 self._forget(label for label in list(self._generations) if label and label not in held)
         return shown
 
-    def _count_lanes(self, loaded: Iterable[Holder] | None) -> set[str] | None:
-        """Take the requests in lanes as they are now, and name the generations that hold one."""
+    def _count_berths(self, loaded: Iterable[Holder] | None) -> set[str] | None:
+        """Take the requests as they are now, and name the generations that are loaded."""
         if loaded is None:
             return None
-        counts: Tally[tuple[str, str]] = Tally()
+        counts: Tally[tuple[str, str, str]] = Tally()
         for one in loaded:
-            counts[str(one.number), "active"] += one.active
-            counts[str(one.number), "waiting"] += one.waiting
-        self._in_lanes.clear()
-        for (generation, state), count in counts.items():
-            self._in_lanes.labels(generation, state).set(count)
-        return {generation for generation, _ in counts}
+            for channel in one.names or ("",):
+                counts[channel, str(one.number), "active"] += one.active
+                counts[channel, str(one.number), "waiting"] += one.waiting
+        self._in_berths.clear()
+        for labels, count in counts.items():
+            self._in_berths.labels(*labels).set(count)
+        return {generation for _, generation, _ in counts}
 
     def _count_arms(self, now: Mapping[str, Any] | None) -> None:
         """Show both arms side by side while a rollout runs."""

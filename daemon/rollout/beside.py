@@ -22,7 +22,7 @@ from .traffic import Traffic
 log = structlog.get_logger(__name__)
 INTERRUPTED = "what is live has changed while it was a canary; it begins again beside that"
 _PAUSE = 30.0
-"""Seconds that a canary waits after it gave way, so that what it gave way to gets its lane."""
+"""Seconds that a canary waits after it gave way, so that what it gave way to gets its berth."""
 
 
 class Beside:

@@ -146,7 +146,7 @@ class Rollouts:
         if isinstance(now, ByHand):
             return None
         if self.ledger.rows.get(now.swap_id).state != State.VERIFIED:
-            return End(State.SUPERSEDED, "", "")  # the row has its end already; only the lane is left to take
+            return End(State.SUPERSEDED, "", "")  # the row has its end already; only the berth is left to take
         if self.ledger.flags.pinned:
             return End(State.HELD, Reason.PINNED, _PINNED)
         return None

@@ -41,7 +41,7 @@ class Traffic:
         return (trial.canary if arm == CANARY else None), arm
 
     def ended(self, ended: "Ended") -> None:
-        """Count a request; on a lane's thread."""
+        """Count a request; on the loop's thread."""
         trial = self.trial
         if trial is not None and ended.tag:
             trial.ended(ended)

@@ -9,10 +9,10 @@ from hotswapd.daemon.errors import BadRequest, Busy, ErrorCode, NotReady
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.rows.asks import Ask, BadAsk
-from hotswapd.swap.rows.lanes import LanesFull, NoGeneration, Progress, Ticket
 from hotswapd.swap.rows.prompts import Wanted, always
 from hotswapd.swap.rows.sampling import Sampling
 from hotswapd.swap.rows.text import TextStream
+from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull, Ticket
 
 from .names import Beside, NoSuchModel
 from .requests import Body, ChatBody
@@ -94,7 +94,7 @@ class Answerer:
         return Ask(prompt, body.limit or max(1, room), body.stops, sampling, number, key or body.user or "")
 
     def start(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Ticket:
-        """Queue a request. `on_progress` is called on a lane's thread and must neither block nor raise.
+        """Queue a request. `on_progress` is called on the loop's thread and must neither block nor raise.
 
         Raises BadRequest, Busy, NoSuchModel or NotReady.
         """
@@ -102,7 +102,7 @@ class Answerer:
             return self._submit(ask, on_progress)
         except BadAsk as error:
             raise BadRequest(error.code, str(error), error.param) from None
-        except LanesFull as error:
+        except QueueFull as error:
             raise Busy(ErrorCode.QUEUE_FULL, f"{error}; try again in a moment") from None
         except NoGeneration as error:
             raise NoSuchModel(ErrorCode.GENERATION_NOT_SERVED, str(error)) from None
@@ -127,7 +127,7 @@ class Answerer:
 
     def cancel(self, ticket: Ticket) -> None:
         """Drop a request whose client has gone."""
-        self._engine.lanes.cancel(ticket)
+        self._engine.cancel(ticket)
 
     def text(self, ask: Ask) -> TextStream:
         """Return what decodes the answer to a request."""
@@ -139,7 +139,7 @@ class Answerer:
 
     def generations(self) -> list[int]:
         """Return the generations that can be asked for, the live one first."""
-        return self._engine.lanes.generations()
+        return self._engine.rows.generations()
 
     def _prompt(self, body: Body, wanted: Wanted) -> tuple[int, ...]:
         try:

@@ -1,19 +1,21 @@
-"""One request under way: what a lane's thread reports becomes pieces of text on the event loop."""
+"""One request under way: what the loop's thread reports becomes pieces of text on the event loop."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from hotswapd.codes import Code
 from hotswapd.daemon.errors import ErrorCode, FaceError
+from hotswapd.swap.codes import AnswerCode
 from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.lanes import Progress, Ticket
+from hotswapd.swap.rows.tickets import Progress, Ticket
 
 from .answerer import Answerer
 
 
-class LaneFailed(FaceError):
-    """The lane failed while it answered this request; the same request may succeed now."""
+class AnswerFailed(FaceError):
+    """The answer ended in an error; `code` says whether the same request may succeed now."""
 
     status = 503
 
@@ -42,7 +44,7 @@ class Conversation:
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Yield the answer as it grows. Closing the generator before its end cancels the request.
 
-        Raises LaneFailed.
+        Raises AnswerFailed.
         """
         ended = False
         try:
@@ -51,7 +53,7 @@ class Conversation:
                 text = self._text.feed(progress.token_ids, last=progress.finish is not None)
                 if progress.finish == "error":
                     ended = True
-                    raise LaneFailed(ErrorCode.LANE_FAILED, progress.error or "the lane failed this request")
+                    raise AnswerFailed(_code(progress), progress.error or "the model failed this request")
                 ended = progress.finish is not None
                 finish = "stop" if self._text.stopped else progress.finish
                 if finish is not None and not ended:
@@ -72,6 +74,10 @@ class Conversation:
         return progress
 
     def _on_progress(self, progress: Progress) -> None:
-        # This runs on a lane's thread, which must survive a closed event loop.
+        # This runs on the loop's thread, which must survive a closed event loop.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._reports.put_nowait, progress)
+
+
+def _code(progress: Progress) -> Code:
+    return AnswerCode.NON_FINITE if progress.code == AnswerCode.NON_FINITE else ErrorCode.STEP_FAILED

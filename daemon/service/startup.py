@@ -43,8 +43,8 @@ from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost, StartError
-from hotswapd.swap.rows.ended import Ended
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.rows.ended import Ended
 
 from .announcer import Announcer
 from .recovery import Memory
@@ -119,6 +119,8 @@ class Startup:
 
     def _open_engine(self) -> Engine:
         around, settings = self._around, self._around.current.now
+        if settings.serve.lanes:
+            log.warning("renamed_key", key="serve.lanes", detail="it is read as serve.berths; write that")
         opened = Resident.open(resident_spec(settings), self._report, self._on_compile)
         if opened.oracle.uncovered:
             log.info("not_covered", modules=len(opened.oracle.uncovered), first=opened.oracle.uncovered[0])
@@ -128,7 +130,7 @@ class Startup:
         return engine
 
     def _on_request_end(self, ended: Ended) -> None:
-        """Pass an ended request on to the watch and to the rollout; on a lane's thread."""
+        """Pass an ended request on to the watch and to the rollout; on the loop's thread."""
         self._around.watch.ended(ended)
         self._around.traffic.ended(ended)
 
@@ -224,6 +226,6 @@ def _settle_memory() -> None:
 
 
 def _close(engine: Engine, seconds: float) -> None:
-    """Give requests the seconds to end, then stop the lanes."""
+    """Give requests the seconds to end, then stop the loop."""
     engine.close(seconds)
     engine.resident.close()

@@ -17,6 +17,8 @@ from hotswapd.loaders.store.store import Store
 from hotswapd.swap.engine import Engine
 
 log = structlog.get_logger(__name__)
+_IDLE = ("previous", "candidate")
+"""What lies in a berth without answering anybody: its bytes in the store are not needed for that."""
 
 
 class Upkeep:
@@ -47,8 +49,8 @@ class Upkeep:
         failpoint("tick")
         self._engine.resident.pulse()
         self._beats.beat(WORKER)
-        self._engine.lanes.mend()
-        self._engine.lanes.end_overdue(self._current.now.serve.max_drain)
+        self._engine.rows.mend()
+        self._engine.rows.end_overdue(self._current.now.serve.max_drain)
         self._count_recompiles()
         for step in (self._guard.poll, self._rollouts.poll, self._count_queue):  # one that fails stops no other
             try:
@@ -87,7 +89,7 @@ class Collector:
         self._wanted.clear()
         try:
             part = self._standing.part
-            answering = [one.number for one in part.loaded()]
+            answering = [one.number for one in part.loaded() if one.use not in _IDLE]
             kept = self._ledger.generations.kept(self._current.now.state.keep, answering)
             removed = self._store.collect(kept | self._ledger.rows.in_store() | {part.live.digest})
         except (LedgerDown, Unavailable) as error:

@@ -9,10 +9,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hotswapd.daemon.answers import LaneStatus, Live, QueueEntry, ResidentStatus, RolloutStatus, SourceStatus, Status
+from hotswapd.daemon.answers import BerthStatus, Live, QueueEntry, ResidentStatus, RolloutStatus, SourceStatus, Status
 
 from .rollout import side_by_side
 from .words import BAD, BUSY, GOOD, age, clock, indented, moment, name_of, plain, reason_text, state_text, until
+
+_UNNUMBERED = -1
+"""The number of a candidate, which has none yet."""
 
 
 def status_page(status: Status, now: datetime | None = None) -> RenderableType:
@@ -25,7 +28,7 @@ def status_page(status: Status, now: datetime | None = None) -> RenderableType:
     grid.add_row("live", _live(status.get("live"), at))
     grid.add_row("model", _resident(status.get("resident")))
     for title, lines in (
-        ("lanes", [_lane(lane) for lane in status.get("lanes") or ()]),
+        ("berths", [_berth(berth) for berth in status.get("berths") or ()]),
         ("rollout", [plain(line) for line in _rollout(status.get("rollout"))]),
         ("sources", [_source(source, at) for source in status.get("sources") or ()]),
         (_queue_title(status), [_waiting(entry, at) for entry in status.get("queue") or ()]),
@@ -79,10 +82,11 @@ def _resident(resident: ResidentStatus | None) -> RenderableType:
     compiled = "compiled" if resident.get("compiled") else "eager"
     recompiles = resident.get("recompiles") or 0
     more = f", recompiled {recompiles} times: see the log" if recompiles else ""
-    size = f"{(resident.get('arena_bytes') or 0) / 1e6:.1f} MB"
+    size = f"{(resident.get('berth_bytes') or 0) / 1e6:.1f} MB"
+    slots = f"{resident.get('slots')} slots of rank {resident.get('max_rank')}"
     return Group(
         plain(f"{resident.get('base')} on {resident.get('device')}, {resident.get('dtype')}, {compiled}{more}"),
-        plain(f"{resident.get('slots')} slots of rank {resident.get('max_rank')} ({size})", "dim"),
+        plain(f"{resident.get('berths')} berths, {slots} ({size} each)", "dim"),
     )
 
 
@@ -90,10 +94,12 @@ def _rollout(now: RolloutStatus | None) -> list[str]:
     return side_by_side(now).splitlines() if now else []
 
 
-def _lane(lane: LaneStatus) -> Text:
-    active, waiting = lane.get("active") or 0, lane.get("waiting") or 0
+def _berth(berth: BerthStatus) -> Text:
+    active, waiting = berth.get("active") or 0, berth.get("waiting") or 0
     busy = f"{active} active, {waiting} waiting" if active or waiting else "idle"
-    return plain(f"generation {lane.get('generation')}: {busy}")
+    number = berth.get("generation")
+    name = "the candidate" if number == _UNNUMBERED else f"generation {number}"
+    return plain(f"{name} ({berth.get('use')}): {busy}")
 
 
 def _source(source: SourceStatus, now: datetime) -> RenderableType:

@@ -24,6 +24,7 @@ class Berths:
         self.memory = torch.zeros((count, size), dtype=torch.uint8, device=device)
         self._free = [(berth, Extents(zero=True)) for berth in reversed(range(count))]
         self._kept: dict[int, Image] = {}
+        self._images: dict[int, Image] = {}
         self.count = count
 
     def take(self, digest: str) -> Image:
@@ -32,7 +33,8 @@ class Berths:
             if not self._free:
                 self._drop_oldest()
             berth, extents = self._free.pop()
-            return Image(self.memory[berth], digest, berth, holders=1, extents=extents)
+            image = self._images[berth] = Image(self.memory[berth], digest, berth, holders=1, extents=extents)
+            return image
 
     def hold(self, image: Image) -> None:
         """Count one more holder. The image must be held already, kept, or generation 0."""
@@ -52,11 +54,11 @@ class Berths:
             if image.holders > 0 or image.generation == 0:
                 return
             if image.generation is None:
-                self._free.append((image.berth, image.extents))
+                self._give(image)
                 return
             replaced = self._kept.pop(image.generation, None)
             if replaced is not None:
-                self._free.append((replaced.berth, replaced.extents))
+                self._give(replaced)
             self._kept[image.generation] = image
 
     def kept(self, generation: int) -> Image | None:
@@ -64,10 +66,10 @@ class Berths:
         with self._lock:
             return self._kept.get(generation)
 
-    def all_kept(self) -> Sequence[Image]:
-        """List the images that nobody holds and that are still in their berths."""
+    def images(self) -> Sequence[Image]:
+        """List what lies in the berths, in their order."""
         with self._lock:
-            return list(self._kept.values())
+            return [image for _, image in sorted(self._images.items())]
 
     def room(self) -> bool:
         """Tell whether a berth could be taken now."""
@@ -77,5 +79,8 @@ class Berths:
     def _drop_oldest(self) -> None:
         if not self._kept:
             raise NoBerth("every berth is in use: by what is live, a candidate, or requests of older generations")
-        oldest = self._kept.pop(min(self._kept))
-        self._free.append((oldest.berth, oldest.extents))
+        self._give(self._kept.pop(min(self._kept)))
+
+    def _give(self, image: Image) -> None:
+        del self._images[image.berth]
+        self._free.append((image.berth, image.extents))

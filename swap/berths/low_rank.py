@@ -54,13 +54,14 @@ class _Slot:
         self.alone: _Part | None = None
         self.rows = 0
         self._module = module
-        self._plain = type(module).forward is nn.Linear.forward
+        self._linear = module if isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward else None
+        self._base: Any = type(module).forward
         module.__dict__["forward"] = self.forward
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the base's product, with what is added to each row."""
-        module = self._module
-        y: torch.Tensor = linear(x, module.weight, module.bias) if self._plain else type(module).forward(module, x)
+        plain = self._linear
+        y: torch.Tensor = self._base(self._module, x) if plain is None else linear(x, plain.weight, plain.bias)
         if self.alone is not None:
             _add(self.alone, x, y)
         elif self.parts:

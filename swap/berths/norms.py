@@ -6,8 +6,6 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from hotswapd.swap.adapter.oracle import lora_layers
-
 from .image import Image
 from .layout import Layout
 
@@ -18,6 +16,8 @@ def update_norms(image: Image, layout: Layout) -> dict[str, float]:
     B A itself is never computed: the square of its norm is the trace of (B^T B)(A A^T), two matrices of rank x rank.
     A slot that the adapter does not have gives 0. The caller must hold the image.
     """
+    if image.generation == 0:
+        return {place.slot.module: 0.0 for place in layout}
     squares = []
     with torch.inference_mode():
         for place in layout:
@@ -30,10 +30,13 @@ def update_norms(image: Image, layout: Layout) -> dict[str, float]:
     return {place.slot.module: float(norm) for place, norm in zip(layout, norms, strict=True)}
 
 
-def base_norms(model: nn.Module) -> dict[str, float]:
+def base_norms(model: nn.Module, layout: Layout) -> dict[str, float]:
     """Measure the base weight (Frobenius) of every slot, by the slot's module name. Legal on any thread."""
     with torch.inference_mode():
-        return {name: float(layer.base_layer.weight.float().norm()) for name, layer in lora_layers(model).items()}
+        return {
+            place.slot.module: float(model.get_submodule(place.slot.module).get_parameter("weight").float().norm())
+            for place in layout
+        }
 
 
 def whole(norms: Iterable[float]) -> float:

@@ -26,18 +26,13 @@ class DatasetGate(Gate):
             yield self._verdict(attempt, dataset)
 
     def _verdict(self, attempt: Attempt, dataset: Dataset) -> Verdict:
-        resident, turns = self._ground.resident, attempt.turns
-        live, base = resident.live, resident.base_image
+        turns, live, base = attempt.turns, attempt.live, self._ground.resident.base_image
         wanted = [
             one for one in {base.digest: base, live.digest: live}.values() if one.digest not in self._perplexities
         ]
         turns.be_long()
         turns.at(Progress("dataset", 0, dataset_tokens(dataset) * (len(wanted) + 1)))
-        resident.hold(live)
-        try:
-            measured = {one.digest: dataset_perplexity(turns, one, dataset) for one in wanted}
-        finally:
-            resident.release(live)
+        measured = {one.digest: dataset_perplexity(turns, one, dataset) for one in wanted}
         known = self._perplexities | measured
         self._perplexities = {digest: known[digest] for digest in (base.digest, live.digest)}
         now = dataset_perplexity(turns, attempt.image, dataset)

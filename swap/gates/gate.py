@@ -36,18 +36,22 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One candidate's way through the gates. `usual_norms` are the update norms of generations that were live."""
+    """One candidate's way through the gates. `live` is what it would follow, held by the caller.
+
+    `usual_norms` are the update norms of generations that were live.
+    """
 
     image: Image
     turns: GateTurns
+    live: Image
     usual_norms: Sequence[float] = ()
 
 
 class Gate(ABC):
     """One gate. For the worker's thread.
 
-    Both methods raise RolledBack when the time is up, Interrupted when they were told to stop, and ResidentLost. The
-    arena is as before either way.
+    Both methods raise RolledBack when the time is up, Interrupted when they were told to stop, and ResidentLost.
+    What is served does not change either way.
     """
 
     def __init__(self, ground: Ground) -> None:

@@ -20,13 +20,13 @@ class NormsGate(Gate):
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
-        self._base = base_norms(ground.resident.model)
+        self._base = base_norms(ground.resident.model, ground.resident.layout)
 
     def verdicts(self, attempt: Attempt) -> Iterator[Verdict]:
-        """Measure on the image itself; the arena is not touched."""
+        """Measure on the image itself; the model does not run."""
         attempt.turns.at(Progress("norms"))
         attempt.turns.check()
-        layout, limits = self._ground.resident.arena.layout, self._ground.spec.limits
+        layout, limits = self._ground.resident.layout, self._ground.spec.limits
         yield norms_verdict(attempt.image, layout, self._base, attempt.usual_norms, limits)
 
 

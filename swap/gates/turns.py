@@ -18,8 +18,8 @@ from .spec import Limits, OnProgress, Progress
 __all__ = ["GateTurns", "Interrupted", "Surroundings", "Visitor", "forward"]
 
 T = TypeVar("T")
-_AS_A_LANE = 0.5
-"""Share of the time that a short gate may hold the model while requests are answered, like one of two lanes."""
+_AS_A_REQUEST = 0.5
+"""Share of the time that a short gate may hold the model while requests are answered: every second step."""
 
 
 class Visitor(Protocol):
@@ -28,7 +28,7 @@ class Visitor(Protocol):
     model: Any
 
     def visit(self, image: Image) -> Any:
-        """Hold the right to run the model with this image; the arena is as before at the end."""
+        """Hold the right to run the model, all of it with this image."""
         ...
 
 
@@ -50,8 +50,8 @@ class GateTurns:
     """One candidate's turns. For the worker's thread.
 
     While requests are being answered it rests after each turn, long enough to hold the model for no more than a share
-    of the time: serving keeps the rest. A short gate takes turns like another lane's requests; one that may be long
-    gets `max_share`.
+    of the time: serving keeps the rest. A short gate takes every second step; one that may be long gets
+    `max_share`.
     """
 
     def __init__(self, resident: Visitor, limits: Limits, around: Surroundings) -> None:
@@ -61,7 +61,7 @@ class GateTurns:
         self._around = around
         self._ends = around.clock() + limits.timeout
         self.progress = Progress("")
-        self._share = max(_AS_A_LANE, limits.max_share)
+        self._share = max(_AS_A_REQUEST, limits.max_share)
 
     def be_long(self) -> None:
         """Take no more than `max_share` of the time from now on: what follows may take long."""
@@ -83,7 +83,7 @@ class GateTurns:
         with Contained(), self._resident.visit(image), torch.inference_mode():
             began = self._around.clock()
             result = work(self._resident.model)
-        held = self._around.clock() - began  # includes the copy back: nobody else runs during that either
+        held = self._around.clock() - began
         self.turns += 1
         self.held += held
         if self._around.busy():

@@ -35,22 +35,23 @@ class Verifier:
     def prepare(self) -> bool:
         """Measure of the base what candidates are compared with, unless that is done; return whether it was done now.
 
-        The arena is as before either way. Raises RolledBack when it takes longer than a candidate's gates may,
+        Raises RolledBack when it takes longer than a candidate's gates may,
         Interrupted when it was told to stop, and ResidentLost.
         """
         prepared = [gate.prepare() for gate in self._gates]
         return any(prepared)
 
-    def run(self, image: Image, on_verdict: OnVerdict, before: Sequence[float] = ()) -> None:
-        """Try one candidate; `on_verdict` gets each verdict, even one that fails. The arena is as before either way.
+    def run(self, image: Image, on_verdict: OnVerdict, before: Sequence[float] = (), live: Image | None = None) -> None:
+        """Try one candidate in its own berth; `on_verdict` gets each verdict, even one that fails.
 
-        `before` are the update norms of generations that were live. Raises RolledBack at the first gate that fails,
+        `before` are the update norms of generations that were live, `live` is what it would follow, held by the caller;
+        without it that is the base. Raises RolledBack at the first gate that fails,
         Interrupted when it was told to stop, and ResidentLost.
         """
         turns = self._turns()
         try:
             for gate in self._gates:
-                for verdict in gate.verdicts(Attempt(image, turns, before)):
+                for verdict in gate.verdicts(Attempt(image, turns, live or self._resident.base_image, before)):
                     _pass(verdict, on_verdict)
         except RolledBack as error:
             if error.code == GateCode.VERIFY_TIMEOUT:

@@ -63,7 +63,12 @@ def use_rows(model: Any) -> None:
 
 def _interface(own: _Attention | None) -> _Attention:
     def attention(
-        module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: Any = None, **more: Any
+        module: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: Any = None,
+        **more: Any,
     ) -> tuple[torch.Tensor, Any]:
         step: RowStep | None = getattr(_here, "step", None)
         if step is not None:
@@ -113,9 +118,7 @@ def _write(step: RowStep, layer: int, key: torch.Tensor, value: torch.Tensor) ->
     step.cache.write(layer, step.slots, keys, values)
 
 
-def _decode(
-    step: RowStep, layer: int, span: Span, rows: torch.Tensor, out: torch.Tensor, how: _How
-) -> None:
+def _decode(step: RowStep, layer: int, span: Span, rows: torch.Tensor, out: torch.Tensor, how: _How) -> None:
     """Attend with one row. Its query heads that share a key head are taken as rows of that head: nothing is repeated."""
     keys, values = step.cache.read(layer, span, max(0, span.length - how.window) if how.window else 0)
     heads, width = keys.shape[1], values.shape[2]

@@ -11,6 +11,7 @@ import torch
 from transformers import DynamicCache
 
 from hotswapd.swap.berths.low_rank import LowRank
+
 from .runner import Ran, wanted_rows
 from .schedule import Piece
 

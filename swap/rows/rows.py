@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .asks import DEFAULT, Ask
-from .candidate import Candidate
 from .ended import Ended
 from .loop import Loop
 from .routes import Place, Routes

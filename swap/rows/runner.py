@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import torch
 
 from hotswapd.swap.berths.image import Image
+from hotswapd.swap.berths.low_rank import LowRank, Segment
 
 from .attention import RowStep
 from .cache import KVCache, Span
-from hotswapd.swap.berths.low_rank import LowRank, Segment
 from .pages import PAGE
 from .schedule import Piece
 from .sequence import Sequence

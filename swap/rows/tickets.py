@@ -118,9 +118,7 @@ class Ticket:
             self._scored += 1
         self.non_finite |= outcome.non_finite
         given, self.prompt_logprobs = self.prompt_logprobs, ()
-        return Progress(
-            tuple(self.tokens), outcome.finish, outcome.error, outcome.code, tuple(self.logprobs), given
-        )
+        return Progress(tuple(self.tokens), outcome.finish, outcome.error, outcome.code, tuple(self.logprobs), given)
 
     def pass_on(self, progress: Progress) -> None:
         """Give it to the listener, on the loop's thread; the listener must neither block nor raise."""

@@ -18,10 +18,10 @@ from hotswapd.daemon.bench.samples import Findings, Series, at_least
 from hotswapd.daemon.bench.scene import Scene
 from hotswapd.daemon.rollout.split import in_share
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.base import base_config, load_base
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.sizes import EngineSpec
 
 WHAT = {
     "one_model": "two generations in one model",

@@ -16,8 +16,8 @@ from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.rows import Find
 from hotswapd.daemon.ledger.states import State
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.rows.sizes import EngineSpec
 
 _BATCH = 10_000
 _SOURCES = 4

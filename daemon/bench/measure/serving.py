@@ -7,13 +7,14 @@ from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
+from hotswapd.swap.rows.lanes import NoLane
+
 from hotswapd.daemon.bench.load import Load, first_tokens, longest_gap, shared_time, tokens_per_second
 from hotswapd.daemon.bench.samples import Findings, at_least
 from hotswapd.daemon.bench.scene import Scene
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.rows.lanes import NoLane
-from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.rows.sizes import EngineSpec
 
 _RETRY = 0.005
 

@@ -1,7 +1,7 @@
 // Polls the daemon every two seconds while the page is visible, and shows what has changed.
 
 import { el } from "./dom.js";
-import { showActions, showLanes, showLive, showNotices, showQueue, showRefusals, showResident, showSources, showState } from "./lists.js";
+import { showActions, showBerths, showLive, showNotices, showQueue, showRefusals, showResident, showSources, showState } from "./lists.js";
 import { showDrops } from "./drops.js";
 import { showPictures } from "./pictures.js";
 import { showRollout } from "./rollout.js";
@@ -25,7 +25,7 @@ const PARTS = [
   ["live", (a) => a.status.live, showLive],
   ["resident", (a) => a.status.resident, showResident],
   ["rollout", (a) => (a.status.rollout ? { ...a.status.rollout, seconds: 0 } : null), showRollout],
-  ["lanes", (a) => a.status.lanes, showLanes],
+  ["berths", (a) => a.status.berths, showBerths],
   ["sources", (a) => a.status.sources, showSources],
   ["queue", (a) => [a.status.queue, a.status.queue_depth], showQueue],
   ["timeline", (a) => [a.lives, a.refusals, Math.floor(Date.parse(a.now) / 10000)], (_, a) => showTimeline(a)],

@@ -1,4 +1,4 @@
-// The parts in words: state, what is live, lanes, sources, queue, refusals, actions.
+// The parts in words: state, what is live, berths, sources, queue, refusals, actions.
 
 import { chip, el, empty } from "./dom.js";
 import { verdicts } from "./verdicts.js";
@@ -47,19 +47,19 @@ export function showResident(resident) {
   const facts = [
     ["Base model", resident.base],
     ["Runs on", `${resident.device}, ${resident.dtype}, ${resident.compiled ? "compiled" : "eager"}`],
-    ["Slots", `${resident.slots} of rank ${resident.max_rank}, ${megabytes(resident.arena_bytes)}`],
+    ["Slots", `${resident.slots} of rank ${resident.max_rank}, ${megabytes(resident.berth_bytes)} a berth`],
     ["Recompilations", String(resident.recompiles)],
   ];
   return facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
 }
 
-export function showLanes(lanes) {
-  if (!lanes?.length) return empty("No lane holds a generation yet.");
-  return el("ul", { class: "list" }, lanes.map((lane) => {
-    const words = lane.active || lane.waiting ? `${lane.active} active, ${lane.waiting} waiting` : "idle";
+export function showBerths(berths) {
+  if (!berths?.length) return empty("No berth holds an adapter yet.");
+  return el("ul", { class: "list" }, berths.map((berth) => {
+    const words = berth.active || berth.waiting ? `${berth.active} active, ${berth.waiting} waiting` : berth.use;
     const marks = (count, kind) => Array.from({ length: Math.min(count, 64) }, () => el("i", { class: kind }));
-    const bar = el("div", { class: "lane-bar", "aria-hidden": "true" }, marks(lane.active, ""), marks(lane.waiting, "waiting"));
-    return el("li", {}, el("p", { class: "line" }, el("span", { class: "name" }, generation(lane.generation)), el("span", { class: "end" }, words)), lane.active || lane.waiting ? bar : null);
+    const bar = el("div", { class: "berth-bar", "aria-hidden": "true" }, marks(berth.active, ""), marks(berth.waiting, "waiting"));
+    return el("li", {}, el("p", { class: "line" }, el("span", { class: "name" }, berth.generation < 0 ? "Candidate" : generation(berth.generation)), el("span", { class: "end" }, words)), berth.active || berth.waiting ? bar : null);
   }));
 }
 
