@@ -130,9 +130,9 @@ class Routes:
         for place in self._places:
             if wanted is CANDIDATE and place.lent:
                 return place
-            if place.image.generation == wanted and wanted is not None and not place.withdrawn:
-                if place.open or place.tickets:
-                    return place
+            asked = wanted is not None and place.image.generation == wanted
+            if asked and not place.withdrawn and (place.open or place.tickets):
+                return place
         raise NoGeneration(wanted, self.numbers())
 
     def numbers(self) -> list[int]:
