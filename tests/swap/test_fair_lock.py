@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from kits.waiting import until
 
-from hotswapd.swap.berths.turns import FairLock
+from hotswapd.swap.fair_lock import FairLock
 
 LIMIT = 30.0
 
