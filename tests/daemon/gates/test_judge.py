@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hotswapd.swap.rows.lanes import NoGeneration, NoLane
 from kits.lanes import Bench, adapter, bench, reference
 from kits.waiting import until
 
@@ -20,7 +21,6 @@ from hotswapd.loaders.errors import Unavailable
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.gates.turns import Interrupted, Surroundings
-from hotswapd.swap.rows.lanes import NoGeneration, NoLane
 from hotswapd.swap.rows.tickets import CANDIDATE
 
 PROMPT = (5, 6, 7)
