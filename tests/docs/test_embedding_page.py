@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from kits.adapters import logits, oracle_model
-from kits.lanes import adapter, home, reference
+from kits.rows import adapter, home, reference
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "embedding.md"
 

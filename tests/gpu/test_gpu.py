@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from kits.lanes import ADAPTERS, Bench, adapter, bench, reference
+from kits.rows import ADAPTERS, Bench, adapter, bench, reference
 
 from hotswapd.swap.resident.sanity import run_probe
 

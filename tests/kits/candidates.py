@@ -19,7 +19,7 @@ from hotswapd.daemon.rollout.rollouts import Rollouts
 from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.loaders.store.store import Store
 from kits.folders import CONFIG, WEIGHTS
-from kits.lanes import Bench
+from kits.rows import Bench
 
 
 class Daemon:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kits.lanes import LONG
+from kits.rows import LONG
 
 
 def certify(directory: Path, serial: int, password: bytes = b"") -> dict[str, Any]:

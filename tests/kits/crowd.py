@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from kits.lanes import LONG
+from kits.rows import LONG
 
 
 class Crowd:

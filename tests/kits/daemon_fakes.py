@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from hotswapd.swap.rows.tickets import Progress, Ticket
-
 from hotswapd.daemon.answers import Action, HistoryRow, Overview, Status
 from hotswapd.daemon.control.face import Peer
 from hotswapd.daemon.errors import BadRequest, Conflict, ErrorCode
@@ -18,6 +16,7 @@ from hotswapd.daemon.serve.requests import Body, CompletionBody
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.prompts import Wanted, always
 from hotswapd.swap.rows.text import TextStream
+from hotswapd.swap.rows.tickets import Progress, Ticket
 
 DIGEST = "ab" * 32
 URI = "file:///srv/adapters/run-7"

@@ -1,4 +1,4 @@
-"""What the tests of swaps share: a resident on a tiny base, its adapters, and what they must answer."""
+"""What the tests of the resident share: one on a tiny base, its adapters, and what they must answer."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ MAX_RANK = 16
 
 @contextmanager
 def opened(base: Path, **spec: Any) -> Iterator[Resident]:
-    """Open a resident on this base, without lanes; closed again at the end."""
+    """Open a resident on this base, without a loop; closed again at the end."""
     resident = Resident.open(ResidentSpec(str(base), **{"max_rank": MAX_RANK, **spec}))
     try:
         yield resident
@@ -26,15 +26,37 @@ def opened(base: Path, **spec: Any) -> Iterator[Resident]:
         resident.close()
 
 
-def go_live(resident: Resident, adapter: Path) -> Image:
-    """Swap an adapter in, as the next generation."""
-    return resident.swap(adapter, (resident.live.generation or 0) + 1)
+def stage(resident: Resident, adapter: Path, digest: str = "") -> Image:
+    """Take an adapter through all that comes before it goes live; the caller holds its image."""
+    image = resident.stage(resident.admit(adapter), digest)
+    try:
+        resident.verify(image)
+    except BaseException:
+        resident.drop(image)
+        raise
+    return image
+
+
+@contextmanager
+def staged(resident: Resident, adapter: Path, digest: str = "") -> Iterator[Image]:
+    """Hold a verified image for as long as the body runs."""
+    image = stage(resident, adapter, digest)
+    try:
+        yield image
+    finally:
+        resident.drop(image)
 
 
 def answer(resident: Resident, image: Image | None = None, model: Any = None) -> list[torch.Tensor]:
-    """Compute the logits of every prompt with an image (the live one) in the arena."""
-    with resident.turn(resident.live if image is None else image):
+    """Compute the logits of every prompt with an image (the base's without one)."""
+    with resident.visit(resident.base_image if image is None else image):
         return [logits(model or resident.model, prompt) for prompt in PROMPTS]
+
+
+def free(resident: Resident) -> int:
+    """Count the berths that nobody holds."""
+    held = sum(image.holders > 0 for image in resident.berths.images())
+    return resident.berths.count - held
 
 
 def reference(base: Path, adapter: Path | None, dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:

@@ -14,7 +14,7 @@ from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.app import make_http_app
 from hotswapd.swap.engine import Engine
 from kits.daemon_fakes import FakeFace
-from kits.lanes import LONG, Bench, bench
+from kits.rows import LONG, Bench, bench
 
 MODEL = "tiny/llama"
 GENERATION = "X-Hotswapd-Generation"

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from kits.candidates import Daemon
-from kits.lanes import SHORT_ASK, adapter, bench
+from kits.rows import SHORT_ASK, adapter, bench
 from runs.soak_watch import Sample, after_warm_up, growth, look, slope
 
 from hotswapd.daemon.ledger.states import State

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from kits.lanes import LONG, SHORT_ASK, Bench, bench
+from kits.rows import LONG, SHORT_ASK, Bench, bench
 
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.sampling import Sampling

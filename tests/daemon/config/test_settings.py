@@ -16,6 +16,10 @@ from pydantic import ValidationError
 from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
 
 
+NOT_SHOWN = {"verify": {"probe", "dataset", "command"}, "serve": {"lanes"}}
+"""What has no default to show, and what is still read but written no more."""
+
+
 def test_lanes_are_still_read_as_berths(load: Load) -> None:
     """As the key was called before; where both are given the new one counts."""
     assert load(MODEL + "[serve]\nlanes = 6\n").serve.berths == 6
@@ -204,6 +208,6 @@ def test_the_example_shows_the_defaults(load: Load) -> None:
     assert shown.source[0] == plain.source[0]
     assert shown.model_dump(exclude={"source"}) == plain.model_dump(exclude={"source"})
     for table in Settings.model_fields.keys() - {"source"}:
-        without_default = {"probe", "dataset", "command"} if table == "verify" else set()
+        without_default = NOT_SHOWN.get(table, set())
         fields = set(type(getattr(shown, table)).model_fields) - without_default
         assert set(tomllib.loads(whole).get(table, {})) == fields, table

@@ -20,7 +20,7 @@ EXAMPLE = Path(__file__).parents[3] / "systemd" / "hotswapd.toml.example"
     [
         ([], []),
         (["/a", "s3://bucket/runs/", "hf://org/a@v1/sub", "/b c"], ["source[0].settle=0.5", "source[1].poll=3"]),
-        (["/a"], ["serve.berths=3", "serve.port=0", "model.compile=false", 'model.target_modules=["q_proj", "v_proj"]']),
+        (["/a"], ["serve.berths=3", "serve.port=0", "model.compile=false", 'model.target_modules=["q", "v"]']),
         (["/a"], ["verify.watch.seconds=1", "verify.dataset.file=/d", 'verify.command.argv=["/j", "-x"]']),
         (["/a"], ['verify.probe=[{prompt = "a \\" b", contains = "é"}]', 'admission.base_models=["*"]']),
         (["/a"], ["rollout.mode=canary", "rollout.steps=[5, 100]", "log.level=debug", "state.keep=2"]),

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from kits.lanes import bench
+from kits.rows import bench
 
 from hotswapd.daemon.config.settings import ConfigError
 from hotswapd.daemon.config.verify import Dataset, Probe, ProbeMessage, Verify

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kits.lanes import SHORT_ASK, Bench, adapter, bench
 from kits.queues import Queue
+from kits.rows import SHORT_ASK, Bench, adapter, bench
 from structlog.testing import capture_logs
 
 from hotswapd.daemon.config.tables import Admission

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from kits.candidates import Daemon
-from kits.lanes import Bench, adapter, bench
+from kits.rows import Bench, adapter, bench
 
 from hotswapd.daemon.config.verify import Watch
 from hotswapd.daemon.engines.protocol import Answer, Part

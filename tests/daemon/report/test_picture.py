@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from kits.lanes import adapter, bench
+from kits.rows import adapter, bench
 from safetensors.torch import load_file
 
 from hotswapd.daemon.ledger.ledger import Ledger

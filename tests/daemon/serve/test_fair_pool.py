@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from kits.lanes import LONG
+from kits.rows import LONG
 
 from hotswapd.daemon.errors import Busy
 from hotswapd.daemon.serve.fair_pool import FairPool

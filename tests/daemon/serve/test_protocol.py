@@ -12,7 +12,7 @@ import httpx
 import pytest
 from kits.daemon_fakes import FakeFace
 from kits.fronts import Front, front
-from kits.lanes import LONG
+from kits.rows import LONG
 from kits.waiting import until
 
 HEAD = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

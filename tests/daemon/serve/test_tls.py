@@ -10,7 +10,7 @@ import pytest
 from kits.certificates import certify, serial
 from kits.daemon_fakes import FakeFace
 from kits.fronts import Front, front
-from kits.lanes import LONG
+from kits.rows import LONG
 
 from hotswapd.daemon.config.settings import ConfigError
 from hotswapd.daemon.serve.tls import read_tls

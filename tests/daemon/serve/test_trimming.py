@@ -2,7 +2,7 @@
 
 import threading
 
-from kits.lanes import LONG
+from kits.rows import LONG
 
 from hotswapd.daemon.serve.trimming import Trimming
 

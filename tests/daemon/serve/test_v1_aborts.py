@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from kits.lanes import LONG, SHORT_ASK, Bench, Held
+from kits.rows import LONG, SHORT_ASK, Bench, Held
 from kits.serving import GENERATION, MODEL, Served, served
 from kits.waiting import until
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from kits.lanes import LONG, SHORT_ASK
 from kits.models import byte_tokenizer, text_of
+from kits.rows import LONG, SHORT_ASK
 from kits.serving import MODEL, Served, served
 from openai import BadRequestError, NotFoundError, RateLimitError
 

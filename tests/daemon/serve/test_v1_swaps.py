@@ -11,8 +11,8 @@ import torch
 from kits.adapters import edit_config, edit_tensors, make_adapter
 from kits.candidates import Daemon
 from kits.crowd import crowd
-from kits.lanes import ADAPTERS, adapter, home, reference
 from kits.models import byte_tokenizer, text_of
+from kits.rows import ADAPTERS, adapter, home, reference
 from kits.serving import GENERATION, MODEL, Served, served
 
 from hotswapd.daemon.ledger.states import State

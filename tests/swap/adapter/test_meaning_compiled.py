@@ -9,7 +9,7 @@ import pytest
 import torch
 from kits.adapters import greedy, logits, oracle_model
 from kits.contracts import Base
-from kits.lanes import compile_afresh
+from kits.rows import compile_afresh
 from kits.residents import MAX_RANK, PROMPTS, largest_difference
 
 from hotswapd.swap.engine import Engine

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from kits.adapters import logits, oracle_model
-from kits.lanes import Bench, adapter, bench, home
+from kits.rows import Bench, adapter, bench, home
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.gates.golden import golden_verdict

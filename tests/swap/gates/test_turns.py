@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from kits.clock import Clock
-from kits.lanes import Bench, adapter, bench
+from kits.rows import Bench, adapter, bench
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.errors import RolledBack

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from kits.adapters import logits
-from kits.lanes import adapter, bench
+from kits.rows import adapter, bench
 from kits.residents import opened
 from kits.trained_home import GOOD, good
 from kits.training import CONTEXT, overflowing, tokens

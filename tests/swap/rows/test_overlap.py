@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from kits.lanes import LONG, SHORT_ASK, Bench, Held, adapter, bench
+from kits.rows import LONG, SHORT_ASK, Bench, Held, adapter, bench
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.berths.turns import Alternation

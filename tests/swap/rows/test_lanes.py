@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 from kits.crowd import crowd
-from kits.lanes import LONG, Bench, bench
+from kits.rows import LONG, Bench, bench
 
 from hotswapd.swap.rows.lanes import LanesFull, NoGeneration, NoLane
 from hotswapd.swap.rows.tickets import Ended, LaneRequest, Progress

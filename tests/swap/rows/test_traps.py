@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from kits.adapters import logits
-from kits.lanes import LONG, SHORT_ASK, Bench, _reference_model, bench, home
+from kits.rows import LONG, SHORT_ASK, Bench, _reference_model, bench, home
 from kits.waiting import until
 
 from hotswapd.swap.errors import BaseUnusable

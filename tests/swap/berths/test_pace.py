@@ -1,7 +1,7 @@
 """Staging leaves the lanes their time while requests are answered, and loses no time otherwise."""
 
 import pytest
-from kits.lanes import adapter, home
+from kits.rows import adapter, home
 from kits.residents import opened
 
 from hotswapd.swap.berths.pace import AT_MOST, SHARE, Pace

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kits.lanes import SHORT_ASK, adapter, bench, home, reference
+from kits.rows import SHORT_ASK, adapter, bench, home, reference
 
 from hotswapd.swap import engine as engine_module
 from hotswapd.swap.engine import Engine

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from kits.adapters import logits, oracle_model
-from kits.lanes import Bench, Listener, adapter, bench, home
+from kits.rows import Bench, Listener, adapter, bench, home
 from kits.waiting import until
 
 from hotswapd.swap.rows.sampling import logprobs

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from kits.lanes import LONG, Bench, bench
+from kits.rows import LONG, Bench, bench
 
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.rows.tickets import Seat

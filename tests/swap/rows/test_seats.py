@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from kits.lanes import Bench, adapter, bench
+from kits.rows import Bench, adapter, bench
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.rows.lanes import NoGeneration, NoLane

@@ -1,4 +1,4 @@
-"""What the tests of lanes share: tiny bases with adapters far apart, their references, and a listener."""
+"""What the tests of rows share: tiny bases with adapters far apart, their references, and a listener."""
 
 import threading
 from collections.abc import Iterator
@@ -13,27 +13,29 @@ from torch._dynamo.callback import callback_handler
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.candidate import Candidate
-from hotswapd.swap.rows.lanes import LaneRequest, Progress, Ticket
-from hotswapd.swap.rows.sampling import Sampling
-from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.candidate import Candidate
+from hotswapd.swap.rows.loop import Loop
+from hotswapd.swap.rows.sampling import Sampling
+from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.rows.tickets import Progress, Ticket
 from kits.adapters import greedy, make_adapter, oracle_model
 from kits.models import tiny
 
 LONG = 60.0
-"""Seconds after which a test that waits for a lane has failed."""
+"""Seconds after which a test that waits for an answer has failed."""
 
 SHORT_ASK = (5, 6, 7)
 ADAPTERS = 4
+_ASK = frozenset(Ask.__dataclass_fields__)
 
 
 @cache
 def home() -> Path:
     """Make a base and its adapters once for the whole run."""
-    directory = Path(mkdtemp(prefix="hotswapd-lanes-"))
+    directory = Path(mkdtemp(prefix="hotswapd-rows-"))
     base = tiny("llama", directory / "base")
     for index in range(ADAPTERS):
         make_adapter(
@@ -45,6 +47,11 @@ def home() -> Path:
 def adapter(index: int) -> Path:
     """Name one of the adapters."""
     return home() / f"adapter-{index}"
+
+
+def digest_of(index: int) -> str:
+    """Name an adapter by a digest; that of zeros is the base's."""
+    return f"{index + 1:064x}"
 
 
 @cache
@@ -65,32 +72,35 @@ class Listener:
         self.ended = threading.Event()
         self.begun = threading.Event()
         self.last = Progress(())
+        self.prompt_logprobs: tuple[Any, ...] = ()
 
     def __call__(self, progress: Progress) -> None:
         self.last = progress
+        self.prompt_logprobs = progress.prompt_logprobs or self.prompt_logprobs
         self.begun.set()
         if progress.finish is not None:
             self.ended.set()
 
     def wait(self) -> Progress:
         """Wait for the end of the answer."""
-        assert self.ended.wait(LONG), "the lane gave no answer"
+        assert self.ended.wait(LONG), "the loop gave no answer"
         return self.last
 
 
 class Held(Listener):
-    """Receives a long answer, and holds its lane between two steps after 350 tokens until `let_go` is set.
+    """Receives a long answer, and holds the loop between two steps after `at` tokens until `let_go` is set.
 
     So what a test does meanwhile happens while the answer is in flight, however slow the machine is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at: int = 1) -> None:
         super().__init__()
         self.let_go = threading.Event()
+        self._at = at
 
     def __call__(self, progress: Progress) -> None:
         super().__call__(progress)
-        if len(progress.token_ids) == 350:
+        if len(progress.token_ids) == self._at:
             assert self.let_go.wait(LONG)
 
 
@@ -101,31 +111,59 @@ class Bench:
         self.engine = engine
         self._freed = freed
         self.resident = engine.resident
-        self.lanes = engine.lanes
+        self.rows = engine.rows
         self.made: dict[int, int | None] = {0: None}
 
-    def swap(self, index: int) -> Image:
+    @property
+    def loop(self) -> Loop:
+        """The loop that steps the requests."""
+        assert self.rows.loop is not None
+        return self.rows.loop
+
+    @property
+    def live(self) -> Image:
+        """What answers who asks for no generation."""
+        image = self.rows.live()
+        assert image is not None
+        return image
+
+    def stage(self, index: int) -> Image:
+        """Lay an adapter out in a berth that the caller holds."""
+        return self.resident.stage(self.resident.admit(adapter(index)), digest=digest_of(index))
+
+    def swap(self, index: int, name: str = "default") -> Image:
         """Take an adapter all the way to live, as the worker does."""
-        image = self.resident.stage(self.resident.admit(adapter(index)), digest=f"{index:064x}")
-        number = max(self.made) + 1
-        self.made[number] = index  # before anybody can be answered by it
+        image = self.stage(index)
         try:
             self.resident.verify(image)
-            self.resident.commit(image, number, self.lanes.go_live)
-        except BaseException:
-            del self.made[number]
-            raise
+            self.route(image, index, name)
         finally:
             self.resident.drop(image)
         return image
 
+    def route(self, image: Image, index: int, name: str = "default") -> int:
+        """Make an image that is held live as the next generation, and return its number."""
+        number = max(self.made) + 1
+        self.made[number] = index  # before anybody can be answered by it
+        self.engine.route(image, number, name)
+        return number
+
+    def open(self, index: int) -> Image:
+        """Answer requests that ask for this adapter by its number, beside what is live."""
+        image = self.stage(index)
+        number = max(self.made) + 1
+        self.made[number] = index
+        self.rows.open(image, number)
+        self.resident.drop(image)
+        return image
+
     def await_room(self) -> None:
-        """Wait until a generation could go live, as the worker does: woken, not asking again and again."""
+        """Wait until an adapter could be staged, as the worker does: woken, not asking again and again."""
         while True:
             self._freed.clear()
-            if self.lanes.room():
+            if self.resident.berths.room():
                 return
-            assert self._freed.wait(LONG), "no lane ever became free"
+            assert self._freed.wait(LONG), "no berth ever became free"
 
     def ask(
         self,
@@ -135,9 +173,11 @@ class Bench:
         hear: Listener | None = None,
         **how: Any,
     ) -> tuple[Ticket, Listener]:
-        """Send a request straight to the lanes, without an end-of-text token."""
+        """Send a request that no token ends; `how` are fields of the Ask or of its Sampling."""
         listener = Listener() if hear is None else hear
-        ticket = self.lanes.submit(LaneRequest(prompt, tokens, (), Sampling(**how)), listener, generation)
+        fields = {name: how.pop(name) for name in list(how) if name in _ASK}
+        fields = {"ignore_eos": True, "generation": generation, **fields}
+        ticket = self.rows.submit(Ask(prompt, tokens, sampling=Sampling(**how), **fields), listener)
         return ticket, listener
 
     def right(self, ticket: Ticket, listener: Listener, prompt: tuple[int, ...], tokens: int = 8) -> bool:
@@ -164,15 +204,15 @@ def compile_afresh() -> None:
 
 
 @contextmanager
-def bench(**spec: Any) -> Iterator[Bench]:
-    """Open a resident with lanes; closed again at the end, whatever happens."""
-    sizes = {"context_tokens": 448, "batch_tokens": 128, "lanes": 2, "max_queue": 64, **spec}
+def bench(berths: int = 4, dtype: str = "float32", base: Path | None = None, **spec: Any) -> Iterator[Bench]:
+    """Open a resident with its loop; closed again at the end, whatever happens."""
+    sizes = {"context_tokens": 448, "batch_tokens": 128, "max_queue": 64, **spec}
     compile_afresh()
-    resident = Resident.open(ResidentSpec(str(home() / "base"), max_rank=16, images=sizes["lanes"] + 2))
+    resident = Resident.open(ResidentSpec(str(base or home() / "base"), max_rank=16, berths=berths, dtype=dtype))
     freed = threading.Event()
     engine = Engine(resident, EngineSpec(**sizes), on_free=freed.set)
-    engine.open()
     try:
+        engine.open()
         yield Bench(engine, freed)
     finally:
         engine.close(seconds=1.0)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from kits.lanes import LONG, SHORT_ASK, Listener, bench, reference
+from kits.rows import LONG, SHORT_ASK, Listener, bench, reference
 from transformers.generation.continuous_batching.offloading_manager import OffloadingManager
 
 from hotswapd.swap.rows.lanes import Ticket
