@@ -21,11 +21,11 @@ from .attention import Attention
 from .cache import KVCache, LayerShape
 from .pages import Pages
 from .plain import PlainRunner
-from .routes import Place
+
 from .runner import PagedRunner, Runner
 from .schedule import Piece
 from .sequence import Sequence
-from .tickets import Ticket
+from .tickets import Place, Ticket
 
 _TEXT = 24
 _PAGES = 8
