@@ -14,11 +14,11 @@ from hotswapd.swap.adapter.slots import find_slots
 from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.errors import BaseUnusable, DeviceMissing
 from hotswapd.swap.resident.base import base_config, choose_device, choose_dtype
+from hotswapd.swap.resident.resident import berth_dtype
 
 from .finding import Finding, fails, fine, note
 
 _BASE, _NAME = "base", "memory"
-"""Images that the resident has beside its pool: the arena itself, and the base's own, which is empty."""
 _TIGHT = 0.8
 """Share of the free memory from which it is worth a remark: steps, graphs and other programs need some too."""
 _GIB = 2**30
@@ -50,7 +50,7 @@ def check_memory(settings: Settings | None) -> Iterator[Finding]:
     try:
         device = choose_device(settings.model.device)
         config = base_config(settings.model.base, settings.model.revision)
-        need = needed(settings, config, choose_dtype(settings.model.dtype, config, device))
+        need = needed(settings, config, choose_dtype(settings.model.dtype, config, device), device)
     except DeviceMissing:
         return  # the check of the device reports it
     except BaseUnusable as error:
@@ -81,14 +81,14 @@ def judge(need: Need, free: int) -> Finding:
     return fine(_NAME, f"it needs {sentence}")
 
 
-def needed(settings: Settings, config: PretrainedConfig, dtype: torch.dtype) -> Need:
+def needed(settings: Settings, config: PretrainedConfig, dtype: torch.dtype, device: torch.device) -> Need:
     """Return what the model needs, from its shapes alone: no weight is read."""
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(copy.deepcopy(config))
     weights = sum(parameter.numel() for parameter in model.parameters()) * dtype.itemsize
     spec = resident_spec(settings)
     slots = find_slots(model, spec.target_modules)
-    image = Layout.of(Contract((), slots, spec.max_rank, str(dtype)), dtype).size
+    image = Layout.of(Contract((), slots, spec.max_rank, str(dtype)), berth_dtype(dtype, device)).size
     text = config.get_text_config()
     context = min(settings.serve.context_tokens, getattr(text, "max_position_embeddings", 0) or 1 << 30)
     cached = settings.serve.cache_tokens or context

@@ -62,7 +62,7 @@ class Resident:
         self.oracle = oracle
         self.layout = Layout.of(contract, berth_dtype(base.dtype, base.device))
         self.berths = Berths(self.layout.size, berths, base.device)
-        self.low_rank = LowRank(base.model, self.layout)
+        self.low_rank = LowRank(base.model, self.layout, self.berths.memory)
         self.model.requires_grad_(False)
         nothing = torch.zeros(0, dtype=torch.uint8, device=base.device)
         self.base_image = Image(nothing, digest="0" * 64, generation=0, holders=1, ranks={})

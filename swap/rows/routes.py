@@ -6,38 +6,14 @@ holds its berth.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .candidate import CANDIDATE, Candidate
-from .tickets import NoGeneration, Ticket
+from .tickets import NoGeneration, Place, Ticket
 
 if TYPE_CHECKING:
     from hotswapd.swap.berths.berths import Berths
     from hotswapd.swap.berths.image import Image
-
-
-@dataclass(slots=True, eq=False)
-class Place:
-    """A generation, the served names that it is live under, and its requests."""
-
-    image: "Image"
-    names: set[str] = field(default_factory=set)
-    opened: bool = False
-    lent: bool = False
-    withdrawn: bool = False
-    retired_at: float | None = None
-    tickets: dict[str, Ticket] = field(default_factory=dict)
-
-    @property
-    def open(self) -> bool:
-        """Whether new requests go to it though it has none."""
-        return bool(self.names) or self.opened
-
-    @property
-    def needed(self) -> bool:
-        """Whether its berth is needed."""
-        return self.open or self.lent or bool(self.tickets)
 
 
 class Routes:
@@ -130,9 +106,9 @@ class Routes:
         for place in self._places:
             if wanted is CANDIDATE and place.lent:
                 return place
-            if place.image.generation == wanted and wanted is not None and not place.withdrawn:
-                if place.open or place.tickets:
-                    return place
+            asked = wanted is not None and place.image.generation == wanted
+            if asked and not place.withdrawn and (place.open or place.tickets):
+                return place
         raise NoGeneration(wanted, self.numbers())
 
     def numbers(self) -> list[int]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from .asks import DEFAULT, Ask
 from .ended import Ended
 from .loop import Loop
-from .routes import Place, Routes
-from .tickets import Outcome, Progress, QueueFull, Ticket
+from .routes import Routes
+from .tickets import Outcome, Place, Progress, QueueFull, Ticket
 
 if TYPE_CHECKING:
     from hotswapd.swap.berths.berths import Berths

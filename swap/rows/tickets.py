@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .asks import Ask
@@ -10,7 +10,7 @@ from .candidate import Candidate
 from .ended import Ended
 
 if TYPE_CHECKING:
-    from .routes import Place
+    from hotswapd.swap.berths.image import Image
 
 
 class QueueFull(Exception):
@@ -77,13 +77,36 @@ class Outcome:
     non_finite: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class Place:
+    """A generation, the served names that it is live under, and its requests."""
+
+    image: "Image"
+    names: set[str] = field(default_factory=set)
+    opened: bool = False
+    lent: bool = False
+    withdrawn: bool = False
+    retired_at: float | None = None
+    tickets: dict[str, "Ticket"] = field(default_factory=dict)
+
+    @property
+    def open(self) -> bool:
+        """Whether new requests go to it though it has none."""
+        return bool(self.names) or self.opened
+
+    @property
+    def needed(self) -> bool:
+        """Whether its berth is needed."""
+        return self.open or self.lent or bool(self.tickets)
+
+
 class Ticket:
     """A request under way: which generation answers it, and the way to cancel it."""
 
     def __init__(
         self,
         name: str,
-        place: "Place",
+        place: Place,
         ask: Ask,
         hear: Callable[[Progress], None],
         clock: Callable[[], float] = time.monotonic,

@@ -116,11 +116,13 @@ def overview(now: datetime | None = None, layers: int = 24) -> dict[str, Any]:
     queue = [{**STATUS["queue"][0], "next_try": soon}]
     sources = [{**one, "last_scan": just if one["ok"] else None} for one in STATUS["sources"]]
     resident = {**STATUS["resident"], "base": "meta-llama/Llama-3.1-8B-Instruct", "device": "cuda:0"}
-    lanes = [
-        {"generation": live["generation"], "active": 5, "waiting": 2},
-        {"generation": 6, "active": 1, "waiting": 0},
+    (berth,) = STATUS["berths"]
+    berths = [
+        {**berth, "generation": live["generation"], "active": 5, "waiting": 2},
+        {**berth, "berth": 1, "channel": None, "generation": 6, "use": "draining", "active": 1, "waiting": 0},
+        {**berth, "berth": 2, "channel": None, "generation": -1, "use": "candidate", "active": 0, "waiting": 0},
     ]
-    changed = {"live": live, "queue": queue, "sources": sources, "resident": resident, "lanes": lanes}
+    changed = {"live": live, "queue": queue, "sources": sources, "resident": resident, "berths": berths}
     return {
         "now": stamp(at),
         "version": "0.1.0",

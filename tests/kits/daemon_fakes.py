@@ -14,9 +14,9 @@ from hotswapd.daemon.serve.face import Readiness
 from hotswapd.daemon.serve.names import Beside
 from hotswapd.daemon.serve.requests import Body, CompletionBody
 from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.lanes import Progress, Ticket
 from hotswapd.swap.rows.prompts import Wanted, always
 from hotswapd.swap.rows.text import TextStream
+from hotswapd.swap.rows.tickets import Progress, Ticket
 
 DIGEST = "ab" * 32
 URI = "file:///srv/adapters/run-7"
@@ -40,14 +40,27 @@ STATUS: dict[str, Any] = {
         {"kind": "local", "name": "/srv/adapters", "ok": True, "last_scan": "2026-11-23T20:00:01Z", "error": None},
         {"kind": "s3", "name": "s3://b/p/", "ok": False, "last_scan": None, "error": "access denied"},
     ],
-    "lanes": [{"generation": 3, "active": 2, "waiting": 0}],
+    "berths": [
+        {
+            "berth": 0,
+            "channel": "default",
+            "generation": 3,
+            "digest": DIGEST,
+            "use": "live",
+            "active": 2,
+            "waiting": 0,
+        }
+    ],
     "resident": {
         "base": "org/model",
         "device": "cpu",
         "dtype": "float32",
         "slots": 448,
         "max_rank": 64,
-        "arena_bytes": 76546048,
+        "berths": 4,
+        "berth_bytes": 76546048,
+        "cache_tokens": 32768,
+        "one_at_a_time": None,
         "compiled": True,
         "recompiles": 0,
     },
@@ -115,7 +128,7 @@ class FakeText(TextStream):
 
 
 class FakeTicket(Ticket):
-    """A request that no lane has."""
+    """A request that nobody computes."""
 
     def __init__(self, generation: int, digest: str) -> None:
         self.generation, self.digest = generation, digest

@@ -28,12 +28,13 @@ from hotswapd.daemon.engines.protocol import (
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.codes import TensorCode
-from hotswapd.swap.errors import Misfit, NoLane, Rejected, RolledBack
+from hotswapd.swap.errors import Misfit, NoBerth, Rejected, RolledBack
 from hotswapd.swap.gates.spec import Outcome, Progress, Verdict
+from hotswapd.swap.rows.rows import PlaceStatus
 from kits.folders import WEIGHTS
 
 BAD, SICK = b"bad", b"sick"
-_NO_ROOM = "every lane has requests of an older generation"
+_NO_ROOM = "every berth is in use"
 
 
 @dataclass
@@ -209,36 +210,26 @@ class FakeEngine:
 
 
 class _Resident:
-    """Stands for `swap.resident.Resident`: images are bytes, and a commit is at once."""
+    """Stands for `swap.resident.Resident`: an image is its bytes, and a full model has no berth for one more."""
 
     def __init__(self, model: FakeModel) -> None:
         self._model = model
         self.base_image: Any = Image(None, digest="0" * 64, generation=0, holders=1)  # type: ignore[arg-type]
-        self.live = self.base_image
-        self.pool = SimpleNamespace(kept=lambda number: None)
+        self.berths = SimpleNamespace(kept=lambda number: None, images=lambda: (), room=lambda: not model.full)
         self.contract = SimpleNamespace(base_models=(), fingerprint="contract")
 
     def admit(self, path: Path) -> Any:
         return SimpleNamespace(content=self._model.admit(path), warnings=())
 
     def stage(self, plan: Any, digest: str, pace: Any = None) -> Image:
+        if self._model.full:
+            raise NoBerth(_NO_ROOM)
         self._model.stage(digest)
         return Image(plan.content, digest, holders=1)
 
     def verify(self, image: Any) -> dict[str, float]:
         self._model.verify(image.digest, image.buffer or b"")
         return {}
-
-    @contextmanager
-    def changing(self, image: Image, generation: int) -> Iterator[float]:
-        numbered, image.generation = image.generation, generation
-        try:
-            yield 0.001
-        except BaseException:
-            image.generation = numbered
-            raise
-        self.live = image
-        self._model.live = image.digest
 
     def hold(self, image: Image) -> None:
         image.holders += 1
@@ -249,42 +240,45 @@ class _Resident:
     drop = release
 
 
-class _Lanes:
-    """Stands for `swap.rows.lanes.Lanes`: a full model has no room for another generation."""
+class _Rows:
+    """Stands for `swap.rows.rows.Rows`: nobody asks here, so what no name and no number leads to is gone at once."""
 
     def __init__(self, model: FakeModel) -> None:
         self._model = model
-        self._current: Image | None = None
-        self._beside: Image | None = None
+        self._live: dict[str, Image] = {}
+        self._beside: dict[int, Image] = {}
 
-    def room(self) -> bool:
-        return not self._model.full
+    def route(self, image: Image, number: int, name: str = DEFAULT) -> float:
+        image.generation = number
+        self._live[name] = image
+        self._beside.pop(number, None)
+        if name == DEFAULT:
+            self._model.live = image.digest
+        return 0.001
 
-    def make_room(self, image: Image) -> None:
-        if self._model.full:
-            raise NoLane(_NO_ROOM)
+    def live(self, name: str = DEFAULT) -> Image | None:
+        return self._live.get(name)
 
-    def go_live(self, image: Image) -> None:
-        self._current = image
-        if self._beside is image:
-            self._beside = None
+    def open(self, image: Image, number: int) -> None:
+        image.generation = number
+        self._beside[number] = image
 
-    def go_beside(self, image: Image) -> None:
-        self.make_room(image)
-        self._beside = image
-
-    def leave_beside(self) -> None:
-        self._beside = None
-
-    def withdraw(self, generation: int) -> None:
-        self._model.withdrawn.append(generation)
+    def close(self, number: int) -> bool:
+        self._model.withdrawn.append(number)
+        return self._beside.pop(number, None) is not None
 
     def image(self, generation: int) -> Image | None:
-        return next((one for one in (self._beside,) if one is not None and one.generation == generation), None)
+        return next((one for one in self._there() if one.generation == generation), None)
 
-    def status(self) -> list[Any]:
-        bound = [one for one in (self._current, self._beside) if one is not None]
-        return [SimpleNamespace(generation=one.number, digest=one.digest, active=0, waiting=0) for one in bound]
+    def status(self) -> list[PlaceStatus]:
+        return [self._status(one) for one in self._there()]
+
+    def _there(self) -> list[Image]:
+        return [*dict.fromkeys(self._live.values()), *self._beside.values()]
+
+    def _status(self, one: Image) -> PlaceStatus:
+        names = tuple(name for name, image in self._live.items() if image is one)
+        return PlaceStatus(one.berth, names, one.number, one.digest, "live" if names else "canary", 0, 0)
 
 
 KINDS = ("fake", "resident")
@@ -294,5 +288,7 @@ def make_engine(kind: str, model: FakeModel) -> Engine:
     """Make one of the two kinds over a model."""
     if kind == "fake":
         return FakeEngine(model)
-    engine: Any = SimpleNamespace(resident=_Resident(model), lanes=_Lanes(model), busy=lambda: False)
+    engine: Any = SimpleNamespace(
+        resident=_Resident(model), rows=_Rows(model), busy=lambda: False, score=lambda on: None
+    )
     return ResidentEngine(engine)

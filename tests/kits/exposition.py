@@ -13,18 +13,19 @@ Sample = tuple[dict[str, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A generation that holds a lane."""
+    """A generation that is on the engine."""
 
     number: int
     active: int
     waiting: int
+    names: tuple[str, ...] = ()
 
 
 def samples(
-    metrics: Metrics, lanes: Iterable[Held] | None = None, rollout: RolloutStatus | None = None
+    metrics: Metrics, loaded: Iterable[Held] | None = None, rollout: RolloutStatus | None = None
 ) -> dict[str, list[Sample]]:
     """Map each series' name to its labels and values."""
-    families = text_string_to_metric_families(metrics.text(lanes, rollout).decode())
+    families = text_string_to_metric_families(metrics.text(loaded, rollout).decode())
     found: dict[str, list[Sample]] = {}
     for sample in (sample for family in families for sample in family.samples):
         found.setdefault(sample.name, []).append((sample.labels, sample.value))

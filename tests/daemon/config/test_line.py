@@ -44,7 +44,7 @@ def test_a_name_moves_state_and_socket() -> None:
 @pytest.mark.parametrize(
     ("text", "read"),
     [
-        ("serve.lanes=3", lambda got: got.serve.lanes == 3),
+        ("serve.berths=3", lambda got: got.serve.berths == 3),
         ("model.dtype=bfloat16", lambda got: got.model.dtype == "bfloat16"),
         ('model.dtype="bfloat16"', lambda got: got.model.dtype == "bfloat16"),
         ("model.compile=false", lambda got: got.model.compile is False),
@@ -62,22 +62,22 @@ def test_any_key_can_be_set(text: str, read: Any) -> None:
 
 
 def test_the_last_of_two_counts_and_the_line_beats_the_environment() -> None:
-    environ = ENVIRON | {"HOTSWAPD_SERVE__LANES": "5", "HOTSWAPD_SERVE__MAX_QUEUE": "7", "HOTSWAPD_STATE__DIR": "/e"}
-    got = settings("serve.lanes=3", "serve.lanes=4", environ=environ)
-    assert (got.serve.lanes, got.serve.max_queue, got.state.dir) == (4, 7, Path("/e"))
+    environ = ENVIRON | {"HOTSWAPD_SERVE__BERTHS": "5", "HOTSWAPD_SERVE__MAX_QUEUE": "7", "HOTSWAPD_STATE__DIR": "/e"}
+    got = settings("serve.berths=3", "serve.berths=4", environ=environ)
+    assert (got.serve.berths, got.serve.max_queue, got.state.dir) == (4, 7, Path("/e"))
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("lanes=3", "--set: 'lanes=3' must be TABLE.KEY=VALUE"),
-        ("serve.lanes", "--set: 'serve.lanes' must be TABLE.KEY=VALUE"),
-        ("serve.lane=3", "serve.lane: there is no such key; did you mean lanes?"),
-        ("srve.lanes=3", "srve: there is no such key; did you mean serve?"),
-        ("serve.lanes=0", "serve.lanes: must be at least 2"),
+        ("berths=3", "--set: 'berths=3' must be TABLE.KEY=VALUE"),
+        ("serve.berths", "--set: 'serve.berths' must be TABLE.KEY=VALUE"),
+        ("serve.berth=3", "serve.berth: there is no such key; did you mean berths?"),
+        ("srve.berths=3", "srve: there is no such key; did you mean serve?"),
+        ("serve.berths=0", "serve.berths: must be at least 2"),
         ("source[2].poll=1", "number 2 that was not given"),
         ("source.poll=1", "--set: 'source.poll' does not name a key of a table"),
-        ("serve.lanes.x=1", "serve.lanes: must be a valid integer"),
+        ("serve.berths.x=1", "serve.berths: must be a valid integer"),
         ("a b.c=1", "--set: 'a b.c' is not a key"),
     ],
 )

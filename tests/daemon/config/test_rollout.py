@@ -51,8 +51,8 @@ def test_the_environment_can_set_it(tmp_path: Path) -> None:
         ('[rollout]\nmode = "canary"\nweight = 100', "rollout", "weight must be below 100"),
         ('[rollout]\nheader = "a b"', "rollout.header", "pattern"),
         ("[rollout]\nmin_request = 5", "rollout.min_request", "did you mean min_requests?"),
-        ('[rollout]\nmode = "canary"\n[serve]\nlanes = 1', "serve.lanes", "at least 2"),
-        ('[rollout]\nmode = "canary"\n[verify.command]\nargv = ["/bin/true"]', "serve.lanes", "at least 3"),
+        ('[rollout]\nmode = "canary"\n[serve]\nberths = 1', "serve.berths", "at least 2"),
+        ('[rollout]\nmode = "canary"\n[serve]\nberths = 2', "serve.berths", "at least 3"),
     ],
 )
 def test_what_is_wrong_has_its_key_and_a_sentence(tmp_path: Path, text: str, key: str, said: str) -> None:

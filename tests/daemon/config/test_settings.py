@@ -16,6 +16,18 @@ from pydantic import ValidationError
 from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
 
 
+NOT_SHOWN = {"verify": {"probe", "dataset", "command"}, "serve": {"lanes"}}
+"""What has no default to show, and what is still read but written no more."""
+
+
+def test_lanes_are_still_read_as_berths(load: Load) -> None:
+    """As the key was called before; where both are given the new one counts."""
+    assert load(MODEL + "[serve]\nlanes = 6\n").serve.berths == 6
+    assert load(MODEL + "[serve]\nlanes = 6\nberths = 3\n").serve.berths == 3
+    with pytest.raises(ConfigError, match="must be at least 2"):
+        load(MODEL + "[serve]\nlanes = 1\n")
+
+
 def test_only_the_base_is_required(load: Load) -> None:
     settings = load()
     assert settings.model.model_dump() == {
@@ -42,7 +54,8 @@ def test_only_the_base_is_required(load: Load) -> None:
         "read_timeout": 30.0,
         "max_connections": 0,
         "max_per_address": 0,
-        "lanes": 2,
+        "berths": 4,
+        "lanes": 0,
         "context_tokens": 4096,
         "cache_tokens": 0,
         "batch_tokens": 2048,
@@ -81,7 +94,7 @@ def test_a_missing_base_is_named(load: Load) -> None:
         (MODEL + f'[control]\nsocket = "/{"s" * 107}"\n', "control.socket"),
         (MODEL + '[serve]\napi_key_file = "key"\n', "serve.api_key_file"),
         (MODEL + "[serve]\nmax_drain = nan\n", "serve.max_drain"),
-        (MODEL + "[serve]\nlanes = 0\n", "serve.lanes"),
+        (MODEL + "[serve]\nberths = 0\n", "serve.berths"),
         (MODEL + '[log]\nlevel = "loud"\n', "log.level"),
         (MODEL + "[verify]\nx = 1\n", "verify.x"),
         (MODEL + "[rollout]\nx = 1\n", "rollout.x"),
@@ -195,6 +208,6 @@ def test_the_example_shows_the_defaults(load: Load) -> None:
     assert shown.source[0] == plain.source[0]
     assert shown.model_dump(exclude={"source"}) == plain.model_dump(exclude={"source"})
     for table in Settings.model_fields.keys() - {"source"}:
-        without_default = {"probe", "dataset", "command"} if table == "verify" else set()
+        without_default = NOT_SHOWN.get(table, set())
         fields = set(type(getattr(shown, table)).model_fields) - without_default
         assert set(tomllib.loads(whole).get(table, {})) == fields, table

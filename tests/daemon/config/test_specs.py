@@ -5,8 +5,8 @@ from dataclasses import fields
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.config.tables import Admission, Model, Serve
-from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.base import ResidentSpec
+from hotswapd.swap.rows.sizes import EngineSpec
 
 MODEL = Model(
     base="org/model",
@@ -19,15 +19,15 @@ MODEL = Model(
     compile=False,
     trust_remote_code=True,
 )
-SERVE = Serve(lanes=5, context_tokens=6, cache_tokens=7, batch_tokens=8, max_queue=9)
+SERVE = Serve(berths=5, context_tokens=6, cache_tokens=7, batch_tokens=8, max_queue=9)
 
 
 def test_each_field_is_that_of_its_table() -> None:
-    """None is left at its default; there is an image for each lane, one for a candidate and one for the previous."""
+    """None is left at its default."""
     settings = Settings(model=MODEL, serve=SERVE, admission=Admission(base_models=("*",), base_names="exact"))
     resident, engine = resident_spec(settings), engine_spec(settings)
     for one in fields(ResidentSpec):
-        known = {"base_models": ("*",), "base_names": "exact", "images": 7}
+        known = {"base_models": ("*",), "base_names": "exact", "berths": 5}
         wanted = known[one.name] if one.name in known else getattr(MODEL, one.name)
         assert getattr(resident, one.name) == wanted != one.default, one.name
     for one in fields(EngineSpec):

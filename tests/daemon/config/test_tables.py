@@ -16,7 +16,7 @@ LIMITS: list[tuple[str, str, float, float]] = [
     ("[admission]\n", "max_artifact_bytes", 1, 0),
     ("[serve]\n", "port", 0, -1),
     ("[serve]\n", "port", 65535, 65536),
-    ("[serve]\n", "lanes", 2, 1),
+    ("[serve]\n", "berths", 2, 1),
     ("[serve]\n", "context_tokens", 2, 1),
     ("[serve]\n", "cache_tokens", 0, -1),
     ("[serve]\n", "batch_tokens", 1, 0),

@@ -37,7 +37,7 @@ PROBE = '[[verify.probe]]\nprompt = "a"\n'
         ('[verify.dataset]\nfile = "here.jsonl"\n', "verify.dataset.file", "absolute"),
         ("[verify.command]\nargv = []\n", "verify.command.argv", "at least 1"),
         ("[verify.watch]\nmax_errors = -1\n", "verify.watch.max_errors", "greater than or equal to 0"),
-        ('[verify.command]\nargv = ["/bin/true"]\n[serve]\nlanes = 1\n', "serve.lanes", "at least 2"),
+        ("[serve]\nberths = 1\n", "serve.berths", "at least 2"),
     ],
 )
 def test_every_error_names_its_key(tmp_path: Path, text: str, key: str, word: str) -> None:

@@ -20,7 +20,7 @@ EXAMPLE = Path(__file__).parents[3] / "systemd" / "hotswapd.toml.example"
     [
         ([], []),
         (["/a", "s3://bucket/runs/", "hf://org/a@v1/sub", "/b c"], ["source[0].settle=0.5", "source[1].poll=3"]),
-        (["/a"], ["serve.lanes=3", "serve.port=0", "model.compile=false", 'model.target_modules=["q_proj", "v_proj"]']),
+        (["/a"], ["serve.berths=3", "serve.port=0", "model.compile=false", 'model.target_modules=["q", "v"]']),
         (["/a"], ["verify.watch.seconds=1", "verify.dataset.file=/d", 'verify.command.argv=["/j", "-x"]']),
         (["/a"], ['verify.probe=[{prompt = "a \\" b", contains = "é"}]', 'admission.base_models=["*"]']),
         (["/a"], ["rollout.mode=canary", "rollout.steps=[5, 100]", "log.level=debug", "state.keep=2"]),
@@ -35,14 +35,14 @@ def test_the_file_means_what_the_line_means(tmp_path: Path, sources: list[str], 
 
 def test_it_is_the_example_with_a_few_lines_changed() -> None:
     """Every comment stays, where its key is."""
-    text = written(Line("org/x", ["/a"], {}, ["serve.lanes=3"]).tables(ENVIRON, 1000))
+    text = written(Line("org/x", ["/a"], {}, ["serve.berths=3"]).tables(ENVIRON, 1000))
     lines, example = text.splitlines(), EXAMPLE.read_text().splitlines()
     assert 'base = "org/x"                 # a name on the Hub or the path of a directory' in lines
-    assert "lanes = 3                      # generations that can answer side by side" in lines
+    assert "berths = 3                     # adapters on the device at once, each with requests of its own" in lines
     assert 'path = "/a"' in lines
     assert "# settle = 2.0                 # seconds for which a directory must be seen unchanged" in lines
     changed = [line for line in lines if line not in example]
-    assert [line.partition(" = ")[0] for line in changed] == ["base", "path", "lanes", "dir", "socket"]
+    assert [line.partition(" = ")[0] for line in changed] == ["base", "path", "berths", "dir", "socket"]
 
 
 def test_other_kinds_of_sources_are_left_out() -> None:

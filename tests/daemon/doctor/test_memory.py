@@ -17,6 +17,7 @@ from hotswapd.swap.resident.base import base_config
 from hotswapd.swap.resident.resident import Resident
 
 GIB = 2**30
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -30,26 +31,32 @@ def of(base: Path, **tables: Any) -> Settings:
 
 
 def test_what_is_needed_is_what_the_resident_takes(base: Path) -> None:
-    """Weights as they lie in the file, and every image."""
-    need = needed(of(base), base_config(str(base)), torch.float32)
+    """Weights as they lie in the file, and every berth."""
+    need = needed(of(base), base_config(str(base)), torch.float32, CPU)
     with safe_open(base / "model.safetensors", "pt") as file:
         assert need.weights == sum(file.get_tensor(name).nbytes for name in file.keys())  # noqa: SIM118 - no mapping
     resident = Resident.open(resident_spec(of(base)))
     try:
-        images = resident_spec(of(base)).images
-        assert need.berths == resident.arena.layout.size * (images + 2)
+        assert need.berths == resident.berths.memory.nbytes
     finally:
         resident.close()
 
 
-def test_half_precision_and_lanes_count(base: Path) -> None:
-    one = needed(of(base), base_config(str(base)), torch.float32)
-    half = needed(of(base), base_config(str(base)), torch.bfloat16)
-    assert one.weights == 2 * half.weights
-    more = needed(of(base, serve={"lanes": 4}), base_config(str(base)), torch.float32)
-    assert (more.cache, more.berths * 6) == (2 * one.cache, one.berths * 8)
-    set_cache = needed(of(base, serve={"cache_tokens": 100}), base_config(str(base)), torch.float32)
-    assert set_cache.cache == 2 * 100 * 2 * 2 * 2 * 12 * 4
+def test_half_precision_and_berths_count(base: Path) -> None:
+    """There is one cache for all berths, and a berth on a CPU is in float32 whatever the base is in."""
+    config = base_config(str(base))
+    one, half = (needed(of(base), config, dtype, CPU) for dtype in (torch.float32, torch.bfloat16))
+    assert (one.weights, one.cache, one.berths) == (2 * half.weights, 2 * half.cache, half.berths)
+    more = needed(of(base, serve={"berths": 8}), config, torch.float32, CPU)
+    assert (more.cache, more.berths) == (one.cache, 2 * one.berths)
+    set_cache = needed(of(base, serve={"cache_tokens": 100}), config, torch.float32, CPU)
+    assert set_cache.cache == 100 * 2 * 2 * 2 * 12 * 4
+
+
+def test_a_berth_on_a_gpu_has_the_dtype_of_the_base(base: Path) -> None:
+    cuda, config = torch.device("cuda"), base_config(str(base))
+    one, half = (needed(of(base), config, dtype, cuda).berths for dtype in (torch.float32, torch.bfloat16))
+    assert one > 1.9 * half
 
 
 def test_it_fits_or_it_does_not() -> None:

@@ -1,4 +1,4 @@
-"""The external judge: real programs that ask the candidate in its own lane, say yes or no, hang, and leave children."""
+"""The external judge: real programs that ask the candidate in its own berth, say yes or no, hang, and leave children."""
 
 import sys
 import textwrap
@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from hotswapd.swap.rows.lanes import NoGeneration, NoLane
-from kits.rows import Bench, adapter, bench, reference
+from kits.residents import free
+from kits.rows import LONG, Bench, Held, adapter, bench, reference
 from kits.waiting import until
 
 from hotswapd.daemon.config.verify import Command
@@ -21,7 +21,8 @@ from hotswapd.loaders.errors import Unavailable
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.gates.turns import Interrupted, Surroundings
-from hotswapd.swap.rows.tickets import CANDIDATE
+from hotswapd.swap.rows.candidate import CANDIDATE
+from hotswapd.swap.rows.tickets import NoGeneration
 
 PROMPT = (5, 6, 7)
 
@@ -123,16 +124,22 @@ def test_a_child_that_is_left_behind_by_a_yes_is_killed_too(made: Bench, tmp_pat
     until(lambda: _gone(int(note.read_text())), "the child lives on")
 
 
-def test_an_interrupted_judge_is_killed_and_frees_its_lane(made: Bench) -> None:
-    """When something else must come first there is no verdict, and the lane can be had at once."""
+def test_an_interrupted_judge_is_killed_and_frees_its_berth(made: Bench) -> None:
+    """When something else must come first there is no verdict, and the berth can be had at once."""
 
     def rest(_: float) -> None:
-        assert not made.lanes.room()
-        raise Interrupted("interrupted", "its lane is needed")
+        assert "candidate" in uses(made)
+        raise Interrupted("interrupted", "its berth is needed")
 
+    before = free(made.resident)
     with pytest.raises(Interrupted):
         judged(made, "import time; time.sleep(1000)", Surroundings(rest=rest))
-    assert made.lanes.room()
+    assert "candidate" not in uses(made)
+    assert free(made.resident) == before
+
+
+def uses(made: Bench) -> list[str]:
+    return [one.use for one in made.rows.status()]
 
 
 def test_a_program_that_cannot_be_started_is_not_a_verdict(made: Bench) -> None:
@@ -156,7 +163,7 @@ def test_the_environment_is_little_and_named(made: Bench, monkeypatch: pytest.Mo
 
 def test_nobody_else_is_served_by_the_candidate(made: Bench) -> None:
     """Without the one-time key the server answers 401, it listens on the loopback alone, and is gone afterwards."""
-    with candidate(made) as image, made.lanes.lend(image), CandidateServer(made.engine, "tiny", "the key") as server:
+    with candidate(made) as image, made.rows.lend(image), CandidateServer(made.engine, "tiny", "the key") as server:
         body = {"model": "tiny", "prompt": [5], "max_tokens": 1}
         assert server.url.startswith("http://127.0.0.1:")
         for key in ("wrong", ""):
@@ -164,19 +171,30 @@ def test_nobody_else_is_served_by_the_candidate(made: Bench) -> None:
             assert httpx.post(f"{server.url}/completions", json=body, headers=given).status_code == 401
         answered = httpx.post(f"{server.url}/completions", json=body, headers={"Authorization": "Bearer the key"})
         assert answered.headers["X-Hotswapd-Generation"] == "-1"
-        assert -1 not in made.lanes.generations()
+        assert -1 not in made.rows.generations()
     with pytest.raises(httpx.ConnectError):
         httpx.post(f"{server.url}/completions", json=body)
     with pytest.raises(NoGeneration):
         made.ask(PROMPT, 1, generation=CANDIDATE)
 
 
-def test_without_a_free_lane_there_is_none_to_lend(made: Bench) -> None:
-    """While every lane has requests of other generations the candidate has to wait."""
-    older, _ = made.ask(PROMPT, 200)
+def test_a_lent_candidate_shares_its_steps_with_all_others(made: Bench) -> None:
+    """However many generations answer meanwhile, it is asked in its own berth, and each answers as itself."""
+    older, heard = made.ask(PROMPT, 200)
     made.swap(2)
-    try:
-        with candidate(made, 3) as image, pytest.raises(NoLane), made.lanes.lend(image):
-            pytest.fail("there was no lane")
-    finally:
-        made.lanes.cancel(older)
+    with candidate(made, 3) as image, made.rows.lend(image):
+        _, lent = made.ask(PROMPT, 8, generation=CANDIDATE)
+        newer, newest = made.ask(PROMPT, 8)
+        assert lent.wait().token_ids == reference(3, PROMPT, 8)
+        assert made.right(newer, newest, PROMPT)
+        assert made.right(older, heard, PROMPT, 200)
+
+
+def test_what_a_lent_candidate_is_still_asked_ends_with_the_loan(made: Bench) -> None:
+    held = Held()
+    with candidate(made, 3) as image:
+        with made.rows.lend(image):
+            made.ask(PROMPT, 200, generation=CANDIDATE, hear=held)
+            assert held.begun.wait(LONG)
+            held.let_go.set()
+        assert held.wait().finish == "error"

@@ -58,28 +58,39 @@ def test_the_first_refusal_is_an_increase() -> None:
     assert counts == {"LIVE": 0.0, "QUARANTINED": 0.0, "REJECTED": 1.0, "ROLLED_BACK": 0.0}
 
 
-def test_requests_in_lanes_are_those_of_this_moment() -> None:
-    """Two lanes of one generation are added up, and a generation that has left its lane is gone at once."""
+def test_requests_in_berths_are_those_of_this_moment() -> None:
+    """A generation has its requests under each name that it is live under, and is gone with its berth."""
     metrics = Metrics()
-    lanes = [Held(3, active=2, waiting=1), Held(3, active=1, waiting=0), Held(2, active=1, waiting=0)]
-    found = {tuple(labels.values()): value for labels, value in samples(metrics, lanes)["hotswapd_lane_requests"]}
-    assert found == {("3", "active"): 3.0, ("3", "waiting"): 1.0, ("2", "active"): 1.0, ("2", "waiting"): 0.0}
-    lanes.pop()
-    assert {labels["generation"] for labels, _ in samples(metrics, lanes)["hotswapd_lane_requests"]} == {"3"}
+    loaded = [
+        Held(3, active=2, waiting=1, names=("default", "support")),
+        Held(3, active=1, waiting=0, names=("default",)),
+        Held(2, active=1, waiting=0),
+    ]
+    found = {tuple(labels.values()): value for labels, value in samples(metrics, loaded)["hotswapd_berth_requests"]}
+    assert found == {
+        ("default", "3", "active"): 3.0,
+        ("default", "3", "waiting"): 1.0,
+        ("support", "3", "active"): 2.0,
+        ("support", "3", "waiting"): 1.0,
+        ("", "2", "active"): 1.0,
+        ("", "2", "waiting"): 0.0,
+    }
+    loaded.pop()
+    assert {labels["generation"] for labels, _ in samples(metrics, loaded)["hotswapd_berth_requests"]} == {"3"}
 
 
-def test_a_generation_without_a_lane_is_shown_once_more() -> None:
+def test_a_generation_without_a_berth_is_shown_once_more() -> None:
     """Its last counts are seen by the next scrape, and no later one has a series of it."""
     metrics = Metrics()
-    lanes = [Held(2, active=1, waiting=0), Held(3, active=1, waiting=0)]
+    loaded = [Held(2, active=1, waiting=0), Held(3, active=1, waiting=0)]
     for generation in (2, 3):
         metrics.request(200, generation, 5)
-    lanes.pop(0)
+    loaded.pop(0)
     metrics.request(500, 2, 1)
-    last = samples(metrics, lanes)
+    last = samples(metrics, loaded)
     assert ({"code": "500", "generation": "2"}, 1.0) in last["hotswapd_requests_total"]
     for name in ("hotswapd_requests_total", "hotswapd_tokens_total"):
-        assert {labels["generation"] for labels, _ in samples(metrics, lanes)[name]} == {"3"}
+        assert {labels["generation"] for labels, _ in samples(metrics, loaded)[name]} == {"3"}
 
 
 ROLLOUT: RolloutStatus = {

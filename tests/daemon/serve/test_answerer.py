@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hotswapd.swap.rows.lanes import LanesFull, NoGeneration, Progress
 
 from hotswapd.daemon.errors import BadRequest, Busy, FaceError, NotReady
 from hotswapd.daemon.serve.answerer import Answerer
@@ -13,7 +14,6 @@ from hotswapd.daemon.serve.requests import ChatBody, CompletionBody, Message
 from hotswapd.swap.codes import AskCode
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.rows.asks import Ask, BadAsk
-from hotswapd.swap.rows.lanes import LanesFull, NoGeneration, Progress
 from hotswapd.swap.rows.prompts import Wanted, always
 from hotswapd.swap.rows.sampling import Sampling
 

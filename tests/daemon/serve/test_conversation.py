@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import pytest
+from hotswapd.swap.rows.lanes import Progress, Ticket
 from kits.daemon_fakes import FakeTicket
 
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.conversation import Conversation, LaneFailed, Piece
 from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.lanes import Progress, Ticket
 from hotswapd.swap.rows.text import TextStream
 
 
