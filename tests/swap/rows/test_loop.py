@@ -138,6 +138,29 @@ def test_a_failure_that_the_device_does_not_survive_is_final(error: Exception) -
     assert made.loop.held_pages == 0
 
 
+def test_a_listener_that_raises_is_a_lost_resident_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may not; if one does, the thread ends, and whoever else waits hears of it at once."""
+    noted: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", noted.append)
+    made = Summing()
+    bad, good = ticket((1, 2), 50), ticket((3, 4), 10_000)
+    tell, ears = made.loop._tell, made.ears
+
+    def deaf(one: Ticket, outcome: Any) -> None:
+        if one is bad and outcome.finish is None and ears.tokens.get(bad.name):
+            raise ZeroDivisionError("a defect")
+        tell(one, outcome)
+
+    made.loop._tell = deaf
+    made.submit(bad, good)
+    made.loop.start()
+    ears.await_ends([good])
+    made.loop.join(LONG)
+    assert "a defect" in str(ears.ends[good.name].error)
+    assert isinstance(made.loop.death, ResidentLost)
+    assert len(noted) == 1
+
+
 def test_what_a_failure_held_is_let_go() -> None:
     """Whoever keeps the cause keeps no tensor of the step alive."""
     made = Summing()
