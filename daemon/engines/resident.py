@@ -181,6 +181,9 @@ class ResidentEngine:
         staged.number = number
         self._end_scoring(number)  # if it was open beside the live one, it has become the live one
 
+    def unroute(self, name: str) -> None:
+        """Do nothing: no name but the default one, which stays, was ever served."""
+
     def close(self, number: int) -> None:
         """Take no new requests for it; those under way run to their end."""
         self._end_scoring(number)

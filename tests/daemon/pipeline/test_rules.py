@@ -36,7 +36,7 @@ def test_what_is_not_fetched_hides_nothing_behind_it() -> None:
 @pytest.mark.parametrize(
     ("held", "conditions", "is_tried"),
     [
-        (row(2, S.HELD, PINNED), Conditions(pinned=True), False),
+        (row(2, S.HELD, PINNED), Conditions(pinned={"default"}), False),
         (row(2, S.HELD, PINNED), Conditions(), True),
         (row(2, S.HELD, NO_LANE), Conditions(room=False), False),
         (row(2, S.HELD, NO_LANE), Conditions(), True),
@@ -46,7 +46,7 @@ def test_what_is_not_fetched_hides_nothing_behind_it() -> None:
         (row(2, S.HELD, "disk_full", next_try=9.0), Conditions(now=8.0), False),
         (row(2, S.HELD, "disk_full", next_try=3609.0), Conditions(now=8.0), True),  # the clock was set back an hour
         (row(2, S.HELD, "disk_full"), Conditions(), True),
-        (row(2, S.FETCHED), Conditions(pinned=True, room=False), True),
+        (row(2, S.FETCHED), Conditions(pinned={"default"}, room=False), True),
     ],
 )
 def test_a_held_one_is_tried_when_what_holds_it_is_over(held: Row, conditions: Conditions, is_tried: bool) -> None:
@@ -58,7 +58,7 @@ def test_a_held_one_is_tried_when_what_holds_it_is_over(held: Row, conditions: C
 @given(st.lists(st.sampled_from(State), max_size=8))
 def test_a_paused_queue_gives_nothing(states: list[State]) -> None:
     """`pause` takes nothing from the queue."""
-    assert choose([row(9 - i, state) for i, state in enumerate(states)], Conditions(paused=True)) is None
+    assert choose([row(9 - i, state) for i, state in enumerate(states)], Conditions(paused={"default"})) is None
 
 
 def test_the_newest_that_is_due_is_fetched() -> None:
