@@ -28,6 +28,12 @@ _ENDINGS = {
 }
 
 
+def require_removable(name: str) -> None:
+    """Raise BadRequest for the default channel. Legal on any thread."""
+    if name == DEFAULT:
+        raise BadRequest(ErrorCode.BAD_CHANNEL, "the default channel always exists and cannot be removed", "channel")
+
+
 @dataclass(frozen=True, slots=True)
 class Removal:
     """Removes channels. For the worker's thread."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hotswapd.daemon.channels.channel import Channel
-from hotswapd.daemon.channels.removal import Removal
+from hotswapd.daemon.channels.removal import Removal, require_removable
 from hotswapd.daemon.engines.protocol import NoRoom
 from hotswapd.daemon.errors import Conflict, ErrorCode
 from hotswapd.daemon.ledger.generation import Generation
@@ -49,7 +49,8 @@ class Acts:
         return self.worker.do(lambda: _stop(channel))
 
     def remove(self, channel: Channel, *, purge: bool) -> Generation:
-        """End a channel's requests, erase its bytes, and with `purge` its rows; what was live is returned."""
+        """End a channel's requests, erase its bytes and, with `purge`, its rows. Raises BadRequest for the default one."""
+        require_removable(channel.name)
         return self.worker.do(lambda: self.removal.remove(channel, purge=purge))
 
     def _roll_back(self, channel: Channel, number: int | None, *, follow: bool) -> Generation:

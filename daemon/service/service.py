@@ -123,9 +123,9 @@ class Service:
         self._report = Reporter(self._metrics)
         self._current = Current(settings)
         self._policy = Policy()
+        self._standing = Standing(Starting(base_generation(settings.model.revision, time.time())))
         self._memory = remember(state, self._on_change)
         recover(self._memory, [table.name for table in settings.source])
-        self._standing = Standing(Starting(base_generation(settings.model.revision, time.time())))
         self._watch_sources()
         self._make_operator(read)
 
