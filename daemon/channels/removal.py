@@ -45,14 +45,10 @@ class Removal:
     on_removed: Callable[[str], None] = lambda _: None
 
     def remove(self, channel: Channel, *, purge: bool) -> Generation:
-        """Remove a channel, and return what it had live. Raises BadRequest, Conflict or LedgerDown.
+        """Remove a channel, and return what it had live. Raises Conflict or LedgerDown; nothing has changed then.
 
-        The store's copies of what only this channel needed go at the next collection. Nothing has changed if it raises.
+        The store's copies of what only this channel needed go at the next collection.
         """
-        if channel.name == DEFAULT:
-            raise BadRequest(
-                ErrorCode.BAD_CHANNEL, "the default channel always exists and cannot be removed", "channel"
-            )
         live = channel.live.now
         if channel.rollouts.runs:
             channel.rollouts.beside.end(End(State.SUPERSEDED, Reason.CHANNEL_REMOVED, _SENTENCE))

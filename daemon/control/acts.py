@@ -49,7 +49,7 @@ class Acts:
         return self.worker.do(lambda: _stop(channel))
 
     def remove(self, channel: Channel, *, purge: bool) -> Generation:
-        """End a channel's requests, erase its bytes and, with `purge`, its rows. Raises BadRequest for the default one."""
+        """End a channel's requests, erase its bytes and, with `purge`, its rows. Raises BadRequest, too."""
         require_removable(channel.name)
         return self.worker.do(lambda: self.removal.remove(channel, purge=purge))
 
