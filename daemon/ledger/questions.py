@@ -165,6 +165,11 @@ class Rows:
         return next(iter(self._select(where, *values)), None)
 
     def _turns(self, where: str, each: int, *values: Any) -> list[Turn]:
+        if each == 1:  # there may be thousands of channels: this takes half the time of the general way
+            newest = TURN_NAMES.replace("seq", "max(seq) AS seq")
+            grouped = f"SELECT {newest} FROM swaps WHERE {where} GROUP BY channel ORDER BY seq DESC"
+            with self._file.reading() as database:
+                return [turn_of(*found) for found in database.execute(grouped, values)]
         rank = "row_number() OVER (PARTITION BY channel ORDER BY seq DESC) AS place"
         ranked = f"SELECT {TURN_NAMES}, {rank} FROM swaps WHERE {where}"
         tail = f"SELECT {TURN_NAMES} FROM ({ranked}) WHERE place <= ? ORDER BY seq DESC"

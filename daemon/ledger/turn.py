@@ -16,9 +16,10 @@ class Turn(NamedTuple):
     next_try: float | None = None
 
 
+_STATES = {state.value: state for state in State}
 TURN_NAMES = ", ".join(Turn._fields)
 
 
 def turn_of(swap_id: str, channel: str, seq: int, state: str, reason: str, next_try: float | None) -> Turn:
     """Read one from its columns."""
-    return Turn(swap_id, channel, seq, State(state), reason, next_try)
+    return Turn(swap_id, channel, seq, _STATES[state], reason, next_try)

@@ -84,7 +84,7 @@ class Inbox:
         if not self._is_open:
             return None
         turns, rows = self._fetched[source], self.ledger.rows
-        waiting = rows.fetchable(source)
+        waiting = rows.fetchable(source) if self._backs_off() else rows.fetchable(source, 1)
         turn = next_fetch(waiting, rows.stored(1), self._is_due, turns.last) if waiting else None
         if turn is None:
             return None
@@ -136,6 +136,12 @@ class Inbox:
             self.ledger.move(row, State.HELD, Reason.PAUSED, PAUSED_SENTENCE)
         except Overtaken:
             self.notify()
+
+    def _backs_off(self) -> bool:
+        """Tell whether a row is not due, so that an older one of its channel may come first."""
+        now = self._clock()
+        with self._lock:
+            return any(at > now for at in self._retry_at.values())
 
     def _is_due(self, row: Waits) -> bool:
         return self._clock() >= self._retry_at.get(row.swap_id, 0.0)

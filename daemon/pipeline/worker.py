@@ -168,4 +168,5 @@ class Worker:
 
     def _is_busy(self, row: Waits) -> bool:
         """Tell whether a candidate must wait for the rollout of its channel."""
-        return self._channels.of(row.channel).rollouts.leaves_alone(row.swap_id)
+        channel = self._channels.peek(row.channel)
+        return channel is not None and channel.rollouts.leaves_alone(row.swap_id)
