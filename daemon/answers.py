@@ -238,6 +238,7 @@ class Life(TypedDict):
     """When a generation went live, and where the `total` seconds since its sighting went."""
 
     at: str | None
+    channel: str
     sighted: str | None
     state: str
     generation: int | None
@@ -253,6 +254,7 @@ class Refusal(TypedDict):
     """What was refused, and why."""
 
     at: str | None
+    channel: str
     state: str
     reason: str | None
     detail: str | None

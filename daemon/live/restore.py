@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from hotswapd.daemon.engines.protocol import Engine, Patient, decide
+from hotswapd.daemon.engines.protocol import Engine, NoRoom, Patient, decide
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import BOOT, SWAP
 from hotswapd.daemon.ledger.channel import DEFAULT
@@ -54,7 +54,8 @@ class Restorer:
         """Try what the pointer names, then older generations, else keep the base; `live.now` is the result.
 
         If a generation no longer fits the contract, no older one is tried: the configuration was changed, so the base
-        answers, and that generation is tried again like a new adapter. Raises ResidentLost.
+        answers, and that generation is tried again like a new adapter. If the engine has no room for it, what its
+        pointer names stays, and the next start tries it again. Raises ResidentLost.
         """
         if pointed is None or pointed.number == 0:
             return
@@ -64,6 +65,10 @@ class Restorer:
                 with self.store.hold(generation.digest):
                     if self._bring_back(generation):
                         return
+            except NoRoom as error:
+                log.error("not_restored", generation=generation.number, channel=self.live.channel, detail=str(error))  # noqa: TRY400
+                self._write(partial(self.ledger.attempts.end, generation.digest, BOOT, self.live.channel))
+                return
             except Rejected as error:
                 log.warning("no_longer_fits", generation=generation.number, uri=generation.uri, detail=str(error))
                 self._write(partial(self._try_again_later, generation))
