@@ -11,7 +11,7 @@ from hotswapd.daemon.ledger.generation import Generation
 from .channel import Channel, Making
 
 if TYPE_CHECKING:
-    from hotswapd.swap.lanes.ended import Ended
+    from hotswapd.swap.rows.ended import Ended
 
 
 class Channels:

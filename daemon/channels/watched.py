@@ -12,7 +12,7 @@ from hotswapd.daemon.live.going_live import Listener
 from hotswapd.daemon.live.watch import LiveWatch
 
 if TYPE_CHECKING:
-    from hotswapd.swap.lanes.ended import Ended
+    from hotswapd.swap.rows.ended import Ended
 
 _KEPT = 8
 """Generations of each channel that are known, the newest: as many as a watch keeps counts of."""

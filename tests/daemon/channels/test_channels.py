@@ -14,7 +14,7 @@ from hotswapd.daemon.config.verify import Verify, Watch
 from hotswapd.daemon.ledger.generation import base_generation
 from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.live.restore import Restorer, pointed_at
-from hotswapd.swap.lanes.ended import Ended
+from hotswapd.swap.rows.ended import Ended
 
 
 def put(queue: Queue, *names: str) -> None:
