@@ -60,8 +60,9 @@ class Gates(Protocol):
         usual_norms: Sequence[float],
         on_verdict: OnVerdict,
         live: "Image | None" = None,
+        name: str = DEFAULT,
     ) -> None:
-        """Try a candidate that would follow `live`. Raises RolledBack if a gate fails, and what the resident raises."""
+        """Try a candidate for a served name that would follow `live`. Raises RolledBack if a gate fails, and what the resident raises."""
         ...
 
 
@@ -82,6 +83,7 @@ class _Probe:
         usual_norms: Sequence[float],
         on_verdict: OnVerdict,
         live: "Image | None" = None,
+        name: str = DEFAULT,
     ) -> None:
         self._resident.verify(image)
 
@@ -152,9 +154,8 @@ class ResidentEngine:
         """Run every gate in the candidate's own berth, in turns between the steps of requests."""
         try:
             with _Translated(), self._calling(caller), self._live_held(subject.name) as live:
-                self._gates.run(
-                    _image(staged), subject.uri, subject.directory, subject.usual_norms, caller.verdict, live
-                )
+                about = subject.uri, subject.directory, subject.usual_norms
+                self._gates.run(_image(staged), *about, caller.verdict, live, subject.name)
         except RolledBack as error:
             return (Part("", Answer.REFUSED, error.code, error.sentence),)
         return (Part(),)

@@ -17,7 +17,7 @@ from hotswapd.daemon.config.policy import Policy, policy_of
 from hotswapd.daemon.config.settings import ConfigError, Problem, Settings, SourceTable
 from hotswapd.daemon.control.part import Working
 from hotswapd.daemon.control.standing import Standing
-from hotswapd.daemon.gates.from_config import require_readable
+from hotswapd.daemon.gates.from_config import require_all_readable
 from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.host.heartbeats import Heartbeats
 from hotswapd.daemon.host.log import setup_logging
@@ -139,7 +139,7 @@ def _restart(before: Any, after: Any) -> str:
 def unreadable(settings: Settings) -> Iterator[Problem]:
     """Find missing files of [verify], and unreadable key files, with which every client would get an error."""
     try:
-        require_readable(settings.verify)
+        require_all_readable(settings)
     except ConfigError as error:
         yield from error.problems
     serve = settings.serve

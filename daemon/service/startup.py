@@ -21,7 +21,7 @@ from hotswapd.daemon.control.headline import headline
 from hotswapd.daemon.control.part import Working
 from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.engines.resident import ResidentEngine
-from hotswapd.daemon.gates.from_config import require_readable
+from hotswapd.daemon.gates.from_config import require_all_readable
 from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.host.heartbeats import WORKER, Heartbeats
@@ -109,7 +109,7 @@ class Startup:
     def _require_files(self) -> None:
         """Find a missing file of [verify] before the model is loaded. Raises StartError."""
         try:
-            require_readable(self._around.current.now.verify)
+            require_all_readable(self._around.current.now)
         except ConfigError as error:
             raise StartError(str(error)) from None
 
