@@ -126,7 +126,7 @@ class Rollback:
         except Rejected as error:
             raise AdapterRefused(error.code, f"generation {target.number} does not fit any more: {error}") from None
         except NoRoom as error:
-            raise Conflict(ErrorCode.NO_BERTH, f"{error}; try again when one has ended") from None
+            raise Conflict(ErrorCode.NO_BERTH, f"{error}; {_RAISE_BERTHS}") from None
         except OSError as error:
             why = f"generation {target.number} cannot be read from the store: {error.strerror or error}; fix the disk"
             raise AdapterRefused(Reason.STORE_UNREADABLE, why) from None

@@ -129,7 +129,7 @@ def test_a_generation_that_fails_now_is_refused(queue: Queue, rollback: Rollback
     queue.model.full = True
     with pytest.raises(Conflict) as caught:
         rollback.run(rollback.target(1), BACK)
-    assert caught.value.code == "no_lane"
+    assert caught.value.code == "no_berth"
     queue.model.full = False
     path = queue.artifact(rollback.target(1).digest).path / "adapter_model.safetensors"
     for content, code in ((b"bad", "rank_too_high"), (b"sick", "probe_not_finite")):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hotswapd.swap.berths.arena import SlotArena
 from kits.contracts import Base
 from kits.models import tiny
 from kits.residents import answer, go_live, largest_difference, opened, reference, same_bits
@@ -13,7 +14,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from hotswapd.swap.adapter.contract import Contract, Slot
 from hotswapd.swap.adapter.oracle import NAME, lora_layers
-from hotswapd.swap.berths.arena import SlotArena
 from hotswapd.swap.berths.layout import ALIGNMENT, Layout
 from hotswapd.swap.errors import NoSlots
 from hotswapd.swap.resident.resident import Resident

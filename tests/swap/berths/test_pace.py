@@ -1,8 +1,8 @@
 """Staging leaves the lanes their time while requests are answered, and loses no time otherwise."""
 
 import pytest
-from kits.rows import adapter, home
 from kits.residents import opened
+from kits.rows import adapter, home
 
 from hotswapd.swap.berths.pace import AT_MOST, SHARE, Pace
 

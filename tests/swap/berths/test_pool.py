@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from hotswapd.swap.berths.pool import ImagePool
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 from hypothesis.strategies import integers
 
 from hotswapd.swap.berths.image import Image
-from hotswapd.swap.berths.pool import ImagePool
 from hotswapd.swap.errors import NoImage
 
 COUNT = 3

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from kits.waiting import until
-
 from hotswapd.swap.berths.turns import FairLock
+from kits.waiting import until
 
 LIMIT = 30.0
 

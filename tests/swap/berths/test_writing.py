@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+from hotswapd.swap.berths.writing import ArenaWriter
 
 from hotswapd.swap.berths.image import Image
-from hotswapd.swap.berths.writing import ArenaWriter
 from hotswapd.swap.errors import ResidentLost
 
 SIZE = 16
