@@ -13,6 +13,7 @@ from .rows.cache import KVCache
 from .rows.completion import Completion, Listener
 from .rows.drawing import Drawer
 from .rows.ended import Ended
+from .rows.fixed import FixedRunner
 from .rows.loop import Loop
 from .rows.pages import PAGE, Pages
 from .rows.plain import PlainRunner
@@ -34,7 +35,7 @@ _BESIDE = {"cpu": 128}
 
 
 class Engine:
-    """Answers requests, each with its own generation. Every method is legal from any thread, `open` and `close` once."""
+    """Answers requests, each with its own generation. Legal from any thread; `open` and `close` once."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class Engine:
         frozen keeps a freeze from looking like a slow adapter.
         """
         self.resident = resident
-        self.compiled = False
+        self.compiled = resident.device.type in COMPILED if spec.compile == "auto" else bool(spec.compile)
         self.context = min(spec.context_tokens, model_context(resident.model))
         self._spec = spec
         self.clock = clock
@@ -73,14 +74,15 @@ class Engine:
     def open(self, report: Report = lambda _: None) -> None:
         """Choose how to run the base, start the loop, answer with the base, and warm up. Raises StartError."""
         began = time.monotonic()
-        report("warming up")
         tried = try_runners(self.resident)
         if tried.plain:
             report(f"requests are computed one at a time, because of this base: {tried.why}")
+            self.compiled = False
+        report("compiling the model and warming up" if self.compiled else "warming up")
         runner, pages = self._runner(tried)
         self.rows.run(self._loop(runner, pages))
         try:
-            warm_up(self.rows, self.resident, self.context, report, compiled=self.compiled, more=lambda: None)
+            warm_up(self.rows, self.resident, self.context, report, compiled=self.compiled, more=self._more(runner))
         except BaseException:
             self.rows.stop(0.0)  # its thread would keep the process from ending
             raise
@@ -94,10 +96,33 @@ class Engine:
         pages = Pages(cache_pages(spec, self.context, size, resident.device), shares=not tried.plain)
         self.cache_tokens = pages.count * PAGE
         self.context = min(self.context, self.cache_tokens)
-        if tried.plain:
+        if tried.attention is None:
             return PlainRunner(resident.model, resident.low_rank), pages
-        cache = KVCache(pages.count, resident.dtype, resident.device, tried.layers)
-        return PagedRunner(resident.model, resident.low_rank, cache), pages
+        spare = pages.count
+        cache = KVCache(spare + 1, resident.dtype, resident.device, tried.layers)
+        if not self.compiled and resident.device.type != "cuda":
+            return PagedRunner(resident.model, resident.low_rank, cache, tried.attention), pages
+        fixed = FixedRunner(
+            resident.model,
+            resident.low_rank,
+            cache,
+            tried.attention,
+            longest=self.context,
+            most=spec.max_requests,
+            spare=spare,
+            compiled=self.compiled,
+        )
+        return fixed, pages
+
+    def _more(self, runner: Runner) -> Callable[[], None]:
+        """Return what compiles and captures before the first request."""
+
+        def warm() -> None:
+            if isinstance(runner, FixedRunner):
+                with self.resident.step():
+                    runner.warm_up()
+
+        return warm
 
     def _loop(self, runner: Runner, pages: Pages) -> Loop:
         spec = self._spec

@@ -71,8 +71,8 @@ class Verification:
     ) -> None:
         """Try a candidate whose files are in `directory`; `on_verdict` gets each verdict, a failed one too.
 
-        `live` is what it would follow, held by the caller. Raises RolledBack if a gate fails, NoBerth, Unavailable or Interrupted if it could not be tried, and
-        ResidentLost.
+        `live` is what it would follow, held by the caller. Raises RolledBack if a gate fails, Unavailable
+        or Interrupted if it could not be tried, and ResidentLost.
         """
         differs = tokenizer_verdict(directory, self._tokenizer, self._policy)
         if differs is not None:

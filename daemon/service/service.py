@@ -270,7 +270,7 @@ class Service:
         failpoint("drain")
         # 3. The sources: the next process fetches again what is being fetched.
         sources_ended = self._sources.stop(_SOURCES_END)
-        # 2. The servers: requests under way get their answers; the model's loop stops before the loop that they call back.
+        # 2. The servers: requests under way get their answers; the engine stops before the loop that it calls.
         drained = threading.Thread(target=self._close_engine, name="drain", daemon=True)
         drained.start()
         servers.stop(_DRAIN)

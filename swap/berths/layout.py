@@ -29,6 +29,10 @@ class Place:
         """View this place of a byte buffer (bytes,) as a tensor; nothing is copied."""
         return buffer[self.offset : self.offset + self.size].view(self.dtype).view(self.shape)
 
+    def over(self, memory: torch.Tensor) -> torch.Tensor:
+        """View this place of all berths (berths, bytes) as one tensor (berths, *shape); nothing is copied."""
+        return memory[:, self.offset : self.offset + self.size].view(self.dtype).view(len(memory), *self.shape)
+
 
 @dataclass(frozen=True, slots=True)
 class SlotPlace:

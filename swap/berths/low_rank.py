@@ -4,7 +4,8 @@ The base's matrices are multiplied once for all rows; then, for each generation 
 which lie next to each other. A module that no generation of the step touches costs nothing but a look.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from .layout import Layout, SlotPlace
 
 
 class RowsOutOfOrder(Exception):
-    """A module sees other rows than the step has, such as an expert that is given some of them: nothing can be mixed."""
+    """A module is given other rows than the step has, as an expert may be: nothing can be mixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,24 @@ class _Part:
         return _Part(self.a, self.b, self.scaling, segment.start, segment.end)
 
 
+@dataclass(slots=True, eq=False)
+class Shared:
+    """What all slots know of a step whose shapes never change: `mask` (berths, rows) bool tells who is whose.
+
+    None in other steps. `adapts` is whether some row has an adapter; without it the low-rank parts are left out.
+    """
+
+    mask: torch.Tensor | None = None
+    adapts: bool = False
+
+
 class _Slot:
     """Stands in front of a module's own forward."""
 
-    def __init__(self, module: nn.Module, place: SlotPlace) -> None:
+    def __init__(self, module: nn.Module, place: SlotPlace, shared: Shared, memory: torch.Tensor) -> None:
         self.place = place
+        self._shared = shared
+        self._a, self._b, self._scaling = (part.over(memory) for part in (place.a, place.b, place.scaling))
         self.parts: list[_Part] = []
         self.alone: _Part | None = None
         self.rows = 0
@@ -62,11 +76,23 @@ class _Slot:
         """Return the base's product, with what is added to each row."""
         plain = self._linear
         y: torch.Tensor = self._base(self._module, x) if plain is None else linear(x, plain.weight, plain.bias)
+        if self._shared.mask is not None:
+            return self._add_masked(x, y, self._shared.mask) if self._shared.adapts else y
         if self.alone is not None:
             _add(self.alone, x, y)
         elif self.parts:
             self._add_parts(x, y)
         return y
+
+    def _add_masked(self, x: torch.Tensor, y: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Multiply every row with every berth, and keep what is its own: no shape tells who is whose.
+
+        By `where`, never by a product: zero times NaN is NaN.
+        """
+        rows = x.view(-1, x.shape[-1]).to(self._a.dtype)
+        hidden = torch.matmul(rows, self._a.transpose(1, 2)) * self._scaling[:, None, None]
+        hidden = torch.where(mask[:, :, None], hidden, torch.zeros_like(hidden))
+        return y + torch.matmul(hidden, self._b.transpose(1, 2)).sum(0).view_as(y).to(y.dtype)
 
     def _add_parts(self, x: torch.Tensor, y: torch.Tensor) -> None:
         x, y = x.view(-1, x.shape[-1]), y.view(-1, y.shape[-1])
@@ -85,9 +111,14 @@ def _add(part: _Part, x: torch.Tensor, y: torch.Tensor) -> None:
 class LowRank:
     """The slots of a model. `use` and `stop` are for whoever holds the right to run the model."""
 
-    def __init__(self, model: nn.Module, layout: Layout) -> None:
-        """Put a slot in front of each module of the layout; with nothing to add it answers as before."""
-        self._slots = [_Slot(model.get_submodule(place.slot.module), place) for place in layout]
+    def __init__(self, model: nn.Module, layout: Layout, memory: torch.Tensor) -> None:
+        """Put a slot in front of each module of the layout; with nothing to add it answers as before.
+
+        `memory` is that of the berths, (berths, bytes) uint8.
+        """
+        self.shared = Shared()
+        self.berths = len(memory)
+        self._slots = [_Slot(model.get_submodule(place.slot.module), place, self.shared, memory) for place in layout]
         self._used: list[_Slot] = []
         self._now: tuple[Any, ...] = ()
 
@@ -115,6 +146,15 @@ class LowRank:
         for slot, part in self._parts(image):
             slot.alone = part
             self._used.append(slot)
+
+    @contextmanager
+    def masked(self, mask: torch.Tensor, *, adapts: bool) -> Iterator[None]:
+        """Add to each row what its own berth has, by a mask (berths, rows) bool, until the end of the body."""
+        self.shared.mask, self.shared.adapts = mask, adapts
+        try:
+            yield
+        finally:
+            self.shared.mask, self.shared.adapts = None, False
 
     def stop(self) -> None:
         """Add nothing."""

@@ -1,5 +1,6 @@
 """The resident: one base model with berths for adapters, and the right to run it."""
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ class Resident:
         self.oracle = oracle
         self.layout = Layout.of(contract, berth_dtype(base.dtype, base.device))
         self.berths = Berths(self.layout.size, berths, base.device)
-        self.low_rank = LowRank(base.model, self.layout)
+        self.low_rank = LowRank(base.model, self.layout, self.berths.memory)
         self.model.requires_grad_(False)
         nothing = torch.zeros(0, dtype=torch.uint8, device=base.device)
         self.base_image = Image(nothing, digest="0" * 64, generation=0, holders=1, ranks={})
@@ -122,10 +123,11 @@ class Resident:
     def stage(self, plan: Plan, digest: str = "", pace: Pace | None = None) -> Image:
         """Lay the adapter out in a free berth, which the caller holds. Raises Rejected, NoBerth, OSError.
 
+        What requests have cached is found again by `digest`; without one the image has a name that no other has.
         On a CPU it is laid out where it stays; otherwise it goes through pinned memory, and this returns after the copy
         has arrived: nothing else would order it before the first step's read. `pace` is told of each slot, see `Pace`.
         """
-        image = self.berths.take(digest)
+        image = self.berths.take(digest or secrets.token_hex(32))
         try:
             with Contained():
                 if self._pinned is None:

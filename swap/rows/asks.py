@@ -26,7 +26,7 @@ class BadAsk(ValueError):
 class Ask:
     """What one request wants; `generation` None is what is live under `name`. `key` and `tag` are the caller's own.
 
-    `key` names whose request it is: waiting requests of different keys get their turn in fairness. `tag` comes back with
+    `key` names whose request it is: requests of different keys take turns. `tag` comes back with
     how the request ended. `logprobs` None asks for none, 0 for those of the tokens themselves, k for the k likeliest
     tokens of each position too; `prompt_logprobs` the same for the prompt. With `max_tokens` 0 only the prompt is read.
     A prompt's cache is shared by requests that have the same `cache_salt`.

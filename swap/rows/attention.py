@@ -4,10 +4,11 @@ One call per request and layer. On a CPU that beats one call over all requests w
 square of the requests; and what one request makes infinite, no other call ever reads.
 """
 
+import itertools
 import sys
-import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -17,52 +18,50 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .cache import KVCache, Span
 
-_NAME = "hotswapd-rows-"
-_here = threading.local()
-_Attention = Callable[..., tuple[torch.Tensor, Any]]
+_count = itertools.count()
+_Own = Callable[..., tuple[torch.Tensor, Any]]
 
 
-class RowStep:
-    """What attention needs to know of the step that runs: where each row's keys and values go, and whose rows are whose.
+class Step(Protocol):
+    """What attends while it runs: see `RowStep`."""
 
-    `total` adds up the keys and values of each row, (rows,) float32: it is finite if all of them are.
+    def attend(
+        self, module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, more: dict[str, Any]
+    ) -> torch.Tensor:
+        """Take query, key and value (1, heads, rows, width), and return (1, rows, heads, width)."""
+        ...
+
+
+class Attention:
+    """The attention of one model: by a step while one runs, and as before without.
+
+    `use` is for whoever holds the right to run the model.
     """
 
-    __slots__ = ("cache", "slots", "spans", "total")
+    def __init__(self, model: Any) -> None:
+        """Register it with transformers under a name of its own, and let the model use it."""
+        self._step: Step | None = None
+        implementation = model.config._attn_implementation
+        self._own: _Own | None = ALL_ATTENTION_FUNCTIONS.get(implementation)
+        if self._own is None:  # "eager" is a function of each family's own module
+            self._own = getattr(sys.modules[type(model).__module__], "eager_attention_forward", None)
+        name = f"hotswapd-rows-{next(_count)}"
+        AttentionInterface.register(name, self._attend)
+        if implementation in ALL_MASK_ATTENTION_FUNCTIONS:
+            AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[implementation])
+        model.set_attn_implementation(name)
 
-    def __init__(self, cache: KVCache, slots: torch.Tensor, spans: list[Span]) -> None:
-        self.cache = cache
-        self.slots = slots
-        self.spans = spans
-        self.total = torch.zeros(len(slots), dtype=torch.float32, device=slots.device)
+    @contextmanager
+    def use(self, step: Step) -> Iterator[None]:
+        """Attend by this step until the end of the body."""
+        self._step = step
+        try:
+            yield
+        finally:
+            self._step = None
 
-    def __enter__(self) -> "RowStep":
-        """Make this the step of the model's next run on this thread."""
-        _here.step = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Go back to the model's own attention."""
-        _here.step = None
-
-
-def use_rows(model: Any) -> None:
-    """Let a model compute its attention by the step of this thread, and as before where there is none."""
-    own = model.config._attn_implementation
-    if own.startswith(_NAME):
-        return
-    interface = ALL_ATTENTION_FUNCTIONS.get(own)
-    if interface is None:  # "eager" is a function of each family's own module
-        interface = getattr(sys.modules[type(model).__module__], "eager_attention_forward", None)
-    name = f"{_NAME}{own}" if own in ALL_ATTENTION_FUNCTIONS else f"{_NAME}{own}-{model.config.model_type}"
-    AttentionInterface.register(name, _interface(interface))
-    if own in ALL_MASK_ATTENTION_FUNCTIONS:
-        AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[own])
-    model.set_attn_implementation(name)
-
-
-def _interface(own: _Attention | None) -> _Attention:
-    def attention(
+    def _attend(
+        self,
         module: Any,
         query: torch.Tensor,
         key: torch.Tensor,
@@ -70,34 +69,14 @@ def _interface(own: _Attention | None) -> _Attention:
         attention_mask: Any = None,
         **more: Any,
     ) -> tuple[torch.Tensor, Any]:
-        step: RowStep | None = getattr(_here, "step", None)
-        if step is not None:
-            return _attend(step, module, query, key, value, more), None
-        if own is None:
+        if self._step is not None:
+            return self._step.attend(module, query, key, value, more), None
+        if self._own is None:
             raise RuntimeError("a defect of hotswapd: this model's own attention is not known by a name")
-        return own(module, query, key, value, attention_mask, **more)
-
-    return attention
+        return self._own(module, query, key, value, attention_mask, **more)
 
 
-def _attend(
-    step: RowStep, module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, more: dict[str, Any]
-) -> torch.Tensor:
-    """Write the rows' keys (1, heads, rows, width) and values, and return (1, rows, heads, width)."""
-    layer: int = module.layer_idx
-    _write(step, layer, key, value)
-    rows = query[0].transpose(0, 1)
-    out = rows.new_empty((rows.shape[0], rows.shape[1], value.shape[-1]))
-    how = _How(more, query.shape[-1])
-    for span in step.spans:
-        if span.end - span.start == 1 and not how.odd:
-            _decode(step, layer, span, rows, out, how)
-        else:
-            out[span.start : span.end] = _chunk(step, layer, span, rows[span.start : span.end], how)
-    return out[None]
-
-
-class _How:
+class How:
     """How a layer attends: `scaling`, and `window`, `cap`, `sinks` where it has them."""
 
     __slots__ = ("cap", "odd", "scaling", "sinks", "window")
@@ -111,16 +90,50 @@ class _How:
         self.odd = self.cap is not None or self.sinks is not None
 
 
-def _write(step: RowStep, layer: int, key: torch.Tensor, value: torch.Tensor) -> None:
-    """Write keys and values, made finite: a masked NaN would still be a NaN to whoever reads the page next."""
-    step.total += key.sum((0, 1, 3), dtype=torch.float32) + value.sum((0, 1, 3), dtype=torch.float32)
-    keys, values = torch.nan_to_num(key[0].transpose(0, 1)), torch.nan_to_num(value[0].transpose(0, 1))
-    step.cache.write(layer, step.slots, keys, values)
+class RowStep:
+    """What attention needs to know of a step: where each row's keys and values go, and whose rows are whose.
+
+    `total` adds up the keys and values of each row, (rows,) float32: it is finite if all of them are.
+    """
+
+    __slots__ = ("_cache", "_slots", "_spans", "total")
+
+    def __init__(self, cache: KVCache, slots: torch.Tensor, spans: list[Span]) -> None:
+        self._cache = cache
+        self._slots = slots
+        self._spans = spans
+        self.total = torch.zeros(len(slots), dtype=torch.float32, device=slots.device)
+
+    def attend(
+        self, module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, more: dict[str, Any]
+    ) -> torch.Tensor:
+        """Write the rows' keys and values, then attend request by request; see `Step`."""
+        layer: int = module.layer_idx
+        self.total += write(self._cache, layer, self._slots, key, value)
+        how = How(more, query.shape[-1])
+        rows = query[0].transpose(0, 1)
+        out = rows.new_empty((rows.shape[0], rows.shape[1], value.shape[-1]))
+        for span in self._spans:
+            if span.end - span.start == 1 and not how.odd:
+                _decode(self._cache, layer, span, rows, out, how)
+            else:
+                out[span.start : span.end] = _chunk(self._cache, layer, span, rows[span.start : span.end], how)
+        return out[None]
 
 
-def _decode(step: RowStep, layer: int, span: Span, rows: torch.Tensor, out: torch.Tensor, how: _How) -> None:
-    """Attend with one row. Its query heads that share a key head are taken as rows of that head: nothing is repeated."""
-    keys, values = step.cache.read(layer, span, max(0, span.length - how.window) if how.window else 0)
+def write(cache: KVCache, layer: int, slots: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Write keys and values (1, heads, rows, width), made finite; return each row's sum as it was, (rows,) float32.
+
+    A masked NaN would still be a NaN to whoever reads the page next.
+    """
+    total = key.sum((0, 1, 3), dtype=torch.float32) + value.sum((0, 1, 3), dtype=torch.float32)
+    cache.write(layer, slots, torch.nan_to_num(key[0].transpose(0, 1)), torch.nan_to_num(value[0].transpose(0, 1)))
+    return total
+
+
+def _decode(cache: KVCache, layer: int, span: Span, rows: torch.Tensor, out: torch.Tensor, how: How) -> None:
+    """Attend with one row; its query heads on one key head are taken as rows of that head, so nothing is repeated."""
+    keys, values = cache.read(layer, span, max(0, span.length - how.window) if how.window else 0)
     heads, width = keys.shape[1], values.shape[2]
     out[span.start] = scaled_dot_product_attention(
         rows[span.start].view(1, heads, -1, rows.shape[2]),
@@ -130,13 +143,13 @@ def _decode(step: RowStep, layer: int, span: Span, rows: torch.Tensor, out: torc
     ).view(-1, width)
 
 
-def _chunk(step: RowStep, layer: int, span: Span, rows: torch.Tensor, how: _How) -> torch.Tensor:
+def _chunk(cache: KVCache, layer: int, span: Span, rows: torch.Tensor, how: How) -> torch.Tensor:
     """Attend with several rows of one request (rows, heads, width): each sees what is before it, and itself."""
-    keys, values = step.cache.read(layer, span, 0)
+    keys, values = cache.read(layer, span, 0)
     query = rows.transpose(0, 1)[None]
     key, value = keys.transpose(0, 1)[None], values.transpose(0, 1)[None]
     if how.odd:
-        return _by_hand(query, key, value, span.mask(how.window), how)[0].transpose(0, 1)
+        return attend_by_hand(query, key, value, span.mask(how.window), how)[0].transpose(0, 1)
     whole = span.length == len(rows) and (not how.window or span.length <= how.window)
     mask = None if whole else span.mask(how.window)
     found = scaled_dot_product_attention(
@@ -145,8 +158,8 @@ def _chunk(step: RowStep, layer: int, span: Span, rows: torch.Tensor, how: _How)
     return found[0].transpose(0, 1)
 
 
-def _by_hand(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, how: _How
+def attend_by_hand(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, how: How
 ) -> torch.Tensor:
     """Attend with soft-capped scores or with sinks, in the order of transformers' eager attention."""
     groups = query.shape[1] // key.shape[1]

@@ -34,7 +34,7 @@ class Drawer:
     """Draws tokens. For the loop's thread; `scoring` may be set from any thread at any time."""
 
     def __init__(self, ends: Several[int]) -> None:
-        """`ends` are the tokens that end an answer."""
+        """Score nothing yet; `ends` are the tokens that end an answer."""
         self._ends = tuple(ends)
         self.scoring = False
         """Whether the log-probability of every token is computed, also of requests that did not ask for it."""

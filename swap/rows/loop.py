@@ -29,7 +29,7 @@ _NOT_FINITE = "its keys, values or logits are NaN or infinite, so no token of it
 
 
 class Loop:
-    """Steps requests until it is told to end. `start`, `submit`, `cancel`, `end` and `join` are legal from any thread."""
+    """Steps requests until it is told to end. What is public is legal from any thread."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Loop:
             with self._turn():
                 ran = self._runner.run(pieces)
                 drawn = self._draw(ran)
-        except Exception as error:  # whatever the device or the family's own code raises
+        except Exception as error:  # noqa: BLE001 - whatever the device or the family's own code raises
             self._note_failure(error, pieces)
             return True
         self.steps += 1

@@ -17,7 +17,7 @@ Root = tuple[str, str]
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A full page that others may use. `users` counts the requests that hold it; none hold it and no child: it may go."""
+    """A full page that others may use. `users` counts the requests that hold it; an idle leaf may go."""
 
     page: int
     tokens: tuple[int, ...]

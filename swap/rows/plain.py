@@ -33,7 +33,7 @@ class PlainRunner:
         return Ran(torch.cat(logits).float(), list(pieces), rows, [True] * len(pieces))
 
     def forget(self) -> None:
-        """What is cached belongs to the requests, and goes with them."""
+        """Do nothing: what is cached belongs to the requests, and goes with them."""
 
     def _one(self, piece: Piece) -> torch.Tensor:
         one = piece.sequence

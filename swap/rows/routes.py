@@ -106,8 +106,8 @@ class Routes:
         for place in self._places:
             if wanted is CANDIDATE and place.lent:
                 return place
-            numbered = wanted is not None and place.image.generation == wanted
-            if numbered and not place.withdrawn and (place.open or place.tickets):
+            asked = wanted is not None and place.image.generation == wanted
+            if asked and not place.withdrawn and (place.open or place.tickets):
                 return place
         raise NoGeneration(wanted, self.numbers())
 

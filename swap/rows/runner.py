@@ -9,7 +9,7 @@ import torch
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.berths.low_rank import LowRank, Segment
 
-from .attention import RowStep
+from .attention import Attention, RowStep
 from .cache import KVCache, Span
 from .pages import PAGE
 from .schedule import Piece
@@ -58,9 +58,10 @@ class PagedRunner:
 
     whole = False
 
-    def __init__(self, model: Any, low_rank: LowRank, cache: KVCache) -> None:
-        """`model` attends by rows already, see `attention.use_rows`."""
+    def __init__(self, model: Any, low_rank: LowRank, cache: KVCache, attention: Attention) -> None:
+        """Run nothing yet; `attention` is the model's."""
         self._model = model
+        self._attention = attention
         self._low_rank = low_rank
         self._cache = cache
         self._device = model.device
@@ -74,7 +75,7 @@ class PagedRunner:
             rows.add(piece)
         self._low_rank.use(rows.segments(), rows.count)
         step = RowStep(self._cache, rows.tensor(rows.slots), rows.spans)
-        with torch.inference_mode(), step:
+        with torch.inference_mode(), self._attention.use(step):
             logits = self._model(
                 input_ids=rows.tensor(rows.ids)[None],
                 position_ids=rows.tensor(rows.positions)[None],
@@ -89,7 +90,7 @@ class PagedRunner:
         return Ran(logits.float(), ordered, [wanted_rows(one) for one in ordered], whole)
 
     def forget(self) -> None:
-        """Nothing but pages is cached, and those are the schedule's."""
+        """Do nothing: only pages are cached, and those are the schedule's."""
 
 
 class _Rows:

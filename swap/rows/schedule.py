@@ -1,4 +1,4 @@
-"""What the next step computes: a token of every answer under way, and a piece of the prompts that are being read. No torch.
+"""What the next step computes: a token of each answer under way, and pieces of the prompts that are read. No torch.
 
 Whoever came first is served first, but requests of different keys take turns, and prompts that are read at the same
 time share the step, so that a short one does not wait for a long one. When the cache is full the request that came last
@@ -81,7 +81,7 @@ class Schedule:
         return [piece for piece in pieces if piece.sequence in self.running][: self._batch_tokens]
 
     def _admit(self) -> None:
-        """Let waiting requests begin while there is room: in the order of coming, but keys with fewer under way first."""
+        """Let waiting requests begin while there is room: in order of coming, keys with fewer under way first."""
         under_way = Counter(one.ask.key for one in self.running)
         held_up: set[int] = set()
         while len(self.running) < self._max_requests:

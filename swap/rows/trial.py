@@ -17,7 +17,7 @@ from hotswapd.swap.failures import classify
 from hotswapd.swap.resident.resident import Resident
 
 from .asks import Ask
-from .attention import use_rows
+from .attention import Attention
 from .cache import KVCache, LayerShape
 from .pages import Pages
 from .plain import PlainRunner
@@ -34,9 +34,10 @@ _CLOSE = {torch.float32: 1e-3, torch.float16: 5e-2, torch.bfloat16: 1e-1}
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """Which kind serves: rows in pages if `layers` are known, else the plain runner, and `why` as a sentence's end."""
+    """Which kind serves: rows in pages with this `attention`, else the plain runner, and `why` as a sentence's end."""
 
     layers: dict[int, LayerShape]
+    attention: Attention | None = None
     why: str = ""
 
     @property
@@ -50,24 +51,24 @@ def try_runners(resident: Resident) -> Tried:
     with resident.visit(resident.base_image), _odd_image(resident) as odd:
         wanted = [_own(resident, image, text) for image, text in _texts(resident, odd)]
         cache = KVCache(_PAGES, resident.dtype, resident.device)
-        why = _paged(resident, cache, odd, wanted)
+        attention, why = _paged(resident, cache, odd, wanted)
         if not why:
-            return Tried(cache.shapes())
+            return Tried(cache.shapes(), attention)
         failed = _compare(resident, PlainRunner(resident.model, resident.low_rank), odd, wanted)
         if failed:
             raise BaseUnservable(
                 f"model.base: no loop can serve this model: rows in pages: {why}; one request at a time: {failed}; "
                 "serve another base"
             )
-        return Tried({}, why)
+        return Tried({}, None, why)
 
 
-def _paged(resident: Resident, cache: KVCache, odd: Image, wanted: list[torch.Tensor]) -> str:
+def _paged(resident: Resident, cache: KVCache, odd: Image, wanted: list[torch.Tensor]) -> tuple[Attention | None, str]:
     if not getattr(resident.model, "_supports_attention_backend", False):
-        return "its attention is code of its own"
-    use_rows(resident.model)
-    why = _compare(resident, PagedRunner(resident.model, resident.low_rank, cache), odd, wanted)
-    return why or ("" if cache.keys else "its attention keeps nothing in the cache")
+        return None, "its attention is code of its own"
+    attention = Attention(resident.model)
+    why = _compare(resident, PagedRunner(resident.model, resident.low_rank, cache, attention), odd, wanted)
+    return attention, why or ("" if cache.keys else "its attention keeps nothing in the cache")
 
 
 def _texts(resident: Resident, odd: Image) -> list[tuple[Image, list[int]]]:

@@ -53,6 +53,18 @@ def answer(resident: Resident, image: Image | None = None, model: Any = None) ->
         return [logits(model or resident.model, prompt) for prompt in PROMPTS]
 
 
+@contextmanager
+def unchanged(resident: Resident, image: Image) -> Iterator[None]:
+    """Hold a resident to what it was: an image that is held, its answers and the base's, and how many berths are free."""
+    content, room = image.buffer.clone(), free(resident)
+    said, base = answer(resident, image), answer(resident)
+    yield
+    assert torch.equal(image.buffer, content)
+    assert same_bits(answer(resident, image), said)
+    assert same_bits(answer(resident), base)
+    assert free(resident) == room
+
+
 def free(resident: Resident) -> int:
     """Count the berths that nobody holds."""
     held = sum(image.holders > 0 for image in resident.berths.images())

@@ -1,4 +1,4 @@
-"""Images: an adapter laid out like the arena, each value cast and each padding zero, or refused by name."""
+"""Images: an adapter laid out for its berth, each value cast and each padding zero, or refused by name."""
 
 import os
 from collections.abc import Callable

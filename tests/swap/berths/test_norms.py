@@ -24,7 +24,7 @@ def test_norms_are_those_of_the_products(kind: str, tmp_path: Path) -> None:
     adapter = make_adapter(base, tmp_path / "adapter", rank=3, alpha=12, targets=targets)
     resident = Resident.open(ResidentSpec(str(base), max_rank=8))
     image = resident.stage(resident.admit(adapter))
-    norms = update_norms(image, resident.arena.layout)
+    norms = update_norms(image, resident.layout)
     tensors = load_file(adapter / "adapter_model.safetensors")
     assert set(norms) == {slot.module for slot in resident.contract.slots}
     for module, norm in norms.items():
@@ -32,8 +32,8 @@ def test_norms_are_those_of_the_products(kind: str, tmp_path: Path) -> None:
         expected = 0.0 if a is None else 4.0 * float((tensors[f"{PREFIX}{module}.lora_B.weight"] @ a).norm())
         assert norm == pytest.approx(expected, rel=1e-5)
     assert sum(norm > 0 for norm in norms.values()) == sum(name.endswith("lora_A.weight") for name in tensors)
-    assert update_norms(resident.base_image, resident.arena.layout) == dict.fromkeys(norms, 0.0)
-    assert update_norms(replace(image, ranks=None), resident.arena.layout) == pytest.approx(norms)  # all of each slot
+    assert update_norms(resident.base_image, resident.layout) == dict.fromkeys(norms, 0.0)
+    assert update_norms(replace(image, ranks=None), resident.layout) == pytest.approx(norms)  # all of each slot
     resident.close()
 
 
@@ -42,7 +42,7 @@ def test_base_norms_are_those_of_the_weights(tmp_path: Path) -> None:
     base = tiny("llama", tmp_path / "base")
     resident = Resident.open(ResidentSpec(str(base), max_rank=8))
     tensors = load_file(base / "model.safetensors")
-    norms = base_norms(resident.model)
+    norms = base_norms(resident.model, resident.layout)
     assert set(norms) == {slot.module for slot in resident.contract.slots}
     assert all(norm == pytest.approx(float(tensors[f"{module}.weight"].norm())) for module, norm in norms.items())
     assert whole(norms.values()) == pytest.approx(float(torch.tensor(list(norms.values())).norm()))

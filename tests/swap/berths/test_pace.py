@@ -1,4 +1,4 @@
-"""Staging leaves the lanes their time while requests are answered, and loses no time otherwise."""
+"""Staging leaves the loop its time while requests are answered, and loses no time otherwise."""
 
 import pytest
 from kits.residents import opened

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from kits.adapters import logits
-from kits.residents import opened
 from kits.rows import adapter, bench
+from kits.residents import opened
 from kits.trained_home import GOOD, good
 from kits.training import CONTEXT, overflowing, tokens
 

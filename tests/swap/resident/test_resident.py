@@ -1,4 +1,4 @@
-"""The resident: what is live answers, each turn sees its own weights, and going back needs no staging."""
+"""The resident: each step sees the weights it asked for, and going back needs no staging."""
 
 import threading
 from collections.abc import Iterator
@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 import torch
 from kits.contracts import Base
-from kits.residents import answer, go_live, largest_difference, opened, reference, same_bits
+from kits.residents import answer, largest_difference, opened, reference, same_bits, stage, staged
+from kits.waiting import until
 
-from hotswapd.swap.errors import BaseUnusable, DeviceMissing, NoImage
+from hotswapd.swap.errors import BaseUnusable, DeviceMissing, NoBerth
 from hotswapd.swap.resident.base import ResidentSpec
-from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.resident.resident import Resident, berth_dtype
 
 LIMIT = 60.0
 
 
 @pytest.fixture
 def resident(llama: Base) -> Iterator[Resident]:
-    with opened(llama.base, images=4) as made:
+    with opened(llama.base, berths=4) as made:
         yield made
 
 
@@ -29,90 +30,94 @@ def adapters(llama: Base) -> list[Path]:
 
 
 def test_begins_with_the_base(llama: Base, resident: Resident) -> None:
-    """Generation 0 is live, named by a digest of zeros, and nothing has to be compiled for it."""
-    assert (resident.live.generation, resident.live.digest) == (0, "0" * 64)
+    """Generation 0 is named by a digest of zeros, has no berth, and nothing has to be compiled for it."""
+    base = resident.base_image
+    assert (base.generation, base.digest, base.berth) == (0, "0" * 64, -1)
     assert same_bits(answer(resident), reference(llama.base, None))
     assert resident.recompiles == 0
 
 
-def test_a_swap_is_live_when_it_returns(llama: Base, resident: Resident, adapters: list[Path]) -> None:
-    """Image, number and digest are those that were asked for, and the answers are PEFT's."""
-    image = resident.swap(adapters[0], 7, "ab" * 32)
-    assert resident.live is image
-    assert (image.generation, image.digest) == (7, "ab" * 32)
-    assert largest_difference(answer(resident), reference(llama.base, adapters[0])) < 1e-4
+def test_a_staged_adapter_answers_as_peft_does(llama: Base, resident: Resident, adapters: list[Path]) -> None:
+    """In its own berth, under the digest that was given."""
+    with staged(resident, adapters[0], "ab" * 32) as image:
+        assert (image.generation, image.digest, image.holders) == (None, "ab" * 32, 1)
+        assert largest_difference(answer(resident, image), reference(llama.base, adapters[0])) < 1e-4
 
 
-def test_a_candidate_that_is_only_verified_is_not_live(resident: Resident, adapters: list[Path]) -> None:
-    """Verification leaves arena and answers as they were, and tells what it measured."""
-    before, said = resident.arena.digest(), answer(resident)
+def test_verification_tells_what_it_measured(resident: Resident, adapters: list[Path]) -> None:
+    """And leaves the candidate and every answer as they were."""
     image = resident.stage(resident.admit(adapters[1]))
+    before, said = image.buffer.clone(), answer(resident)
     numbers = resident.verify(image)
     assert numbers["probe_finite"] == 1.0
     assert 0 < numbers["probe_largest_logit"] < 1e4
-    assert (image.generation, resident.live.generation, resident.arena.digest()) == (None, 0, before)
+    assert image.generation is None
+    assert torch.equal(image.buffer, before)
     assert same_bits(answer(resident), said)
-    resident.drop(image)
-
-
-def test_the_pause_is_that_of_the_copy(resident: Resident, adapters: list[Path]) -> None:
-    """A commit says for how long no step could run, in seconds."""
-    image = resident.stage(resident.admit(adapters[0]))
-    assert 0 < resident.commit(image, 1) < 5
     resident.drop(image)
 
 
 def test_going_back_is_bit_for_bit_and_needs_no_staging(resident: Resident, adapters: list[Path]) -> None:
-    """An image that nobody holds any more is still on the device, and is what it was."""
-    first = go_live(resident, adapters[0])
-    digest, said = resident.arena.digest(), answer(resident)
-    go_live(resident, adapters[1])
-    assert resident.arena.digest() != digest
-    kept = resident.pool.kept(first.number)
+    """An image that nobody holds any more is still in its berth, and is what it was."""
+    first = stage(resident, adapters[0])
+    first.generation = 1
+    said, content = answer(resident, first), first.buffer.clone()
+    resident.drop(first)
+    for adapter in adapters[1:]:
+        with staged(resident, adapter):
+            pass
+    kept = resident.berths.kept(1)
     assert kept is first
     resident.hold(kept)
-    resident.commit(kept, first.number)
-    resident.drop(kept)
-    assert resident.live is first
-    assert resident.arena.digest() == digest
-    assert same_bits(answer(resident), said)
+    assert torch.equal(kept.buffer, content)
+    assert same_bits(answer(resident, kept), said)
+    resident.release(kept)
 
 
-def test_going_back_to_the_base_is_going_back_to_the_base(
-    llama: Base, resident: Resident, adapters: list[Path]
-) -> None:
-    """Generation 0 can be made live again and again, and its image is never given away."""
-    for adapter in adapters:
-        go_live(resident, adapter)
-        resident.hold(resident.base_image)
-        resident.commit(resident.base_image, 0)
-        resident.drop(resident.base_image)
-        assert resident.live is resident.base_image
-        assert same_bits(answer(resident), reference(llama.base, None))
-    assert not resident.base_image.buffer.any()
+def test_staging_beside_others_touches_none(llama: Base, resident: Resident, adapters: list[Path]) -> None:
+    """Four berths with three adapters, and a fourth that comes and goes."""
+    images = [stage(resident, adapter) for adapter in adapters]
+    said = [answer(resident, image) for image in images]
+    for adapter in (*adapters, *adapters):
+        with staged(resident, adapter):
+            assert all(same_bits(answer(resident, one), was) for one, was in zip(images, said, strict=True))
+    assert same_bits(answer(resident), reference(llama.base, None))
+    for image in images:
+        resident.drop(image)
 
 
-def test_the_same_again_is_a_generation_of_its_own(resident: Resident, adapters: list[Path]) -> None:
+def test_the_same_again_is_an_image_of_its_own(resident: Resident, adapters: list[Path]) -> None:
     """Two stagings of one adapter are two images with the same bytes."""
-    first = go_live(resident, adapters[0])
-    digest = resident.arena.digest()
-    second = go_live(resident, adapters[0])
-    assert first is not second
-    assert (second.generation, resident.arena.digest()) == (first.number + 1, digest)
+    with staged(resident, adapters[0]) as first, staged(resident, adapters[0]) as second:
+        assert first is not second
+        assert first.berth != second.berth
+        assert torch.equal(first.buffer, second.buffer)
 
 
-def test_more_swaps_than_images(resident: Resident, adapters: list[Path]) -> None:
-    """Old images make room, so a resident is never full while only the live one is needed."""
-    for turn in range(12):
-        go_live(resident, adapters[turn % 3])
-    assert resident.live.generation == 12
+def test_adapters_without_a_digest_are_not_taken_for_each_other(resident: Resident, adapters: list[Path]) -> None:
+    """What a prefix has cached is found by the digest, so that an empty one may not be everybody's."""
+    with staged(resident, adapters[0]) as first, staged(resident, adapters[1]) as second:
+        assert first.digest
+        assert second.digest
+        assert first.digest != second.digest
 
 
-def test_without_a_free_image_nothing_is_staged(resident: Resident, adapters: list[Path]) -> None:
-    """Images that lanes hold are not overwritten; when one is given up the candidate fits."""
+def test_swaps_move_nothing(resident: Resident, adapters: list[Path]) -> None:
+    """Berths have the addresses that they had, so that a captured graph reads the right memory."""
+    before = [image.data_ptr() for image in resident.berths.memory]
+    for number in range(12):
+        with staged(resident, adapters[number % 3]) as image:
+            image.generation = number + 1
+            assert image.buffer.data_ptr() == before[image.berth]
+    assert [image.data_ptr() for image in resident.berths.memory] == before
+    assert len(resident.berths.images()) == resident.berths.count
+
+
+def test_without_a_free_berth_nothing_is_staged(resident: Resident, adapters: list[Path]) -> None:
+    """Images that are held are not overwritten; when one is given up the candidate fits."""
     plan = resident.admit(adapters[0])
     held = [resident.stage(plan) for _ in range(4)]
-    with pytest.raises(NoImage):
+    with pytest.raises(NoBerth):
         resident.stage(plan)
     resident.drop(held.pop())
     resident.drop(resident.stage(plan))
@@ -120,11 +125,9 @@ def test_without_a_free_image_nothing_is_staged(resident: Resident, adapters: li
         resident.drop(image)
 
 
-def test_every_turn_sees_its_own_weights(llama: Base, resident: Resident, adapters: list[Path]) -> None:
-    """Three threads with three generations, and a swap in the midst of it: no answer is mixed."""
-    images = [go_live(resident, adapter) for adapter in adapters]
-    for image in images[:2]:
-        resident.hold(image)
+def test_every_visit_sees_its_own_weights(llama: Base, resident: Resident, adapters: list[Path]) -> None:
+    """Three threads with three adapters, and stagings in the midst of it: no answer is mixed."""
+    images = [stage(resident, adapter) for adapter in adapters]
     truths = [reference(llama.base, adapter) for adapter in adapters]
     wrong: list[tuple[int, float]] = []
     begin = threading.Barrier(4)
@@ -140,23 +143,46 @@ def test_every_turn_sees_its_own_weights(llama: Base, resident: Resident, adapte
     for thread in threads:
         thread.start()
     begin.wait(LIMIT)
-    resident.hold(images[2])
-    for turn in range(6):
-        image = resident.stage(resident.admit(adapters[turn % 2]))
-        resident.verify(image)
-        resident.drop(image)
+    for number in range(6):
+        with staged(resident, adapters[number % 2]):
+            pass
     for thread in threads:
         thread.join(LIMIT)
     assert wrong == []
+    for image in images:
+        resident.drop(image)
 
 
-def test_an_error_inside_a_turn_passes_it_on(resident: Resident, adapters: list[Path]) -> None:
-    """A lane whose step fails does not stop the others."""
-    image = go_live(resident, adapters[0])
-    with pytest.raises(ZeroDivisionError), resident.turn(image):
+def test_a_step_that_fails_passes_the_right_on(resident: Resident) -> None:
+    """Whoever waits for the model gets it."""
+    with pytest.raises(ZeroDivisionError), resident.step():
         raise ZeroDivisionError
-    with resident.turn(resident.base_image):
+    with resident.step():
         pass
+
+
+def test_a_pulse_waits_for_the_step_under_way(resident: Resident) -> None:
+    """It returns once the step has ended, so that one that hangs is noticed."""
+    done = threading.Event()
+
+    def pulse() -> None:
+        resident.pulse()
+        done.set()
+
+    waiting = threading.Thread(target=pulse)
+    with resident.step():
+        waiting.start()
+        until(lambda: len(resident._turns._queue) == 2, "nobody waits for the step")
+        assert not done.is_set()
+    waiting.join(LIMIT)
+    assert done.is_set()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_low_rank_parts_are_in_float32_on_a_cpu(dtype: torch.dtype) -> None:
+    """As PEFT keeps them beside a base in half precision; a small product is faster so. On CUDA they are the base's."""
+    assert berth_dtype(dtype, torch.device("cpu")) == torch.float32
+    assert berth_dtype(dtype, torch.device("cuda")) == dtype
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,16 @@
-"""The transaction: a failure at any step or tensor leaves the old generation live, bit for bit, or is a loss."""
+"""The transaction: a failure at any step or tensor leaves every other adapter as it was, bit for bit, or is a loss."""
 
 import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from kits.contracts import Base
-from kits.residents import answer, go_live, largest_difference, opened, reference, same_bits
+from kits.residents import answer, free, largest_difference, opened, reference, stage, staged, unchanged
 
 from hotswapd.swap.berths.filling import _Filler
 from hotswapd.swap.berths.image import Image
@@ -39,10 +40,14 @@ class Failing:
 
 @pytest.fixture(scope="module")
 def resident(llama: Base) -> Iterator[Resident]:
-    with opened(llama.base, images=3) as made:
-        made._pinned = torch.zeros_like(made.arena.buffer)  # so that the CPU uploads as a GPU does
-        go_live(made, llama.make("transaction-old", rank=3, alpha=5))
+    with opened(llama.base, berths=3) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def live(llama: Base, resident: Resident) -> Iterator[Image]:
+    with staged(resident, llama.make("transaction-old", rank=3, alpha=5)) as image:
+        yield image
 
 
 @pytest.fixture(scope="module")
@@ -51,40 +56,25 @@ def candidate(llama: Base) -> Path:
 
 
 @pytest.fixture
-def unchanged(resident: Resident) -> Iterator[None]:
-    """Hold arena, answer, generation and every buffer of the pool to what they were before the test."""
-    live, digest, said = resident.live, resident.arena.digest(), answer(resident)
-    free = len(resident.pool._free)
-    kept = dict(resident.pool._kept)
-    yield
-    assert resident.live is live
-    assert resident.arena.digest() == digest
-    assert same_bits(answer(resident), said)
-    assert (len(resident.pool._free), dict(resident.pool._kept)) == (free, kept)
+def _unchanged(resident: Resident, live: Image) -> Iterator[None]:
+    with unchanged(resident, live):
+        yield
 
 
-def _half(resident: Resident, image: Image) -> None:
-    """Copy as far as a failing device may have come."""
-    middle = len(image.buffer) // 2
-    resident.arena.buffer[:middle].copy_(image.buffer[:middle])
+@pytest.fixture
+def uploading(resident: Resident, monkeypatch: pytest.MonkeyPatch) -> Resident:
+    """Have the CPU upload as a GPU does."""
+    monkeypatch.setattr(resident, "_pinned", torch.zeros(resident.layout.size, dtype=torch.uint8))
+    return resident
 
 
-def _nowhere(image: Image) -> None:
-    """Stand for a place that is always there."""
-
-
-def _fails(
-    resident: Resident,
-    candidate: Path,
-    kind: type[BaseException] = OSError,
-    seat: Callable[[Image], None] = _nowhere,
-) -> BaseException:
+def _fails(resident: Resident, candidate: Path, kind: type[BaseException] = OSError) -> BaseException:
     with pytest.raises(kind) as caught:
-        resident.swap(candidate, 99, seat=seat)
+        stage(resident, candidate)
     return caught.value
 
 
-@pytest.mark.usefixtures("unchanged")
+@pytest.mark.usefixtures("_unchanged")
 @pytest.mark.parametrize(
     "step",
     [
@@ -108,7 +98,7 @@ def test_a_failure_of_a_step_changes_nothing(
     assert _fails(resident, candidate) is failing.error
 
 
-@pytest.mark.usefixtures("unchanged")
+@pytest.mark.usefixtures("_unchanged")
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "broken"), MemoryError(), KeyboardInterrupt()], ids=repr)
 @pytest.mark.parametrize("where", ["read", "cast"])
 def test_a_failure_at_any_tensor_changes_nothing(
@@ -128,17 +118,30 @@ def test_a_failure_at_any_tensor_changes_nothing(
             assert failing.reached
 
 
-@pytest.mark.usefixtures("unchanged")
+@pytest.mark.usefixtures("_unchanged")
 @pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory"), MemoryError()], ids=repr)
-def test_out_of_memory_while_staging_keeps_the_old_one(
-    resident: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+def test_out_of_memory_while_staging_frees_the_berth(
+    uploading: Resident, candidate: Path, error: BaseException
 ) -> None:
-    """The device may be used as before: the candidate's image is free again."""
-    monkeypatch.setattr(resident.writer, "upload", Failing(resident.writer.upload, error, 0))
-    assert _fails(resident, candidate, type(error)) is error
+    """The device may be used as before: the candidate's berth is free again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "current_stream", Failing(torch.cuda.current_stream, error, 0))
+        assert _fails(uploading, candidate, type(error)) is error
 
 
-@pytest.mark.usefixtures("unchanged")
+def test_staging_waits_for_the_upload(llama: Base, uploading: Resident, candidate: Path) -> None:
+    """Nothing else would order it before the first step's read."""
+    waited: list[bool] = []
+    stream = SimpleNamespace(synchronize=lambda: waited.append(True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "current_stream", lambda device: stream)
+        image = uploading.stage(uploading.admit(candidate))
+    assert waited == [True]
+    assert largest_difference(answer(uploading, image), reference(llama.base, candidate)) < 1e-4
+    uploading.drop(image)
+
+
+@pytest.mark.usefixtures("_unchanged")
 def test_a_failure_in_any_layer_of_any_probe_changes_nothing(
     resident: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,106 +159,34 @@ def test_a_failure_in_any_layer_of_any_probe_changes_nothing(
         assert failing.reached
 
 
-def _copies(resident: Resident) -> int:
-    """Count the copies into the arena that a good swap takes: to the candidate and back for each prompt, and one."""
-    return 2 * len(resident._prompts) + 1
-
-
-@pytest.mark.usefixtures("unchanged")
-def test_a_copy_that_fails_half_way_is_taken_back(
-    resident: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before each probe and at the commit, half the arena is the candidate's when the copy fails."""
-    for good in range(0, _copies(resident), 2):
-        with monkeypatch.context() as patch:
-            failing = Failing(resident.writer._copy, RuntimeError("the copy failed"), good)
-
-            def copy(image: Image, failing: Failing = failing) -> None:
-                if failing.calls == failing.good:
-                    _half(resident, image)
-                failing(image)
-
-            patch.setattr(resident.writer, "_copy", copy)
-            assert _fails(resident, candidate, RuntimeError) is failing.error
-
-
-@pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize(
-    "error", [RuntimeError("no lane"), OSError(errno.ENOSPC, "full"), KeyboardInterrupt()], ids=repr
-)
-def test_a_seat_that_raises_ends_the_candidate(resident: Resident, candidate: Path, error: BaseException) -> None:
-    """The seat, which is where the daemon writes ledger and pointer, comes last and may still say no."""
-    seen: list[int | None] = []
-
-    def seat(image: Image) -> None:
-        seen.append(image.generation)
-        raise error
-
-    assert _fails(resident, candidate, type(error), seat) is error
-    assert seen == [99]
-
-
-@pytest.fixture
-def own(llama: Base, tmp_path: Path) -> Iterator[Resident]:
-    """Open a resident that a test may lose."""
-    with opened(llama.base, images=3) as made:
-        made._pinned = torch.zeros_like(made.arena.buffer)
-        go_live(made, llama.make("transaction-old", rank=3, alpha=5))
-        yield made
-
-
-@pytest.mark.parametrize("good", [1, 3, 9])
-def test_what_cannot_be_put_back_after_a_probe_is_a_loss(
-    own: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, good: int
-) -> None:
-    """The arena then holds a candidate that was not verified, so nothing may answer with it."""
-    assert good < _copies(own)
-    monkeypatch.setattr(own.writer, "_copy", Failing(own.writer._copy, RuntimeError("the copy failed"), good))
-    error = _fails(own, candidate, ResidentLost)
-    assert "restart the process" in str(error)
-
-
-@pytest.mark.parametrize("good", [0, 2, 10])
-def test_a_copy_that_fails_and_cannot_be_taken_back_is_a_loss(
-    own: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, good: int
-) -> None:
-    """Nobody knows what the arena holds when the second copy fails too."""
-    failing = Failing(own.writer._copy, RuntimeError("the copy failed"), good, ever_after=True)
-    monkeypatch.setattr(own.writer, "_copy", failing)
-    _fails(own, candidate, ResidentLost)
-    assert failing.calls == good + 2
-
-
-def test_a_refused_seat_and_a_failed_copy_back_are_a_loss(
-    own: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The candidate is in the arena and has no place."""
-    failing = Failing(own.writer._copy, RuntimeError("the copy failed"), _copies(own), ever_after=True)
-    monkeypatch.setattr(own.writer, "_copy", failing)
-    _fails(own, candidate, ResidentLost, Failing(_nowhere, RuntimeError("no lane"), 0))
-
-
 @pytest.mark.parametrize("good", range(3))
-@pytest.mark.parametrize("where", ["_copy", "upload", "model"])
 def test_a_device_that_fails_for_good_is_a_loss(
-    own: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, where: str, good: int
+    resident: Resident, candidate: Path, monkeypatch: pytest.MonkeyPatch, good: int
 ) -> None:
-    """A sticky error of any copy or computation means that every later one fails as well."""
-    owner: Any = own if where == "model" else own.writer
-    good = 0 if where == "upload" else good
-    failing = Failing(getattr(owner, where), RuntimeError(STICKY), good)
-    if where == "model":
-        failing.device = own.model.device  # type: ignore[attr-defined]
-    monkeypatch.setattr(owner, where, failing)
-    error = _fails(own, candidate, ResidentLost)
+    """A sticky error of any computation means that every later one fails as well."""
+    failing = Failing(resident.model, RuntimeError(STICKY), good)
+    failing.device = resident.model.device  # type: ignore[attr-defined]
+    monkeypatch.setattr(resident, "model", failing)
+    error = _fails(resident, candidate, ResidentLost)
     assert failing.reached
     assert str(error.__cause__) == STICKY
 
 
-def test_after_all_that_a_good_one_goes_live(llama: Base, own: Resident, candidate: Path) -> None:
-    """Failures cost no buffer: more of them than there are images, and the next candidate means what PEFT says."""
-    seat = Failing(_nowhere, RuntimeError("no lane"), 0, ever_after=True)
-    for _ in range(6):
-        _fails(own, candidate, RuntimeError, seat)
-    go_live(own, candidate)
-    assert largest_difference(answer(own), reference(llama.base, candidate)) < 1e-4
+def test_an_upload_that_fails_for_good_is_a_loss(uploading: Resident, candidate: Path) -> None:
+    """Nobody knows then what any berth holds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "current_stream", Failing(torch.cuda.current_stream, RuntimeError(STICKY), 0))
+        error = _fails(uploading, candidate, ResidentLost)
+    assert str(error.__cause__) == STICKY
+
+
+def test_after_many_failures_a_good_one_is_right(llama: Base, resident: Resident, candidate: Path) -> None:
+    """Failures cost no berth: more of them than there are, and the next candidate means what PEFT says."""
+    before = free(resident)
+    for good in range(6):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "preadv", Failing(os.preadv, OSError(errno.EIO, "broken"), good))
+            _fails(resident, candidate)
+    assert free(resident) == before
+    with staged(resident, candidate) as image:
+        assert largest_difference(answer(resident, image), reference(llama.base, candidate)) < 1e-4

@@ -10,7 +10,7 @@ import pytest
 import torch
 from kits.adapters import edit_tensors
 from kits.contracts import Base
-from kits.residents import opened
+from kits.residents import opened, stage
 
 from hotswapd.swap.berths import filling
 from hotswapd.swap.errors import Rejected, RolledBack
@@ -53,7 +53,7 @@ def test_a_refused_candidate_leaves_no_tensor(
     seen = _watch_fillers(monkeypatch)
     bad = spoil(edit_tensors(lambda tensors: {n: t.half() * float("inf") for n, t in tensors.items()}))
     with pytest.raises(Rejected) as caught:
-        resident.swap(bad, 1)
+        stage(resident, bad)
     assert caught.value.code == "non_finite"
     assert len(seen) == 2
     assert not any(one() is not None for one in seen)
@@ -71,7 +71,7 @@ def test_a_failed_staging_leaves_no_tensor(
 
     monkeypatch.setattr(filling, "all_finite", fail)
     with pytest.raises(type(error)) as caught:
-        resident.swap(good, 1)
+        stage(resident, good)
     assert caught.value is error
     assert [one() for one in seen] == [None, None]
 
@@ -98,7 +98,7 @@ def test_a_probe_that_fails_leaves_no_activation(resident: Resident, good: Path,
     seen, hooks = _watch_layers(resident, error)
     try:
         with pytest.raises(type(error)) as caught:
-            resident.swap(good, 1)
+            stage(resident, good)
     finally:
         for hook in hooks:
             hook.remove()
@@ -113,7 +113,7 @@ def test_a_candidate_that_is_rolled_back_leaves_no_activation(resident: Resident
     bad = spoil(edit_tensors(lambda tensors: {n: torch.full_like(t, 3e38) for n, t in tensors.items()}))
     try:
         with pytest.raises(RolledBack) as caught:
-            resident.swap(bad, 1)
+            stage(resident, bad)
     finally:
         for hook in hooks:
             hook.remove()

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from hotswapd.swap.berths.turns import FairLock
 from kits.waiting import until
+
+from hotswapd.swap.fair_lock import FairLock
 
 LIMIT = 30.0
 
