@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from kits.waiting import until
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.conversation import Conversation
 from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.tickets import Progress
 
 ABORTS = int(os.environ.get("HOTSWAPD_TEST_ABORTS", "200"))
 CLIENTS = 4
@@ -79,23 +81,44 @@ def models(one: Served) -> list[str]:
     return [model["id"] for model in httpx.get(f"{one.url}/v1/models", timeout=LONG).json()["data"]]
 
 
+class HeldTwice(Held):
+    """Holds the loop after the first token, and again after enough steps for a short answer beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.end = threading.Event()
+
+    def __call__(self, progress: Progress) -> None:
+        super().__call__(progress)
+        if len(progress.token_ids) == 60:
+            assert self.end.wait(LONG)
+
+
+def under_way(one: Served, generation: int) -> int:
+    return sum(at.active + at.waiting for at in one.bench.rows.status() if at.generation == generation)
+
+
 def test_a_draining_generation_is_listed(one: Served) -> None:
     """`model@gN` reaches a draining generation; after a rollback it is a 404 whose sentence lists what is served."""
-    held = Held()
-    _, long = one.bench.ask(SHORT_ASK, tokens=400, hear=held)
-    assert long.begun.wait(LONG)
+    held = HeldTwice()
+    one.bench.ask(SHORT_ASK, tokens=400, hear=held)
+    assert held.begun.wait(LONG)
     assert models(one) == [MODEL, f"{MODEL}@g1"]
     one.bench.swap(1)
     assert models(one) == [MODEL, f"{MODEL}@g2", f"{MODEL}@g1"]
-    assert post(one, model=f"{MODEL}@g1").headers[GENERATION] == "1"
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(post, one, model=f"{MODEL}@g1")
+        until(lambda: under_way(one, 1) == 2, "the request never came")
+        held.let_go.set()
+        assert beside.result(LONG).headers[GENERATION] == "1"
     one.bench.rows.close(1)
-    assert not long.ended.is_set()
+    assert not held.ended.is_set()
     gone = post(one, model=f"{MODEL}@g1")
     assert gone.status_code == 404
     assert "g2" in gone.json()["error"]["message"].split("there is")[1]
     assert "g1" not in gone.json()["error"]["message"].split("there is")[1]
-    held.let_go.set()
-    long.wait()
+    held.end.set()
+    held.wait()
 
 
 def test_max_drain_ends_an_answer_with_an_error_that_says_so(one: Served) -> None:
