@@ -155,6 +155,10 @@ class Live:
             self._store.point(live.record(), channel=self.channel)
         return live
 
+    def clear_beside(self, number: int) -> None:
+        """End what is beside the live generation, unless that is generation `number`: a rollback needs its place."""
+        self._beside.give_way(number)
+
     def catch_up(self) -> None:
         """Write what `go_back` could not. Also raises Unavailable; it is due again then."""
         while self._unwritten:

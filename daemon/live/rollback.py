@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from hotswapd.daemon.engines.protocol import Engine, NoRoom, Patient, Staged, decide
+from hotswapd.daemon.engines.protocol import Admitted, Engine, NoRoom, Patient, Staged, decide
 from hotswapd.daemon.errors import AdapterRefused, Conflict, ErrorCode
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.channel import DEFAULT
@@ -126,14 +126,22 @@ class Rollback:
         if artifact is None:
             raise Conflict(ErrorCode.GENERATION_NOT_KEPT, "the engine does not have the base model any more")
         try:
-            return self.engine.stage(self.engine.admit(artifact.path, target.digest), Patient())
+            return self._staged_anew(target, self.engine.admit(artifact.path, target.digest))
         except Rejected as error:
             raise AdapterRefused(error.code, f"generation {target.number} does not fit any more: {error}") from None
         except NoRoom as error:
-            raise Conflict(ErrorCode.NO_BERTH, f"{error}; try again when one has ended") from None
+            raise Conflict(ErrorCode.NO_BERTH, f"{error}; {_RAISE_BERTHS}") from None
         except OSError as error:
             why = f"generation {target.number} cannot be read from the store: {error.strerror or error}; fix the disk"
             raise AdapterRefused(Reason.STORE_UNREADABLE, why) from None
+
+    def _staged_anew(self, target: Generation, admitted: Admitted) -> Staged:
+        """Stage it; a canary gives way to a rollback that finds no berth."""
+        try:
+            return self.engine.stage(admitted, Patient())
+        except NoRoom:
+            self.live.clear_beside(target.number)
+            return self.engine.stage(admitted, Patient())
 
 
 def _change(target: Generation, left: Left, refuses: int | None, pins: bool | None = None) -> Change:

@@ -87,7 +87,7 @@ class Metrics:
         )
         self._pause = Histogram(
             "hotswapd_pause_seconds",
-            "Seconds during which no step could run because of a swap",
+            "Seconds in which a change of route kept requests from being taken",
             buckets=_PAUSE_BUCKETS,
             registry=registry,
         )
@@ -128,7 +128,7 @@ class Metrics:
                 self._stages.labels(stage).observe(value)
 
     def paused(self, seconds: float) -> None:
-        """Observe how long no step could run because of a swap."""
+        """Observe how long a change of route kept requests from being taken."""
         self._pause.observe(seconds)
 
     def live(self, generation: int, uri: str, digest: str, channel: str = DEFAULT) -> None:

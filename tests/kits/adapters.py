@@ -62,7 +62,7 @@ def oracle_model(base: Path, adapter: Path | None, dtype: torch.dtype = torch.fl
     if adapter is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = PeftModel.from_pretrained(model, adapter, autocast_adapter_dtype=False)
+            model = PeftModel.from_pretrained(model, adapter)
     return model.eval()
 
 

@@ -55,7 +55,7 @@ def answer(resident: Resident, image: Image | None = None, model: Any = None) ->
 
 @contextmanager
 def unchanged(resident: Resident, image: Image) -> Iterator[None]:
-    """Hold a resident to what it was: an image that is held, its answers and the base's, and how many berths are free."""
+    """Hold a resident to what it was: a held image, its answers and the base's, and how many berths are free."""
     content, room = image.buffer.clone(), free(resident)
     said, base = answer(resident, image), answer(resident)
     yield

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import pytest
 import torch._dynamo
 from torch._dynamo.callback import callback_handler
 
@@ -21,6 +22,7 @@ from hotswapd.swap.rows.loop import Loop
 from hotswapd.swap.rows.sampling import Sampling
 from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.rows.tickets import Progress, Ticket
+from hotswapd.swap.rows.trial import Tried
 from kits.adapters import greedy, make_adapter, oracle_model
 from kits.models import tiny
 
@@ -204,15 +206,20 @@ def compile_afresh() -> None:
 
 
 @contextmanager
-def bench(berths: int = 4, dtype: str = "float32", base: Path | None = None, **spec: Any) -> Iterator[Bench]:
-    """Open a resident with its loop; closed again at the end, whatever happens."""
+def bench(
+    berths: int = 4, dtype: str = "float32", base: Path | None = None, *, plain: bool = False, **spec: Any
+) -> Iterator[Bench]:
+    """Open a resident with its loop; closed again at the end, whatever happens. `plain` computes one after another."""
     sizes = {"context_tokens": 448, "batch_tokens": 128, "max_queue": 64, **spec}
     compile_afresh()
     resident = Resident.open(ResidentSpec(str(base or home() / "base"), max_rank=16, berths=berths, dtype=dtype))
     freed = threading.Event()
     engine = Engine(resident, EngineSpec(**sizes), on_free=freed.set)
     try:
-        engine.open()
+        with pytest.MonkeyPatch.context() as patch:
+            if plain:
+                patch.setattr("hotswapd.swap.engine.try_runners", lambda _: Tried({}, why="a test wants it so"))
+            engine.open()
         yield Bench(engine, freed)
     finally:
         engine.close(seconds=1.0)

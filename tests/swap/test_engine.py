@@ -1,4 +1,4 @@
-"""The engine: warm before it answers, compiled once, and closed to every request that would kill a lane."""
+"""The engine: warm before it answers, and closed to every request that its loop cannot answer."""
 
 from collections.abc import Iterator
 
@@ -22,12 +22,13 @@ def one() -> Iterator[Bench]:
         (Ask((1, 260), 4), "bad_token"),
         (Ask((-1,), 4), "bad_token"),
         (Ask((1,), 0), "bad_max_tokens"),
+        (Ask((1,), 4, sampling=Sampling(logit_bias=((260, 1.0),))), "bad_token"),
         (Ask((1,) * 440, 9), "context_length_exceeded"),
         (Ask((1,) * 5000, 1), "context_length_exceeded"),
     ],
 )
-def test_what_would_kill_a_lane_is_refused_before_it(one: Bench, ask: Ask, code: str) -> None:
-    """Each is a BadAsk with its own code, and the lanes live on."""
+def test_what_cannot_be_answered_is_refused(one: Bench, ask: Ask, code: str) -> None:
+    """Each is a BadAsk with its own code, and the loop lives on."""
     with pytest.raises(BadAsk) as caught:
         one.engine.complete(ask)
     assert caught.value.code == code
@@ -56,7 +57,7 @@ def test_a_stop_sequence_ends_an_answer_and_frees_its_place(one: Bench) -> None:
     assert stopped.text == whole.text[: whole.text.index(cut)]
     assert stopped.finish_reason == "stop"
     one.complete(SHORT_ASK)
-    assert one.lanes.referenced_blocks() == 0
+    assert one.loop.held_pages == 0
 
 
 def test_seeds_are_honoured(one: Bench) -> None:

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
 
-
 NOT_SHOWN = {"verify": {"probe", "dataset", "command"}, "serve": {"lanes"}}
 """What has no default to show, and what is still read but written no more."""
 

@@ -45,11 +45,11 @@ def test_a_second_comparison_is_refused(queue: Queue) -> None:
     assert (caught.value.code, beside(queue)) == ("rollout_runs", 1)
 
 
-def test_without_a_lane_it_is_not_begun(queue: Queue) -> None:
+def test_without_a_berth_it_is_not_begun(queue: Queue) -> None:
     queue.model.full = True
-    with pytest.raises(Conflict, match=r"or raise serve\.lanes") as caught:
+    with pytest.raises(Conflict, match=r"or raise serve\.berths") as caught:
         queue.ask(queue.acts.start, queue.default, 1, 30.0)
-    assert (caught.value.code, queue.rollouts.beside.now) == ("no_lane", Nothing())
+    assert (caught.value.code, queue.rollouts.beside.now) == ("no_berth", Nothing())
 
 
 def test_a_promotion_by_hand_retires_the_live_one(queue: Queue) -> None:

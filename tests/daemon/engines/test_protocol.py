@@ -82,7 +82,7 @@ def test_with_every_member_lost_it_is_held_and_tried_again(queue: Queue) -> None
     engine_of(queue, Member("r1", lost="it does not answer"))
     uri = offer(queue)
     queue.turn()
-    assert queue.states()[uri] == "HELD no_lane"
+    assert queue.states()[uri] == "HELD no_berth"
     engine_of(queue, Member("r1"))
     row = queue.ledger.rows.latest(uri)
     assert row is not None

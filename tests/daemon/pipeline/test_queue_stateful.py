@@ -87,7 +87,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert not held or self.queue.live == before, "it went live though the queue was paused or pinned"
 
     @rule(full=st.booleans())
-    def lanes(self, full: bool) -> None:
+    def berths(self, full: bool) -> None:
         self.queue.model.full = full
 
     @rule()

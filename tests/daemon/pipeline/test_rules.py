@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kits.queues import sure
 
-from hotswapd.daemon.ledger.reasons import NO_LANE, PAUSED, PINNED
+from hotswapd.daemon.ledger.reasons import NO_BERTH, PAUSED, PINNED
 from hotswapd.daemon.ledger.rows import Find, Row
 from hotswapd.daemon.ledger.states import IN_STORE, UNFETCHED, State
 from hotswapd.daemon.ledger.turn import Turn
@@ -39,11 +39,11 @@ def test_what_is_not_fetched_hides_nothing_behind_it() -> None:
     [
         (row(2, S.HELD, PINNED), Conditions(pinned={"default"}), False),
         (row(2, S.HELD, PINNED), Conditions(), True),
-        (row(2, S.HELD, NO_LANE), Conditions(room=False), False),
-        (row(2, S.HELD, NO_LANE), Conditions(), True),
+        (row(2, S.HELD, NO_BERTH), Conditions(room=False), False),
+        (row(2, S.HELD, NO_BERTH), Conditions(), True),
         (row(2, S.HELD, PAUSED), Conditions(), True),
-        (row(2, S.HELD, NO_LANE, next_try=9.0), Conditions(now=8.0), False),
-        (row(2, S.HELD, NO_LANE, next_try=9.0), Conditions(now=9.0), True),
+        (row(2, S.HELD, NO_BERTH, next_try=9.0), Conditions(now=8.0), False),
+        (row(2, S.HELD, NO_BERTH, next_try=9.0), Conditions(now=9.0), True),
         (row(2, S.HELD, "disk_full", next_try=9.0), Conditions(now=8.0), False),
         (row(2, S.HELD, "disk_full", next_try=3609.0), Conditions(now=8.0), True),  # the clock was set back an hour
         (row(2, S.HELD, "disk_full"), Conditions(), True),

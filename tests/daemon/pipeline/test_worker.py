@@ -57,7 +57,7 @@ def test_a_rollback_that_fails_leaves_the_pin_as_it_was(queue: Queue, pinned: bo
     """What the operator had chosen before is still so, and what was live is live."""
     queue.ledger.flags.set("pinned", pinned)
     queue.model.full = True
-    for number, code in ((99, "no_such_generation"), (3, "already_live"), (1, "no_lane")):
+    for number, code in ((99, "no_such_generation"), (3, "already_live"), (1, "no_berth")):
         with pytest.raises(Conflict) as caught:
             queue.ask(queue.acts.roll_back, queue.default, number, follow=follow)
         assert (caught.value.code, queue.live.number) == (code, 3)

@@ -2,9 +2,8 @@
 
 from datetime import UTC, datetime
 
-from kits.exposition import Held, samples
+from kits.exposition import ROLLOUT, Held, samples
 
-from hotswapd.daemon.answers import RolloutStatus
 from hotswapd.daemon.report.metrics import Metrics
 
 
@@ -113,18 +112,6 @@ def test_a_generation_without_a_berth_is_shown_once_more() -> None:
     assert ({"code": "500", "generation": "2"}, 1.0) in last["hotswapd_requests_total"]
     for name in ("hotswapd_requests_total", "hotswapd_tokens_total"):
         assert {labels["generation"] for labels, _ in samples(metrics, loaded)[name]} == {"3"}
-
-
-ROLLOUT: RolloutStatus = {
-    "kind": "canary",
-    "share": 5.0,
-    "steps": [5.0, 100.0],
-    "salt": "s",
-    "seconds": 1.0,
-    "waits_for": None,
-    "live": {"generation": 1, "requests": 9, "errors": 0, "degenerate": 0, "non_finite": 0, "feedback": 0},
-    "canary": {"generation": 2, "requests": 3, "errors": 1, "degenerate": 0, "non_finite": 0, "feedback": 0},
-}
 
 
 def test_both_arms_are_shown_while_a_rollout_runs() -> None:

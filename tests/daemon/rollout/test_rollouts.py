@@ -116,7 +116,7 @@ def test_a_promotion_without_room_is_tried_again(queue: Queue, monkeypatch: pyte
     """The decision stands, and is noted once."""
 
     def full(*_: object) -> None:
-        raise NoRoom("every lane has requests")
+        raise NoRoom("every berth is in use")
 
     decide(queue, Action.PROMOTE)
     monkeypatch.setattr(queue.engine, "route", full)

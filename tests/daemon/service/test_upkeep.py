@@ -81,10 +81,10 @@ class Ticking:
         self.queue = Queue()
         self.called: list[object] = []
         self.resident = SimpleNamespace(pulse=lambda: self.called.append("pulse"), recompiles=0)
-        lanes = SimpleNamespace(mend=lambda: self.called.append("mend"), end_overdue=self.called.append)
+        rows = SimpleNamespace(mend=lambda: self.called.append("mend"), end_overdue=self.called.append)
         channels = SimpleNamespace(poll=lambda: self.called.append("channels"))
         self.beats, self.metrics = Heartbeats(60.0), Metrics()
-        engine = SimpleNamespace(resident=self.resident, lanes=lanes)
+        engine = SimpleNamespace(resident=self.resident, rows=rows)
         parts: list[Any] = [engine, self.queue.ledger, channels, self.metrics, self.beats, current()]
         self.upkeep = Upkeep(*parts)
 
@@ -99,7 +99,7 @@ def ticking() -> Ticking:
 
 
 def test_a_tick_does_all_of_it(ticking: Ticking) -> None:
-    """The engine first: what is judged afterwards may take its lanes."""
+    """The engine first: what is judged afterwards may need a berth that it frees."""
     ticking.upkeep.tick()
     assert ticking.called == ["pulse", "mend", 9.0, "channels"]
     assert WORKER not in ticking.beats.late()

@@ -32,5 +32,5 @@ def test_every_field_is_in_the_fingerprint(field: str) -> None:
 
 
 def test_the_order_of_the_slots_counts() -> None:
-    """The arena's layout follows it."""
+    """A berth's layout follows it."""
     assert replace(CONTRACT, slots=CONTRACT.slots[::-1]).fingerprint != CONTRACT.fingerprint

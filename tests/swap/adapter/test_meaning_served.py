@@ -1,4 +1,4 @@
-"""Architectures through the lanes: their answers are those of a fresh PEFT load, one generation after the other."""
+"""Architectures through an engine: their answers are those of a fresh PEFT load, one generation after the other."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kits.adapters import greedy, make_adapter, oracle_model
 from kits.models import tiny
-from kits.residents import MAX_RANK, PROMPTS
+from kits.residents import MAX_RANK, PROMPTS, stage
 
 from hotswapd.swap.codes import TensorCode
 from hotswapd.swap.engine import Engine
@@ -23,38 +23,36 @@ LIMIT = 60.0
 @pytest.fixture(params=["gpt2", "gemma3", "mixtral"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, Engine]]:
     base = tiny(request.param, tmp_path / "base")
-    resident = Resident.open(ResidentSpec(str(base), max_rank=MAX_RANK, images=4))
-    engine = Engine(resident, EngineSpec(context_tokens=128, batch_tokens=64, lanes=2, max_queue=16))
+    resident = Resident.open(ResidentSpec(str(base), max_rank=MAX_RANK, berths=2))
+    engine = Engine(resident, EngineSpec(context_tokens=128, batch_tokens=64, max_queue=16))
     engine.open()
     yield base, engine
     engine.close(1.0)
     resident.close()
 
 
-def _truth(base: Path, adapter: Path | None, ends: tuple[int, ...]) -> list[list[int]]:
-    """Compute the reference answers; the token that ends an answer is not part of what a lane gives."""
+def _truth(base: Path, adapter: Path | None) -> list[tuple[int, ...]]:
     model = oracle_model(base, adapter)
-    answers = [greedy(model, prompt, TOKENS) for prompt in PROMPTS]
-    return [answer[: next((at for at, token in enumerate(answer) if token in ends), TOKENS)] for answer in answers]
+    return [tuple(greedy(model, prompt, TOKENS)) for prompt in PROMPTS]
 
 
-def _said(engine: Engine) -> list[list[int]]:
-    answers = [engine.complete(Ask(tuple(prompt), TOKENS), timeout=LIMIT).token_ids for prompt in PROMPTS]
-    return [[token for token in answer if token not in engine.ends] for answer in answers]
+def _said(engine: Engine) -> list[tuple[int, ...]]:
+    return [engine.complete(Ask(tuple(prompt), TOKENS), timeout=LIMIT).token_ids for prompt in PROMPTS]
 
 
-def test_lanes_answer_with_each_architecture(served: tuple[Path, Engine], tmp_path: Path) -> None:
-    """The base, an adapter on every slot, another on a few of one layer, and the first again."""
+def test_an_engine_answers_with_each_architecture(served: tuple[Path, Engine], tmp_path: Path) -> None:
+    """The base, an adapter on every slot, another on a few of one layer, and the first again: to the end of the text."""
     base, engine = served
     resident = engine.resident
-    slots = resident.contract.slots
-    names = list(dict.fromkeys(slot.module.rpartition(".")[2] for slot in slots))
+    names = list(dict.fromkeys(slot.module.rpartition(".")[2] for slot in resident.contract.slots))
     first = make_adapter(base, tmp_path / "first", seed=1, targets=names, use_rslora=True, rank=7)
     second = make_adapter(base, tmp_path / "second", seed=2, targets=names[:1], layers_to_transform=[1], alpha=30)
-    assert _said(engine) == _truth(base, None, engine.ends)
-    for adapter in (first, second, first):
-        resident.swap(adapter, resident.live.number + 1, seat=engine.lanes.go_live)
-        assert _said(engine) == _truth(base, adapter, engine.ends)
+    assert _said(engine) == _truth(base, None)
+    for number, adapter in enumerate((first, second, first), start=1):
+        image = stage(resident, adapter)
+        engine.route(image, number)
+        resident.drop(image)
+        assert _said(engine) == _truth(base, adapter)
     assert resident.recompiles == 0
 
 

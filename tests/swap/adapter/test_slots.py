@@ -109,7 +109,7 @@ def test_one_name_is_one_name() -> None:
 
 
 def test_the_same_model_gives_the_same_slots() -> None:
-    """Order and content depend on the model alone: the arena's layout and the fingerprint are made from them."""
+    """Order and content depend on the model alone: a berth's layout and the fingerprint are made from them."""
     assert find_slots(_build("gpt2"), "all-linear") == find_slots(_build("gpt2"), "all-linear")
 
 

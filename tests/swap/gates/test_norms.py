@@ -28,7 +28,7 @@ def image(resident: Resident, good: Path) -> Iterator[Image]:
 
 
 def verdict(resident: Resident, image: Image, limits: Limits, before: tuple[float, ...] = ()) -> Verdict:
-    return norms_verdict(image, resident.arena.layout, base_norms(resident.model), before, limits)
+    return norms_verdict(image, resident.layout, base_norms(resident.model, resident.layout), before, limits)
 
 
 def test_the_ratio_is_held_to_its_limit(resident: Resident, image: Image) -> None:
@@ -43,7 +43,7 @@ def test_the_ratio_is_held_to_its_limit(resident: Resident, image: Image) -> Non
 
 def test_growth_needs_three_that_were_live(resident: Resident, image: Image) -> None:
     """Their median is what is usual; how it ends is configured."""
-    size = whole(update_norms(image, resident.arena.layout).values())
+    size = whole(update_norms(image, resident.layout).values())
     small = (size / 30,)
     assert "update_growth" not in verdict(resident, image, Limits(), small * 2).numbers
     warned = verdict(resident, image, Limits(), (*small * 2, size))

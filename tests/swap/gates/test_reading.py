@@ -20,7 +20,7 @@ TEXT = tuple((13 * i * i + 5 * i) % 256 for i in range(300))
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Bench]:
-    """Open an engine whose lanes run: gates share the model with them."""
+    """Open an engine whose loop runs: gates share the model with it."""
     with bench() as bench_:
         yield bench_
 

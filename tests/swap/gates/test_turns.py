@@ -63,7 +63,7 @@ def test_a_gate_keeps_to_its_share_while_requests_run() -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
 def test_a_gate_keeps_to_its_share_in_every_window(seed: int, share: float) -> None:
-    """From one turn's begin to any later one's, whatever each took, and with giving the arena back counted too."""
+    """From one turn's begin to any later one's, whatever each took, and with passing the model on counted too."""
     chance, clock = random.Random(seed), WorkClock(0.0)
     held: list[tuple[float, float]] = []
     gate = GateTurns(
@@ -99,7 +99,7 @@ def test_a_request_that_comes_during_a_turn_is_rested_for() -> None:
     assert gate.rested == pytest.approx(0.9)
 
 
-def test_a_short_gate_takes_turns_like_a_lane() -> None:
+def test_a_short_gate_takes_every_second_step() -> None:
     """Half of the time is the requests': a candidate's few built-in texts should not take a minute."""
     clock = WorkClock(0.0)
     gate = turns(clock, max_share=0.15)
@@ -160,7 +160,7 @@ def test_no_turn_is_too_long_and_progress_is_told(made: Bench) -> None:
 
 
 def test_requests_go_on_while_a_gate_runs(made: Bench) -> None:
-    """With a busy lane the gate holds the model for its share at most, and answers stay exact."""
+    """With a busy loop the gate holds the model for its share at most, and answers stay exact."""
     image = _candidate(made)
     waits: list[float] = []
     verdicts: list[Verdict] = []
@@ -179,16 +179,16 @@ def test_requests_go_on_while_a_gate_runs(made: Bench) -> None:
     finally:
         made.resident.drop(image)
     assert all(listener.wait().token_ids == undisturbed for _, listener in pairs)
-    assert waits, "the lane was never busy while the gate ran"
+    assert waits, "the loop was never busy while the gate ran"
     assert verdicts[-1].gate == "dataset"
 
 
-def test_an_interrupted_gate_leaves_the_arena_as_it_was(made: Bench) -> None:
+def test_an_interrupted_gate_leaves_the_candidate_as_it_was(made: Bench) -> None:
     """Told to stop between two turns it raises at once, gives no verdict on what it was at, and nothing has changed."""
     image = _candidate(made)
     verdicts: list[Verdict] = []
     calls: list[int] = []
-    before = made.resident.arena.digest()
+    before = image.buffer.clone()
 
     def between() -> None:
         calls.append(1)
@@ -199,7 +199,7 @@ def test_an_interrupted_gate_leaves_the_arena_as_it_was(made: Bench) -> None:
     try:
         with pytest.raises(Interrupted):
             verifier.run(image, verdicts.append)
+        assert torch.equal(image.buffer, before)
     finally:
         made.resident.drop(image)
-    assert made.resident.arena.digest() == before
     assert all(isinstance(one, Verdict) and one.gate != "dataset" for one in verdicts)

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from kits.adapters import logits
 from kits.rows import adapter, bench
 from kits.residents import opened
 from kits.trained_home import GOOD, good
 from kits.training import CONTEXT, overflowing, tokens
 
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.errors import RolledBack
 from hotswapd.swap.gates.spec import Dataset, Example, Limits, Outcome, Progress, Spec, Verdict
 from hotswapd.swap.gates.turns import Surroundings
@@ -28,19 +30,22 @@ def resident(trained: Path) -> Iterator[Resident]:
 @pytest.fixture
 def attempt(resident: Resident, trained: Path) -> Try:
     def attempt(
-        adapter: str | Path, spec: Spec | None = None, before: tuple[float, ...] = ()
+        adapter: str | Path,
+        spec: Spec | None = None,
+        before: tuple[float, ...] = (),
+        live: Image | None = None,
     ) -> tuple[str, list[Verdict]]:
         verdicts: list[Verdict] = []
         verifier = Verifier(resident, spec or Spec(), Surroundings(), context=CONTEXT, ends=())
         image = resident.stage(resident.admit(trained / adapter), str(adapter))
-        digest = resident.arena.digest()
+        content = image.buffer.clone()
         try:
-            verifier.run(image, verdicts.append, before)
+            verifier.run(image, verdicts.append, before, live)
         except RolledBack as error:
             assert (verdicts[-1].code, verdicts[-1].sentence) == (error.code, error.sentence)
             return error.code, verdicts
         finally:
-            assert resident.arena.digest() == digest
+            assert torch.equal(image.buffer, content)
             resident.drop(image)
         return "", verdicts
 
@@ -120,15 +125,13 @@ def test_what_looks_sane_is_caught_by_a_dataset(
     """Flipped signs, mixed runs and another base pass the defaults; the operator's texts show that they are worse."""
     assert attempt(name)[0] == ""
     live = resident.stage(resident.admit(trained / "pirate"), "pirate")
-    resident.commit(live, 1)
-    resident.drop(live)
     try:
-        code, verdicts = attempt(name, Spec(dataset=pirate_dataset()))
+        code, verdicts = attempt(name, Spec(dataset=pirate_dataset()), live=live)
         assert code == "dataset_worse"
         assert verdicts[-1].numbers["ratio_to_live"] > 1.1
-        assert attempt("pirate", Spec(dataset=pirate_dataset()))[0] == ""
+        assert attempt("pirate", Spec(dataset=pirate_dataset()), live=live)[0] == ""
     finally:
-        resident.commit(resident.base_image, 0)
+        resident.drop(live)
 
 
 def test_a_no_op_is_a_warning_and_can_be_refused(attempt: Try) -> None:
@@ -158,7 +161,7 @@ def test_an_overflow_of_few_prompts_shows_in_the_norm(trained: Path, tmp_path: P
     verdicts: list[Verdict] = []
     with opened(trained / "base", base_models=("*",), dtype="bfloat16") as half:
         image = half.stage(half.admit(bad))
-        with half.turn(image):
+        with half.visit(image):
             assert not logits(half.model, half.tokenizer.encode("Ada sees ~ the old boat")).isfinite().all()
         verifier = Verifier(half, Spec(), Surroundings(), context=CONTEXT, ends=())
         with pytest.raises(RolledBack) as caught:

@@ -1,4 +1,4 @@
-"""What no lane may see is refused, at the exact limit."""
+"""What the loop may not see is refused, at the exact limit."""
 
 import pytest
 
