@@ -21,7 +21,6 @@ from .attention import Attention
 from .cache import KVCache, LayerShape
 from .pages import Pages
 from .plain import PlainRunner
-
 from .runner import PagedRunner, Runner
 from .schedule import Piece
 from .sequence import Sequence

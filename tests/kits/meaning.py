@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from hotswapd.swap.resident.resident import Resident
 from kits.adapters import make_adapter
 from kits.models import KINDS, MORE_KINDS, tiny
 from kits.residents import MAX_RANK, opened
 from kits.rows import Bench, bench
-
-from hotswapd.swap.resident.resident import Resident
 
 TOKENS = 10
 CLOSE = 1e-4

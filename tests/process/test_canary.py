@@ -132,7 +132,7 @@ def test_paused_the_canary_ends_and_resumed_it_begins_again(room: Room) -> None:
 
 def test_a_rollback_ends_the_canary(room: Room) -> None:
     """What was gone back to is live and pinned, whatever ran beside the generation before."""
-    configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 2\nmin_seconds = 0', serve="lanes = 3")
+    configure(room, 'mode = "canary"\nweight = 50\nmin_requests = 2\nmin_seconds = 0', serve="berths = 3")
     room.ready()
     first, users = room.drop("run-0"), Users(room)
     runs(room, 1)

@@ -80,13 +80,13 @@ def test_a_full_disk_postpones_the_promotion(room: Room) -> None:
         room.process.kill()
 
 
-def test_three_lanes_judge_one_beside_a_canary(room: Room) -> None:
+def test_a_newer_one_is_judged_beside_a_canary(room: Room) -> None:
     """The judge asks the candidate, users get live or canary, and judged well the newer one supersedes."""
     go = room.root / "go"
     judge = room.root / "judge.py"
     judge.write_text(f"import os, time\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.01)\n")
     command = f"argv = {json.dumps([sys.executable, str(judge)])}"
-    configure(room, 'mode = "canary"\nweight = 50', 0, **{"serve": "lanes = 3", "verify.command": command})
+    configure(room, 'mode = "canary"\nweight = 50', 0, **{"serve": "berths = 3", "verify.command": command})
     room.ready()
     go.touch()
     first = room.drop("run-0")

@@ -21,7 +21,7 @@ from .corpus_racing import Race
 from .corpus_remote import Cloud, Remote
 from .process_memory import ProcessMemory
 
-LIVE, OTHER = "run-0", "run-1"
+LIVE = "run-0"
 MAX_RANK, DTYPE = 8, "bfloat16"
 HANG = 60.0
 """Seconds after which a class that nothing became of has failed; each is to take less than five."""
@@ -39,7 +39,7 @@ class Seen:
     state: str
     code: str
     same_answer: bool
-    same_arena: bool
+    same_berth: bool
     seconds: float
     cpu: float
     growth: int
@@ -47,26 +47,26 @@ class Seen:
 
 @dataclass(slots=True)
 class Bench:
-    """A running daemon with an adapter live, whose answer and arena are known."""
+    """A running daemon with an adapter live, whose answer and berth are known."""
 
     room: Room
     memory: ProcessMemory
-    arena: int
+    berth: int
     image: bytes
     answer: str
     seen: dict[str, Seen] = field(default_factory=dict)
 
     @contextmanager
     def watched(self, name: str) -> Iterator[list[str]]:
-        """Measure what the body costs, and look at the answer and the arena afterwards; it gives state and code."""
+        """Measure what the body costs, and look at the answer and the berth afterwards; it gives state and code."""
         before, began, used = self.memory.forget_peak(), time.monotonic(), self.memory.seconds()
         ended: list[str] = []
         yield ended
         seconds, cpu = time.monotonic() - began, self.memory.seconds() - used
         growth = max(0, self.memory.peak() - before)
-        same_arena = self.memory.read(self.arena, len(self.image)) == self.image
+        same_berth = self.memory.read(self.berth, len(self.image)) == self.image
         state, code = ended
-        self.seen[name] = Seen(state, code, ask(self.room) == self.answer, same_arena, seconds, cpu, growth)
+        self.seen[name] = Seen(state, code, ask(self.room) == self.answer, same_berth, seconds, cpu, growth)
 
     def meet(self, bad: Bad) -> None:
         """Drop one class, wait for what becomes of it, and take it away."""
@@ -142,24 +142,20 @@ def ask(room: Room) -> str:
     return json.dumps([answer["system_fingerprint"], answer["choices"]])
 
 
-def image_of(*adapters: str) -> list[bytes]:
-    """Lay adapters out as the daemon does, in this process."""
-    with opened(home() / "base", max_rank=MAX_RANK, dtype=DTYPE, images=len(adapters)) as resident:
-        staged = [resident.stage(resident.admit(home() / adapter)) for adapter in adapters]
-        return [image.buffer.numpy().tobytes() for image in staged]
+def image_of(adapter: str) -> bytes:
+    """Lay an adapter out as the daemon does, in this process."""
+    with opened(home() / "base", max_rank=MAX_RANK, dtype=DTYPE, berths=1) as resident:
+        return resident.stage(resident.admit(home() / adapter)).buffer.numpy().tobytes()
 
 
 def open_bench(room: Room) -> Bench:
-    """Start the daemon and find its arena: the one place in its memory that held first one adapter, then the other."""
+    """Start the daemon and find the live berth: the one place in its memory that holds the adapter as it is laid out."""
     start_alone(room, *without_override())
     memory = ProcessMemory(room.process.pid)
-    addresses: list[set[int]] = []
-    images = image_of(OTHER, LIVE)
-    for adapter, image in zip((OTHER, LIVE), images, strict=True):
-        assert room.outcome(room.drop(adapter))["state"] == "LIVE"
-        addresses.append(memory.find(image))
-    (arena,) = addresses[0] & addresses[1]
-    return Bench(room, memory, arena, images[-1], ask(room))
+    image = image_of(LIVE)
+    assert room.outcome(room.drop(LIVE))["state"] == "LIVE"
+    (berth,) = memory.find(image)
+    return Bench(room, memory, berth, image, ask(room))
 
 
 def without_override() -> list[str]:

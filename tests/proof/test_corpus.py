@@ -29,7 +29,7 @@ def test_each_class_ends_as_it_must(bench: Bench, bad: Bad) -> None:
     seen = bench.seen[bad.name]
     assert (seen.state, seen.code) == (bad.state, bad.code)
     assert seen.same_answer
-    assert seen.same_arena
+    assert seen.same_berth
     assert seen.growth < GROWTH
 
 

@@ -33,5 +33,5 @@ def test_each_class_ends_as_it_must(bench: Bench, bad: Race | Remote) -> None:
     seen = bench.seen[bad.name]
     assert (seen.state, seen.code) == (bad.state, bad.code)
     assert seen.same_answer
-    assert seen.same_arena
+    assert seen.same_berth
     assert seen.growth < GROWTH

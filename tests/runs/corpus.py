@@ -70,7 +70,7 @@ def _through_peft(root: Path) -> dict[str, str]:
 
 
 def _holds(one: Class, seen: Seen) -> bool:
-    unchanged = seen.same_answer and seen.same_arena
+    unchanged = seen.same_answer and seen.same_berth
     return (seen.state, seen.code) == (one.state, one.code) and unchanged and _cheap(seen)
 
 
@@ -96,7 +96,7 @@ def _summary(seen: dict[str, Seen], stock: dict[str, str]) -> Iterator[str]:
     yield f"- classes: {len(seen)}"
     yield f"- slowest: {slowest[0]}, {slowest[1].seconds:.2f} s; of a processor {slowest[1].cpu:.2f} s"
     yield f"- most memory: {largest[0]}, {largest[1].growth / (1 << 20):.1f} MiB"
-    yield "- answer and arena the same: " + str(sum(it.same_answer and it.same_arena for it in seen.values()))
+    yield "- answer and live berth the same: " + str(sum(it.same_answer and it.same_berth for it in seen.values()))
     for said, count in Counter(_kind(said) for said in stock.values()).most_common():
         yield f"- plain PEFT, {count}: {said}"
 

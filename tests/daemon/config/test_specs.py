@@ -19,6 +19,7 @@ MODEL = Model(
     compile=False,
     trust_remote_code=True,
 )
+NOT_CONFIGURED = {"max_requests"}
 SERVE = Serve(berths=5, context_tokens=6, cache_tokens=7, batch_tokens=8, max_queue=9)
 
 
@@ -30,6 +31,6 @@ def test_each_field_is_that_of_its_table() -> None:
         known = {"base_models": ("*",), "base_names": "exact", "berths": 5}
         wanted = known[one.name] if one.name in known else getattr(MODEL, one.name)
         assert getattr(resident, one.name) == wanted != one.default, one.name
-    for one in fields(EngineSpec):
+    for one in (field for field in fields(EngineSpec) if field.name not in NOT_CONFIGURED):
         wanted = getattr(MODEL if one.name == "compile" else SERVE, one.name)
         assert getattr(engine, one.name) == wanted != one.default, one.name

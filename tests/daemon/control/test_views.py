@@ -44,9 +44,9 @@ def test_the_page_shows_status_and_lives(views: Views) -> None:
     assert [life["generation"] for life in shown["lives"]] == [2, 1]
 
 
-def test_before_the_model_answers_no_lane_is_counted(views: Views) -> None:
+def test_before_the_model_answers_no_berth_is_counted(views: Views) -> None:
     """A gauge that reads 0 would be a wrong answer."""
-    assert b"hotswapd_lane" not in b"".join(
+    assert b"hotswapd_berth" not in b"".join(
         line for line in views.exposition().splitlines() if not line.startswith(b"#")
     )
 

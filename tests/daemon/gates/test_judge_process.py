@@ -43,7 +43,7 @@ def test_verdicts_are_in_history_and_progress_in_status(room: Room) -> None:
 
 
 def test_pause_and_rollback_come_before_a_running_judge(room: Room) -> None:
-    """A rollback that needs the judge's lane gets it; paused, the candidate is held; both with the judge killed."""
+    """A rollback does not wait for the judge; paused, the candidate is held; both with the judge killed."""
     lines = _judge(room, "import os, time\nif 'run-0' not in os.environ['HOTSWAPD_CANDIDATE_URI']: time.sleep(1000)")
     room.configure(**{"verify.command": lines})
     room.ready()
@@ -87,12 +87,15 @@ def _runs(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("lanes", "extra"), [(1, ""), (2, '\n[verify.dataset]\nfile = "/no/such/file"')])
-def test_what_cannot_work_is_exit_78(room: Room, lanes: int, extra: str) -> None:
-    """Too few lanes for a judge, and a dataset that is not there, end the start with the key."""
-    room.configure(**{"verify.command": 'argv = ["/bin/true"]' + extra, "serve": f"lanes = {lanes}"})
+@pytest.mark.parametrize(
+    ("table", "line", "key"),
+    [("serve", "berths = 1", "serve.berths"), ("verify.dataset", 'file = "/no/such/file"', "verify.dataset.file")],
+)
+def test_what_cannot_work_is_exit_78(room: Room, table: str, line: str, key: str) -> None:
+    """Too few berths for a candidate, and a dataset that is not there, end the start with the key."""
+    room.configure(**{table: line})
     assert room.start().wait() == Exit.CONFIGURATION
-    assert ("serve.lanes" if lanes == 1 else "verify.dataset.file") in room.log.read_text()
+    assert key in room.log.read_text()
 
 
 def test_check_verify_runs_the_gates_without_a_daemon(

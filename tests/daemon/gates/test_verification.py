@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from kits.queues import Queue
 from kits.rows import SHORT_ASK, Bench, adapter, bench
 from structlog.testing import capture_logs
@@ -83,8 +84,8 @@ def test_without_it_the_first_candidate_does_it(made: Bench, verification: Verif
 
 
 def test_it_gives_way_and_is_done_later(made: Bench, verification: Verification, turns: Turns) -> None:
-    """Interrupted between two turns it has done nothing, and the arena is as it was."""
-    before = made.resident.arena.digest()
+    """Interrupted between two turns it has done nothing, and no berth is touched."""
+    before = made.resident.berths.memory.clone()
 
     def interrupt() -> None:
         if turns.count == 2:
@@ -92,7 +93,7 @@ def test_it_gives_way_and_is_done_later(made: Bench, verification: Verification,
 
     turns.act = interrupt
     assert not verification.prepare()
-    assert made.resident.arena.digest() == before
+    assert torch.equal(made.resident.berths.memory, before)
     assert verification.prepare()
 
 

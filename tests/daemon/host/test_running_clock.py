@@ -10,7 +10,7 @@ from hotswapd.daemon.host.running_clock import RunningClock
 
 
 def test_a_gap_between_two_readings_does_not_count() -> None:
-    """Whoever reads it first after the freeze, a lane or the ticker, sees the gap."""
+    """Whoever reads it first after the freeze, the loop or the ticker, sees the gap."""
     real = Clock(100.0)
     clock = RunningClock(real)
     clock.begin()

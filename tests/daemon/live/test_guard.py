@@ -1,4 +1,4 @@
-"""Going back by itself: what requests show brings the last good generation back, in one turn and to the last bit."""
+"""Going back by itself: what requests show brings the last good generation back, by a change of route alone."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from kits.candidates import Daemon
-from kits.rows import Bench, adapter, bench
+from kits.rows import LONG, Bench, Held, adapter, bench
 
 from hotswapd.daemon.config.verify import Watch
 from hotswapd.daemon.engines.protocol import Answer, Part
@@ -20,7 +20,6 @@ from hotswapd.daemon.live.guard import Guard
 from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.loaders.codes import WaitingCode
 from hotswapd.loaders.errors import Unavailable
-from hotswapd.swap.berths.image import Image
 from hotswapd.swap.rows.ended import Ended
 
 PROMPT = (5, 6, 7)
@@ -28,14 +27,14 @@ DEGENERATE = (9,) * 40
 
 
 class Watched(Daemon):
-    """A daemon's pipeline with a guard, whose watch counts the lanes' requests."""
+    """A daemon's pipeline with a guard, whose watch counts the bench's requests."""
 
     def __init__(self, made: Bench, directory: Path) -> None:
         super().__init__(made, directory)
         self.watch = LiveWatch(Watch(seconds=1e9, min_requests=4))
         self.guard = Guard(self.watch, self.ledger, self.going, self.rollback)
         self.on_live = lambda live: self.watch.began(live.number, live.since)
-        made.lanes.on_request_end = self.watch.ended
+        made.rows.on_request_end = self.watch.ended
 
     def misbehave(self, requests: int = 4) -> None:
         for _ in range(requests):
@@ -48,33 +47,27 @@ def daemon(tmp_path: Path) -> Iterator[Watched]:
         yield Watched(made, tmp_path)
 
 
-def test_a_bad_generation_gives_way_bit_for_bit(daemon: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The arena is as it was, requests in flight end with the bad one named, and the row says why with numbers."""
+def test_a_bad_generation_gives_way_by_a_change_of_route(daemon: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No berth is written, requests in flight end with the bad one named, and the row says why with numbers."""
     resident = daemon.bench.resident
     daemon.offer(adapter(0), 0)
-    before = resident.arena.digest()
+    good = daemon.bench.live
     bad = daemon.offer(adapter(1), 1)
-    ticket, listener = daemon.bench.ask(PROMPT, 60)
-    assert listener.begun.wait(30)
-    with resident.turn(resident.live):
-        assert resident.arena.digest() != before
+    held = Held()
+    ticket, listener = daemon.bench.ask(PROMPT, 60, hear=held)
+    assert held.begun.wait(LONG)
+    before = resident.berths.memory.clone()
     daemon.misbehave()
-    copies: list[int] = []
-    monkeypatch.setattr(resident, "verify", lambda image: pytest.fail("it was verified before it went live"))
-    put = resident.writer._put
-
-    def copy(image: Image) -> None:
-        copies.append(image.number)
-        put(image)
-
-    monkeypatch.setattr(resident.writer, "_put", copy)
+    for name in ("stage", "verify", "step"):
+        monkeypatch.setattr(resident, name, lambda *_: pytest.fail("the model, or a berth, was needed for it"))
     daemon.guard.poll()
-    assert daemon.live.number == 1
+    monkeypatch.undo()
+    assert (daemon.live.number, daemon.bench.live) == (1, good)
+    assert torch.equal(resident.berths.memory, before)
+    held.let_go.set()
     assert listener.wait().finish == "length"
     assert ticket.generation == 2
-    assert copies.count(1) == 1, "more than one turn was taken with the generation that comes back"
-    with resident.turn(resident.live):
-        assert resident.arena.digest() == before
+    assert daemon.bench.right(ticket, listener, PROMPT, 60)
     again, answer = daemon.bench.ask(PROMPT, 8)
     assert again.generation == 1
     assert daemon.bench.right(again, answer, PROMPT, 8)
@@ -82,7 +75,7 @@ def test_a_bad_generation_gives_way_bit_for_bit(daemon: Watched, monkeypatch: py
     assert (row.state, row.reason) == (State.ROLLED_BACK, "watch_degenerate")
     assert row.verify[-1]["numbers"] == pytest.approx({"requests": 4, "non_finite": 0, "degenerate": 1, "errors": 0,
                                                        "seconds_a_token": 1 / 39})  # fmt: skip
-    assert not daemon.ledger.flags.pinned
+    assert not daemon.ledger.flags.pinned()
 
 
 def _offer(daemon: Watched, index: int, *, forced: bool) -> Row:
@@ -130,17 +123,28 @@ def test_a_pinned_generation_stays_and_the_log_says_what_is_wrong(daemon: Watche
     assert (daemon.live.number, daemon.guard.waits) == (2, False)
 
 
-def test_a_rollback_without_a_lane_is_done_once_there_is_one(daemon: Watched) -> None:
-    """While another generation's requests hold the other lane it waits, and is not forgotten."""
-    daemon.offer(adapter(0), 0)
-    daemon.offer(adapter(1), 1)
-    daemon.bench.lanes.image(1)
-    with daemon.bench.lanes.lend(daemon.bench.resident.base_image):
-        daemon.misbehave()
+def test_a_rollback_without_a_berth_is_done_once_there_is_one(tmp_path: Path) -> None:
+    """What it goes back to is not on the device any more, and each berth is held: it waits, and is not forgotten."""
+    with bench(berths=2) as made:
+        daemon = Watched(made, tmp_path)
+        daemon.offer(adapter(0), 0)
+        daemon.offer(adapter(1), 1)
+        with beside(made):  # takes the berth of generation 1
+            daemon.misbehave()
+            daemon.guard.poll()
+            assert (daemon.live.number, daemon.guard.waits) == (2, True)
         daemon.guard.poll()
-        assert (daemon.live.number, daemon.guard.waits) == (2, True)
-    daemon.guard.poll()
-    assert (daemon.live.number, daemon.guard.waits) == (1, False)
+        assert (daemon.live.number, daemon.guard.waits) == (1, False)
+
+
+@contextmanager
+def beside(made: Bench) -> Iterator[None]:
+    """Hold a berth for another adapter."""
+    image = made.stage(2)
+    try:
+        yield
+    finally:
+        made.resident.drop(image)
 
 
 @contextmanager
@@ -240,7 +244,7 @@ def test_a_full_disk_under_the_pointer_keeps_no_bad_generation_live(
     bad = daemon.offer(adapter(1), 1)
     daemon.misbehave()
 
-    def full(_: object) -> None:
+    def full(_: object, **__: object) -> None:
         raise Unavailable(WaitingCode.DISK_FULL, "no space left")
 
     with monkeypatch.context() as patch:
@@ -253,14 +257,14 @@ def test_a_full_disk_under_the_pointer_keeps_no_bad_generation_live(
 
 
 def test_logits_that_are_not_finite_are_seen_where_they_arise(daemon: Watched) -> None:
-    """A request that meets a NaN is named, others in the same lane are not, and its generation gives way."""
+    """A request that meets a NaN is named, others in the same step are not, and its generation gives way."""
     counted: list[Ended] = []
 
     def on_request_end(ended: Ended) -> None:
         counted.append(ended)
         daemon.watch.ended(ended)
 
-    daemon.bench.lanes.on_request_end = on_request_end
+    daemon.bench.rows.on_request_end = on_request_end
     daemon.offer(adapter(0), 0)
     daemon.offer(adapter(1), 1)
     bad = (200, 201)
@@ -271,7 +275,10 @@ def test_logits_that_are_not_finite_are_seen_where_they_arise(daemon: Watched) -
             listener.wait()
     finally:
         handle.remove()
-    assert sorted((one.non_finite, len(one.token_ids)) for one in counted) == [(False, 3), (True, 3)]
+    assert sorted((one.non_finite, one.finish, len(one.token_ids)) for one in counted) == [
+        (False, "length", 3),
+        (True, "error", 0),
+    ]
     daemon.guard.poll()
     assert daemon.live.number == 1
 
@@ -293,9 +300,9 @@ def _nan_for(prompt: tuple[int, ...]) -> Callable[[Any, Any, dict[str, Any], Any
 
 
 def test_a_gate_that_fails_leaves_what_is_live_alone(daemon: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refused by a gate after it was staged, the candidate is ROLLED_BACK and arena and answers are as before."""
+    """Refused by a gate after it was staged, the candidate is ROLLED_BACK and routes and answers are as before."""
     daemon.offer(adapter(0), 0)
-    before = daemon.bench.resident.arena.digest()
+    before = daemon.bench.live
 
     def refuse(*_: object) -> tuple[Part, ...]:
         return (Part("", Answer.REFUSED, "golden_prompt", "it says 5"),)
@@ -303,4 +310,5 @@ def test_a_gate_that_fails_leaves_what_is_live_alone(daemon: Watched, monkeypatc
     monkeypatch.setattr(daemon.engine, "verify", refuse)
     row = daemon.offer(adapter(1), 1)
     assert (row.state, row.reason, row.detail) == (State.ROLLED_BACK, "golden_prompt", "it says 5")
-    assert daemon.bench.resident.arena.digest() == before
+    assert daemon.bench.live is before
+    assert daemon.bench.right(*daemon.bench.ask(PROMPT), PROMPT)

@@ -10,6 +10,7 @@ from hotswapd.daemon.errors import Conflict
 from hotswapd.daemon.ledger.ledger import Left
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.rollback import Rollback
+from hotswapd.daemon.rollout.states import Nothing
 
 pytestmark = pytest.mark.usefixtures("engine_kind")
 
@@ -129,7 +130,7 @@ def test_a_generation_that_fails_now_is_refused(queue: Queue, rollback: Rollback
     queue.model.full = True
     with pytest.raises(Conflict) as caught:
         rollback.run(rollback.target(1), BACK)
-    assert caught.value.code == "no_lane"
+    assert caught.value.code == "no_berth"
     queue.model.full = False
     path = queue.artifact(rollback.target(1).digest).path / "adapter_model.safetensors"
     for content, code in ((b"bad", "rank_too_high"), (b"sick", "probe_not_finite")):
@@ -139,6 +140,21 @@ def test_a_generation_that_fails_now_is_refused(queue: Queue, rollback: Rollback
             rollback.run(rollback.target(1), BACK)
         assert caught.value.code == code
     assert (queue.store.pointer(), queue.ledger.rows.history(100), queue.live.number) == (pointer, rows, 3)
+
+
+def test_what_is_beside_gives_way_to_a_rollback_that_finds_no_berth(queue: Queue, rollback: Rollback) -> None:
+    """A canary's berth is free as soon as it has no requests: the safe side does not wait for it."""
+    queue.ask(queue.acts.start, 2, 30.0)
+    queue.model.full = True
+
+    class Freeing(list[int]):
+        def append(self, number: int) -> None:
+            super().append(number)
+            queue.model.full = False
+
+    queue.model.withdrawn = Freeing()
+    assert rollback.run(rollback.target(1), BACK).number == 1
+    assert (queue.model.withdrawn[0], queue.rollouts.beside.now) == (2, Nothing())
 
 
 def test_touching_what_was_left_does_not_bring_it_back(queue: Queue, rollback: Rollback) -> None:
@@ -160,9 +176,9 @@ def test_a_death_right_after_the_pointer_serves_the_rollback(
     class Died(BaseException):
         pass
 
-    def dies_after(record: dict[str, Any], *_: object) -> None:
+    def dies_after(record: dict[str, Any], **_: object) -> None:
         point(record)
-        monkeypatch.setattr(queue.store, "point", lambda *_: None)  # a dead process does not point back
+        monkeypatch.setattr(queue.store, "point", lambda *_, **__: None)  # a dead process does not point back
         raise Died
 
     point = queue.store.point
@@ -173,4 +189,4 @@ def test_a_death_right_after_the_pointer_serves_the_rollback(
     monkeypatch.undo()
     queue.restart()
     queue.settle()
-    assert (queue.live.number, len(queue.live_rows()), queue.ledger.flags.pinned) == (1, 1, True)
+    assert (queue.live.number, len(queue.live_rows()), queue.ledger.flags.pinned()) == (1, 1, True)

@@ -143,17 +143,17 @@ def test_a_pin_lets_candidates_be_verified_and_holds_them(queue: Queue) -> None:
     }
 
 
-def test_without_a_lane_it_is_held_until_a_newer_one(queue: Queue) -> None:
-    """`no_lane` is no verdict: the newest is tried as soon as a lane is free."""
+def test_without_a_berth_it_is_held_until_a_newer_one(queue: Queue) -> None:
+    """`no_berth` is no verdict: the newest is tried as soon as a berth is free."""
     queue.model.full = True
     older = offer(queue, "older")
     queue.turn()
     held = queue.ledger.rows.get(older.swap_id)
-    assert (held.state, held.reason) == ("HELD", "no_lane")
+    assert (held.state, held.reason) == ("HELD", "no_berth")
     assert held.next_try is not None
     newer = offer(queue, "newer")
     queue.turn()
-    assert queue.states()[newer.uri] == "HELD no_lane"
+    assert queue.states()[newer.uri] == "HELD no_berth"
     queue.ledger.amend(queue.ledger.rows.get(newer.swap_id), next_try=0.0)
     queue.model.full = False
     queue.turn()
@@ -177,7 +177,7 @@ def test_a_copy_that_the_store_has_lost_is_fetched_again(queue: Queue) -> None:
 def test_a_pointer_that_cannot_be_written_holds_the_candidate(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store's disk is full: what is served does not change, and it is tried again by itself."""
 
-    def full(record: dict[str, Any]) -> None:
+    def full(record: dict[str, Any], **_: object) -> None:
         raise Unavailable(WaitingCode.DISK_FULL, "the store's disk is full: free some space or lower state.keep")
 
     monkeypatch.setattr(queue.store, "point", full)
@@ -279,4 +279,4 @@ def test_out_of_memory_says_what_to_lower(queue: Queue) -> None:
     queue.turn()
     ended = queue.ledger.rows.get(row.swap_id)
     assert (ended.state, ended.reason) == ("ROLLED_BACK", "out_of_memory")
-    assert "lower serve.cache_tokens or serve.lanes" in ended.detail
+    assert "lower serve.cache_tokens or serve.berths" in ended.detail

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kits.exposition import Held
+from kits.exposition import ROLLOUT, Held
 from kits.needs import need
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -34,6 +34,10 @@ def metrics() -> Metrics:
     made.source("a", True, datetime(2026, 1, 1, tzinfo=UTC))
     made.recompiled()
     made.request(200, 3, 7)
+    made.key("alice", 200, 7)
+    made.connections(1)
+    made.refused_connection()
+    made.stalled(1.0)
     return made
 
 
@@ -41,7 +45,7 @@ def metrics() -> Metrics:
 def labels(metrics: Metrics) -> dict[str, set[str]]:
     """Map each series' name to its labels' names."""
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(metrics.text([Held(3, active=1, waiting=2)]).decode()):
+    for family in text_string_to_metric_families(metrics.text([Held(3, active=1, waiting=2)], ROLLOUT).decode()):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found

@@ -23,7 +23,7 @@ def test_pictures_of_both_generations_outlive_the_process(tmp_path: Path) -> Non
     """Norms are those of the products that PEFT would make; a rollback shows the two the other way round."""
     ledger = Ledger(tmp_path / "ledger.sqlite")
     with bench() as made:
-        layout, pictures = made.resident.arena.layout, Pictures(ledger)
+        layout, pictures = made.resident.layout, Pictures(ledger)
         one = made.swap(0)
         pictures.went_live(1, one.digest, lambda: update_norms(one, layout))
         two = made.swap(1)

@@ -110,7 +110,7 @@ def test_the_end_of_a_canary_is_served_then_written(scene: Scene, monkeypatch: p
 
 
 def test_an_end_that_cannot_be_written_is_written_later(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no canary any more meanwhile, and its lane is free."""
+    """It is no canary any more meanwhile, and its berth is free."""
 
     def down(*_: object, **__: object) -> Row:
         raise LedgerDown("the disk is full")
@@ -158,7 +158,7 @@ def test_nothing_ends_as_nothing(scene: Scene) -> None:
 
 
 def test_it_gives_way_to_any_other_generation(scene: Scene) -> None:
-    """A canary waits half a minute then, so that what it gave way to gets the lane."""
+    """A canary waits half a minute then, so that what it gave way to gets the berth."""
     scene.beside.begin(scene.canary)
     scene.beside.give_way(NUMBER)
     assert scene.beside.now is scene.canary

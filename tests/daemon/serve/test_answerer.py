@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hotswapd.swap.rows.lanes import LanesFull, NoGeneration, Progress
 
 from hotswapd.daemon.errors import BadRequest, Busy, FaceError, NotReady
 from hotswapd.daemon.serve.answerer import Answerer
@@ -16,6 +15,7 @@ from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.prompts import Wanted, always
 from hotswapd.swap.rows.sampling import Sampling
+from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull
 
 USUAL = Sampling(temperature=0.7, top_p=0.9, top_k=40, seed=11)
 
@@ -142,7 +142,7 @@ def test_without_a_canary_there_is_no_such_model(split: Split | None) -> None:
     ("failure", "kind", "code"),
     [
         (BadAsk(AskCode.CONTEXT_LENGTH_EXCEEDED, "prompt", "too long"), BadRequest, "context_length_exceeded"),
-        (LanesFull("5 requests wait"), Busy, "queue_full"),
+        (QueueFull("5 requests wait"), Busy, "queue_full"),
         (NoGeneration(9, (1,)), NoSuchModel, "generation_not_served"),
         (ResidentLost("the device is gone"), NotReady, "resident_lost"),
     ],

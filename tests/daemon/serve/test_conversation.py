@@ -1,16 +1,17 @@
-"""One request under way: reports of a lane's thread become pieces on the event loop."""
+"""One request under way: what the loop's thread reports becomes pieces on the event loop."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
-from hotswapd.swap.rows.lanes import Progress, Ticket
 from kits.daemon_fakes import FakeTicket
 
 from hotswapd.daemon.serve.answerer import Answerer
-from hotswapd.daemon.serve.conversation import Conversation, LaneFailed, Piece
+from hotswapd.daemon.serve.conversation import AnswerFailed, Conversation, Piece
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.text import TextStream
+from hotswapd.swap.rows.tickets import Progress, Ticket
 
 
 class Letters(TextStream):
@@ -47,7 +48,7 @@ class Reporting(Answerer):
 
 
 def progress(text: str, finish: str | None = None) -> Progress:
-    return Progress(tuple(map(ord, text)), finish, "the lane broke" if finish == "error" else None)
+    return Progress(tuple(map(ord, text)), finish, "the step broke" if finish == "error" else None)
 
 
 async def converse(answerer: Answerer, most: int = 100) -> list[Piece]:
@@ -81,15 +82,16 @@ def test_leaving_early_cancels() -> None:
     assert len(answerer.cancelled) == 1
 
 
-def test_a_failed_lane_raises_and_has_nothing_to_cancel() -> None:
-    answerer = Reporting(progress("a", "error"))
-    with pytest.raises(LaneFailed, match="the lane broke") as caught:
+@pytest.mark.parametrize(("code", "shown"), [("", "step_failed"), ("non_finite", "non_finite")])
+def test_an_answer_that_failed_raises_and_has_nothing_to_cancel(code: str, shown: str) -> None:
+    answerer = Reporting(replace(progress("a", "error"), code=code))
+    with pytest.raises(AnswerFailed, match="the step broke") as caught:
         asyncio.run(converse(answerer))
-    assert (caught.value.code, answerer.cancelled) == ("lane_failed", [])
+    assert (caught.value.code, answerer.cancelled) == (shown, [])
 
 
 def test_a_report_after_the_loop_has_closed_is_ignored() -> None:
-    """It comes on a lane's thread, which must not die of it."""
+    """It comes on the loop's thread, which must not die of it."""
 
     async def begin() -> Conversation:
         return Conversation(Reporting(), Ask((1, 2), 5))

@@ -45,14 +45,32 @@ def url(face: FakeFace, tmp_path: Path) -> Iterator[str]:
         yield f"{one.url}/"
 
 
+def test_channels_that_need_a_look_come_first_and_can_be_searched(browser: Browser, face: FakeFace, url: str) -> None:
+    """With one channel there is no such part; with five hundred it stays short."""
+    live = face.shown["status"]["live"]
+    usual = {"live": live, "pinned": False, "paused": False, "rollout": None, "waiting": 0, "refused": None}
+    names = ["support", *(f"c{index:03}" for index in range(499))]
+    channels = [{**usual, "name": name, "refused": "rank_too_high" if name == "support" else None} for name in names]
+    face.shown["status"]["channels"] = channels
+    browser.open(url)
+    browser.wait(SHOWN)
+    assert "Refused: rank_too_high" in browser.text("#channels li")
+    assert "and 480 more" in browser.text("#channels")
+    browser.run("document.querySelector('#sought').value = 'C49'")
+    browser.run("document.querySelector('#sought').dispatchEvent(new Event('input'))")
+    assert browser.run("document.querySelectorAll('#channels li').length") == 9
+    face.shown["status"]["channels"] = channels[:1]
+    browser.wait("document.querySelector('#channels-card').hidden")
+
+
 def test_everything_that_an_operator_asks_for_is_there(browser: Browser, url: str) -> None:
-    """Live, lanes, sources, queue with its reason, refusals with theirs, stages and both pictures."""
+    """Live, berths, sources, queue with its reason, refusals with theirs, stages and both pictures."""
     browser.open(url)
     browser.wait(SHOWN)
     for selector, parts in {
         "#state": ["Ready"],
         "#live": ["Generation 5", "run-5", "Live for"],
-        "#lanes": ["5 active, 2 waiting"],
+        "#berths": ["5 active, 2 waiting", "Candidate"],
         "#sources": ["Up", "Down", "access denied"],
         "#queue": ["Waiting", "incomplete", "still being written", "next try in"],
         "#drops": ["g6", "Fetch", "Verify"],
@@ -142,16 +160,16 @@ def test_names_are_text(browser: Browser, face: FakeFace, url: str) -> None:
 
 def test_an_answer_it_cannot_show_is_not_an_outage(browser: Browser, face: FakeFace, url: str) -> None:
     """The page of an older daemon may be open still; it shows what comes as soon as it can again."""
-    lanes = face.shown["status"]["lanes"]
-    face.shown["status"]["lanes"] = "two"
+    berths = face.shown["status"]["berths"]
+    face.shown["status"]["berths"] = "two"
     browser.open(url)
     browser.wait("!document.querySelector('#contact').hidden")
     assert "this page cannot show it" in browser.text("#contact")
     assert "Reload" in browser.text("#contact")
-    face.shown["status"]["lanes"] = lanes
+    face.shown["status"]["berths"] = berths
     browser.wait(SHOWN)
     assert browser.run("document.querySelector('#contact').hidden")
-    assert browser.text("#lanes")
+    assert browser.text("#berths")
 
 
 def test_a_lost_daemon_is_said_and_the_last_answer_stays(browser: Browser, face: FakeFace, tmp_path: Path) -> None:

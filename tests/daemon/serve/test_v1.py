@@ -182,7 +182,7 @@ def test_a_stream_is_counted_once_it_has_ended(tmp_path: Path) -> None:
     assert 'hotswapd_tokens_total{generation="3"} 3.0' in text
 
 
-@pytest.mark.parametrize(("fails", "code", "end"), [(False, 200, "[DONE]"), (True, 500, "lane_failed")])
+@pytest.mark.parametrize(("fails", "code", "end"), [(False, 200, "[DONE]"), (True, 500, "step_failed")])
 def test_a_stream_is_counted_before_its_end_is_sent(fails: bool, code: int, end: str) -> None:
     """Whoever has the last event finds the request in the counts, and it is counted once."""
     counted: list[int] = []
@@ -190,7 +190,7 @@ def test_a_stream_is_counted_before_its_end_is_sent(fails: bool, code: int, end:
     async def pieces() -> AsyncIterator[Piece]:
         yield Piece("hello", 3, None if fails else "stop")
         if fails:
-            raise FaceError(ErrorCode.LANE_FAILED, "the lane failed this request")
+            raise FaceError(ErrorCode.STEP_FAILED, "the model failed this request")
 
     conversation: Any = SimpleNamespace(pieces=pieces, ticket=SimpleNamespace(generation=3))
     tally: Any = SimpleNamespace(request=lambda code, generation, tokens: counted.append(code))
@@ -206,14 +206,14 @@ def test_a_stream_is_counted_before_its_end_is_sent(fails: bool, code: int, end:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_failed_lane_is_reported_and_counted(tmp_path: Path, stream: bool) -> None:
+def test_a_failed_step_is_reported_and_counted(tmp_path: Path, stream: bool) -> None:
     """A stream has its status already, so its last event is the error."""
     with front(FakeFace(finish="error"), tmp_path, MODEL) as made:
         answer = ask(made.url, stream=stream)
         text = httpx.get(f"{made.url}/metrics").text
     error = json.loads(events(answer)[-1]) if stream else answer.json()
     assert answer.status_code == (200 if stream else 503)
-    assert error["error"]["code"] == "lane_failed"
+    assert error["error"]["code"] == "step_failed"
     assert 'hotswapd_requests_total{code="503",generation="3"} 1.0' in text
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from kits.waiting import until
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.conversation import Conversation
 from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.tickets import Progress
 
 ABORTS = int(os.environ.get("HOTSWAPD_TEST_ABORTS", "200"))
 CLIENTS = 4
@@ -32,14 +34,11 @@ def body(tokens: int, stream: bool = True, model: str = MODEL) -> dict[str, Any]
 
 
 def nothing_is_left(bench: Bench) -> bool:
-    lanes = bench.lanes
-    loops = [seat.lane._loop for seat in lanes._seats]
     return (
-        lanes.referenced_blocks() == 0
-        and not lanes._tickets
-        and not any(seat.tickets for seat in lanes._seats)
-        and not any(loop.batch_processor.scheduler.has_pending_requests() for loop in loops)
-        and not any(loop.output_router.result_handlers for loop in loops)
+        bench.loop.held_pages == 0
+        and not bench.loop._sequences
+        and not bench.rows.busy()
+        and not any(one.active or one.waiting for one in bench.rows.status())
     )
 
 
@@ -49,7 +48,7 @@ def threads_of_ours() -> set[threading.Thread]:
 
 
 def test_aborted_streams_leave_nothing_behind(one: Served) -> None:
-    """No referenced cache block, result handler, ticket, lane or thread stays, whenever the client went away."""
+    """No page of the cache, sequence, ticket, place or thread stays, whenever the client went away."""
     post(one)
     threads = threads_of_ours()
 
@@ -82,23 +81,44 @@ def models(one: Served) -> list[str]:
     return [model["id"] for model in httpx.get(f"{one.url}/v1/models", timeout=LONG).json()["data"]]
 
 
+class HeldTwice(Held):
+    """Holds the loop after the first token, and again after enough steps for a short answer beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.end = threading.Event()
+
+    def __call__(self, progress: Progress) -> None:
+        super().__call__(progress)
+        if len(progress.token_ids) == 60:
+            assert self.end.wait(LONG)
+
+
+def under_way(one: Served, generation: int) -> int:
+    return sum(at.active + at.waiting for at in one.bench.rows.status() if at.generation == generation)
+
+
 def test_a_draining_generation_is_listed(one: Served) -> None:
     """`model@gN` reaches a draining generation; after a rollback it is a 404 whose sentence lists what is served."""
-    held = Held()
-    _, long = one.bench.ask(SHORT_ASK, tokens=400, hear=held)
-    assert long.begun.wait(LONG)
+    held = HeldTwice()
+    one.bench.ask(SHORT_ASK, tokens=400, hear=held)
+    assert held.begun.wait(LONG)
     assert models(one) == [MODEL, f"{MODEL}@g1"]
     one.bench.swap(1)
     assert models(one) == [MODEL, f"{MODEL}@g2", f"{MODEL}@g1"]
-    assert post(one, model=f"{MODEL}@g1").headers[GENERATION] == "1"
-    one.bench.lanes.withdraw(1)
-    assert not long.ended.is_set()
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(post, one, model=f"{MODEL}@g1")
+        until(lambda: under_way(one, 1) == 2, "the request never came")
+        held.let_go.set()
+        assert beside.result(LONG).headers[GENERATION] == "1"
+    one.bench.rows.close(1)
+    assert not held.ended.is_set()
     gone = post(one, model=f"{MODEL}@g1")
     assert gone.status_code == 404
     assert "g2" in gone.json()["error"]["message"].split("there is")[1]
     assert "g1" not in gone.json()["error"]["message"].split("there is")[1]
-    held.let_go.set()
-    long.wait()
+    held.end.set()
+    held.wait()
 
 
 def test_max_drain_ends_an_answer_with_an_error_that_says_so(one: Served) -> None:
@@ -107,15 +127,15 @@ def test_max_drain_ends_an_answer_with_an_error_that_says_so(one: Served) -> Non
         lines = r.iter_lines()
         next(lines)
         one.bench.swap(1)
-        until(lambda: one.bench.lanes.end_overdue(1e-9), "nothing drained")
+        until(lambda: one.bench.rows.end_overdue(1e-9), "nothing drained")
         rest = "\n".join(lines)
-    assert "lane_failed" in rest
+    assert "step_failed" in rest
     assert "max_drain" in rest
     assert post(one).headers[GENERATION] == "2"
 
 
-def test_a_lane_survives_a_closed_event_loop(one: Served) -> None:
-    """An answer that nobody waits for does not kill a lane, and its request is dropped with the conversation."""
+def test_the_model_survives_a_closed_event_loop(one: Served) -> None:
+    """An answer that nobody waits for does not end the loop, and its request is dropped with the conversation."""
 
     async def begin() -> Conversation:
         return Conversation(Answerer(one.bench.engine), Ask(SHORT_ASK, 60))
@@ -123,5 +143,5 @@ def test_a_lane_survives_a_closed_event_loop(one: Served) -> None:
     conversation = asyncio.run(begin())
     until(lambda: nothing_is_left(one.bench), "the answer never ended")
     assert conversation.ticket.started
-    assert one.bench.lanes.death() is None
+    assert one.bench.loop.alive
     assert post(one).status_code == 200

@@ -12,7 +12,10 @@ import pytest
 from kits.models import byte_tokenizer, text_of
 from kits.rows import LONG, SHORT_ASK
 from kits.serving import MODEL, Served, served
+from kits.waiting import until
 from openai import BadRequestError, NotFoundError, RateLimitError
+
+from hotswapd.swap.rows.tickets import Ticket
 
 KIND = "Content-Type: application/json\r\n"
 JSON = {"Content-Type": "application/json"}
@@ -32,9 +35,7 @@ def truth(one: Served, prompt: str, tokens: int) -> str:
 
 
 def live(one: Served) -> int:
-    number = one.bench.resident.live.generation
-    assert number is not None
-    return number
+    return one.bench.live.number
 
 
 def post(one: Served, path: str = "/v1/completions", **fields: Any) -> httpx.Response:
@@ -45,7 +46,7 @@ def test_a_completion_is_the_references_text(one: Served) -> None:
     """Text, usage, header and fingerprint are those of the one generation that answered."""
     raw = one.client.completions.with_raw_response.create(model=MODEL, prompt="hello", max_tokens=12, temperature=0)
     answer: Any = raw.parse()
-    live = one.bench.resident.live
+    live = one.bench.live
     assert answer.choices[0].text == truth(one, "hello", 12)
     assert answer.usage.prompt_tokens == 5
     assert answer.usage.total_tokens == 5 + answer.usage.completion_tokens
@@ -180,7 +181,7 @@ def test_a_full_queue_is_a_429_with_retry_after() -> None:
     """Beyond max_queue waiting requests a client is told to come again."""
     with served(max_queue=2) as one:
         bench = one.bench
-        with bench.resident.turn(bench.resident.live):
+        with bench.resident.step():
             for _ in range(2):
                 bench.ask(SHORT_ASK)
             response = post(one, prompt="x")
@@ -192,24 +193,24 @@ def test_a_full_queue_is_a_429_with_retry_after() -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_goes_away_frees_its_place(one: Served, monkeypatch: pytest.MonkeyPatch, stream: bool) -> None:
-    """Its request is cancelled, its cache blocks are free, and its lane has room."""
-    lanes = one.bench.lanes
+    """Its request is cancelled, and its pages of the cache are free."""
+    rows = one.bench.rows
     gone = threading.Event()
-    forget = lanes._forget
+    forget = rows._forget
 
-    def noticed(name: str) -> Any:
-        seat = forget(name)
+    def noticed(ticket: Ticket) -> Any:
+        place = forget(ticket)
         gone.set()
-        return seat
+        return place
 
     body = json.dumps({"model": MODEL, "prompt": "hello", "max_tokens": 400, "stream": stream, "seed": 1}).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n{KIND}Content-Length: {len(body)}\r\n\r\n"
     with monkeypatch.context() as patched:
-        patched.setattr(lanes, "_forget", noticed)
+        patched.setattr(rows, "_forget", noticed)
         with socket.create_connection((urlsplit(one.url).hostname, urlsplit(one.url).port)) as connection:
             connection.sendall(head.encode() + body)
             if stream:
                 assert b"data:" in connection.recv(65536) + connection.recv(65536)
         assert gone.wait(LONG)
     assert one.bench.right(*one.bench.ask(SHORT_ASK), SHORT_ASK)
-    assert lanes.referenced_blocks() == 0
+    until(lambda: one.bench.loop.held_pages == 0, "pages of the cache are held")

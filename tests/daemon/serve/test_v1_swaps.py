@@ -104,5 +104,5 @@ def test_swaps_under_load_fail_nothing_and_mix_nothing(tmp_path: Path, table: Ta
                     assert row.state == State.LIVE, row.detail
         assert asked.wrong == []
         assert len(set(asked.answers)) > SWAPS // 6
-        assert one.bench.lanes.referenced_blocks() == 0
+        assert one.bench.loop.held_pages == 0
         print(f"{SWAPS} swaps, {len(asked.answers)} answers, {len(set(asked.answers))} generations")

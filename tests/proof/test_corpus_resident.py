@@ -1,13 +1,14 @@
-"""Every class of structure, configuration and tensors is refused by the swap itself, and the arena keeps each bit."""
+"""Every class of structure, configuration and tensors is refused by the resident, and what is live keeps each bit."""
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kits.residents import answer, go_live, opened, same_bits
+from kits.residents import answer, free, opened, same_bits, stage
 from kits.room import home
 
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.errors import Rejected
 from hotswapd.swap.resident.resident import Resident
 
@@ -21,30 +22,37 @@ REFUSED = [bad for bad in CLASSES if bad.state != "ROLLED_BACK"]
 @pytest.fixture(scope="module")
 def resident() -> Iterator[Resident]:
     with opened(home() / "base", max_rank=MAX_RANK, dtype=DTYPE) as made:
-        go_live(made, home() / LIVE)
         yield made
 
 
+@pytest.fixture(scope="module")
+def live(resident: Resident) -> Image:
+    """Lay an adapter out that stays."""
+    return stage(resident, home() / LIVE)
+
+
 @pytest.mark.parametrize("bad", REFUSED, ids=[bad.name for bad in REFUSED])
-def test_a_refusal_leaves_the_arenas_digest(resident: Resident, tmp_path: Path, bad: Bad) -> None:
-    """Whoever calls the swap, with no daemon before it that would wait for a file to become whole."""
-    live, digest = resident.live, resident.arena.digest()
+def test_a_refusal_leaves_the_live_berth_and_takes_none(
+    resident: Resident, live: Image, tmp_path: Path, bad: Bad
+) -> None:
+    """Whoever stages it, with no daemon before it that would wait for a file to become whole."""
+    before, room = live.buffer.clone(), free(resident)
     adapter = tmp_path / "adapter"
     shutil.copytree(home() / GOOD, adapter)
     bad.spoil(adapter)
     with pytest.raises(Rejected):
-        resident.swap(adapter, 99)
-    assert resident.live is live
-    assert resident.arena.digest() == digest
+        stage(resident, adapter)
+    assert bool((live.buffer == before).all())
+    assert free(resident) == room
 
 
-def test_after_refusals_the_answers_are_the_same_bits(resident: Resident, tmp_path: Path) -> None:
+def test_after_refusals_the_answers_are_the_same_bits(resident: Resident, live: Image, tmp_path: Path) -> None:
     """A few that fail at different depths: the logits are those of before."""
-    said = answer(resident)
+    said = answer(resident, live)
     for name in ("hole_in_the_data", "rank_not_the_tensors", "infinite_after_the_cast", "other_width_in_the_last"):
         adapter = tmp_path / name
         shutil.copytree(home() / GOOD, adapter)
         next(bad for bad in CLASSES if bad.name == name).spoil(adapter)
         with pytest.raises(Rejected):
-            resident.swap(adapter, 99)
-    assert same_bits(answer(resident), said)
+            stage(resident, adapter)
+    assert same_bits(answer(resident, live), said)
