@@ -164,9 +164,9 @@ class Serve(Table):
 
 
 class State(Table):
-    """``[state]``: where the ledger and the store lie, how many generations are kept, and how much memory parked ones have.
+    """``[state]``: where the ledger and the store lie, and how many generations are kept.
 
-    `host_bytes` of 0 is a quarter of what is free at the start.
+    `host_bytes` is what adapters without a berth may have in memory; 0 is a quarter of what is free at the start.
     """
 
     dir: AbsolutePath = Path("/var/lib/hotswapd")

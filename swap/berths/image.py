@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from .extents import Extents
-
-if TYPE_CHECKING:
-    from .packing import Packed
 
 UNNUMBERED = -1
 """What headers, logs and `/status` show as the number of an image that has none yet."""
@@ -17,6 +14,19 @@ NO_BERTH = -1
 """The berth of generation 0: the bare base needs none."""
 PARKED = -2
 """The berth of an image that waits in host memory or in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An adapter outside of its berth: `data` (bytes,) uint8 in host memory, and the SHA-256 (hex) of it."""
+
+    data: torch.Tensor
+    checksum: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -39,7 +49,7 @@ class Image:
     extents: Extents = field(default_factory=lambda: Extents(zero=False))
     parts: Any = None
     norms: Mapping[str, float] | None = None
-    packed: "Packed | None" = None
+    packed: Packed | None = None
 
     @property
     def parked(self) -> bool:

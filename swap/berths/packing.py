@@ -2,27 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 
 from hotswapd.swap.errors import BytesChanged
 
-from .image import Image
+from .image import Image, Packed
 from .layout import Layout
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """An adapter outside of its berth: `data` (bytes,) uint8 in host memory, and the SHA-256 (hex) of it."""
-
-    data: torch.Tensor
-    checksum: str
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return len(self.data)
 
 
 def pack(image: Image, layout: Layout) -> Packed:
