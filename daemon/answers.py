@@ -21,6 +21,7 @@ class QueueEntry(TypedDict):
     """A row that may still go live. `next_try` is null if it is not a time that it waits for."""
 
     swap_id: str
+    channel: str
     uri: str
     revision: str
     state: str
@@ -76,6 +77,7 @@ class VerifyStatus(TypedDict):
     """How far the candidate is that is being verified; `done` and `total` are tokens of the gate it is at."""
 
     swap_id: str
+    channel: str
     uri: str
     gate: str
     done: int
@@ -124,11 +126,24 @@ class RolloutStatus(TypedDict):
     canary: ArmStatus
 
 
+class ChannelStatus(TypedDict):
+    """One channel, and how it is doing: `waiting` adapters, and `refused`, the reason if the newest one was refused."""
+
+    name: str
+    live: Live
+    pinned: bool
+    paused: bool
+    rollout: RolloutStatus | None
+    waiting: int
+    refused: str | None
+
+
 class Status(TypedDict):
     """The answer of ``GET /status``. `phase` is why it is not ready, `trouble` what is wrong with the ledger.
 
     `log_dropped` counts log lines that nobody read; `reload_refused` is why the configuration's file, as it lies there,
-    was refused: the next start would fail with it.
+    was refused: the next start would fail with it. `live`, `pinned`, `paused`, `watch` and `rollout` are those of the
+    channel that was asked for, the default one if none was; `channels` has all of them, those that need a look first.
     """
 
     ready: bool
@@ -139,6 +154,7 @@ class Status(TypedDict):
     queue_depth: int
     sources: list[SourceStatus]
     berths: list[BerthStatus]
+    channels: list[ChannelStatus]
     resident: ResidentStatus
     verify: VerifyStatus | None
     watch: WatchStatus | None
@@ -177,6 +193,7 @@ class HistoryRow(TypedDict):
     """One swap in the answer of ``GET /history``."""
 
     swap_id: str
+    channel: str
     uri: str
     revision: str
     digest: str | None
@@ -221,6 +238,7 @@ class Life(TypedDict):
     """When a generation went live, and where the `total` seconds since its sighting went."""
 
     at: str | None
+    channel: str
     sighted: str | None
     state: str
     generation: int | None
@@ -236,6 +254,7 @@ class Refusal(TypedDict):
     """What was refused, and why."""
 
     at: str | None
+    channel: str
     state: str
     reason: str | None
     detail: str | None

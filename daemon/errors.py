@@ -30,8 +30,15 @@ class ErrorCode(Code):
     BAD_LIMIT = "bad_limit", "400", "of the control socket: the number of rows asked for is not from 1 on"
     BAD_URI = "bad_uri", "400", "of the control socket: not an adapter's address"
     OUTSIDE_SOURCES = "outside_sources", "400", "of the control socket: the address lies in no configured source"
+    OTHER_CHANNEL = "other_channel", "400", "of the control socket: the adapter at this address is for another channel"
     BAD_GENERATION = "bad_generation", "400", "of the control socket: not the number of a generation"
     BAD_WEIGHT = "bad_weight", "400", "of the control socket: not a percentage"
+    BAD_CHANNEL = (
+        "bad_channel",
+        "400",
+        "of the control socket: not a name of a channel, or the default one, which stays",
+    )
+    BAD_PURGE = ("bad_purge", *_BAD_FLAG)
     BAD_AGAIN = ("bad_again", *_BAD_FLAG)
     BAD_FOLLOW = ("bad_follow", *_BAD_FLAG)
     INVALID_API_KEY = (
@@ -44,6 +51,7 @@ class ErrorCode(Code):
     GENERATION_NOT_SERVED = "generation_not_served", "404", "no berth holds this generation"
     NO_CANARY = "no_canary", "404", "no canary runs now"
     NOT_FOUND = "not_found", "404", "no such page"
+    NO_SUCH_CHANNEL = "no_such_channel", "404", "no channel has this name; `hotswapd channel list`"
     FEEDBACK_OFF = "feedback_off", "404", "`rollout.feedback` is not set"
     UNKNOWN_ANSWER = "unknown_answer", "404", "no such answer is remembered, or it has its score already"
     METHOD_NOT_ALLOWED = "method_not_allowed", "405", "the page exists and takes another method"
@@ -115,6 +123,18 @@ class Conflict(FaceError):
     """It cannot be done in this state: no such generation, the adapter is refused."""
 
     status = 409
+
+
+class NoSuchChannel(FaceError):
+    """There is no channel of this name."""
+
+    status = 404
+
+
+def no_such_channel(name: str) -> NoSuchChannel:
+    """Make the error for a name that no channel has."""
+    sentence = f"there is no channel {name[:64]!r}: `hotswapd channel list` has their names"
+    return NoSuchChannel(ErrorCode.NO_SUCH_CHANNEL, sentence)
 
 
 class AdapterRefused(Conflict):

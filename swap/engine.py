@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .berths.image import Image
+from .errors import StartError
+from .failures import Contained
 from .resident.base import Report
 from .resident.resident import Resident
 from .rows.asks import DEFAULT, Ask, check
@@ -28,8 +30,8 @@ from .rows.tickets import Progress, Ticket
 from .rows.trial import Tried, try_runners
 from .rows.warmup import warm_up
 
-COMPILED = frozenset({"cuda"})
-"""Devices on which ``auto`` compiles. On CPUs eager is faster for one request and for eight, and starts at once."""
+COMPILED: frozenset[str] = frozenset()
+"""Devices on which ``auto`` compiles: none. On a CPU eager is faster; on CUDA steps are graphs already."""
 _BESIDE = {"cpu": 128}
 """Tokens of prompts in a step that answers wait for, by device; elsewhere as many as fit into a step."""
 
@@ -82,7 +84,9 @@ class Engine:
         runner, pages = self._runner(tried)
         self.rows.run(self._loop(runner, pages))
         try:
-            warm_up(self.rows, self.resident, self.context, report, compiled=self.compiled, more=self._more(runner))
+            warm_up(
+                self.rows, self.resident, self.context, report, compiled=self.compiled, more=self._more(runner, report)
+            )
         except BaseException:
             self.rows.stop(0.0)  # its thread would keep the process from ending
             raise
@@ -114,13 +118,20 @@ class Engine:
         )
         return fixed, pages
 
-    def _more(self, runner: Runner) -> Callable[[], None]:
-        """Return what compiles and captures before the first request."""
+    def _more(self, runner: Runner, report: Report) -> Callable[[], None]:
+        """Return what compiles and captures before the first request. What cannot be captured runs as it is."""
 
         def warm() -> None:
-            if isinstance(runner, FixedRunner):
-                with self.resident.step():
+            if not isinstance(runner, FixedRunner):
+                return
+            try:
+                with Contained(), self.resident.step():
                     runner.warm_up()
+            except RuntimeError as error:
+                if self.compiled:
+                    raise StartError(f"the model cannot be compiled: {error}; set model.compile = false") from error
+                report(f"steps cannot be captured as graphs, and run as they are: {error}")
+                runner.sizes = ()
 
         return warm
 

@@ -8,6 +8,7 @@ from hotswapd.daemon.control.client import Client
 from hotswapd.daemon.terminal.rollout import side_by_side
 
 from .change import post
+from .status import of_channel
 from .talk import talk
 
 
@@ -30,7 +31,7 @@ def status(arguments: Namespace) -> int:
     """Show both arms side by side."""
 
     def act(client: Client) -> None:
-        now = client.get("/status").get("rollout")
+        now = client.get(of_channel("/status", arguments.channel)).get("rollout")
         sys.stdout.write((json.dumps(now, indent=2) if arguments.json else side_by_side(now)) + "\n")
 
     return talk(arguments, act)

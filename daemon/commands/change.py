@@ -6,6 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from hotswapd.daemon.control.client import Client
+from hotswapd.daemon.ledger.channel import DEFAULT
 
 from .talk import talk
 
@@ -42,6 +43,11 @@ def resume(arguments: Namespace) -> int:
 
 
 def post(arguments: Namespace, path: str, fields: dict[str, Any]) -> int:
+    """Ask for a change in a channel, and print the daemon's answer in one line."""
+    return post_fields(arguments, path, fields | in_channel(arguments))
+
+
+def post_fields(arguments: Namespace, path: str, fields: dict[str, Any]) -> int:
     """Ask for a change, and print the daemon's answer in one line."""
 
     def act(client: Client) -> None:
@@ -50,3 +56,8 @@ def post(arguments: Namespace, path: str, fields: dict[str, Any]) -> int:
         sys.stdout.write(f"{path.removeprefix('/')}: {', '.join(parts) or 'done'}\n")
 
     return talk(arguments, act)
+
+
+def in_channel(arguments: Namespace) -> dict[str, str]:
+    """Return the field that names a channel; a daemon that has no channels is not bothered with the default one."""
+    return {} if arguments.channel == DEFAULT else {"channel": arguments.channel}

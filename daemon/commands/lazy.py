@@ -141,3 +141,24 @@ def ab_stop(arguments: Namespace) -> int:
     from .ab import stop
 
     return stop(arguments)
+
+
+def channel_list(arguments: Namespace) -> int:
+    """List the channels."""
+    from .channel import listed
+
+    return listed(arguments)
+
+
+def channel_show(arguments: Namespace) -> int:
+    """Show one channel."""
+    from .channel import show
+
+    return show(arguments)
+
+
+def channel_remove(arguments: Namespace) -> int:
+    """Remove a channel."""
+    from .channel import remove
+
+    return remove(arguments)

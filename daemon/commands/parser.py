@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hotswapd.daemon.config.paths import DEFAULT_NAME
+from hotswapd.daemon.ledger.channel import DEFAULT
 
 from . import lazy
 
@@ -25,6 +26,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_reading_commands(commands)
     _add_changing_commands(commands)
     _add_ab(commands)
+    _add_channel(commands)
     return parser
 
 
@@ -129,10 +131,10 @@ def _add_publish(commands: _Commands) -> None:
 
 
 def _add_reading_commands(commands: _Commands) -> None:
-    status = _talking(commands, "status", lazy.status, "show what is live, queued and watched")
+    status = _about_one(_talking(commands, "status", lazy.status, "show what is live, queued and watched"))
     status.add_argument("--json", action="store_true", help="print JSON")
     status.add_argument("--watch", action="store_true", help="show it again every second until interrupted")
-    history = _talking(commands, "history", lazy.history, "list the swaps, newest first")
+    history = _about_one(_talking(commands, "history", lazy.history, "list the swaps, newest first"))
     history.add_argument("--json", action="store_true", help="print JSON")
     history.add_argument("-n", type=_at_least_one, default=20, metavar="N", help="how many (default 20)")
     which = history.add_mutually_exclusive_group()
@@ -141,30 +143,46 @@ def _add_reading_commands(commands: _Commands) -> None:
 
 
 def _add_changing_commands(commands: _Commands) -> None:
-    submit = _talking(commands, "submit", lazy.submit, "put an adapter on the queue")
+    submit = _about_one(_talking(commands, "submit", lazy.submit, "put an adapter on the queue"))
     submit.add_argument("uri", metavar="URI", help="file:///..., s3://..., hf://... or an absolute path")
     submit.add_argument("--again", action="store_true", help="even if it was refused before")
-    rollback = _talking(commands, "rollback", lazy.rollback, "make a kept generation live and pin it")
+    rollback = _about_one(_talking(commands, "rollback", lazy.rollback, "make a kept generation live and pin it"))
     rollback.add_argument("generation", nargs="?", type=_number, metavar="N", help="default: the previous one")
     rollback.add_argument("--follow", action="store_true", help="do not pin: the next new adapter goes live")
-    pin = _talking(commands, "pin", lazy.pin, "keep what is live, whatever arrives")
+    pin = _about_one(_talking(commands, "pin", lazy.pin, "keep what is live, whatever arrives"))
     pin.add_argument("generation", nargs="?", type=_number, metavar="N", help="default: the live one")
-    _talking(commands, "unpin", lazy.unpin, "let new adapters go live again")
-    _talking(commands, "pause", lazy.pause, "take nothing from the queue")
-    _talking(commands, "resume", lazy.resume, "take from the queue again")
+    _about_one(_talking(commands, "unpin", lazy.unpin, "let new adapters go live again"))
+    _about_one(_talking(commands, "pause", lazy.pause, "take nothing from the queue"))
+    _about_one(_talking(commands, "resume", lazy.resume, "take from the queue again"))
+
+
+def _add_channel(commands: _Commands) -> None:
+    summary = "list, show and remove channels: served names with generations of their own"
+    channel = commands.add_parser("channel", help=summary, description=f"{summary.capitalize()}.")
+    acts = channel.add_subparsers(dest="act", metavar="ACT", required=True)
+    listed = _talking(acts, "list", lazy.channel_list, "list every channel, those that need a look first")
+    listed.add_argument("search", nargs="?", default="", metavar="TEXT", help="only those whose names contain it")
+    listed.add_argument("--json", action="store_true", help="print JSON")
+    show = _talking(acts, "show", lazy.channel_show, "show one channel and its last swaps")
+    show.add_argument("channel", metavar="NAME", help="which channel")
+    show.add_argument("--json", action="store_true", help="print JSON")
+    remove = _talking(acts, "remove", lazy.channel_remove, "end a channel's requests and erase its adapters")
+    remove.add_argument("channel", metavar="NAME", help="which channel")
+    remove.add_argument("--purge", action="store_true", help="its history too")
 
 
 def _add_ab(commands: _Commands) -> None:
     summary = "answer with two generations side by side until you decide"
     ab = commands.add_parser("ab", help=summary, description=f"{summary.capitalize()}.")
     acts = ab.add_subparsers(dest="act", metavar="ACT", required=True)
-    start = _talking(acts, "start", lazy.ab_start, "put a kept generation beside the live one")
+    start = _about_one(_talking(acts, "start", lazy.ab_start, "put a kept generation beside the live one"))
     start.add_argument("generation", type=_number, metavar="N", help="which generation")
     start.add_argument("--weight", type=float, default=50.0, metavar="PERCENT", help="of new requests (default 50)")
-    status = _talking(acts, "status", lazy.ab_status, "show both arms side by side (also of a canary)")
+    status = _about_one(_talking(acts, "status", lazy.ab_status, "show both arms side by side (also of a canary)"))
     status.add_argument("--json", action="store_true", help="print JSON")
-    _talking(acts, "promote", lazy.ab_promote, "make the generation beside the live one live (also a canary)")
-    _talking(acts, "stop", lazy.ab_stop, "stop serving the generation beside the live one (also a canary)")
+    promote = "make the generation beside the live one live (also a canary)"
+    _about_one(_talking(acts, "promote", lazy.ab_promote, promote))
+    _about_one(_talking(acts, "stop", lazy.ab_stop, "stop serving the generation beside the live one (also a canary)"))
 
 
 def _add(commands: _Commands, name: str, command: Command, summary: str) -> argparse.ArgumentParser:
@@ -180,6 +198,12 @@ def _talking(commands: _Commands, name: str, command: Command, summary: str) -> 
     where.add_argument("--socket", type=Path, metavar="PATH", help="control socket of the daemon")
     where.add_argument("--config", type=Path, metavar="F", help="TOML file that names it")
     where.add_argument("--name", help="which of your daemons (default: the only one that runs)")
+    return parser
+
+
+def _about_one(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Let a command say which channel it is about."""
+    parser.add_argument("--channel", default=DEFAULT, metavar="NAME", help="which channel (default: %(default)s)")
     return parser
 
 

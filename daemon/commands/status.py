@@ -7,8 +7,10 @@ from argparse import Namespace
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from hotswapd.daemon.control.client import Client, NoDaemon
+from hotswapd.daemon.ledger.channel import DEFAULT
 
 from .talk import talk
 
@@ -23,16 +25,24 @@ _EVERY = 1.0
 def status(arguments: Namespace) -> int:
     """Show what is live, queued and watched."""
     if arguments.watch:
-        return talk(arguments, _watch_json if arguments.json else _watch_page)
-    return talk(arguments, lambda client: _show(client.get("/status"), arguments.json, _status_page))
+        watch = _watch_json if arguments.json else _watch_page
+        return talk(arguments, partial(watch, path=of_channel("/status", arguments.channel)))
+    path = of_channel("/status", arguments.channel)
+    return talk(arguments, lambda client: show_answer(client.get(path), arguments.json, _status_page))
+
+
+def of_channel(path: str, channel: str) -> str:
+    """Return the path of a question about one channel; without a channel the answer is about the default one."""
+    return path if channel == DEFAULT else f"{path}{'&' if '?' in path else '?'}channel={quote(channel, safe='')}"
 
 
 def history(arguments: Namespace) -> int:
     """List the swaps or the operators' actions, newest first."""
     if arguments.actions:
-        return talk(arguments, lambda client: _show(_actions(client, arguments.n), arguments.json, _actions_page))
+        return talk(arguments, lambda client: show_answer(_actions(client, arguments.n), arguments.json, _actions_page))
     page = partial(_history_page, every=arguments.verify)
-    return talk(arguments, lambda client: _show(client.get(f"/history?limit={arguments.n}"), arguments.json, page))
+    path = f"/history?limit={arguments.n}&channel={quote(arguments.channel, safe='')}"
+    return talk(arguments, lambda client: show_answer(client.get(path), arguments.json, page))
 
 
 # Laying out a page imports rich, which takes longer than the answer, so it waits until there is a page to lay out.
@@ -71,7 +81,8 @@ def _who(action: dict[str, Any]) -> str:
     return f"{user_name(uid)} (process {action.get('pid')})"
 
 
-def _show(answer: Any, as_json: bool, lay_out: "Callable[[Any], RenderableType]") -> None:
+def show_answer(answer: Any, as_json: bool, lay_out: "Callable[[Any], RenderableType]") -> None:
+    """Print an answer as JSON, or as a page."""
     if as_json:
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
         return
@@ -80,27 +91,27 @@ def _show(answer: Any, as_json: bool, lay_out: "Callable[[Any], RenderableType]"
     show(lay_out(answer))
 
 
-def _watch_page(client: Client) -> None:
+def _watch_page(client: Client, path: str) -> None:
     """Show the status again every second, and wait for a daemon that restarts meanwhile."""
     from rich.live import Live
 
     from hotswapd.daemon.terminal.status import lost_page, status_page
 
-    last = status_page(client.get("/status"))
+    last = status_page(client.get(path))
     with suppress(KeyboardInterrupt), Live(last, auto_refresh=False, screen=sys.stdout.isatty()) as live:
         while True:
             time.sleep(_EVERY)
             try:
-                shown = last = status_page(client.get("/status"))
+                shown = last = status_page(client.get(path))
             except NoDaemon as error:
                 shown = lost_page(last, str(error))
             live.update(shown, refresh=True)
 
 
-def _watch_json(client: Client) -> None:
+def _watch_json(client: Client, path: str) -> None:
     """Print one line of JSON every second, for programs."""
     with suppress(KeyboardInterrupt):
         while True:
-            sys.stdout.write(json.dumps(client.get("/status")) + "\n")
+            sys.stdout.write(json.dumps(client.get(path)) + "\n")
             sys.stdout.flush()
             time.sleep(_EVERY)

@@ -18,6 +18,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from hotswapd.daemon.ledger.channel import DEFAULT
+
+from .channels import FIRST, ChannelTable, channel_problems, names_of_base, overridden
 from .errors import ConfigError, Problem, problems_of
 from .rollout import Rollout
 from .sources import HubTable, LocalTable, S3Table, SourceTable
@@ -52,6 +55,7 @@ class Settings(BaseSettings):
     verify: Verify = Verify()
     serve: Serve = Serve()
     rollout: Rollout = Rollout()
+    channel: tuple[ChannelTable, ...] = ()
     state: State = State()
     control: Control = Control()
     log: Log = Log()
@@ -75,6 +79,33 @@ class Settings(BaseSettings):
             if name in names[:index]:
                 raise ConfigError(f"source[{index}].name", f"{name!r} is the name of another source: give it its own")
         return self
+
+    @model_validator(mode="after")
+    def _channels_fit(self) -> "Settings":
+        sources = [source.channel for source in self.source]
+        problems = list(channel_problems(self.channel, sources, self.verify, self.rollout, self.base_names))
+        if problems:
+            raise ConfigError.of(problems)
+        return self
+
+    @property
+    def base_names(self) -> set[str]:
+        """Every name that the base is called by; no channel but the default one has any of them."""
+        return names_of_base(self.model.base, self.admission.base_models)
+
+    @property
+    def named_channels(self) -> set[str]:
+        """The channels that the configuration names, and the default one: these always exist."""
+        named = {source.channel for source in self.source} | {table.name for table in self.channel}
+        return {DEFAULT, *named} - {FIRST}
+
+    def verify_of(self, channel: str) -> Verify:
+        """Return what a candidate of this channel must show: ``[verify]``, and ``[channel.verify]`` over it."""
+        return overridden(self.verify, next((one.verify for one in self.channel if one.name == channel), None))
+
+    def rollout_of(self, channel: str) -> Rollout:
+        """Return how a candidate of this channel takes over: ``[rollout]``, and ``[channel.rollout]`` over it."""
+        return overridden(self.rollout, next((one.rollout for one in self.channel if one.name == channel), None))
 
     @model_validator(mode="after")
     def _newer_has_a_berth(self) -> "Settings":

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.loaders.uri import is_bucket
 
+from .channels import ChannelName, ChannelOfSource
 from .tables import AbsolutePath, Name, OptionalFile, Positive, Seconds, Table, wrong
 
 
@@ -64,6 +66,7 @@ class LocalTable(_Named):
 
     kind: Literal["local"]
     path: AbsolutePath
+    channel: ChannelOfSource = DEFAULT
     settle: Seconds = 2.0
     rescan: Positive = 15.0
     marker: FileName = ""
@@ -77,6 +80,7 @@ class S3Table(_Named):
 
     kind: Literal["s3"]
     uri: Annotated[str, AfterValidator(_prefix)]
+    channel: ChannelOfSource = DEFAULT
     poll: Positive = 10.0
     marker: FileName = ""
     region: str = ""
@@ -89,10 +93,11 @@ class S3Table(_Named):
 
 
 class HubTable(_Named):
-    """A repository on a Hub; `poll` in seconds."""
+    """A repository on a Hub; `poll` in seconds. It is one adapter, and so belongs to one channel."""
 
     kind: Literal["hub"]
     repo: Annotated[str, AfterValidator(_repository)]
+    channel: ChannelName = DEFAULT
     subfolder: str = ""
     revision: Name = "main"
     poll: Positive = 30.0

@@ -12,11 +12,12 @@ _HEADER = re.compile(r"(?P<mark>(?:#\s+)?)\[(?P<many>\[?)(?P<table>[a-z_.]+)\]?\
 _KEY = re.compile(r"(?P<mark>(?:#\s+)?)(?P<key>[a-z_]+) = (?P<value>.*?)(?P<remark>\s+# .*)?")
 _REMARK_COLUMN = 31
 _SOURCE = "source"
+_CHANNEL = "channel"
 
 
 def written(tables: Mapping[str, Any]) -> str:
     """Return the text of a file that sets these tables, each key where the example explains it."""
-    flat = dict(_flat({name: table for name, table in tables.items() if name != _SOURCE}))
+    flat = dict(_flat({name: table for name, table in tables.items() if name not in (_SOURCE, _CHANNEL)}))
     known = {key for _, key in _keys_of_the_example()}
     lines: list[str] = []
     here = ""
@@ -30,7 +31,21 @@ def written(tables: Mapping[str, Any]) -> str:
             lines += [_assignment(key.rpartition(".")[2], flat[key]) for key in fresh]
         else:
             lines.append(_filled(line, here, flat))
-    return "\n".join([*lines, *_tables_without_a_place(flat, known)]) + "\n"
+    after = (*_tables_without_a_place(flat, known), *_channel_lines(tables.get(_CHANNEL, ())))
+    return "\n".join([*lines, *after]) + "\n"
+
+
+def _channel_lines(channels: Any) -> Iterator[str]:
+    """Yield the tables of the channels: the example shows one and has none."""
+    for channel in channels:
+        yield "\n[[channel]]"
+        yield from (_assignment(key, value) for key, value in channel.items() if not isinstance(value, Mapping))
+        flat = dict(_flat({key: value for key, value in channel.items() if isinstance(value, Mapping)}, "channel."))
+        for table in dict.fromkeys(key.rpartition(".")[0] for key in flat):
+            yield f"[{table}]"
+            yield from (
+                _assignment(key.rpartition(".")[2], flat[key]) for key in flat if key.rpartition(".")[0] == table
+            )
 
 
 def _lines(sources: Any) -> Iterator[str]:

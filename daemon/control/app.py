@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from hotswapd.daemon.errors import BadRequest, ErrorCode
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.serve.body import json_object, read_within
 from hotswapd.daemon.serve.errors import install_errors
 
@@ -34,12 +35,13 @@ def make_control_app(face: ControlFace) -> FastAPI:
 
 def _reads(app: FastAPI, face: ControlFace) -> None:
     @app.get("/status", response_model=None)
-    async def status() -> JSONResponse:
-        return JSONResponse(await to_thread.run_sync(face.status))
+    async def status(request: Request) -> JSONResponse:
+        return JSONResponse(await to_thread.run_sync(face.status, request.query_params.get("channel")))
 
     @app.get("/history", response_model=None)
     async def history(request: Request) -> JSONResponse:
-        return JSONResponse(await to_thread.run_sync(face.history, _limit(request.query_params.get("limit"))))
+        limit, channel = _limit(request.query_params.get("limit")), request.query_params.get("channel")
+        return JSONResponse(await to_thread.run_sync(face.history, limit, channel))
 
     @app.get("/actions", response_model=None)
     async def actions(request: Request) -> JSONResponse:
@@ -48,29 +50,36 @@ def _reads(app: FastAPI, face: ControlFace) -> None:
 
 def _writes(app: FastAPI, face: ControlFace) -> None:
     def submit(fields: Fields, who: Peer | None) -> Answer:
-        return face.submit(_text(fields, "uri"), _flag(fields, "again"), who)
+        return face.submit(_text(fields, "uri"), _flag(fields, "again"), who, _channel(fields))
 
     def rollback(fields: Fields, who: Peer | None) -> Answer:
-        return face.rollback(_number(fields, "generation"), _flag(fields, "follow"), who)
+        return face.rollback(_number(fields, "generation"), _flag(fields, "follow"), who, _channel(fields))
 
     def pin(fields: Fields, who: Peer | None) -> Answer:
-        return face.pin(_number(fields, "generation"), who)
+        return face.pin(_number(fields, "generation"), who, _channel(fields))
 
     def ab_start(fields: Fields, who: Peer | None) -> Answer:
         number = _number(fields, "generation")
         if number is None:
             raise BadRequest(ErrorCode.BAD_GENERATION, "generation must be a generation number", "generation")
-        return face.ab_start(number, _weight(fields), who)
+        return face.ab_start(number, _weight(fields), who, _channel(fields))
 
-    _post(app, "/ab/start", ab_start, {"generation", "weight"})
-    _post(app, "/ab/promote", lambda _, who: face.ab_promote(who), set())
-    _post(app, "/ab/stop", lambda _, who: face.ab_stop(who), set())
-    _post(app, "/submit", submit, {"uri", "again"})
-    _post(app, "/rollback", rollback, {"generation", "follow"})
-    _post(app, "/pin", pin, {"generation"})
-    _post(app, "/unpin", lambda _, who: face.unpin(who), set())
-    _post(app, "/pause", lambda _, who: face.pause(who), set())
-    _post(app, "/resume", lambda _, who: face.resume(who), set())
+    def remove(fields: Fields, who: Peer | None) -> Answer:
+        return face.remove_channel(_text(fields, "channel"), _flag(fields, "purge"), who)
+
+    _post(app, "/ab/start", ab_start, {"generation", "weight", "channel"})
+    _post(app, "/submit", submit, {"uri", "again", "channel"})
+    _post(app, "/rollback", rollback, {"generation", "follow", "channel"})
+    _post(app, "/pin", pin, {"generation", "channel"})
+    _post(app, "/channel/remove", remove, {"channel", "purge"})
+    plain = {"/ab/promote": face.ab_promote, "/ab/stop": face.ab_stop}
+    plain |= {"/unpin": face.unpin, "/pause": face.pause, "/resume": face.resume}
+    for path, act in plain.items():
+        _post(app, path, functools.partial(_plain, act), {"channel"})
+
+
+def _plain(act: Callable[[Peer | None, str], Answer], fields: Fields, who: Peer | None) -> Answer:
+    return act(who, _channel(fields))
 
 
 def _post(app: FastAPI, path: str, act: Callable[[Fields, Peer | None], Answer], known: set[str]) -> None:
@@ -95,6 +104,10 @@ def _text(fields: Fields, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise BadRequest(ErrorCode[f"BAD_{name.upper()}"], f"{name} must be a string", name)
     return value
+
+
+def _channel(fields: Fields) -> str:
+    return _text(fields, "channel") if "channel" in fields else DEFAULT
 
 
 def _flag(fields: Fields, name: str) -> bool:

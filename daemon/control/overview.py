@@ -39,6 +39,7 @@ def _life(row: Row, at: float) -> Life:
     """Describe when a generation went live, and how the seconds since its sighting were spent."""
     return {
         "at": moment(at),
+        "channel": row.channel,
         "sighted": moment(row.sighted),
         "state": row.state.value,
         "generation": row.generation,
@@ -54,6 +55,7 @@ def _life(row: Row, at: float) -> Life:
 def _refusal(row: Row) -> Refusal:
     return {
         "at": moment(row.finished or row.sighted),
+        "channel": row.channel,
         "state": row.state.value,
         "reason": row.reason or None,
         "detail": row.detail or None,

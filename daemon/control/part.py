@@ -1,19 +1,28 @@
 """What an operator can see and do, before the model answers and after: two types, each complete once it is made."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from hotswapd.daemon.answers import ResidentStatus, RolloutStatus, VerifyStatus, WatchStatus
+from hotswapd.daemon.channels.channels import Channels
 from hotswapd.daemon.engines.protocol import Loaded
 from hotswapd.daemon.engines.resident import ResidentEngine
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
-from hotswapd.daemon.live.going_live import Live
-from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.daemon.pipeline.candidate import Candidates
-from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.daemon.serve.answerer import Answerer
 
 from .acts import Acts
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one channel does now."""
+
+    name: str
+    live: Generation
+    watch: WatchStatus | None = None
+    rollout: RolloutStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,10 @@ class Starting:
         """Return nothing: no generation answers yet."""
         return ()
 
+    def lives(self) -> Sequence[Generation]:
+        """Return nothing: nothing has come back yet. What had been live is in the ledger."""
+        return ()
+
     def resident(self) -> ResidentStatus:
         """Return nothing: the model is not loaded yet."""
         return {}
@@ -34,13 +47,13 @@ class Starting:
         """Return None: no candidate is tried yet."""
         return None
 
-    def watching(self) -> WatchStatus | None:
-        """Return None: no generation is watched yet."""
-        return None
+    def names(self) -> list[str]:
+        """Name the default channel alone: no other has come back yet."""
+        return [DEFAULT]
 
-    def rollout(self) -> RolloutStatus | None:
-        """Return None: no rollout runs yet."""
-        return None
+    def shown(self, names: Iterable[str]) -> list[Shown]:
+        """Show channels: nothing has come back yet."""
+        return [Shown(name, replace(self.live, channel=name)) for name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +61,20 @@ class Working:
     """Once the model answers. Every method is legal on any thread."""
 
     engine: ResidentEngine
-    now: Live
+    channels: Channels
     answers: Answerer
     acts: Acts
     candidates: Candidates
-    watch: LiveWatch
-    traffic: Traffic
     base: str
 
     @property
     def live(self) -> Generation:
-        """The live generation."""
-        return self.now.now
+        """What the default channel has live."""
+        return self.channels.of(DEFAULT).live.now
+
+    def lives(self) -> Sequence[Generation]:
+        """Return what is live, in whatever channel."""
+        return self.channels.lives()
 
     def loaded(self) -> Sequence[Loaded]:
         """List the generations that requests can name, or that still answer some."""
@@ -73,10 +88,16 @@ class Working:
         """Describe how far the verification of a candidate is; None if none runs."""
         return self.candidates.under_way
 
-    def watching(self) -> WatchStatus | None:
-        """Describe what the watch has counted of the live generation; None once its window is over."""
-        return self.watch.status()
+    def names(self) -> list[str]:
+        """Name every channel, the default one first."""
+        return self.channels.names()
 
-    def rollout(self) -> RolloutStatus | None:
-        """Describe the rollout; None if none runs."""
-        return self.traffic.status()
+    def shown(self, names: Iterable[str]) -> list[Shown]:
+        """Show channels; one in which nothing has happened yet has the base live."""
+        return [self._show(name) for name in names]
+
+    def _show(self, name: str) -> Shown:
+        channel = self.channels.peek(name)
+        if channel is None:
+            return Shown(name, replace(self.channels.base, channel=name))
+        return Shown(name, channel.live.now, channel.watch.status(), channel.traffic.status())

@@ -5,46 +5,64 @@ from collections.abc import Iterable
 from hotswapd.daemon.answers import BerthStatus, QueueEntry, Status
 from hotswapd.daemon.engines.protocol import Loaded
 from hotswapd.daemon.host.log import log_dropped
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.ledger.moment import moment
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.pipeline.sources import Sources
 
+from .channels import channels_status
+from .part import Starting, Working
 from .standing import Standing
 
 _QUEUE = 100
 
 
-def status(standing: Standing, ledger: Ledger, sources: Sources) -> Status:
-    """Return what ``GET /status`` answers; without a readable ledger some parts are empty, and `trouble` says so."""
+def status(standing: Standing, ledger: Ledger, sources: Sources, channel: str | None = None) -> Status:
+    """Return what ``GET /status`` answers; without a readable ledger some parts are empty, and `trouble` says so.
+
+    It is about one channel, or about the default one and all that waits.
+    """
     part = standing.part
+    (shown,) = part.shown([channel or DEFAULT])
     answer: Status = {
         "ready": standing.readiness().ready,
         "pinned": False,
         "paused": False,
-        "live": part.live.live(),
+        "live": shown.live.live(),
         "queue": [],
         "queue_depth": 0,
         "sources": [watch.status() for watch in sources],
         "berths": _berths(part.loaded()),
+        "channels": [],
         "resident": part.resident(),
         "verify": part.verifying(),
-        "watch": part.watching(),
-        "rollout": part.rollout(),
+        "watch": shown.watch,
+        "rollout": shown.rollout,
         "phase": standing.readiness().reason or None,
         "log_dropped": log_dropped(),
         "reload_refused": standing.reload_refused or None,
         "trouble": ledger.trouble or None,  # also if it can be read but not written
     }
     try:
-        answer["pinned"] = ledger.flags.pinned
-        answer["paused"] = ledger.flags.paused
-        answer["queue"] = _queue([*ledger.rows.open(limit=_QUEUE), *ledger.rows.ignored()], sources)
-        answer["queue_depth"] = ledger.rows.open_count()
+        _add_ledger(answer, part, ledger, sources, channel)
     except LedgerDown as error:
         answer["trouble"] = str(error)
     return answer
+
+
+def _add_ledger(
+    answer: Status, part: Starting | Working, ledger: Ledger, sources: Sources, channel: str | None
+) -> None:
+    """Add what the ledger knows. Raises LedgerDown."""
+    answer["pinned"] = ledger.flags.pinned(channel or DEFAULT)
+    answer["paused"] = ledger.flags.paused(channel or DEFAULT)
+    answer["queue"] = _queue([*ledger.rows.open(channel, _QUEUE), *ledger.rows.ignored(channel)], sources)
+    waiting = ledger.channels.waiting()
+    answer["queue_depth"] = sum(waiting.values()) if channel is None else waiting.get(channel, 0)
+    names = part.names() if channel is None else [channel]
+    answer["channels"] = channels_status(part.shown(names), ledger, waiting)
 
 
 def _berths(loaded: Iterable[Loaded]) -> list[BerthStatus]:

@@ -8,6 +8,7 @@ from hotswapd.daemon.errors import AdapterRefused, BadRequest, Conflict, ErrorCo
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import OPEN, REFUSED, State
+from hotswapd.daemon.pipeline.naming import Naming, default_only
 from hotswapd.daemon.pipeline.queue import Inbox
 from hotswapd.daemon.pipeline.source_threads import Watch
 from hotswapd.daemon.pipeline.sources import Sources
@@ -24,11 +25,12 @@ class Submitting:
     ledger: Ledger
     inbox: Inbox
     sources: Sources
+    naming: Naming = default_only
 
-    def submit(self, uri: str, *, again: bool) -> Row:
-        """Put an adapter on the queue; `again` tries one that was refused. Raises BadRequest or Conflict."""
-        address, watch = self._place(uri)
-        row = self.ledger.rows.latest(address)
+    def submit(self, uri: str, channel: str, *, again: bool) -> Row:
+        """Put an adapter on a channel's queue; `again` tries one that was refused. Raises BadRequest or Conflict."""
+        address, watch = self._place(uri, channel)
+        row = self.ledger.rows.latest(address, channel)
         if row is not None and row.state in OPEN:
             self.inbox.hurry(row)
             return row
@@ -39,14 +41,21 @@ class Submitting:
             raise AdapterRefused(row.reason, row.detail)
         return row
 
-    def _place(self, uri: str) -> tuple[str, Watch]:
+    def _place(self, uri: str, channel: str) -> tuple[str, Watch]:
         try:
             address = AdapterURI.parse(uri)
         except ValueError as error:
             raise BadRequest(ErrorCode.BAD_URI, str(error), "uri") from None
+        others = []
         for watch in self.sources:
             if watch.source.contains(address):
-                return str(address), watch
+                named = self.naming(watch.source.name)(address)
+                if named.channel == channel:
+                    return str(address), watch
+                others.append(named.channel)
+        if others:
+            sentence = f"{address} is for the channel {others[0]}, not for {channel}: name it with --channel"
+            raise BadRequest(ErrorCode.OTHER_CHANNEL, sentence, "channel")
         names = ", ".join(watch.source.name for watch in self.sources) or "none is configured"
         sentence = f"{address} lies in no configured source; the sources are: {names}"
         raise BadRequest(ErrorCode.OUTSIDE_SOURCES, sentence, "uri")

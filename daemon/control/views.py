@@ -24,18 +24,18 @@ class Views:
     pictures: Pictures
     metrics: Metrics
 
-    def status(self) -> Status:
-        """Return what ``GET /status`` answers."""
-        return status(self.standing, self.ledger, self.sources)
+    def status(self, channel: str | None = None) -> Status:
+        """Return what ``GET /status`` answers, about one channel or about all."""
+        return status(self.standing, self.ledger, self.sources, channel)
 
     def overview(self) -> Overview:
         """Return what the status page shows."""
         return overview(self.status(), self.ledger, self.pictures.shown)
 
-    def history(self, limit: int) -> list[HistoryRow]:
-        """Return at most `limit` swaps, newest first."""
+    def history(self, limit: int, channel: str | None = None) -> list[HistoryRow]:
+        """Return at most `limit` swaps, newest first, of one channel or of all."""
         with ledger_needed():
-            return [row.history() for row in self.ledger.rows.history(limit)]
+            return [row.history() for row in self.ledger.rows.history(limit, channel)]
 
     def actions(self, limit: int) -> list[Action]:
         """Return at most `limit` things that operators asked for, newest first, with who asked and what came of it."""
@@ -45,4 +45,5 @@ class Views:
     def exposition(self) -> bytes:
         """Return what ``GET /metrics`` answers, in Prometheus' text format."""
         part = self.standing.part
-        return self.metrics.text(part.loaded() if self.standing.is_working else None, part.rollout())
+        rollouts = {one.name: one.rollout for one in part.shown(part.names()) if one.rollout is not None}
+        return self.metrics.text(part.loaded() if self.standing.is_working else None, rollouts)

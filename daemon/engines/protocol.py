@@ -207,6 +207,10 @@ class Engine(Protocol):
         """
         ...
 
+    def unroute(self, name: str) -> None:
+        """Answer for this served name no longer: its requests end, waiting ones with an error. Idempotent."""
+        ...
+
     def close(self, number: int) -> None:
         """Take no new requests for this generation; those under way run to their end. Idempotent."""
         ...

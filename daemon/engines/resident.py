@@ -60,8 +60,9 @@ class Gates(Protocol):
         usual_norms: Sequence[float],
         on_verdict: OnVerdict,
         live: "Image | None" = None,
+        name: str = DEFAULT,
     ) -> None:
-        """Try a candidate that would follow `live`. Raises RolledBack if a gate fails, and what the resident raises."""
+        """Try a candidate for a served name that would follow `live`. Raises RolledBack if a gate fails, and what the resident raises."""
         ...
 
 
@@ -82,6 +83,7 @@ class _Probe:
         usual_norms: Sequence[float],
         on_verdict: OnVerdict,
         live: "Image | None" = None,
+        name: str = DEFAULT,
     ) -> None:
         self._resident.verify(image)
 
@@ -152,9 +154,8 @@ class ResidentEngine:
         """Run every gate in the candidate's own berth, in turns between the steps of requests."""
         try:
             with _Translated(), self._calling(caller), self._live_held(subject.name) as live:
-                self._gates.run(
-                    _image(staged), subject.uri, subject.directory, subject.usual_norms, caller.verdict, live
-                )
+                about = subject.uri, subject.directory, subject.usual_norms
+                self._gates.run(_image(staged), *about, caller.verdict, live, subject.name)
         except RolledBack as error:
             return (Part("", Answer.REFUSED, error.code, error.sentence),)
         return (Part(),)
@@ -180,6 +181,9 @@ class ResidentEngine:
         routed.pause = self._engine.rows.route(_image(staged), number, name)
         staged.number = number
         self._end_scoring(number)  # if it was open beside the live one, it has become the live one
+
+    def unroute(self, name: str) -> None:
+        """Do nothing: no name but the default one, which stays, was ever served."""
 
     def close(self, number: int) -> None:
         """Take no new requests for it; those under way run to their end."""

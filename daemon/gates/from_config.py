@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hotswapd.daemon.config.settings import ConfigError
+from hotswapd.daemon.config.settings import ConfigError, Settings
 from hotswapd.daemon.config.verify import Dataset as DatasetTable
 from hotswapd.daemon.config.verify import Probe, Verify
 from hotswapd.swap.engine import Engine
@@ -32,6 +32,14 @@ def require_readable(verify: Verify) -> None:
         read_dataset(verify.dataset)
     if verify.command is not None and shutil.which(verify.command.argv[0]) is None:
         raise ConfigError("verify.command.argv", f"{verify.command.argv[0]!r} is not a program that can be started")
+
+
+def require_all_readable(settings: Settings) -> None:
+    """Check the files and programs of [verify] and of every channel's own table. Raises ConfigError."""
+    require_readable(settings.verify)
+    for table in settings.channel:
+        if table.verify is not None:
+            require_readable(settings.verify_of(table.name))
 
 
 def read_dataset(table: DatasetTable) -> list[Line]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import structlog
 
 from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.config.verify import Verify
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import Interrupted, ResidentLost, RolledBack
@@ -23,17 +25,47 @@ log = structlog.get_logger(__name__)
 
 def verification(settings: Settings) -> "Callable[[Engine, Surroundings], Verification]":
     """Return what makes the gates of a configuration for an engine; it raises ConfigError."""
-    return lambda engine, around: Verification(engine, settings, around)
+    return lambda engine, around: ByChannel(engine, settings, around)
+
+
+class ByChannel:
+    """The gates of all channels: those of ``[verify]``, and those of channels that have a table of their own."""
+
+    def __init__(self, engine: Engine, settings: Settings, around: Surroundings) -> None:
+        """Read the files that the tables name. Raises ConfigError."""
+        self._common = Verification(engine, settings, around)
+        own = [table.name for table in settings.channel if table.verify is not None]
+        self._own = {name: Verification(engine, settings, around, settings.verify_of(name)) for name in own}
+
+    def prepare(self) -> bool:
+        """Do in advance what the first candidate would wait for; return whether there was anything to do."""
+        return self._common.prepare()
+
+    def run(
+        self,
+        image: Image,
+        uri: str,
+        directory: Path,
+        usual_norms: Sequence[float],
+        on_verdict: OnVerdict,
+        live: Image | None = None,
+        name: str = DEFAULT,
+    ) -> None:
+        """Try a candidate of a channel; see `Verification.run`."""
+        self._own.get(name, self._common).run(image, uri, directory, usual_norms, on_verdict, live)
 
 
 class Verification:
     """Runs all gates. For the worker's thread."""
 
-    def __init__(self, engine: Engine, settings: Settings, around: Surroundings) -> None:
-        """Read the files that [verify] names. Raises ConfigError."""
-        spec = make_spec(settings.verify, engine)
+    def __init__(
+        self, engine: Engine, settings: Settings, around: Surroundings, verify: Verify | None = None
+    ) -> None:
+        """Read the files that `verify` names, in place of [verify]. Raises ConfigError."""
+        verify = verify or settings.verify
+        spec = make_spec(verify, engine)
         self._verifier = Verifier(engine.resident, spec, around, context=engine.context, ends=engine.ends)
-        command = settings.verify.command
+        command = verify.command
         self._judge = Judge(command, engine, settings.model.base, around) if command else None
         self._tokenizer, self._policy = engine.resident.tokenizer, settings.admission.tokenizer
         self._prepared = False

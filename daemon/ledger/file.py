@@ -10,7 +10,7 @@ import structlog
 
 from .holds import Holds
 from .rows import Row
-from .schema import LOCK_WAIT, Foreign, connect, set_aside
+from .schema import LOCK_WAIT, Foreign, Newer, connect, set_aside
 
 log = structlog.get_logger(__name__)
 _BRIEF = 0.25
@@ -19,6 +19,10 @@ _BRIEF = 0.25
 
 class LedgerDown(Exception):
     """The ledger cannot be written or read now: what is live stays live, and nothing new goes live."""
+
+
+class NewerLedger(Exception):
+    """A newer version of this program has written the ledger: this one leaves it alone. The text says what to do."""
 
 
 class LedgerFile:
@@ -30,6 +34,7 @@ class LedgerFile:
     """
 
     def __init__(self, path: Path, on_change: Callable[[Sequence[Row]], None]) -> None:
+        """Open it, or leave that to a later call if the disk refuses. Raises NewerLedger."""
         self.path = path
         self.holds = Holds(path)
         self.was_lost = False
@@ -39,8 +44,13 @@ class LedgerFile:
         self._database: sqlite3.Connection | None = None
         self._untold: list[Row] = []
         self._stale = False
-        with contextlib.suppress(LedgerDown), self.reading():
-            self.trouble = ""
+        try:
+            with self.reading():
+                self.trouble = ""
+        except LedgerDown as down:
+            if isinstance(down.__cause__, Newer):
+                do = "start the newer version, or restore the copy of the state directory that was made before it"
+                raise NewerLedger(f"{path} was written by a newer version: {down.__cause__}; {do}") from None
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""

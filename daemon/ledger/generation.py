@@ -5,6 +5,7 @@ from typing import Any
 
 from hotswapd.daemon.answers import Live
 
+from .channel import DEFAULT
 from .moment import moment
 
 
@@ -19,6 +20,7 @@ class Generation:
     since: float
     swap_id: str = ""
     stamp: float = 0.0
+    channel: str = DEFAULT
 
     def live(self) -> Live:
         """Describe it for ``live`` of ``GET /status``."""
@@ -40,6 +42,7 @@ class Generation:
             "since": self.since,
             "swap_id": self.swap_id,
             "stamp": self.stamp,
+            "channel": self.channel,
         }
 
     @classmethod
@@ -54,11 +57,12 @@ class Generation:
                 float(record["since"]),
                 str(record.get("swap_id", "")),
                 float(record.get("stamp", 0.0)),
+                str(record.get("channel", DEFAULT)),
             )
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"the pointer names no generation: {error!r}") from None
 
 
-def base_generation(base: str, since: float) -> Generation:
-    """Describe generation 0, the bare base model; `base` is its revision."""
-    return Generation(0, "", base, "0" * 64, since)
+def base_generation(base: str, since: float, channel: str = DEFAULT) -> Generation:
+    """Describe generation 0, the bare base model, as what a channel has live; `base` is its revision."""
+    return Generation(0, "", base, "0" * 64, since, channel=channel)

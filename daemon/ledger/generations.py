@@ -1,14 +1,21 @@
-"""What was live: every generation, with its number."""
+"""What was live: every generation, with its number. Numbers are one series over all channels."""
 
 from collections.abc import Iterable
 from dataclasses import astuple, fields
 from typing import Any
 
+from .channel import DEFAULT
 from .file import LedgerFile
 from .generation import Generation
 
 _COLUMNS = tuple(one.name for one in fields(Generation))
 _NAMES = ", ".join(_COLUMNS)
+
+
+def _ranked(where: str) -> str:
+    """Return SQL for the digests of each channel's newest generations; it binds how many."""
+    rank = "row_number() OVER (PARTITION BY channel ORDER BY number DESC) AS place"
+    return f"SELECT digest FROM (SELECT digest, {rank} FROM generations WHERE {where}) WHERE place <= ?"
 
 
 class Generations:
@@ -21,19 +28,27 @@ class Generations:
         """Return one generation, or None if it never existed."""
         return next(iter(self._select("WHERE number = ?", number)), None)
 
-    def newest(self, limit: int, *, good: bool = False) -> list[Generation]:
-        """Return generations, newest first; with `good` only those that nobody rolled back from."""
-        return self._select(f"{'WHERE refused = 0' if good else ''} ORDER BY number DESC LIMIT ?", limit)
+    def newest(self, limit: int, channel: str = DEFAULT, *, good: bool = False) -> list[Generation]:
+        """Return generations of a channel, newest first; with `good` only those that nobody rolled back from."""
+        which = "AND refused = 0" if good else ""
+        return self._select(f"WHERE channel = ? {which} ORDER BY number DESC LIMIT ?", channel, limit)
 
     def kept(self, keep: int, answering: Iterable[int]) -> set[str]:
-        """Name the digests of the newest generations, of the newest good ones, and of those that are `answering`.
+        """Name the digests of each channel's newest generations, and newest good ones, and of those `answering`.
 
         The good ones apart, since bad ones may follow one another: the good generation to roll back to is then older
-        than all of them.
+        than all of them. Nothing is kept of a channel that was removed.
         """
-        named = (self.get(number) for number in answering)
-        newest = (*self.newest(keep), *self.newest(keep, good=True), *named)
-        return {one.digest for one in newest if one is not None}
+        there = f"channel = '{DEFAULT}' OR channel IN (SELECT name FROM channels)"
+        with self._file.reading() as database:
+            found = database.execute(f"{_ranked(there)} UNION {_ranked(f'({there}) AND refused = 0')}", (keep, keep))
+            newest = {str(digest) for (digest,) in found}
+        return newest | {one.digest for number in answering if (one := self.get(number)) is not None}
+
+    def forget(self, channel: str) -> None:
+        """Remove every generation of a channel."""
+        with self._file.writing() as database:
+            database.execute("DELETE FROM generations WHERE channel = ?", (channel,))
 
     def next_number(self) -> int:
         """Return the number of the next generation."""

@@ -13,7 +13,8 @@ from typing import Any
 
 from .actions import Actions
 from .attempts import Attempts
-from .file import LedgerDown, LedgerFile
+from .channels import Channels
+from .file import LedgerDown, LedgerFile, NewerLedger
 from .flags import Flags
 from .generation import Generation
 from .generations import Generations
@@ -23,7 +24,7 @@ from .reasons import Reason
 from .rows import COLUMNS, Find, Row, of_columns, to_columns
 from .states import ENDS, State, require
 
-__all__ = ["Ledger", "LedgerDown", "Overtaken"]
+__all__ = ["Ledger", "LedgerDown", "NewerLedger", "Overtaken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Ledger:
     """Everything that changes rows, and parts for the rest: questions, generations, attempts, flags, actions."""
 
     def __init__(self, path: Path, on_change: Callable[[Sequence[Row]], None] = lambda _: None) -> None:
-        """Open or make the file; see `LedgerFile` for one that cannot be used.
+        """Open or make the file; see `LedgerFile` for one that cannot be used. Raises NewerLedger.
 
         `on_change` gets rows after each durable change of state, on the thread that made it.
         """
@@ -61,6 +62,7 @@ class Ledger:
         self.attempts = Attempts(self._file)
         self.flags = Flags(self._file)
         self.actions = Actions(self._file)
+        self.channels = Channels(self._file)
 
     @property
     def path(self) -> Path:
@@ -92,6 +94,7 @@ class Ledger:
             for row in rows:
                 if row.state == State.SUPERSEDED and row.digest:
                     self._set_place(database, row, row.digest)
+            self.channels.make({row.channel for row in rows if row.state != State.IGNORED})
             self._note(database, rows, now)
         return rows
 
@@ -137,12 +140,14 @@ class Ledger:
             require(row.state, find.state)
         now = time.time()
         changed = replace(row, revision=find.revision, stamp=find.stamp, tries=0, next_try=None)
-        changed = replace(changed, identity=find.identity)
+        changed = replace(changed, identity=find.identity, channel=find.channel)
         with self._file.writing() as database:
             changed = replace(changed, seq=self._next_seq(database), state=find.state)
             changed = replace(changed, reason=find.reason, detail=find.detail)
             self._update(database, changed, row)
             told = (row.state, row.reason) != (changed.state, changed.reason)
+            if find.state != State.IGNORED:
+                self.channels.make([find.channel])
             self._note(database, [changed] if told else [], now)
             return changed
 
@@ -161,10 +166,11 @@ class Ledger:
         """
         require(row.state, State.LIVE)
         with self._file.writing() as database:
-            self._move_all(database, left.state, left.reason, left.detail, "state = 'LIVE'", ())
+            live = "channel = ? AND state = 'LIVE'"
+            self._move_all(database, left.state, left.reason, left.detail, live, (row.channel,))
             if left.supersedes:
-                self._pass_older(database, row.seq, f"generation {generation.number} is newer")
-                self._raise_water(row.seq)
+                self._pass_older(database, row, f"generation {generation.number} is newer")
+                self._raise_water(row)
             self._set_live(database, row, generation)
             yield
 
@@ -174,11 +180,12 @@ class Ledger:
         If a candidate went live that way, older candidates are superseded, as they would have been.
         """
         with self._file.writing() as database:
-            self._move_all(database, State.RETIRED, "", "", "state = 'LIVE' AND swap_id <> ?", (generation.swap_id,))
+            others = "channel = ? AND state = 'LIVE' AND swap_id <> ?"
+            self._move_all(database, State.RETIRED, "", "", others, (generation.channel, generation.swap_id))
             found = self.rows.find(generation.swap_id)
             if found and found.state == State.VERIFIED:
-                self._pass_older(database, found.seq, f"generation {generation.number} is newer")
-                self._raise_water(found.seq)
+                self._pass_older(database, found, f"generation {generation.number} is newer")
+                self._raise_water(found)
             row = found or self.add([find_of(generation, source)], **facts_of(generation))[0]
             if row.state != State.LIVE:
                 self._set_live(database, row, generation)
@@ -191,22 +198,27 @@ class Ledger:
         for state in (State.ADMITTED, State.STAGED, State.VERIFIED):
             self.move_all(state, State.FETCHED, Reason.RESTARTED, "the daemon ended while it was under way", "1")
 
-    def reopen(self, fingerprint: str) -> list[Row]:
-        """Open what another contract or policy refused, if it is still at its address and newer than what is live."""
-        last = "seq = (SELECT max(seq) FROM swaps AS s WHERE s.uri = swaps.uri)"
-        where = f"fingerprint <> ? AND {last} AND seq > ?"
+    def reopen(self, fingerprint: Callable[[str], str]) -> list[Row]:
+        """Open what another contract or policy refused, if it is still at its address and newer than what is live.
+
+        `fingerprint` gives that of a channel.
+        """
+        last = "seq = (SELECT max(seq) FROM swaps AS s WHERE s.uri = swaps.uri AND s.channel = swaps.channel)"
+        where = f"channel = ? AND fingerprint <> ? AND {last} AND seq > ?"
         why = "contract or policy have changed since it was refused"
+        rows: list[Row] = []
         with self._file.writing() as database:
-            water = self.flags.get("high_water", 0)
-            rows = self.move_all(State.REJECTED, State.SIGHTED, Reason.REOPENED, why, where, fingerprint, water)
+            for (name,) in database.execute("SELECT DISTINCT channel FROM swaps WHERE state = 'REJECTED'").fetchall():
+                values = name, fingerprint(name), self.flags.get("high_water", 0, channel=name)
+                rows += self.move_all(State.REJECTED, State.SIGHTED, Reason.REOPENED, why, where, *values)
             database.executemany("UPDATE swaps SET forced = 1 WHERE swap_id = ?", [(row.swap_id,) for row in rows])
         return rows
 
     def pass_by(self, row: Row, reason: str, detail: str) -> None:
         """End a row because its bytes are live already, and everything older with it."""
         with self._file.writing() as database:
-            self._pass_older(database, row.seq, "what is live was sighted again later")
-            self._raise_water(row.seq)
+            self._pass_older(database, row, "what is live was sighted again later")
+            self._raise_water(row)
             self.move(row, State.SUPERSEDED, reason, detail)
 
     @contextlib.contextmanager
@@ -241,15 +253,18 @@ class Ledger:
         if row.state == State.VERIFIED and row.generation is not None:  # it had its number as a canary
             self.generations.accept(generation.number)
 
-    def _pass_older(self, database: sqlite3.Connection, seq: int, why: str) -> None:
-        older = f"state IN ({OPEN_STATES}) AND seq < ?"
-        self._move_all(database, State.SUPERSEDED, Reason.NEWER_LIVE, why, older, (seq,))
+    def _pass_older(self, database: sqlite3.Connection, than: Row, why: str) -> None:
+        older = f"channel = ? AND state IN ({OPEN_STATES}) AND seq < ?"
+        self._move_all(database, State.SUPERSEDED, Reason.NEWER_LIVE, why, older, (than.channel, than.seq))
 
-    def _raise_water(self, seq: int) -> None:
-        self.flags.set("high_water", max(seq, int(self.flags.get("high_water", 0))))
+    def _raise_water(self, row: Row) -> None:
+        water = int(self.flags.get("high_water", 0, channel=row.channel))
+        self.flags.set("high_water", max(row.seq, water), channel=row.channel)
 
     def _set_place(self, database: sqlite3.Connection, row: Row, digest: str) -> None:
-        database.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", (row.uri, row.source, digest))
+        database.execute(
+            "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)", (row.channel, row.uri, row.source, digest)
+        )
 
     def _move_all(
         self, database: sqlite3.Connection, state: State, reason: str, detail: str, where: str, values: Sequence[Any]

@@ -26,6 +26,7 @@ def new_row(find: Find, seq: int, now: float, fields: dict[str, Any]) -> Row:
             forced=find.forced,
             identity=find.identity,
             digest=find.digest,
+            channel=find.channel,
             finished=now if find.state in ENDS else None,
         ),
         **fields,
@@ -34,7 +35,8 @@ def new_row(find: Find, seq: int, now: float, fields: dict[str, Any]) -> Row:
 
 def find_of(generation: Generation, source: str) -> Find:
     """Make the find that a generation would be if it were seen now."""
-    return Find(source, generation.uri, generation.revision, generation.stamp, State.VERIFIED)
+    one = generation
+    return Find(source, one.uri, one.revision, one.stamp, State.VERIFIED, channel=one.channel)
 
 
 def facts_of(generation: Generation) -> dict[str, Any]:

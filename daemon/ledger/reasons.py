@@ -99,6 +99,18 @@ class Reason(Code):
         "nothing: it is fetched again",
     )
 
+    NO_CHANNEL = (
+        "no_channel",
+        State.IGNORED,
+        'it lies directly below a source with `channel = "{1}"`, where the first directory names the channel',
+        "move it into a directory that is called as its channel is",
+    )
+    CHANNEL_NAME = (
+        "channel_name",
+        State.IGNORED,
+        "its channel would have a name that none can have, or one of the base's (in the configuration: status 78)",
+        "rename it: letters, digits, dots, dashes and underscores, 64 at most",
+    )
     NEWER_LIVE = "newer_live", State.SUPERSEDED, "a newer one went live first"
     NEWER_CANARY = "newer_canary", State.SUPERSEDED, "it was the canary when a newer one was verified"
     ALREADY_CANARY = "already_canary", State.SUPERSEDED, "these bytes are the canary that runs"
@@ -119,6 +131,11 @@ class Reason(Code):
     )
     ALREADY_LIVE = "already_live", State.SUPERSEDED, "these bytes are live (over HTTP: it is live already)"
     GONE = "gone", State.GONE, "its source deleted it before it was fetched"
+    CHANNEL_REMOVED = (
+        "channel_removed",
+        State.GONE,
+        "an operator removed its channel (also a code of SUPERSEDED and RETIRED)",
+    )
     SOURCE_REMOVED = "source_removed", State.GONE, "its source is not in the configuration any more"
     NO_LONGER_FITS = (
         "no_longer_fits",

@@ -7,6 +7,7 @@ from typing import Any
 
 from hotswapd.daemon.answers import HistoryRow, QueueEntry, VerdictRecord
 
+from .channel import DEFAULT
 from .moment import moment
 from .states import State
 
@@ -14,7 +15,7 @@ from .states import State
 @dataclass(frozen=True, slots=True)
 class Row:
     """One swap. `seq` orders sightings, `stamp` is the time of the source, `seconds` go by stage, `verify` by gate,
-    `identity` is that of the files that were sighted.
+    `identity` is that of the files that were sighted. `channel` is the served name that it is for.
 
     The operator asked for `forced` rows: neither known bytes nor an earlier verdict end them. `sighted`, `finished` and
     `next_try` are seconds since the epoch.
@@ -40,11 +41,13 @@ class Row:
     seconds: dict[str, float] = field(default_factory=dict)
     verify: tuple[VerdictRecord, ...] = ()
     identity: str = ""
+    channel: str = DEFAULT
 
     def history(self) -> HistoryRow:
         """Describe it for ``GET /history``."""
         return {
             "swap_id": self.swap_id,
+            "channel": self.channel,
             "uri": self.uri,
             "revision": self.revision,
             "digest": self.digest or None,
@@ -68,6 +71,7 @@ class Row:
         """Describe it for the queue of ``GET /status``."""
         return {
             "swap_id": self.swap_id,
+            "channel": self.channel,
             "uri": self.uri,
             "revision": self.revision,
             "state": self.state.value,
@@ -115,6 +119,7 @@ class Find:
     forced: bool = False
     identity: str = ""
     digest: str = ""
+    channel: str = DEFAULT
 
 
 OPERATOR = "operator"

@@ -1,4 +1,4 @@
-"""What is live, and the one way in which that changes.
+"""What a channel has live, and the one way in which that changes.
 
 The order, and what a death of the process at each point leaves:
 
@@ -70,7 +70,7 @@ class Change:
 
 
 class Live:
-    """Owns what is live. `now` is legal on any thread, everything else is for the worker's.
+    """Owns what one channel has live. `now` is legal on any thread, everything else is for the worker's.
 
     Every method but `now` may raise ResidentLost or LedgerDown; what was live stays live then.
     """
@@ -85,7 +85,11 @@ class Live:
         listener: Listener,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Begin with `base`, generation 0, as the live one. `on_step` is called before a step that may take long."""
+        """Begin with `base`, generation 0, as what its channel has live.
+
+        `on_step` is called before a step that may take long.
+        """
+        self.channel = base.channel
         self._engine = engine
         self._ledger = ledger
         self._store = store
@@ -106,20 +110,26 @@ class Live:
         """Good generations that this process had live before, newest first: what is known without the ledger."""
         return sorted((one for one in self._former if one.number < self._now.number), key=lambda one: -one.number)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a change is live that could not be written yet."""
+        return bool(self._unwritten)
+
     def next_number(self) -> int:
         """Return a number that no generation ever had, also if the ledger was restored from a backup."""
         return max(self._ledger.generations.next_number(), self._store.highest() + 1)
 
     def claim(self, number: int) -> None:
         """Keep a number that requests are answered with although it is not live. Also raises Unavailable."""
-        self._store.point(self._store.pointer() or self._now.record(), highest=max(number, self._store.highest()))
+        record = self._store.pointer(self.channel) or self._now.record()
+        self._store.point(record, max(number, self._store.highest()), self.channel)
 
     def go_live(self, change: Change, staged: Staged) -> Generation:
         """Make a verified adapter live as this generation, durably. Also raises NoRoom, Unavailable or Overtaken."""
         self.catch_up()
         self._on_step("commit")
         self._beside.give_way(change.number)
-        with self._engine.route(staged, change.number) as routed:
+        with self._engine.route(staged, change.number, self.channel) as routed:
             failpoint("seat")
             live = self._write(change, time.time())
             failpoint("committed")
@@ -138,11 +148,11 @@ class Live:
             self._beside.give_way(change.number)
         assert isinstance(change.row, Find)
         live = _generation(change.number, change.row, change.digest, time.time())
-        with self._engine.route(staged, change.number) as routed:
+        with self._engine.route(staged, change.number, self.channel) as routed:
             self._unwritten.append((change, live))
         self._take_over(change, live, staged, routed.pause)
         with suppress(Unavailable):  # a restart serves what the pointer names, and corrects the ledger accordingly
-            self._store.point(live.record())
+            self._store.point(live.record(), channel=self.channel)
         return live
 
     def clear_beside(self, number: int) -> None:
@@ -161,7 +171,7 @@ class Live:
 
     def come_back(self, generation: Generation, staged: Staged) -> None:
         """Make live again what was live before a restart: pointer and ledger already name it. Also raises NoRoom."""
-        with self._engine.route(staged, generation.number):
+        with self._engine.route(staged, generation.number, self.channel):
             pass
         self._now = generation
         failpoint("restored")
@@ -181,9 +191,9 @@ class Live:
         with self._pointer_kept(), self._ledger.together():
             row = self._row(change)
             live = _generation(change.number, row, row.digest, since, row.swap_id)
-            self._ledger.attempts.end(row.digest, SWAP, forget=True)
+            self._ledger.attempts.end(row.digest, SWAP, self.channel, forget=True)
             with self._ledger.going_live(row, live, change.left):
-                self._store.point(live.record())
+                self._store.point(live.record(), channel=self.channel)
             failpoint("pointed")
         return live
 
@@ -201,7 +211,7 @@ class Live:
         if change.refuses is not None:
             self._ledger.generations.refuse(change.refuses)
         if change.pins is not None:
-            self._ledger.flags.set("pinned", change.pins)
+            self._ledger.flags.set("pinned", change.pins, channel=self.channel)
         if isinstance(change.row, Row):
             return change.row
         return self._ledger.add([change.row], digest=change.digest, generation=change.number)[0]
@@ -209,13 +219,13 @@ class Live:
     @contextmanager
     def _pointer_kept(self) -> Iterator[None]:
         """Restore the pointer if the ledger transaction fails."""
-        before, highest = self._store.pointer(), self._store.highest()
+        before, highest = self._store.pointer(self.channel), self._store.highest()
         try:
             yield
         except BaseException:
-            if self._store.pointer() != before:
+            if self._store.pointer(self.channel) != before:
                 try:
-                    self._store.point(before or self._now.record(), highest)
+                    self._store.point(before or self._now.record(), highest, self.channel)
                 except Unavailable as error:
                     log.error("pointer_is_ahead", detail=error.sentence)  # noqa: TRY400 - the sentence says it
             raise
@@ -229,4 +239,4 @@ class Live:
 
 
 def _generation(number: int, at: Row | Find, digest: str, since: float, swap_id: str = "") -> Generation:
-    return Generation(number, at.uri, at.revision, digest, since, swap_id, at.stamp)
+    return Generation(number, at.uri, at.revision, digest, since, swap_id, at.stamp, at.channel)

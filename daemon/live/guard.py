@@ -1,4 +1,4 @@
-"""Automatic rollback, when the live generation's own requests show that it is bad."""
+"""Automatic rollback, when the requests of what a channel has live show that it is bad."""
 
 from dataclasses import dataclass, field
 
@@ -35,6 +35,11 @@ class Guard:
     """Verdicts that are not in the ledger yet."""
 
     @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to poll for: no window is open, and nothing is due or to be written."""
+        return not (self._due or self._notes or self.watch.is_open or self.live.is_behind)
+
+    @property
     def waits(self) -> bool:
         """Whether a rollback is due that was not possible yet."""
         return bool(self._due)
@@ -63,7 +68,7 @@ class Guard:
 
     def _act(self, verdict: Verdict) -> None:
         live = self.live.now
-        if self.ledger.flags.held("pinned"):
+        if self.ledger.flags.held("pinned", self.live.channel):
             log.error("pinned_though_bad", generation=live.number, code=verdict.code, detail=verdict.sentence)
             return
         try:

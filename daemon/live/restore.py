@@ -10,9 +10,10 @@ from typing import Any
 
 import structlog
 
-from hotswapd.daemon.engines.protocol import Engine, Patient, decide
+from hotswapd.daemon.engines.protocol import Engine, NoRoom, Patient, decide
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import BOOT, SWAP
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.ledger.reasons import Reason
@@ -29,11 +30,11 @@ _TRIES = 8
 _LOST = Reason.ARTIFACT_LOST, "its copy in the store was lost or damaged; it is fetched again"
 
 
-def pointed_at(store: Store) -> Generation | None:
-    """Read what the pointer names; None if there is no pointer or it is damaged."""
-    record = store.pointer()
+def pointed_at(store: Store, channel: str = DEFAULT) -> Generation | None:
+    """Read what a channel's pointer names; None if there is no pointer or it is damaged."""
+    record = store.pointer(channel)
     try:
-        return None if record is None else Generation.of(record)
+        return None if record is None else Generation.of(record | {"channel": channel})
     except ValueError as error:
         log.error("pointer_unreadable", detail=str(error))  # noqa: TRY400 - the sentence says it
         return None
@@ -41,7 +42,7 @@ def pointed_at(store: Store) -> Generation | None:
 
 @dataclass(frozen=True, slots=True)
 class Restorer:
-    """Makes the last good generation live. For the worker's thread, once, before anything else goes live."""
+    """Makes a channel's last good generation live. For the worker's thread, once, before anything else goes live."""
 
     live: Live
     engine: Engine
@@ -53,7 +54,8 @@ class Restorer:
         """Try what the pointer names, then older generations, else keep the base; `live.now` is the result.
 
         If a generation no longer fits the contract, no older one is tried: the configuration was changed, so the base
-        answers, and that generation is tried again like a new adapter. Raises ResidentLost.
+        answers, and that generation is tried again like a new adapter. If the engine has no room for it, what its
+        pointer names stays, and the next start tries it again. Raises ResidentLost.
         """
         if pointed is None or pointed.number == 0:
             return
@@ -63,6 +65,10 @@ class Restorer:
                 with self.store.hold(generation.digest):
                     if self._bring_back(generation):
                         return
+            except NoRoom as error:
+                log.error("not_restored", generation=generation.number, channel=self.live.channel, detail=str(error))  # noqa: TRY400
+                self._write(partial(self.ledger.attempts.end, generation.digest, BOOT, self.live.channel))
+                return
             except Rejected as error:
                 log.warning("no_longer_fits", generation=generation.number, uri=generation.uri, detail=str(error))
                 self._write(partial(self._try_again_later, generation))
@@ -72,7 +78,8 @@ class Restorer:
     def _candidates(self, pointed: Generation) -> Iterator[Generation]:
         yield pointed
         try:
-            yield from (one for one in self.ledger.generations.newest(_TRIES, good=True) if one.number < pointed.number)
+            good = self.ledger.generations.newest(_TRIES, self.live.channel, good=True)
+            yield from (one for one in good if one.number < pointed.number)
         except LedgerDown:
             return
 
@@ -83,7 +90,7 @@ class Restorer:
         try:
             self._make_live(generation)
         except (RolledBack, Rejected) as error:
-            self._write(lambda: self.ledger.attempts.end(generation.digest, BOOT))
+            self._write(lambda: self.ledger.attempts.end(generation.digest, BOOT, self.live.channel))
             if isinstance(error, Rejected):
                 raise
             log.error("restore_failed", generation=generation.number, code=error.code, detail=error.sentence)  # noqa: TRY400
@@ -120,7 +127,7 @@ class Restorer:
         return False
 
     def _fetch_again(self, generation: Generation) -> None:
-        row = self.ledger.rows.live()
+        row = self.ledger.rows.live(self.live.channel)
         if row is None or row.swap_id != generation.swap_id:
             return
         with self.ledger.together():
@@ -132,12 +139,12 @@ class Restorer:
 
     def _ask_its_source(self, live: Row) -> None:
         """Have what an operator went back to fetched from the source that once saw it: an operator is not a source."""
-        seen = self.ledger.rows.sighted(live.uri, live.revision, OPERATOR)
+        seen = self.ledger.rows.sighted(live, OPERATOR)
         if seen is None:
             return
         self.ledger.move(live, State.RETIRED, *_LOST)
         at = (seen.source, seen.uri, seen.revision, seen.stamp)
-        find = Find(*at, State.WAITING, *_LOST, forced=True)
+        find = Find(*at, State.WAITING, *_LOST, forced=True, channel=live.channel)
         self.ledger.add([find], tries=1, next_try=time.time())
 
     def _write(self, write: Callable[[], Any]) -> None:
@@ -150,11 +157,11 @@ class Restorer:
     def _deadly(self, generation: Generation) -> bool:
         """Tell whether the process keeps dying in this step; if not, record that it is under way."""
         try:
-            deaths, _ = self.ledger.attempts.deaths(generation.digest, BOOT)
+            deaths, _ = self.ledger.attempts.deaths(generation.digest, BOOT, self.live.channel)
             if deaths >= _DEATHS:
                 log.error("restore_skipped", generation=generation.number, deaths=deaths)
                 return True
-            self.ledger.attempts.begin(generation.digest, BOOT, "restoring")
+            self.ledger.attempts.begin(generation.digest, BOOT, "restoring", self.live.channel)
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
         return False
@@ -163,9 +170,9 @@ class Restorer:
         """Bring ledger and pointer up to date; serving does not wait for a full disk."""
         try:
             for kind in (BOOT, SWAP):  # a death between pointer and ledger was not due to these bytes
-                self.ledger.attempts.end(generation.digest, kind, forget=True)
+                self.ledger.attempts.end(generation.digest, kind, self.live.channel, forget=True)
             self.ledger.adopt(generation, OPERATOR)
-            self.store.point(generation.record())
+            self.store.point(generation.record(), channel=self.live.channel)
         except Exception as error:  # noqa: BLE001 - it is live even if this cannot be written now
             log.warning("restore_not_recorded", generation=generation.number, detail=str(error))
 

@@ -1,4 +1,4 @@
-"""Rollback, by hand or automatic: a kept generation becomes live again."""
+"""Rollback, by hand or automatic: a kept generation becomes live again in its channel."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ import structlog
 from hotswapd.daemon.engines.protocol import Admitted, Engine, NoRoom, Patient, Staged, decide
 from hotswapd.daemon.errors import AdapterRefused, Conflict, ErrorCode
 from hotswapd.daemon.host.failpoints import failpoint
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Left
 from hotswapd.daemon.ledger.reasons import Reason
@@ -27,7 +28,7 @@ _RAISE_BERTHS = "try again when one has ended, or raise serve.berths"
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """Goes back to kept generations. Every method is for the worker's thread."""
+    """Goes back to kept generations of a channel; `base` is what it had first. All of it is for the worker's thread."""
 
     live: Live
     engine: Engine
@@ -39,15 +40,15 @@ class Rollback:
         """Find the generation to go back to: by default the last good one before the live one. Raises Conflict."""
         live = self.live.now
         if number is None:
-            older = (one for one in self.ledger.generations.newest(1000, good=True) if one.number < live.number)
+            older = (one for one in self._newest(1000, good=True) if one.number < live.number)
             found: Generation | None = next(older, self.base)
         else:
             found = self.base if number == 0 else self.ledger.generations.get(number)
-        if found is None:
-            kept = [f", {one.number}" for one in self.ledger.generations.newest(8) if one.number]
-            raise Conflict(
-                ErrorCode.NO_SUCH_GENERATION, f"there is no generation {number}; there are 0 (the base){''.join(kept)}"
-            )
+        if found is None or found.channel != self.live.channel:
+            kept = [f", {one.number}" for one in self._newest(8) if one.number]
+            where = f"of {self.live.channel} " if self.live.channel != DEFAULT else ""
+            sentence = f"there is no generation {number} {where}here; there are 0 (the base){''.join(kept)}"
+            raise Conflict(ErrorCode.NO_SUCH_GENERATION, sentence)
         if found.number == live.number:
             raise Conflict(ErrorCode.ALREADY_LIVE, f"generation {live.number} is live already")
         return found
@@ -85,11 +86,14 @@ class Rollback:
     def _good_before(self, bad: Generation) -> list[Generation]:
         """List the older good generations, newest first, from memory while the ledger cannot be read."""
         try:
-            return [one for one in self.ledger.generations.newest(_TRIES, good=True) if one.number < bad.number]
+            return [one for one in self._newest(_TRIES, good=True) if one.number < bad.number]
         except LedgerDown:
             if not self.live.former:
                 raise
             return self.live.former
+
+    def _newest(self, limit: int, *, good: bool = False) -> list[Generation]:
+        return self.ledger.generations.newest(limit, self.live.channel, good=good)
 
     @contextmanager
     def staged(self, target: Generation) -> Iterator[Staged]:
@@ -141,5 +145,6 @@ class Rollback:
 
 
 def _change(target: Generation, left: Left, refuses: int | None, pins: bool | None = None) -> Change:
-    find = Find(OPERATOR, target.uri, target.revision, target.stamp, State.VERIFIED, "rollback", forced=True)
+    at = target.uri, target.revision, target.stamp
+    find = Find(OPERATOR, *at, State.VERIFIED, "rollback", forced=True, channel=target.channel)
     return Change(target.number, find, target.digest, left, refuses, pins)

@@ -59,6 +59,11 @@ class LiveWatch:
             left = since + self.table.seconds - self._clock()
             self._ends = self._running() + left if generation and self.table.seconds and left > 0 else None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a generation is being watched now."""
+        return self._ends is not None
+
     def renew(self, table: Watch) -> None:
         """Judge by these limits from now on; a window under way ends when it would have ended."""
         with self._lock:

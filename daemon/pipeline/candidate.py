@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from hotswapd.daemon.answers import VerifyStatus
+from hotswapd.daemon.channels.channels import Channels
 from hotswapd.daemon.config.policy import Policy
 from hotswapd.daemon.engines.protocol import Engine, NoRoom, Patient, Staged, Subject, decide
 from hotswapd.daemon.host.failpoints import failpoint
@@ -18,9 +19,8 @@ from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Overtaken
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
-from hotswapd.daemon.live.going_live import Change, Live
+from hotswapd.daemon.live.going_live import Change
 from hotswapd.daemon.report.verdicts import log_verdict, record
-from hotswapd.daemon.rollout.rollouts import Rollouts
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.store.store import Store
 from hotswapd.swap.errors import Interrupted, Rejected, ResidentLost, RolledBack
@@ -43,11 +43,11 @@ _OUT_OF_MEMORY = "there was not enough memory to try it; lower serve.cache_token
 class Pauses(Protocol):
     """How a long step gives way to urgent work; both methods may raise Interrupted. The worker is one."""
 
-    def give_way(self) -> None:
-        """Do urgent work, between two pieces of a step."""
+    def give_way(self, channel: str = "") -> None:
+        """Do urgent work, between two pieces of a step for this channel."""
         ...
 
-    def rest(self, seconds: float) -> None:
+    def rest(self, seconds: float, channel: str = "") -> None:
         """Wait, and do urgent work meanwhile."""
         ...
 
@@ -70,8 +70,7 @@ class Candidates:
         ledger: Ledger,
         store: Store,
         policy: Policy,
-        live: Live,
-        rollouts: Rollouts,
+        channels: Channels,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_step` is called with the name of each step that may take long, before it: admit, stage, verify."""
@@ -81,15 +80,14 @@ class Candidates:
         self._ledger = ledger
         self._store = store
         self._policy = policy
-        self._live = live
-        self._rollouts = rollouts
+        self._channels = channels
         self._on_step = on_step
 
     def run(self, row: Row, pauses: Pauses, *, pinned: bool) -> Row:
         """Try a candidate that is in the store, and return its row afterwards."""
         if row.state != State.FETCHED:
             row = self._ledger.move(row, State.FETCHED, Reason.AGAIN)
-        live = self._live.now
+        live = self._channels.of(row.channel).live.now
         if row.digest == live.digest and not row.forced:
             self._ledger.pass_by(row, Reason.ALREADY_LIVE, f"these bytes are live already, as generation {live.number}")
             return self._ledger.rows.get(row.swap_id)
@@ -103,16 +101,16 @@ class Candidates:
     def _known_verdict(self, row: Row) -> Ending | None:
         """Return how these bytes must end if that is known without trying them; None if they must be tried."""
         if row.forced:
-            self._ledger.attempts.end(row.digest, SWAP, forget=True)
+            self._ledger.attempts.end(row.digest, SWAP, row.channel, forget=True)
             return None
-        if self._rollouts.is_beside(row.digest):
+        if self._channels.of(row.channel).rollouts.is_beside(row.digest):
             return Ending(State.SUPERSEDED, Reason.ALREADY_CANARY, "these bytes are the canary already")
-        deaths, stage = self._ledger.attempts.deaths(row.digest, SWAP)
+        deaths, stage = self._ledger.attempts.deaths(row.digest, SWAP, row.channel)
         if deaths >= _DEATHS:
             remedy = "`hotswapd submit --again` tries it once more"
             sentence = f"the process died {deaths} times in {stage}; {remedy}"
             return Ending(State.QUARANTINED, Reason.PROCESS_DIED, sentence)
-        before = self._ledger.rows.verdict(row.digest, self._policy.fingerprint)
+        before = self._ledger.rows.verdict(row.digest, self._policy.of(row.channel), row.channel)
         return Ending(before.state, before.reason, before.detail) if before else None
 
     def _try(self, row: Row, pauses: Pauses, *, pinned: bool) -> Row:
@@ -127,7 +125,7 @@ class Candidates:
                 raise ResidentLost("the device does not answer any more") from None
         if ending is None:
             return self._ledger.rows.get(row.swap_id)
-        self._ledger.attempts.end(row.digest, SWAP)
+        self._ledger.attempts.end(row.digest, SWAP, row.channel)
         return self._end(attempt.row, ending)
 
     def _attempt(self, attempt: "_Attempt", *, pinned: bool) -> Ending | None:
@@ -139,11 +137,11 @@ class Candidates:
             return Ending(State.WAITING, Reason.ARTIFACT_LOST, f"its copy in the store {what}; it is fetched again")
         with reading(artifact.path), attempt.step("admit", State.ADMITTED):
             admitted = self._engine.admit(artifact.path, row.digest)
-        self._ledger.attempts.begin(row.digest, SWAP, "staging")
+        self._ledger.attempts.begin(row.digest, SWAP, "staging", row.channel)
         with reading(artifact.path), attempt.step("stage", State.STAGED):
             staged = self._engine.stage(admitted, attempt)
         try:
-            self._ledger.attempts.begin(row.digest, SWAP, "verification")
+            self._ledger.attempts.begin(row.digest, SWAP, "verification", row.channel)
             with attempt.step("verify", State.VERIFIED):
                 self._verify(attempt, staged, artifact.path)
             return self._settle(attempt.row, staged, pinned=pinned)
@@ -153,21 +151,30 @@ class Candidates:
     def _verify(self, attempt: "_Attempt", staged: Staged, directory: Path) -> None:
         """Run the gates. Raises RolledBack if one fails."""
         row = attempt.row
-        self.under_way = {"swap_id": row.swap_id, "uri": row.uri, "gate": "", "done": 0, "total": 0}
+        subject = Subject(row.uri, directory, self._usual_norms(row.channel), row.channel)
+        self.under_way = {
+            "swap_id": row.swap_id,
+            "channel": row.channel,
+            "uri": row.uri,
+            "gate": "",
+            "done": 0,
+            "total": 0,
+        }
         try:
-            decide(self._engine.verify(staged, Subject(row.uri, directory, self._usual_norms()), attempt))
+            decide(self._engine.verify(staged, subject, attempt))
         finally:
             self.under_way = None
 
     def _settle(self, row: Row, staged: Staged, *, pinned: bool) -> Ending | None:
         """Give a verified candidate its place: live, beside the live one, or held while that is pinned."""
-        if pinned or self._ledger.flags.pinned:  # someone may have pinned it meanwhile
+        channel = self._channels.of(row.channel)
+        if pinned or self._ledger.flags.pinned(row.channel):  # someone may have pinned it meanwhile
             return Ending(State.HELD, Reason.PINNED, _PINNED_SENTENCE)
-        if self._rollouts.takes():
-            self._rollouts.begin(row, staged)
+        if channel.rollouts.takes():
+            channel.rollouts.begin(row, staged)
             return None
-        self._ledger.attempts.begin(row.digest, SWAP, "commit")
-        self._live.go_live(Change(self._live.next_number(), row, row.digest), staged)
+        self._ledger.attempts.begin(row.digest, SWAP, "commit", row.channel)
+        channel.live.go_live(Change(channel.live.next_number(), row, row.digest), staged)
         return None
 
     def _show(self, progress: Progress) -> None:
@@ -175,10 +182,10 @@ class Candidates:
         if now is not None:
             self.under_way = {**now, "gate": progress.gate, "done": progress.done, "total": progress.total}
 
-    def _usual_norms(self) -> list[float]:
-        """Read the update norms of the last generations that were not rolled back from."""
+    def _usual_norms(self, channel: str) -> list[float]:
+        """Read the update norms of a channel's last generations that were not rolled back from."""
         found: list[float] = []
-        for generation in self._ledger.generations.newest(_USUAL, good=True):
+        for generation in self._ledger.generations.newest(_USUAL, channel, good=True):
             with suppress(KeyError):  # the ledger was lost: only the pointer knows this generation
                 verdicts = self._ledger.rows.get(generation.swap_id).verify
                 found += [norm for one in verdicts if (norm := one["numbers"].get("update_norm"))]
@@ -188,7 +195,7 @@ class Candidates:
         failpoint("verdict")
         fields: dict[str, Any] = {}
         if ending.state == State.REJECTED:
-            fields["fingerprint"] = self._policy.fingerprint
+            fields["fingerprint"] = self._policy.of(row.channel)
         if ending.state == State.HELD and ending.reason not in (Reason.PINNED, Reason.PAUSED):
             fields["next_try"] = time.time() + (_BERTH_WAIT if ending.reason == Reason.NO_BERTH else _STORE_WAIT)
         if ending.reason == Reason.STORE_UNREADABLE:
@@ -229,11 +236,18 @@ class _Attempt:
         show: Callable[[Progress], None],
     ) -> None:
         self.row = row
-        self.give_way = pauses.give_way
-        self.rest = pauses.rest
         self.progress = show
+        self._pauses = pauses
         self._ledger = ledger
         self._on_step = on_step
+
+    def give_way(self) -> None:
+        """Do what is urgent. Raises Interrupted."""
+        self._pauses.give_way(self.row.channel)
+
+    def rest(self, seconds: float) -> None:
+        """Wait, doing what is urgent meanwhile. Raises Interrupted."""
+        self._pauses.rest(seconds, self.row.channel)
 
     def verdict(self, verdict: Verdict, member: str = "") -> None:
         """Add a gate's verdict to the row; the next change of state writes it."""

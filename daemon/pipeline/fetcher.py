@@ -70,7 +70,7 @@ class Fetcher:
         except Gone as error:
             ledger.move(row, State.GONE, error.code, error.sentence)
         except Refused as error:
-            ledger.move(row, State.REJECTED, error.code, error.sentence, fingerprint=self._policy.fingerprint)
+            ledger.move(row, State.REJECTED, error.code, error.sentence, fingerprint=self._policy.of(row.channel))
         except Exception as error:
             log.error("fetch_failed", source=self._source.name, uri=row.uri, exc_info=error)  # noqa: TRY400
             sentence = f"a defect of this source: {type(error).__name__}: {error}"

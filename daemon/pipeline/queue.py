@@ -5,7 +5,8 @@ The rows lie in the ledger, so that nothing is lost when the process dies; this 
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
 
@@ -18,8 +19,10 @@ from hotswapd.loaders.source import Scan
 from hotswapd.loaders.store.artifact import Artifact
 
 from .changes import Changes
-from .rules import Conditions, choose, next_fetch, wait_seconds
+from .naming import Naming, default_only
+from .rules import Conditions, Waits, choose, next_fetch, wait_seconds
 from .sightings import Sightings, renamed_sentence
+from .turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -30,16 +33,23 @@ class Inbox:
     """The queue over the ledger. Every method is legal on any thread, and raises LedgerDown if the ledger is down."""
 
     def __init__(
-        self, ledger: Ledger, sources: Iterable[str], changes: Changes, clock: Callable[[], float] = time.monotonic
+        self,
+        ledger: Ledger,
+        sources: Iterable[str],
+        changes: Changes,
+        clock: Callable[[], float] = time.monotonic,
+        naming: Naming = default_only,
     ) -> None:
-        """Make a closed queue; `changes` wakes the threads that wait for it."""
-        self.sightings = Sightings(ledger, sources)
+        """Make a closed queue; `changes` wakes the threads that wait for it, `naming` gives adapters their channels."""
+        self.sightings = Sightings(ledger, sources, naming)
         self.ledger = ledger
         self._changes = changes
         self._clock = clock
         self._lock = threading.Lock()
         self._is_open = False
         self._retry_at: dict[str, float] = {}
+        self._tried = Turns()
+        self._fetched: defaultdict[str, Turns] = defaultdict(Turns)
 
     def notify(self) -> None:
         """Wake every thread that waits for a change."""
@@ -58,7 +68,7 @@ class Inbox:
         self.sightings.scanned(source, scan)
         self.notify()
 
-    def open(self, live: Generation | None, *, guarded: bool = False) -> None:
+    def open(self, live: Mapping[str, Generation], *, guarded: bool = False) -> None:
         """Open the queue; see `Sightings.open`."""
         self.sightings.open(live, guarded=guarded)
         self._is_open = True
@@ -73,19 +83,29 @@ class Inbox:
         """Choose what this source's fetcher fetches next."""
         if not self._is_open:
             return None
-        return next_fetch(self.ledger.rows.fetchable(source), self.ledger.rows.stored(1), self._is_due)
+        turns, rows = self._fetched[source], self.ledger.rows
+        waiting = rows.fetchable(source) if self._backs_off() else rows.fetchable(source, 1)
+        turn = next_fetch(waiting, rows.stored(1), self._is_due, turns.last) if waiting else None
+        if turn is None:
+            return None
+        turns.take(turn.channel)
+        return rows.find(turn.swap_id)
 
     def choose(self, conditions: Conditions) -> Row | None:
-        """Choose what the worker tries next."""
-        return choose(self.ledger.rows.stored(1), conditions) if self._is_open else None
+        """Choose what the worker tries next; its channel has had its turn then."""
+        turn = choose(self.ledger.rows.stored(1), conditions, self._tried.last) if self._is_open else None
+        if turn is None:
+            return None
+        self._tried.take(turn.channel)
+        return self.ledger.rows.find(turn.swap_id)
 
     def fetched(self, row: Row, artifact: Artifact, seconds: float) -> None:
         """Record that it is in the store. Raises Overtaken if it was sighted again, or superseded, meanwhile."""
         if row.forced:
             self.ledger.fetched(row, artifact.digest, seconds)
-        elif self.ledger.rows.place(row.uri) == artifact.digest:
+        elif self.ledger.rows.place(row.uri, row.channel) == artifact.digest:
             self.ledger.unchanged(row, artifact.digest, seconds, UNCHANGED)
-        elif same := self.ledger.rows.same_files(row.identity, artifact.digest):
+        elif same := self.ledger.rows.same_files(row.identity, artifact.digest, row.channel):
             log.info("renamed", source=row.source, uri=row.uri, was=same.uri)
             self.ledger.renamed(row, artifact.digest, seconds, renamed_sentence(same.uri))
         else:
@@ -105,11 +125,11 @@ class Inbox:
         self._retry_at.pop(row.swap_id, None)
         self.notify()
 
-    def hold_fetched(self) -> None:
-        """Move what is in the store to HELD, since the queue is paused."""
-        for row in self.ledger.rows.stored():
-            if row.state in IN_STORE - {State.HELD}:
-                self._hold(row)
+    def hold_fetched(self, paused: Collection[str]) -> None:
+        """Move what is in the store to HELD in these channels, since their queues are paused."""
+        for turn in self.ledger.rows.stored():
+            if turn.channel in paused and turn.state in IN_STORE - {State.HELD}:
+                self._hold(self.ledger.rows.get(turn.swap_id))
 
     def _hold(self, row: Row) -> None:
         try:
@@ -117,5 +137,11 @@ class Inbox:
         except Overtaken:
             self.notify()
 
-    def _is_due(self, row: Row) -> bool:
+    def _backs_off(self) -> bool:
+        """Tell whether a row is not due, so that an older one of its channel may come first."""
+        now = self._clock()
+        with self._lock:
+            return any(at > now for at in self._retry_at.values())
+
+    def _is_due(self, row: Waits) -> bool:
         return self._clock() >= self._retry_at.get(row.swap_id, 0.0)

@@ -16,6 +16,7 @@ from hotswapd.daemon.ledger.states import State
 from hotswapd.loaders.codes import IgnoredCode
 from hotswapd.loaders.source import Scan, Sighting
 
+from .naming import Named, Naming, default_only
 from .rules import in_order
 
 log = structlog.get_logger(__name__)
@@ -29,13 +30,17 @@ def renamed_sentence(was: str) -> str:
     return f"these very files were known as {was}: they were moved; a copy, or `submit --again`, is tried"
 
 
+Known = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one scan of a source is compared with."""
+    """What one scan of a source is compared with. What is `known` of an address is its channel and its revision."""
 
     source: str
     present: Mapping[str, Sighting]
-    known: Mapping[str, str]
+    named: Mapping[str, Named]
+    known: Mapping[str, Known]
     unfetched: Mapping[str, Row]
 
 
@@ -46,16 +51,18 @@ class Sightings:
     called the first scans are only gathered, so that they can be put in one order.
     """
 
-    def __init__(self, ledger: Ledger, sources: Iterable[str]) -> None:
+    def __init__(self, ledger: Ledger, sources: Iterable[str], naming: Naming = default_only) -> None:
+        """Wait for the first scan of these sources; `naming` gives adapters their channels."""
         self._ledger = ledger
+        self._naming = naming
         self._lock = threading.RLock()
         self._waited_for = set(sources)
         self._gathered: dict[str, Scan] = {}
         self._answered: set[str] = set()
-        self._known: dict[str, dict[str, str]] = {}
+        self._known: dict[str, dict[str, Known]] = {}
         self._asked: dict[str, str] = {}
-        self._restored: Generation | None = None
-        """What an earlier process made live, for a ledger that was lost and has no live row."""
+        self._restored: Mapping[str, Generation] = {}
+        """What an earlier process made live, by channel, for a ledger that was lost and has no live rows."""
         self._opened = False
 
     def scanned(self, source: str, scan: Scan | None) -> None:
@@ -74,11 +81,11 @@ class Sightings:
         with self._lock:
             return not self._waited_for
 
-    def open(self, live: Generation | None, *, guarded: bool = False) -> None:
+    def open(self, live: Mapping[str, Generation], *, guarded: bool = False) -> None:
         """Begin, and order the finds of the first scans as if they came from one scan.
 
-        `live` is what an earlier process made live. An older find of a late source does not replace it; with `guarded`,
-        because the ledger was lost, an older find of any source does not.
+        `live` is what an earlier process made live, by channel. An older find of a late source does not replace it;
+        with `guarded`, because the ledger was lost, an older find of any source does not.
         """
         with self._lock:
             self._restored = live
@@ -125,14 +132,13 @@ class Sightings:
         """Write what is new and what has changed, thousands in one transaction; only then keep it in memory."""
         finds: list[Find] = []
         asked: list[Row] = []
-        seen: dict[str, dict[str, str]] = {}
+        seen: dict[str, dict[str, Known]] = {}
         with self._ledger.together():
-            live = self._live_now() if guarded else None
             for source, scan in scans.items():
                 one = self._compared(source, scan)
-                finds += self._new(one, live)
+                finds += self._new(one, guarded=guarded)
                 asked += self._update_old(one)
-                seen[source] = {uri: sighting.revision for uri, sighting in one.present.items()}
+                seen[source] = {uri: _known(one, uri) for uri in one.present}
             asked += self._ledger.add(in_order(finds)) if finds else []
             if finds:
                 failpoint("sighted")
@@ -144,15 +150,16 @@ class Sightings:
         self._known |= seen
         self._answered |= seen.keys()
 
-    def _live_now(self) -> Generation | None:
-        """Return the live generation, whether this process or its predecessor made it live."""
-        row = self._ledger.rows.live()
+    def _live_now(self, channel: str) -> Generation | None:
+        """Return what a channel has live, whether this process or its predecessor made it live."""
+        row = self._ledger.rows.live(channel)
         if row is None:
-            return self._restored
-        return Generation(row.generation or 0, row.uri, row.revision, row.digest, 0.0, row.swap_id, row.stamp)
+            return self._restored.get(channel)
+        at = row.uri, row.revision, row.digest
+        return Generation(row.generation or 0, *at, 0.0, row.swap_id, row.stamp, channel)
 
-    def _known_at(self, source: str, present: Mapping[str, Sighting]) -> Mapping[str, str]:
-        """Map each present address to the revision last seen there, also if it was absent for a while.
+    def _known_at(self, source: str, present: Mapping[str, Sighting]) -> Mapping[str, Known]:
+        """Map each present address to channel and revision last seen there, also if it was absent for a while.
 
         Memory has only what the last scan showed; the ledger remembers everything that ever was.
         """
@@ -166,7 +173,9 @@ class Sightings:
             files = ((one.identity, uri, one.revision) for uri, one in present.items() if one.identity)
             self._ledger.identify(source, files)
         unfetched = self._follow(source, present, self._ledger.rows.unfetched(source))
-        return _Seen(source, present, self._known_at(source, present), unfetched)
+        name = self._naming(source)
+        named = {uri: name(one.uri) for uri, one in present.items()}
+        return _Seen(source, present, named, self._known_at(source, present), unfetched)
 
     def _follow(self, source: str, present: Mapping[str, Sighting], rows: dict[str, Row]) -> dict[str, Row]:
         """Give rows whose files were moved before they were fetched their new address; they keep their turn."""
@@ -182,34 +191,39 @@ class Sightings:
                 rows[uri] = self._ledger.amend(row, uri=uri)
         return rows
 
-    def _new(self, one: _Seen, live: Generation | None) -> list[Find]:
-        """List the addresses whose present revision has no row; what is older than `live` ends at once."""
-        fresh = {
-            uri: sighting
-            for uri, sighting in one.present.items()
-            if uri not in one.unfetched and (one.known.get(uri) != sighting.revision or self._asked.get(uri) == "")
-        }
-        moved = self._moved(fresh)
+    def _new(self, one: _Seen, *, guarded: bool) -> list[Find]:
+        """List the addresses whose present revision has no row; if `guarded`, what is older than live ends at once."""
+        fresh = [
+            uri
+            for uri in one.present
+            if uri not in one.unfetched and (one.known.get(uri) != _known(one, uri) or self._asked.get(uri) == "")
+        ]
+        moved = self._moved(one, fresh)
         return [
-            _renamed(one.source, uri, sighting, moved[uri])
+            _renamed(one.source, uri, one.present[uri], moved[uri])
             if uri in moved
-            else self._find(one.source, uri, sighting, None if uri in one.known else live)
-            for uri, sighting in fresh.items()
+            else self._find(one, uri, guarded=guarded and uri not in one.known)
+            for uri in fresh
         ]
 
-    def _moved(self, fresh: Mapping[str, Sighting]) -> dict[str, Row]:
-        """Map the addresses at which known files were found, unchanged under another name, to the rows of those."""
-        files = {uri: one.revision for uri, one in fresh.items() if one.identity and self._asked.get(uri) != ""}
-        rows = self._ledger.rows.moved(files.values()) if files else {}
-        return {uri: rows[revision] for uri, revision in files.items() if revision in rows}
+    def _moved(self, one: _Seen, fresh: Iterable[str]) -> dict[str, Row]:
+        """Map the addresses at which known files were found, unchanged under another name, to the rows of those.
 
-    def _find(self, source: str, uri: str, sighting: Sighting, live: Generation | None) -> Find:
-        forced = self._asked.get(uri) == ""
-        state, reason, detail = _condition(sighting)
-        if not forced and live is not None and (sighting.stamp, uri) <= (live.stamp, live.uri):
+        Files that were moved into another channel are new there.
+        """
+        files = {uri: _known(one, uri) for uri in fresh if one.present[uri].identity and self._asked.get(uri) != ""}
+        rows = self._ledger.rows.moved([revision for _, revision in files.values()]) if files else {}
+        return {uri: rows[known] for uri, known in files.items() if known in rows}
+
+    def _find(self, one: _Seen, uri: str, *, guarded: bool) -> Find:
+        sighting, named, forced = one.present[uri], one.named[uri], self._asked.get(uri) == ""
+        live = self._live_now(named.channel) if guarded and not forced else None
+        state, reason, detail = _condition(sighting, named)
+        if live is not None and (sighting.stamp, uri) <= (live.stamp, live.uri):
             state, reason = State.SUPERSEDED, Reason.OLDER_THAN_LIVE
             detail = f"generation {live.number} was already live and is newer"
-        return Find(source, uri, sighting.revision, sighting.stamp, state, reason, detail, forced, sighting.identity)
+        at = one.source, uri, sighting.revision, sighting.stamp
+        return Find(*at, state, reason, detail, forced, sighting.identity, channel=named.channel)
 
     def _update_old(self, one: _Seen) -> list[Row]:
         """Update the rows that are not fetched yet to what is there now; return those that somebody asked for."""
@@ -218,17 +232,18 @@ class Sightings:
             if self._asked.get(uri) == "":
                 row = self._ledger.amend(row, forced=True)  # noqa: PLW2901 - the same row from here on
                 asked.append(row)
-            self._update_one(row, one.present.get(uri))
+            self._update_one(row, one.present.get(uri), one.named.get(uri, Named()))
         return asked
 
-    def _update_one(self, row: Row, sighting: Sighting | None) -> None:
+    def _update_one(self, row: Row, sighting: Sighting | None, named: Named) -> None:
         if sighting is None:
             self._ledger.move(row, State.GONE, Reason.GONE, GONE_SENTENCE)
             return
-        state, reason, detail = _condition(sighting)
-        if row.revision != sighting.revision:
+        state, reason, detail = _condition(sighting, named)
+        if (row.channel, row.revision) != (named.channel, sighting.revision):
             at = row.source, row.uri, sighting.revision, sighting.stamp
-            self._ledger.resight(row, Find(*at, state, reason, detail, identity=sighting.identity))
+            identity, channel = sighting.identity, named.channel
+            self._ledger.resight(row, Find(*at, state, reason, detail, identity=identity, channel=channel))
         elif row.tries == 0 and _says_something_new(row, state, reason):
             self._ledger.move(row, state, reason, detail)
 
@@ -250,11 +265,16 @@ def _renamed(source: str, uri: str, sighting: Sighting, was: Row) -> Find:
         renamed_sentence(was.uri),
         identity=sighting.identity,
         digest=was.digest,
+        channel=was.channel,
     )
 
 
-def _condition(sighting: Sighting) -> tuple[State, str, str]:
+def _known(one: _Seen, uri: str) -> Known:
+    return one.named[uri].channel, one.present[uri].revision
+
+
+def _condition(sighting: Sighting, named: Named) -> tuple[State, str, str]:
     if sighting.waiting is None:
-        return State.SIGHTED, "", ""
+        return (State.IGNORED, named.reason, named.detail) if named.reason else (State.SIGHTED, "", "")
     state = State.IGNORED if isinstance(sighting.waiting.code, IgnoredCode) else State.WAITING
     return state, sighting.waiting.code, sighting.waiting.sentence

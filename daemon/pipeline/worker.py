@@ -9,19 +9,18 @@ from dataclasses import dataclass
 
 import structlog
 
+from hotswapd.daemon.channels.channels import Channels
 from hotswapd.daemon.engines.protocol import Engine
 from hotswapd.daemon.errors import Conflict, ErrorCode
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Overtaken
 from hotswapd.daemon.ledger.reasons import PAUSED_SENTENCE, Reason
-from hotswapd.daemon.live.going_live import Live
-from hotswapd.daemon.live.guard import Guard
-from hotswapd.daemon.rollout.rollouts import Rollouts
 from hotswapd.swap.errors import Interrupted, ResidentLost
 
 from .candidate import Candidates
 from .queue import Inbox
-from .rules import Conditions
+from .rules import Conditions, Waits
 
 log = structlog.get_logger(__name__)
 _TICK = 1.0
@@ -46,10 +45,8 @@ class Worker:
         inbox: Inbox,
         ledger: Ledger,
         engine: Engine,
-        live: Live,
+        channels: Channels,
         candidates: Candidates,
-        rollouts: Rollouts,
-        guard: Guard,
         stop: threading.Event,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
@@ -57,10 +54,8 @@ class Worker:
         self._inbox = inbox
         self._ledger = ledger
         self._engine = engine
-        self._live = live
+        self._channels = channels
         self._candidates = candidates
-        self._rollouts = rollouts
-        self._guard = guard
         self._tick = tick
         self._stop = stop
         self._next_tick = 0.0
@@ -84,8 +79,8 @@ class Worker:
         if not busy:
             self._inbox.wait(since, _TICK)
 
-    def give_way(self) -> None:
-        """Do what cannot wait for a running gate, between two of its turns. Raises Interrupted.
+    def give_way(self, channel: str = "") -> None:
+        """Do what cannot wait for a running gate of this channel, between two of its turns. Raises Interrupted.
 
         A command or a rollback that needs a place on the engine does not wait for a gate that has the last one.
         """
@@ -94,20 +89,20 @@ class Worker:
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + _TICK
             self._tick()
-        if self._ledger.flags.paused:
+        if channel and self._ledger.flags.paused(channel):
             raise Interrupted(Reason.PAUSED, PAUSED_SENTENCE)
-        if (self._guard.waits or not self._commands.empty()) and not self._engine.room():
+        if (self._channels.waits() or not self._commands.empty()) and not self._engine.room():
             sentence = "its berth is needed to change what is live; it is tried again after that"
             raise Interrupted(Reason.INTERRUPTED, sentence)
         while self._command():
             pass
 
-    def rest(self, seconds: float) -> None:
+    def rest(self, seconds: float, channel: str = "") -> None:
         """Wait, as a gate does so that requests get their share of the model, and give way meanwhile."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             since = self._inbox.changes()
-            self.give_way()
+            self.give_way(channel)
             self._inbox.wait(since, min(left, _TICK))
 
     def between(self, run: Callable[[], None]) -> None:
@@ -115,7 +110,7 @@ class Worker:
 
         def command() -> Generation:
             run()
-            return self._live.now
+            return self._channels.of(DEFAULT).live.now
 
         self._commands.put(Command(command, Future()))
         self._inbox.notify()
@@ -155,18 +150,23 @@ class Worker:
 
     def _candidate(self) -> bool:
         flags = self._ledger.flags
-        conditions = Conditions(paused=flags.paused, pinned=flags.pinned, room=self._engine.room(), now=time.time())
-        if conditions.paused:
-            self._inbox.hold_fetched()
-        row = self._inbox.choose(conditions)
-        if row is None or self._rollouts.leaves_alone(row):
+        paused, pinned = flags.holding("paused"), flags.holding("pinned")
+        if paused:
+            self._inbox.hold_fetched(paused)
+        row = self._inbox.choose(Conditions(paused, pinned, self._engine.room(), time.time(), self._is_busy))
+        if row is None:
             return False
-        with structlog.contextvars.bound_contextvars(swap_id=row.swap_id):
+        with structlog.contextvars.bound_contextvars(swap_id=row.swap_id, channel=row.channel):
             try:
-                self._candidates.run(row, self, pinned=conditions.pinned)
+                self._candidates.run(row, self, pinned=row.channel in pinned)
             except Overtaken:
                 log.debug("overtaken", uri=row.uri)
             except ResidentLost as error:
                 log.error("resident_lost", uri=row.uri, detail=str(error))  # noqa: TRY400
                 raise
         return True
+
+    def _is_busy(self, row: Waits) -> bool:
+        """Tell whether a candidate must wait for the rollout of its channel."""
+        channel = self._channels.peek(row.channel)
+        return channel is not None and channel.rollouts.leaves_alone(row.swap_id)

@@ -116,7 +116,7 @@ warnings unless the configuration says otherwise.""",
     Section(
         "## Why an adapter is IGNORED",
         "It is complete, and is never taken where it lies. It is not in the queue and holds up nothing.",
-        (*IgnoredCode,),
+        (*IgnoredCode, *_reasons(State.IGNORED)),
     ),
     Section(
         "## Why a swap ended otherwise",

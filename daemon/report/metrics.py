@@ -3,6 +3,7 @@
 import threading
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -18,7 +19,10 @@ from prometheus_client import (
     generate_latest,
 )
 
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.states import REFUSED, State
+
+from .labels import OTHERS, ChannelLabels
 
 # A swap's stages take from milliseconds (a small image) to minutes (a large download).
 _SWAP_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -67,14 +71,17 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._lock = threading.Lock()
+        self._labels = ChannelLabels()
         self._generations: dict[str, set[str]] = {}
         self._arms = Gauge(
             "hotswapd_rollout",
             "What was counted of each arm in this step of a rollout, and its percent of new requests",
-            ["arm", "generation", "what"],
+            ["channel", "arm", "generation", "what"],
             registry=registry,
         )
-        self._swaps = Counter("hotswapd_swaps", "Swaps by how they ended", ["outcome", "source"], registry=registry)
+        self._swaps = Counter(
+            "hotswapd_swaps", "Swaps by how they ended", ["outcome", "source", "channel"], registry=registry
+        )
         self._stages = Histogram(
             "hotswapd_swap_seconds", "Seconds by stage", ["stage"], buckets=_SWAP_BUCKETS, registry=registry
         )
@@ -84,8 +91,10 @@ class Metrics:
             buckets=_PAUSE_BUCKETS,
             registry=registry,
         )
-        self._generation = Gauge("hotswapd_live_generation", "The live generation's number", registry=registry)
-        self._live = Info("hotswapd_live", "What is live", registry=registry)
+        self._generation = Gauge(
+            "hotswapd_live_generation", "The number of what is live", ["channel"], registry=registry
+        )
+        self._live = Info("hotswapd_live", "What is live", ["channel"], registry=registry)
         self._queue = Gauge("hotswapd_queue_depth", "Adapters that wait to go live", registry=registry)
         self._up = Gauge("hotswapd_source_up", "1 when the last scan succeeded", ["source"], registry=registry)
         self._scanned = Gauge(
@@ -109,9 +118,9 @@ class Metrics:
         )
         self._in_berths = _berth_requests(registry)
 
-    def swap(self, outcome: str, source: str, seconds: Mapping[str, float | None]) -> None:
+    def swap(self, outcome: str, source: str, seconds: Mapping[str, float | None], channel: str = DEFAULT) -> None:
         """Count a swap that ended in state `outcome`; `seconds` by stage, of which ``pause`` is one."""
-        self._swaps.labels(outcome, source).inc()
+        self._swaps.labels(outcome, source, self._labels.of(channel)).inc()
         for stage, value in seconds.items():
             if value is not None and stage == "pause":
                 self._pause.observe(value)
@@ -122,10 +131,18 @@ class Metrics:
         """Observe how long a change of route kept requests from being taken."""
         self._pause.observe(seconds)
 
-    def live(self, generation: int, uri: str, digest: str) -> None:
-        """Set what is live from now on."""
-        self._generation.set(generation)
-        self._live.info({"uri": uri, "digest": digest})
+    def live(self, generation: int, uri: str, digest: str, channel: str = DEFAULT) -> None:
+        """Set what a channel has live from now on; channels that are beyond counting are not shown."""
+        label = self._labels.of(channel)
+        if label != OTHERS:
+            self._generation.labels(label).set(generation)
+            self._live.labels(label).info({"uri": uri, "digest": digest})
+
+    def removed(self, channel: str) -> None:
+        """Show a removed channel no longer."""
+        for gauge in (self._generation, self._live):
+            with suppress(KeyError):  # it was never shown
+                gauge.remove(channel)
 
     def queue(self, depth: int) -> None:
         """Set how many adapters wait."""
@@ -134,10 +151,14 @@ class Metrics:
     def source(self, name: str, up: bool, scanned: datetime | None = None) -> None:
         """Set how the last scan of a source went, and when."""
         self._up.labels(name).set(int(up))
-        for outcome in _FROM_THE_START:
-            self._swaps.labels(outcome.value, name)
+        self.expect(name, DEFAULT)
         if scanned is not None:
             self._scanned.labels(name).set(scanned.timestamp())
+
+    def expect(self, source: str, channel: str) -> None:
+        """Show from now on that nothing of a source has ended in a channel yet."""
+        for outcome in _FROM_THE_START:
+            self._swaps.labels(outcome.value, source, self._labels.of(channel))
 
     def recompiled(self, times: int = 1) -> None:
         """Count compilations after the warm-up, which should not happen."""
@@ -170,16 +191,18 @@ class Metrics:
         """Count a connection that was refused, or closed to make room."""
         self._refused.inc()
 
-    def text(self, loaded: Iterable[Holder] | None = None, rollout: Mapping[str, Any] | None = None) -> bytes:
+    def text(
+        self, loaded: Iterable[Holder] | None = None, rollouts: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> bytes:
         """Render everything in Prometheus' text format.
 
-        `loaded` are the generations in berths, None while there is no engine; `rollout` is what runs, as in
-        ``GET /status``. A generation that is loaded no more is shown this once, with its last counts, and then
-        its series go.
+        `loaded` are the generations in berths, None while there is no engine; `rollouts` are what runs in which
+        channel, as in ``GET /status``. A generation that is loaded no more is shown this once, with its last
+        counts, and then its series go.
         """
         with self._lock:
             held = self._count_berths(loaded)
-            self._count_arms(rollout)
+            self._count_arms(rollouts or {})
             shown = generate_latest(self.registry)
             if held is not None:
                 self._forget(label for label in list(self._generations) if label and label not in held)
@@ -199,16 +222,15 @@ class Metrics:
             self._in_berths.labels(*labels).set(count)
         return {generation for _, generation, _ in counts}
 
-    def _count_arms(self, now: Mapping[str, Any] | None) -> None:
-        """Show both arms side by side while a rollout runs."""
+    def _count_arms(self, rollouts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Show both arms of each rollout side by side; each needs a place on the engine, so that they are few."""
         self._arms.clear()
-        if now is None:
-            return
-        for arm, share in (("canary", now["share"]), ("live", 100 - now["share"])):
-            counted = dict(now[arm]) | {"share": share}
-            generation = str(counted.pop("generation"))
-            for what, value in counted.items():
-                self._arms.labels(arm, generation, what).set(value)
+        for channel, now in rollouts.items():
+            for arm, share in (("canary", now["share"]), ("live", 100 - now["share"])):
+                counted = dict(now[arm]) | {"share": share}
+                generation = str(counted.pop("generation"))
+                for what, value in counted.items():
+                    self._arms.labels(channel, arm, generation, what).set(value)
 
     def _beyond_the_newest(self) -> Iterable[str]:
         """Return the generations that would be too many if nobody asked for the text."""

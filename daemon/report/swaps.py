@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import ENDS, REFUSED, State
 
@@ -24,9 +25,11 @@ class Reporter:
     def __call__(self, rows: Sequence[Row]) -> None:
         """Log a line for each row, or one for many of a kind, and count those that have ended."""
         kinds = Counter(row.state for row in rows)
+        for source, channel in {(row.source, row.channel) for row in rows if row.state == State.SIGHTED}:
+            self._metrics.expect(source, channel)
         for row in rows:
             if row.state in ENDS or row.state == State.LIVE:
-                self._metrics.swap(row.state.value, row.source, _fresh_seconds(row))
+                self._metrics.swap(row.state.value, row.source, _fresh_seconds(row), row.channel)
             if kinds[row.state] <= _FEW:
                 _log_one(row)
         for state, count in kinds.items():
@@ -48,6 +51,7 @@ def _log_one(row: Row) -> None:
         "reason": row.reason,
         "detail": row.detail,
         "generation": row.generation,
+        "channel": "" if row.channel == DEFAULT else row.channel,
         "seconds": {stage: round(value, 6) for stage, value in row.seconds.items()},
     }
     known = {key: value for key, value in optional.items() if value not in ("", None, {})}

@@ -79,7 +79,7 @@ class Beside:
             if row.state == State.VERIFIED:
                 row = self._with_notes(row, due.notes)
                 self._ledger.move(row, due.end.state, due.end.reason, due.end.detail, **due.end.fields)
-            self._ledger.attempts.end(row.digest, SWAP)
+            self._ledger.attempts.end(row.digest, SWAP, row.channel)
         self._now = Nothing()
 
     def note(self, canary: Canary) -> Row:

@@ -56,15 +56,15 @@ class Rollouts:
         """Tell whether a verified candidate goes beside the live generation instead of replacing it."""
         return self.table.mode != "replace"
 
-    def leaves_alone(self, row: Row) -> bool:
+    def leaves_alone(self, swap_id: str) -> bool:
         """Tell whether this candidate must wait: it is the canary itself, or a rollout runs that it does not end."""
         match self.beside.now:
             case Nothing():
                 return False
             case ByHand():
                 return True
-            case Canary(swap_id=swap_id) | Unwritten(swap_id=swap_id):
-                return row.swap_id == swap_id or self.table.on_newer == "wait"
+            case Canary(swap_id=canary) | Unwritten(swap_id=canary):
+                return swap_id == canary or self.table.on_newer == "wait"
 
     def is_beside(self, digest: str) -> bool:
         """Tell whether exactly these bytes are beside the live generation."""
@@ -81,10 +81,10 @@ class Rollouts:
             self.beside.end(End(State.SUPERSEDED, Reason.NEWER_CANARY, detail))
         if isinstance(self.beside.now, Unwritten) or not self.engine.room():
             raise NoRoom("the previous canary still has requests")
-        self.ledger.attempts.begin(row.digest, SWAP, GATE)
+        self.ledger.attempts.begin(row.digest, SWAP, GATE, row.channel)
         number = self.live.next_number()
         self.live.claim(number)
-        at = Generation(number, row.uri, row.revision, row.digest, time.time(), row.swap_id, row.stamp)
+        at = Generation(number, row.uri, row.revision, row.digest, time.time(), row.swap_id, row.stamp, row.channel)
         self.ledger.reserve(row, at)
         failpoint("canary")
         trial = self._trial(number, staged, self.table.shares, decides=self.table.mode == "canary")
@@ -134,7 +134,7 @@ class Rollouts:
     def halt(self) -> None:
         """Record, at a proper end of the process, that the canary did not kill it; the next start tries it again."""
         if isinstance(self.beside.now, Canary | ByHand):
-            self.ledger.attempts.end(self.beside.now.staged.digest, SWAP)
+            self.ledger.attempts.end(self.beside.now.staged.digest, SWAP, self.live.channel)
 
     def _trial(self, number: int, staged: Staged, shares: tuple[float, ...], *, decides: bool) -> Trial:
         return Trial(self.live.now.number, number, staged.digest, self.table, shares, decides, self.clock)
@@ -147,7 +147,7 @@ class Rollouts:
             return None
         if self.ledger.rows.get(now.swap_id).state != State.VERIFIED:
             return End(State.SUPERSEDED, "", "")  # the row has its end already; only the berth is left to take
-        if self.ledger.flags.pinned:
+        if self.ledger.flags.pinned(self.live.channel):
             return End(State.HELD, Reason.PINNED, _PINNED)
         return None
 

@@ -23,5 +23,5 @@ class Announcer:
         if pause is not None:
             self.metrics.paused(pause)
         self.watch.began(live.number, live.since)
-        self.metrics.live(live.number, live.uri, live.digest)
+        self.metrics.live(live.number, live.uri, live.digest, live.channel)
         self.pictures.went_live(live.number, live.digest, lambda: self.engine.norms(staged))

@@ -1,14 +1,15 @@
 """Recovery: store, ledger and pointer, as an earlier process left them, are brought into a state to start from."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from hotswapd.daemon.config.settings import ConfigError
 from hotswapd.daemon.host.failpoints import failpoint
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
-from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, NewerLedger
 from hotswapd.daemon.ledger.rows import OPERATOR, Row
 from hotswapd.daemon.live.restore import pointed_at
 from hotswapd.daemon.pipeline.sightings import Sightings
@@ -22,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the daemon remembers. `pointed` is what the pointer names, None if it names nothing.
+    """What the daemon remembers. `pointed` is what the pointers name, by channel.
 
     `guarded` means that the ledger is new although a generation was live: then an adapter is not newer just because the
     ledger does not know it.
@@ -30,19 +31,23 @@ class Memory:
 
     store: Store
     ledger: Ledger
-    pointed: Generation | None
+    pointed: Mapping[str, Generation]
     guarded: bool
 
 
 def remember(state: StateDir, on_change: Callable[[Sequence[Row]], None]) -> Memory:
-    """Open store and ledger. Raises ConfigError if the store cannot be used."""
+    """Open store and ledger. Raises ConfigError if the store cannot be used, or the ledger is a newer version's."""
     try:
         store = Store(state.store, on_step=failpoint)
     except OSError as error:
         raise ConfigError("state.dir", f"{state.store} cannot be used: {error.strerror or error}") from None
-    ledger = Ledger(state.ledger, on_change)
-    pointed = pointed_at(store)
-    guarded = ledger.was_lost or (pointed is not None and _has_no_past(ledger))
+    try:
+        ledger = Ledger(state.ledger, on_change)
+    except NewerLedger as error:
+        raise ConfigError("state.dir", str(error)) from None
+    channels = (DEFAULT, *store.pointed())
+    pointed = {name: found for name in channels if (found := pointed_at(store, name)) is not None}
+    guarded = ledger.was_lost or (bool(pointed) and _has_no_past(ledger))
     return Memory(store, ledger, pointed, guarded)
 
 
@@ -53,8 +58,9 @@ def recover(memory: Memory, sources: Iterable[str]) -> None:
         memory.store.wipe_stages()
         ledger.attempts.count_deaths()
         failpoint("recover")
-        if pointed is not None and (pointed.number or pointed.swap_id):
-            ledger.adopt(pointed, OPERATOR)
+        for one in pointed.values():
+            if one.number or one.swap_id:
+                ledger.adopt(one, OPERATOR)
         ledger.recover()
         Sightings(ledger, ()).give_up_others(sources)
     except (LedgerDown, Unavailable) as error:

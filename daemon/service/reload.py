@@ -1,7 +1,8 @@
 """A reload: the configuration is read again while the model stays. Either all of it takes effect or none.
 
-Sources, [admission], [verify], [log], serve.max_drain and state.keep can change; key and token files are read again
-whenever they are used. Everything else belongs to the model or to an open socket, and needs a restart.
+Sources, [admission], [verify], [[channel]] but its rollouts, [log], serve.max_drain and state.keep can change; key and
+token files are read again whenever they are used. Everything else belongs to the model or to an open socket, and
+needs a restart.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +13,11 @@ from typing import Any
 import structlog
 
 from hotswapd.daemon.config.current import Current
-from hotswapd.daemon.config.policy import Policy, policy_fingerprint
+from hotswapd.daemon.config.policy import Policy, policy_of
 from hotswapd.daemon.config.settings import ConfigError, Problem, Settings, SourceTable
 from hotswapd.daemon.control.part import Working
 from hotswapd.daemon.control.standing import Standing
-from hotswapd.daemon.gates.from_config import require_readable
+from hotswapd.daemon.gates.from_config import require_all_readable
 from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.host.heartbeats import Heartbeats
 from hotswapd.daemon.host.log import setup_logging
@@ -28,7 +29,7 @@ from hotswapd.loaders import open_source
 from hotswapd.loaders.source import Source
 
 log = structlog.get_logger(__name__)
-_TABLES = frozenset({"source", "admission", "verify", "log"})
+_TABLES = frozenset({"source", "admission", "verify", "channel", "log"})
 _SHOWN = 2000
 """Letters of a refusal that the status shows; the log has all of it."""
 _KEYS = frozenset({"serve.max_drain", "state.keep"})
@@ -73,17 +74,17 @@ class Reloading:
         """Change what is refused from now on, without touching the model. On the worker's thread."""
         names = (settings.model.base, *settings.admission.base_models)
         part.engine.allow_bases(names, settings.admission.base_names)
-        part.watch.renew(settings.verify.watch)
+        part.channels.renew(settings.named_channels)
         try:
             part.engine.configure(verification(settings))
         except ConfigError as error:
             log.error("verify_not_changed", detail=str(error))  # noqa: TRY400 - the sentence says it
-        if self.policy.renew(policy_fingerprint(part.engine.contract_fingerprint, settings)):
+        if self.policy.renew(policy_of(part.engine.contract_fingerprint, settings)):
             self._reopen()
 
     def _reopen(self) -> None:
         try:
-            self.ledger.reopen(self.policy.fingerprint)
+            self.ledger.reopen(self.policy.of)
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
         self.inbox.notify()
@@ -126,6 +127,9 @@ def _need_restart(old: Settings, new: Settings) -> Iterator[Problem]:
         for key in before:
             if before[key] != after[key] and f"{table}.{key}" not in _KEYS:
                 yield Problem(f"{table}.{key}", _restart(before[key], after[key]))
+    for channel in sorted({one.name for one in (*old.channel, *new.channel)}):
+        if old.rollout == new.rollout and old.rollout_of(channel) != new.rollout_of(channel):
+            yield Problem(f"channel {channel}.rollout", "cannot change while the daemon runs: restart it for that")
 
 
 def _restart(before: Any, after: Any) -> str:
@@ -135,7 +139,7 @@ def _restart(before: Any, after: Any) -> str:
 def unreadable(settings: Settings) -> Iterator[Problem]:
     """Find missing files of [verify], and unreadable key files, with which every client would get an error."""
     try:
-        require_readable(settings.verify)
+        require_all_readable(settings)
     except ConfigError as error:
         yield from error.problems
     serve = settings.serve

@@ -28,15 +28,15 @@ from hotswapd.daemon.host.signals import Signals
 from hotswapd.daemon.ledger.generation import base_generation
 from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.ledger.rows import Row
-from hotswapd.daemon.live.watch import LiveWatch
+from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.pipeline.changes import Changes
+from hotswapd.daemon.pipeline.naming import ByTable
 from hotswapd.daemon.pipeline.queue import Inbox
 from hotswapd.daemon.pipeline.source_threads import Making
 from hotswapd.daemon.pipeline.sources import Sources
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.report.picture import Pictures
 from hotswapd.daemon.report.swaps import Reporter
-from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.loaders import open_source
 from hotswapd.swap.errors import DeviceMissing, ResidentLost, StartError
 
@@ -123,16 +123,17 @@ class Service:
         self._report = Reporter(self._metrics)
         self._current = Current(settings)
         self._policy = Policy()
+        self._standing = Standing(Starting(base_generation(settings.model.revision, time.time())))
         self._memory = remember(state, self._on_change)
         recover(self._memory, [table.name for table in settings.source])
-        self._standing = Standing(Starting(base_generation(settings.model.revision, time.time())))
         self._watch_sources()
         self._make_operator(read)
 
     def _watch_sources(self) -> None:
         settings, memory = self._current.now, self._memory
         opened = [open_source(table, settings.admission.max_artifact_bytes) for table in settings.source]
-        self._inbox = Inbox(memory.ledger, [source.name for source in opened], self._changes)
+        names = [source.name for source in opened]
+        self._inbox = Inbox(memory.ledger, names, self._changes, naming=ByTable(self._current))
         making = Making(self._inbox, memory.store, self._metrics, self._policy, self._beats.beat)
         self._sources = Sources(making, self._inbox, opened)
 
@@ -140,7 +141,7 @@ class Service:
         ledger, standing, sources = self._memory.ledger, self._standing, self._sources
         self._pictures = Pictures(ledger)
         views = Views(standing, ledger, sources, self._pictures, self._metrics)
-        submitting = Submitting(ledger, self._inbox, sources)
+        submitting = Submitting(ledger, self._inbox, sources, ByTable(self._current))
         self._operator = Operator(standing, ledger, self._inbox, views, submitting)
         self._reloading = Reloading(
             read, self._current, standing, ledger, self._inbox, sources, self._policy, self._beats
@@ -169,6 +170,9 @@ class Service:
     def _on_change(self, rows: Sequence[Row]) -> None:
         """Report rows that have changed; called on the thread that changed them."""
         self._report(rows)
+        part = self._standing.part
+        if isinstance(part, Working):
+            part.channels.learn(row.channel for row in rows if row.state != State.IGNORED)
         self._to_collect.set()
         self._changes.notify()
 
@@ -188,7 +192,6 @@ class Service:
             self._lose(ResidentLost("a defect of hotswapd has ended the worker; the log has its trace"))
 
     def _surroundings(self, on_ready: Callable[[], None]) -> Surroundings:
-        notify = self._changes.notify
         return Surroundings(
             current=self._current,
             standing=self._standing,
@@ -198,8 +201,6 @@ class Service:
             policy=self._policy,
             metrics=self._metrics,
             pictures=self._pictures,
-            watch=LiveWatch(self._current.now.verify.watch, notify, running=self._clock),
-            traffic=Traffic(notify),
             notify=self._notify,
             beats=self._beats,
             clock=self._clock,

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from hotswapd.daemon.channels.channel import Making
+from hotswapd.daemon.channels.channels import Channels
+from hotswapd.daemon.channels.removal import Removal
 from hotswapd.daemon.config.current import Current
-from hotswapd.daemon.config.policy import Policy, policy_fingerprint
+from hotswapd.daemon.config.policy import Policy, policy_of
 from hotswapd.daemon.config.settings import ConfigError
 from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.control.acts import Acts
@@ -18,18 +21,16 @@ from hotswapd.daemon.control.headline import headline
 from hotswapd.daemon.control.part import Working
 from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.engines.resident import ResidentEngine
-from hotswapd.daemon.gates.from_config import require_readable
+from hotswapd.daemon.gates.from_config import require_all_readable
 from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.host.heartbeats import WORKER, Heartbeats
 from hotswapd.daemon.host.notify import Notify
 from hotswapd.daemon.host.running_clock import RunningClock
-from hotswapd.daemon.ledger.generation import Generation, base_generation
+from hotswapd.daemon.ledger.channel import DEFAULT
+from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import LedgerDown
-from hotswapd.daemon.live.going_live import Live
-from hotswapd.daemon.live.guard import Guard
 from hotswapd.daemon.live.restore import Restorer
-from hotswapd.daemon.live.rollback import Rollback
 from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.daemon.pipeline.candidate import Candidates
 from hotswapd.daemon.pipeline.queue import Inbox
@@ -37,9 +38,6 @@ from hotswapd.daemon.pipeline.sources import Sources
 from hotswapd.daemon.pipeline.worker import Worker
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.report.picture import Pictures
-from hotswapd.daemon.rollout.beside import Beside
-from hotswapd.daemon.rollout.rollouts import Rollouts
-from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost, StartError
@@ -70,8 +68,6 @@ class Surroundings:
     policy: Policy
     metrics: Metrics
     pictures: Pictures
-    watch: LiveWatch
-    traffic: Traffic
     notify: Notify
     beats: Heartbeats
     clock: RunningClock
@@ -96,24 +92,24 @@ class Startup:
         self._require_files()
         engine = self._open_engine()
         held = ResidentEngine(engine)
-        live, beside = self._restored(held)
+        channels = self._restored(held)
         self._renew_policy(held)
-        rollouts = Rollouts(held, around.memory.ledger, around.current.now.rollout, live, beside, around.clock)
-        working, worker = self._assemble(engine, held, live, rollouts, stop)
+        working, worker = self._assemble(engine, held, channels, stop)
         _settle_memory()
         around.clock.start(stop)
         around.standing.part = working
-        self._say_ready(live.now)
+        channels.learn(_known(around.memory))  # rows that came while the model was loaded
+        self._say_ready(working.live)
         self._await_first_scans(stop)
-        self._open_inbox(stop, live.now)
+        self._open_inbox(stop, channels)
         worker.loop()
         with suppress(LedgerDown):
-            rollouts.halt()
+            channels.halt()
 
     def _require_files(self) -> None:
         """Find a missing file of [verify] before the model is loaded. Raises StartError."""
         try:
-            require_readable(self._around.current.now.verify)
+            require_all_readable(self._around.current.now)
         except ConfigError as error:
             raise StartError(str(error)) from None
 
@@ -130,46 +126,56 @@ class Startup:
         return engine
 
     def _on_request_end(self, ended: Ended) -> None:
-        """Pass an ended request on to the watch and to the rollout; on the loop's thread."""
-        self._around.watch.ended(ended)
-        self._around.traffic.ended(ended)
+        """Pass an ended request on to its channel's watch and rollout; on the loop's thread."""
+        part = self._around.standing.part
+        if isinstance(part, Working):
+            part.channels.ended(ended)
 
-    def _restored(self, engine: ResidentEngine) -> tuple[Live, Beside]:
+    def _restored(self, engine: ResidentEngine) -> Channels:
+        """Make every channel's last good generation live again."""
+        memory = self._around.memory
+        channels = Channels(self._making(engine), {*_known(memory), *memory.pointed})
+        for name in channels.names():
+            if name != DEFAULT and name not in memory.pointed:
+                continue
+            live = channels.of(name).live
+            Restorer(live, engine, memory.ledger, memory.store, self._report).restore(memory.pointed.get(name))
+            live.announce()
+        return channels
+
+    def _making(self, engine: ResidentEngine) -> Making:
         around, memory = self._around, self._around.memory
-        beside = Beside(engine, memory.ledger, around.traffic)
-        base = around.standing.part.live
-        announcer = Announcer(engine, around.metrics, around.watch, around.pictures)
-        live = Live(engine, memory.ledger, memory.store, beside, base, announcer, self._on_step)
-        Restorer(live, engine, memory.ledger, memory.store, self._report).restore(memory.pointed)
-        live.announce()
-        return live, beside
+
+        def announcer(watch: LiveWatch) -> Announcer:
+            return Announcer(engine, around.metrics, watch, around.pictures)
+
+        base, wake = around.standing.part.live, around.inbox.notify
+        at = engine, memory.ledger, memory.store, around.current
+        return Making(*at, base, announcer, self._on_step, wake, around.clock)
 
     def _renew_policy(self, engine: ResidentEngine) -> None:
         around = self._around
-        around.policy.renew(policy_fingerprint(engine.contract_fingerprint, around.current.now))
+        around.policy.renew(policy_of(engine.contract_fingerprint, around.current.now))
         try:
-            around.memory.ledger.reopen(around.policy.fingerprint)
+            around.memory.ledger.reopen(around.policy.of)
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
 
     def _assemble(
-        self, engine: Engine, held: ResidentEngine, live: Live, rollouts: Rollouts, stop: threading.Event
+        self, engine: Engine, held: ResidentEngine, channels: Channels, stop: threading.Event
     ) -> tuple[Working, Worker]:
         around, memory, settings = self._around, self._around.memory, self._around.current.now
         ledger, store = memory.ledger, memory.store
-        candidates = Candidates(held, ledger, store, around.policy, live, rollouts, self._on_step)
-        rollback = Rollback(live, held, ledger, store, base_generation(settings.model.revision, time.time()))
-        guard = Guard(around.watch, ledger, live, rollback)
-        upkeep = Upkeep(engine, ledger, guard, rollouts, around.metrics, around.beats, around.current)
-        worker = Worker(around.inbox, ledger, held, live, candidates, rollouts, guard, stop, upkeep.tick)
+        candidates = Candidates(held, ledger, store, around.policy, channels, self._on_step)
+        upkeep = Upkeep(engine, ledger, channels, around.metrics, around.beats, around.current)
+        worker = Worker(around.inbox, ledger, held, channels, candidates, stop, upkeep.tick)
         try:
             held.configure(verification(settings))
         except ConfigError as error:
             raise StartError(str(error)) from None
-        acts = Acts(worker, ledger, live, rollback, rollouts)
-        answers = Answerer(engine, around.on_lost, around.traffic)
-        base = settings.model.base
-        return Working(held, live, answers, acts, candidates, around.watch, around.traffic, base), worker
+        answers = Answerer(engine, around.on_lost, channels)
+        acts = Acts(worker, ledger, Removal(channels, held, ledger, store, around.metrics.removed))
+        return Working(held, channels, answers, acts, candidates, settings.model.base), worker
 
     def _say_ready(self, live: Generation) -> None:
         around = self._around
@@ -191,11 +197,11 @@ class Startup:
             if not inbox.sightings.all_scanned():
                 inbox.wait(since, left)
 
-    def _open_inbox(self, stop: threading.Event, live: Generation) -> None:
-        around = self._around
+    def _open_inbox(self, stop: threading.Event, channels: Channels) -> None:
+        around, lives = self._around, {live.channel: live for live in channels.lives()}
         while not stop.is_set():
             try:
-                around.inbox.open(live if live.number else None, guarded=around.memory.guarded)
+                around.inbox.open(lives, guarded=around.memory.guarded)
             except LedgerDown as error:
                 log.warning("ledger_down", detail=str(error))
                 stop.wait(1.0)
@@ -217,6 +223,15 @@ class Startup:
     def _on_step(self, step: str) -> None:
         self._around.beats.beat(WORKER, _STEPS[step])
         failpoint(step)
+
+
+def _known(memory: Memory) -> list[str]:
+    """Name the channels that the ledger knows; none while it cannot be read."""
+    try:
+        return memory.ledger.channels.all()
+    except LedgerDown as error:
+        log.warning("ledger_down", detail=str(error))
+        return []
 
 
 def _settle_memory() -> None:

@@ -4,14 +4,13 @@ import threading
 
 import structlog
 
+from hotswapd.daemon.channels.channels import Channels
 from hotswapd.daemon.config.current import Current
 from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.host.heartbeats import WORKER, Heartbeats
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
-from hotswapd.daemon.live.guard import Guard
 from hotswapd.daemon.report.metrics import Metrics
-from hotswapd.daemon.rollout.rollouts import Rollouts
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.store.store import Store
 from hotswapd.swap.engine import Engine
@@ -28,8 +27,7 @@ class Upkeep:
         self,
         engine: Engine,
         ledger: Ledger,
-        guard: Guard,
-        rollouts: Rollouts,
+        channels: Channels,
         metrics: Metrics,
         beats: Heartbeats,
         current: Current,
@@ -37,8 +35,7 @@ class Upkeep:
         """Nothing is due yet."""
         self._engine = engine
         self._ledger = ledger
-        self._guard = guard
-        self._rollouts = rollouts
+        self._channels = channels
         self._metrics = metrics
         self._beats = beats
         self._current = current
@@ -52,14 +49,11 @@ class Upkeep:
         self._engine.rows.mend()
         self._engine.rows.end_overdue(self._current.now.serve.max_drain)
         self._count_recompiles()
-        for step in (self._guard.poll, self._rollouts.poll, self._count_queue):  # one that fails stops no other
-            try:
-                step()
-            except LedgerDown as error:
-                log.debug("ledger_down", detail=str(error))
-
-    def _count_queue(self) -> None:
-        self._metrics.queue(self._ledger.rows.open_count())
+        self._channels.poll()
+        try:
+            self._metrics.queue(self._ledger.rows.open_count())
+        except LedgerDown as error:
+            log.debug("ledger_down", detail=str(error))
 
     def _count_recompiles(self) -> None:
         fresh = self._engine.resident.recompiles - self._recompiles
@@ -91,7 +85,7 @@ class Collector:
             part = self._standing.part
             answering = [one.number for one in part.loaded() if one.use not in _IDLE]
             kept = self._ledger.generations.kept(self._current.now.state.keep, answering)
-            removed = self._store.collect(kept | self._ledger.rows.in_store() | {part.live.digest})
+            removed = self._store.collect(kept | self._ledger.rows.in_store() | {one.digest for one in part.lives()})
         except (LedgerDown, Unavailable) as error:
             log.warning("not_collected", detail=str(error))
             return

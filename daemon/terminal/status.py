@@ -11,11 +11,14 @@ from rich.text import Text
 
 from hotswapd.daemon.answers import BerthStatus, Live, QueueEntry, ResidentStatus, RolloutStatus, SourceStatus, Status
 
+from .channels import channel_lines
 from .rollout import side_by_side
 from .words import BAD, BUSY, GOOD, age, clock, indented, moment, name_of, plain, reason_text, state_text, until
 
 _UNNUMBERED = -1
 """The number of a candidate, which has none yet."""
+_CHANNELS = 8
+"""Channels that the page shows, those that need a look first."""
 
 
 def status_page(status: Status, now: datetime | None = None) -> RenderableType:
@@ -29,6 +32,7 @@ def status_page(status: Status, now: datetime | None = None) -> RenderableType:
     grid.add_row("model", _resident(status.get("resident")))
     for title, lines in (
         ("berths", [_berth(berth) for berth in status.get("berths") or ()]),
+        ("channels", channel_lines(status.get("channels") or (), _CHANNELS)),
         ("rollout", [plain(line) for line in _rollout(status.get("rollout"))]),
         ("sources", [_source(source, at) for source in status.get("sources") or ()]),
         (_queue_title(status), [_waiting(entry, at) for entry in status.get("queue") or ()]),

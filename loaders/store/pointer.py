@@ -12,21 +12,23 @@ log = logging.getLogger(__name__)
 
 
 class Pointer:
-    """``current.json``. Read on any thread; written by one thread at a time."""
+    """One such file. Read on any thread; written by one thread at a time."""
 
-    def __init__(self, directory: Path, on_written: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, directory: Path, on_written: Callable[[], object] = lambda: None, file: str = "current.json"
+    ) -> None:
         """Touch nothing yet. `on_written` is called when a new record is on disk and only its name is missing."""
-        self._path = directory / "current.json"
+        self.path = directory / file
         self._on_written = on_written
 
     def write(self, record: dict[str, Any]) -> None:
         """Replace the record, durably and in one step. Raises OSError."""
-        write_durably(self._path, json.dumps(record, sort_keys=True).encode(), on_written=self._on_written)
+        write_durably(self.path, json.dumps(record, sort_keys=True).encode(), on_written=self._on_written)
 
     def read(self) -> dict[str, Any] | None:
         """Return the record that was written last, or None if there is none or its file is damaged (logged)."""
         try:
-            record = json.loads(self._path.read_bytes())
+            record = json.loads(self.path.read_bytes())
             if isinstance(record, dict):
                 return record
             error: Exception = ValueError("it does not hold a JSON object")
@@ -34,5 +36,5 @@ class Pointer:
             return None
         except (OSError, ValueError, RecursionError) as caught:
             error = caught
-        log.error("%s cannot be read and is ignored: %s", self._path, error)
+        log.error("%s cannot be read and is ignored: %s", self.path, error)
         return None

@@ -1,8 +1,8 @@
-"""The store: private, digest-named copies of adapters, and the pointer to the one that is live.
+"""The store: private, digest-named copies of adapters, and the pointers to those that are live.
 
 ``artifacts/<digest>/`` holds what was committed and never changes; ``stages/`` holds copies under way;
-``current.json`` says what to serve after a restart. A copy becomes an artifact by one rename, after its files
-and its directory were synced, so every artifact is whole, even after a power cut.
+``current.json``, and a file for each other channel, say what to serve after a restart. A copy becomes an artifact by
+one rename, after its files and its directory were synced, so every artifact is whole, even after a power cut.
 """
 
 import contextlib
@@ -22,13 +22,12 @@ from hotswapd.loaders.files import CONFIG, WEIGHTS
 
 from .artifact import Artifact
 from .disk import disk_full, remove, store_errors
-from .pointer import Pointer
+from .pointers import DEFAULT, Pointers
 from .stage import Stage
 from .syncing import fsync_directory
 
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 READ_BYTES = 1 << 20
-_HIGHEST = "highest"
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ class Store:
         self._in_use: set[Path] = set()
         self._young: set[str] = set()
         self._held: list[str] = []
-        self._pointer = Pointer(root, lambda: on_step("pointing"))
+        self._pointers = Pointers(root, lambda: on_step("pointing"))
         for directory in (self._artifacts, self._stages):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if directory.stat().st_mode & 0o777 != 0o700:  # a disk that became read-only can still be read
@@ -147,25 +146,30 @@ class Store:
                 if path not in self._in_use:
                     remove(path)
 
-    def point(self, record: dict[str, Any], highest: int | None = None) -> None:
-        """Write `record` to ``current.json``, durably and in one step. Raises Unavailable.
+    def point(self, record: dict[str, Any], highest: int | None = None, channel: str = DEFAULT) -> None:
+        """Write `record` to a channel's pointer, durably and in one step. Raises Unavailable.
 
         The file also keeps the highest ``generation`` that it was ever given, or `highest`.
         """
         with self._lock, store_errors():
-            most = max(_number(record, "generation"), self.highest() if highest is None else highest)
-            kept = {_HIGHEST: most} if most > _number(record, "generation") else {}
-            self._pointer.write(record | kept)
+            self._pointers.write(channel, record, highest)
 
-    def pointer(self) -> dict[str, Any] | None:
+    def unpoint(self, channel: str) -> None:
+        """Remove a channel's pointer: a restart serves nothing for it. Raises Unavailable."""
+        with self._lock, store_errors():
+            self._pointers.remove(channel)
+
+    def pointer(self, channel: str = DEFAULT) -> dict[str, Any] | None:
         """Return the record last pointed at, or None if there is none or its file is damaged (logged)."""
-        record = self._pointer.read()
-        return None if record is None else {key: value for key, value in record.items() if key != _HIGHEST}
+        return self._pointers.read(channel)
+
+    def pointed(self) -> list[str]:
+        """Name the channels other than the default one that have a pointer."""
+        return self._pointers.names()
 
     def highest(self) -> int:
-        """Return the highest generation that the pointer was ever given, 0 if unknown: it outlasts the ledger."""
-        record = self._pointer.read() or {}
-        return max(_number(record, "generation"), _number(record, _HIGHEST))
+        """Return the highest generation that any pointer was ever given, 0 if unknown: it outlasts the ledger."""
+        return self._pointers.highest()
 
     def _intact(self, digest: str) -> bool:
         """Return whether the artifact exists and its bytes, read again, still have this digest."""
@@ -182,11 +186,6 @@ class Store:
             away = Path(tempfile.mkdtemp(dir=self._stages))
             path.rename(away / path.name)
             remove(away)
-
-
-def _number(record: dict[str, Any], key: str) -> int:
-    found = record.get(key)
-    return found if isinstance(found, int) else 0
 
 
 def digest_of(directory: Path) -> str:

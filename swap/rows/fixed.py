@@ -21,6 +21,8 @@ from .runner import PagedRunner, Ran
 from .schedule import Piece
 
 _ROWS = (1, 2, 4, 8, 16, 32, 64)
+_COMPILED_ROWS = (1, 4, 16, 64)
+"""Compiled code is made anew for each number of rows, which takes a minute for each family."""
 _LEAST_PAGES = 8
 """Pages that the shortest graph sees of each text; the next sees twice as many."""
 
@@ -130,7 +132,7 @@ class FixedRunner:
         self._spare = spare
         self._compiled = compiled
         self._steps: dict[Size, _Replay] = {}
-        self.sizes = _sizes(longest, most)
+        self.sizes = _sizes(longest, most, _COMPILED_ROWS if compiled else _ROWS)
         self.captures = 0
         """CUDA graphs that were captured so far."""
         self._forward: Callable[..., Any] = torch.compile(model.forward, dynamic=True) if compiled else model.forward
@@ -143,7 +145,7 @@ class FixedRunner:
 
     def run(self, pieces: Sequence[Piece]) -> Ran:
         """Compute these tokens; see `Runner`."""
-        rows = next((rows for rows in _ROWS if rows >= len(pieces)), 0)
+        rows = next((one.rows for one in self.sizes if one.rows >= len(pieces)), 0)
         pages = max(len(piece.sequence.pages) for piece in pieces)
         adapts = any(piece.sequence.image.generation != 0 for piece in pieces)
         size = next((one for one in self.sizes if one.fits(rows, pages, adapts)), None)
@@ -216,10 +218,10 @@ class _Replay:
         return self._logits
 
 
-def _sizes(longest: int, most: int) -> tuple[Size, ...]:
+def _sizes(longest: int, most: int, rows: Sequence[int]) -> tuple[Size, ...]:
     """List the sizes from the smallest to the largest; a step takes the first that it fits into."""
     pages = [_LEAST_PAGES]
     while pages[-1] * PAGE < longest:
         pages.append(2 * pages[-1])
-    rows = [one for one in _ROWS if one < most] + [next((one for one in _ROWS if one >= most), _ROWS[-1])]
-    return tuple(Size(row, page, adapts) for adapts in (False, True) for row in rows for page in pages)
+    used = [one for one in rows if one < most] + [next((one for one in rows if one >= most), rows[-1])]
+    return tuple(Size(row, page, adapts) for adapts in (False, True) for row in used for page in pages)

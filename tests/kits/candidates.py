@@ -1,25 +1,36 @@
 """The daemon's own pipeline over a tiny model: adapters go from the store to live, or are refused, as in the daemon."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hotswapd.daemon.channels.channel import Making
+from hotswapd.daemon.channels.channels import Channels
+from hotswapd.daemon.config.current import Current
 from hotswapd.daemon.config.policy import Policy
-from hotswapd.daemon.config.rollout import Rollout
-from hotswapd.daemon.engines.protocol import Patient, Staged
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.config.tables import Model
+from hotswapd.daemon.engines.protocol import Staged
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.ledger.generation import Generation, base_generation
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.rows import Find, Row
 from hotswapd.daemon.ledger.states import State
-from hotswapd.daemon.live.going_live import Live
-from hotswapd.daemon.live.rollback import Rollback
 from hotswapd.daemon.pipeline.candidate import Candidates
-from hotswapd.daemon.rollout.beside import Beside
-from hotswapd.daemon.rollout.rollouts import Rollouts
-from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.loaders.store.store import Store
 from kits.folders import CONFIG, WEIGHTS
 from kits.rows import Bench
+
+
+class _Alone:
+    """Nothing is ever urgent."""
+
+    def give_way(self, channel: str = "") -> None:
+        """Do nothing."""
+
+    def rest(self, seconds: float, channel: str = "") -> None:
+        """Wait."""
+        time.sleep(seconds)
 
 
 class Daemon:
@@ -32,11 +43,11 @@ class Daemon:
         self.engine = ResidentEngine(bench.engine)
         self.on_live: Callable[[Generation], None] = lambda live: None
         base = base_generation("tiny", 0.0)
-        beside = Beside(self.engine, self.ledger, Traffic())
-        self.going = Live(self.engine, self.ledger, self.store, beside, base, self)
-        rollouts = Rollouts(self.engine, self.ledger, Rollout(), self.going, beside)
-        self.candidates = Candidates(self.engine, self.ledger, self.store, Policy("policy"), self.going, rollouts)
-        self.rollback = Rollback(self.going, self.engine, self.ledger, self.store, base)
+        current, nothing = Current(Settings(model=Model(base="tiny"))), lambda *_: None
+        at = self.engine, self.ledger, self.store, current, base
+        channels = Channels(Making(*at, lambda _: self, nothing, nothing, time.monotonic))
+        self.going, self.rollback = channels.of("default").live, channels.of("default").rollback
+        self.candidates = Candidates(self.engine, self.ledger, self.store, Policy("policy"), channels)
 
     @property
     def live(self) -> Generation:
@@ -59,7 +70,7 @@ class Daemon:
 
     def run(self, row: Row) -> Row:
         """Try a candidate that is in the store."""
-        return self.candidates.run(row, Patient(), pinned=False)
+        return self.candidates.run(row, _Alone(), pinned=False)
 
     def _copy(self, adapter: Path) -> str:
         with self.store.stage() as stage:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from hotswapd.daemon.answers import Action, HistoryRow, Overview, Status
 from hotswapd.daemon.control.face import Peer
 from hotswapd.daemon.errors import BadRequest, Conflict, ErrorCode
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.face import Readiness
@@ -68,6 +69,7 @@ STATUS: dict[str, Any] = {
 HISTORY: list[HistoryRow] = [
     {
         "swap_id": "s2",
+        "channel": "default",
         "uri": "file:///srv/adapters/bad",
         "revision": "r2",
         "digest": "cd" * 32,
@@ -82,6 +84,7 @@ HISTORY: list[HistoryRow] = [
     },
     {
         "swap_id": "s1",
+        "channel": "default",
         "uri": URI,
         "revision": "r1",
         "digest": DIGEST,
@@ -198,10 +201,12 @@ class FakeFace:
     def ready(self) -> Readiness:
         return self.readiness
 
-    def status(self) -> Status:
+    def status(self, channel: str | None = None) -> Status:
+        self.asked += [("status", channel)] if channel else []
         return cast("Status", STATUS)
 
-    def history(self, limit: int) -> list[HistoryRow]:
+    def history(self, limit: int, channel: str | None = None) -> list[HistoryRow]:
+        self.asked += [("history", channel)] if channel else []
         return HISTORY[:limit]
 
     def overview(self) -> Overview:
@@ -213,41 +218,44 @@ class FakeFace:
     def actions(self, limit: int) -> list[Action]:
         return ACTIONS[:limit]
 
-    def submit(self, uri: str, again: bool, peer: Peer | None) -> dict[str, Any]:
+    def submit(self, uri: str, again: bool, peer: Peer | None, channel: str = DEFAULT) -> dict[str, Any]:
         if "://" not in uri and not uri.startswith("/"):
             raise BadRequest(ErrorCode.BAD_URI, f"{uri} is no adapter's address", "uri")
-        return self._did(peer, "submit", uri, again)
+        return self._did(peer, channel, "submit", uri, again)
 
-    def rollback(self, number: int | None, follow: bool, peer: Peer | None) -> dict[str, Any]:
+    def rollback(self, number: int | None, follow: bool, peer: Peer | None, channel: str = DEFAULT) -> dict[str, Any]:
         if number == 99:
             raise Conflict(ErrorCode.NO_SUCH_GENERATION, "generation 99 is not kept")
-        return self._did(peer, "rollback", number, follow)
+        return self._did(peer, channel, "rollback", number, follow)
 
-    def pin(self, number: int | None, peer: Peer | None) -> dict[str, Any]:
-        return self._did(peer, "pin", number)
+    def pin(self, number: int | None, peer: Peer | None, channel: str = DEFAULT) -> dict[str, Any]:
+        return self._did(peer, channel, "pin", number)
 
-    def ab_start(self, number: int, weight: float, peer: Peer | None) -> dict[str, Any]:
-        return self._did(peer, "ab_start", number, weight)
+    def ab_start(self, number: int, weight: float, peer: Peer | None, channel: str = DEFAULT) -> dict[str, Any]:
+        return self._did(peer, channel, "ab_start", number, weight)
 
-    def ab_promote(self, peer: Peer | None) -> dict[str, Any]:
-        return self._did(peer, "ab_promote")
+    def ab_promote(self, peer: Peer | None, channel: str = DEFAULT) -> dict[str, Any]:
+        return self._did(peer, channel, "ab_promote")
 
-    def ab_stop(self, peer: Peer | None) -> dict[str, Any]:
+    def ab_stop(self, peer: Peer | None, channel: str = DEFAULT) -> dict[str, Any]:
         raise Conflict(ErrorCode.NO_ROLLOUT, "nothing is beside the live generation")
 
-    def unpin(self, peer: Peer | None) -> dict[str, Any]:
-        return self._did(peer, "unpin")
+    def unpin(self, peer: Peer | None, channel: str = DEFAULT) -> dict[str, Any]:
+        return self._did(peer, channel, "unpin")
 
-    def pause(self, peer: Peer | None) -> dict[str, Any]:
-        return self._did(peer, "pause")
+    def pause(self, peer: Peer | None, channel: str = DEFAULT) -> dict[str, Any]:
+        return self._did(peer, channel, "pause")
 
-    def resume(self, peer: Peer | None) -> dict[str, Any]:
-        return self._did(peer, "resume")
+    def resume(self, peer: Peer | None, channel: str = DEFAULT) -> dict[str, Any]:
+        return self._did(peer, channel, "resume")
 
     def answerer(self) -> Answerer:
         return FakeAnswerer(self)
 
-    def _did(self, peer: Peer | None, *what: Any) -> dict[str, Any]:
-        self.asked.append(what)
+    def remove_channel(self, channel: str, purge: bool, peer: Peer | None) -> dict[str, Any]:
+        return self._did(peer, channel, "remove", purge)
+
+    def _did(self, peer: Peer | None, channel: str, *what: Any) -> dict[str, Any]:
+        self.asked.append(what if channel == DEFAULT else (*what, channel))
         self.peers.append(peer)
         return {"ok": True}

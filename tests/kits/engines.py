@@ -152,6 +152,11 @@ class FakeEngine:
         if before and before not in self.routes.values():
             self.answers.pop(before, None)  # nobody asks here, so it has no requests to end
 
+    def unroute(self, name: str) -> None:
+        number = self.routes.pop(name, 0)
+        if number and number not in self.routes.values():
+            self.close(number)
+
     @property
     def routed(self) -> int:
         """The generation that answers for the default name."""

@@ -35,7 +35,7 @@ def samples(
     metrics: Metrics, loaded: Iterable[Held] | None = None, rollout: RolloutStatus | None = None
 ) -> dict[str, list[Sample]]:
     """Map each series' name to its labels and values."""
-    families = text_string_to_metric_families(metrics.text(loaded, rollout).decode())
+    families = text_string_to_metric_families(metrics.text(loaded, {"default": rollout} if rollout else {}).decode())
     found: dict[str, list[Sample]] = {}
     for sample in (sample for family in families for sample in family.samples):
         found.setdefault(sample.name, []).append((sample.labels, sample.value))

@@ -25,15 +25,15 @@ def make_live(ledger: Ledger, row: Row, number: int, left: Left = RETIRES) -> Ge
     """Bring a sighted, fetched or verified row live."""
     row = ledger.fetched(row, f"digest {row.uri}", 0.1) if row.state == S.SIGHTED else row
     row = forward(ledger, row, S.ADMITTED, S.STAGED, S.VERIFIED) if row.state == S.FETCHED else row
-    one = Generation(number, row.uri, row.revision, row.digest, 1.0, row.swap_id, row.stamp)
+    one = Generation(number, row.uri, row.revision, row.digest, 1.0, row.swap_id, row.stamp, row.channel)
     with ledger.going_live(row, one, left):
         pass
     return one
 
 
-def refused(ledger: Ledger, name: str, fingerprint: str) -> Row:
+def refused(ledger: Ledger, name: str, fingerprint: str, **fields: Any) -> Row:
     """Sight, fetch and reject an adapter under a contract and policy."""
-    (row,) = add(ledger, name)
+    (row,) = add(ledger, name, **fields)
     return ledger.move(ledger.fetched(row, f"d {name}", 0.1), S.REJECTED, "rank_too_high", fingerprint=fingerprint)
 
 

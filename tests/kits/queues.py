@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,24 +11,28 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from hotswapd.codes import Code
+from hotswapd.daemon.channels.channel import Channel, Making
+from hotswapd.daemon.channels.channels import Channels
+from hotswapd.daemon.channels.removal import Removal
+from hotswapd.daemon.config.channels import ChannelTable
+from hotswapd.daemon.config.current import Current
 from hotswapd.daemon.config.policy import Policy
 from hotswapd.daemon.config.rollout import Rollout
-from hotswapd.daemon.config.verify import Watch
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.config.tables import Model
 from hotswapd.daemon.control.acts import Acts
 from hotswapd.daemon.engines.protocol import Staged
 from hotswapd.daemon.ledger.generation import Generation, base_generation
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.rows import OPERATOR, Row
 from hotswapd.daemon.live.going_live import Live
-from hotswapd.daemon.live.guard import Guard
 from hotswapd.daemon.live.restore import pointed_at
 from hotswapd.daemon.live.rollback import Rollback
-from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.daemon.pipeline.candidate import Candidates
 from hotswapd.daemon.pipeline.changes import Changes
+from hotswapd.daemon.pipeline.naming import Naming, default_only
 from hotswapd.daemon.pipeline.queue import Inbox
 from hotswapd.daemon.pipeline.worker import Worker
-from hotswapd.daemon.rollout.beside import Beside
 from hotswapd.daemon.rollout.rollouts import Rollouts
 from hotswapd.daemon.rollout.traffic import Traffic
 from hotswapd.loaders.source import Scan, Sighting, Waiting
@@ -115,10 +120,18 @@ class Queue:
     """A daemon without a model: `restart` does what the service does at a start, in its order."""
 
     def __init__(
-        self, *names: str, directory: Path | None = None, open_now: bool = True, kind: str = "", mode: Mode = "replace"
+        self,
+        *names: str,
+        directory: Path | None = None,
+        open_now: bool = True,
+        kind: str = "",
+        mode: Mode = "replace",
+        naming: Naming = default_only,
     ) -> None:
         """Make sources of these names; `kind` is which engine, `mode` that of the rollout."""
         self.mode: Mode = mode
+        self.naming = naming
+        self.channel_tables: tuple[ChannelTable, ...] = ()
         self.directory = directory or fast_directory(self)
         self.clock = Clock()
         self.places = {name: Place(name, self.clock) for name in names or ("s",)}
@@ -141,36 +154,56 @@ class Queue:
 
     def start(self, *, open_now: bool = True) -> None:
         self.ledger = Ledger(self.directory / "ledger.sqlite", self._changed)
-        pointed = pointed_at(self.store)
+        pointed = {name: one for name in ("default", *self.store.pointed()) if (one := pointed_at(self.store, name))}
         self.ledger.attempts.count_deaths()
-        if pointed is not None and (pointed.number or pointed.swap_id):
-            self.ledger.adopt(pointed, OPERATOR)
+        for one in pointed.values():
+            if one.number or one.swap_id:
+                self.ledger.adopt(one, OPERATOR)
         self.ledger.recover()
         changes = Changes()
-        self.inbox = Inbox(self.ledger, self.places, changes, self.clock)
+        self.inbox = Inbox(self.ledger, self.places, changes, self.clock, self.naming)
         self.engine = make_engine(self.kind, self.model)
-        self.assemble(pointed or base_generation("main", 0.0))
+        self.assemble(*pointed.values())
         if open_now:
             self.open()
 
-    def assemble(self, live: Generation) -> None:
+    def assemble(self, *lives: Generation) -> None:
         """Make everything again that needs to know what is live."""
-        ledger, store, engine = self.ledger, self.store, self.engine
-        base = base_generation("main", 0.0)
-        self.traffic = Traffic()
-        beside = Beside(engine, ledger, self.traffic)
-        self.going = Live(engine, ledger, store, beside, live, self)
-        self.rollouts = Rollouts(engine, ledger, Rollout(mode=self.mode), self.going, beside)
-        self.policy = Policy(self.fingerprint)
-        self.candidates = Candidates(engine, ledger, store, self.policy, self.going, self.rollouts)
-        ledger.reopen(self.fingerprint)
-        self.rollback = Rollback(self.going, engine, ledger, store, base)
-        guard = Guard(LiveWatch(Watch()), ledger, self.going, self.rollback)
-        inbox, rollouts = self.inbox, self.rollouts
-        self.worker = Worker(
-            inbox, ledger, engine, self.going, self.candidates, rollouts, guard, self.stop, inbox.notify
+        ledger, store, engine, inbox = self.ledger, self.store, self.engine, self.inbox
+        settings = Settings(model=Model(base="org/tiny"), rollout=Rollout(mode=self.mode), channel=self.channel_tables)
+        base, nothing = base_generation("main", 0.0), lambda *_: None
+        making = Making(
+            engine, ledger, store, Current(settings), base, lambda _: self, nothing, nothing, time.monotonic
         )
-        self.acts = Acts(self.worker, ledger, self.going, self.rollback, rollouts)
+        self.channels = Channels(making, [*ledger.channels.all(), *store.pointed()])
+        for live in lives:
+            self.channels.of(live.channel).live._now = live
+        self.policy = Policy(self.fingerprint)
+        self.candidates = Candidates(engine, ledger, store, self.policy, self.channels)
+        ledger.reopen(self.policy.of)
+        self.worker = Worker(inbox, ledger, engine, self.channels, self.candidates, self.stop, inbox.notify)
+        self.acts = Acts(self.worker, ledger, Removal(self.channels, engine, ledger, store))
+
+    @property
+    def default(self) -> Channel:
+        """The default channel, which most tests are about."""
+        return self.channels.of("default")
+
+    @property
+    def going(self) -> Live:
+        return self.default.live
+
+    @property
+    def rollouts(self) -> Rollouts:
+        return self.default.rollouts
+
+    @property
+    def traffic(self) -> Traffic:
+        return self.default.traffic
+
+    @property
+    def rollback(self) -> Rollback:
+        return self.default.rollback
 
     def went_live(self, live: Generation, staged: Staged, pause: float | None) -> None:
         """Note what is live; no test needs it."""
@@ -183,7 +216,7 @@ class Queue:
         """Scan every source but the late ones, and begin to choose."""
         for name in self.places.keys() - set(late):
             self.scan(name)
-        self.inbox.open(self.live if self.live.number else None, guarded=guarded)
+        self.inbox.open({one.channel: one for one in self.channels.lives()}, guarded=guarded)
 
     def restart(self, *late: str, fingerprint: str | None = None) -> None:
         """End, as a kill does, and start again."""

@@ -158,7 +158,7 @@ def test_the_metrics_show_both_arms(room: Room) -> None:
     runs(room, 1)
     users = Users(room)
     users.ask_as("somebody")
-    share = 'hotswapd_rollout{{arm="{}",generation="{}",what="share"}}'
+    share = 'hotswapd_rollout{{arm="{}",channel="default",generation="{}",what="share"}}'
     assert users.metric(share.format("canary", 1)) == 25
     assert users.metric(share.format("live", 2)) == 75
     until(lambda: any("mean_logprob" in arm for arm in arms(room)), "it never counts")
@@ -166,7 +166,7 @@ def test_the_metrics_show_both_arms(room: Room) -> None:
     assert status is not None
     generation = expected(status, "somebody")
     arm: Literal["canary", "live"] = "canary" if generation == 1 else "live"
-    likely = f'hotswapd_rollout{{arm="{arm}",generation="{generation}",what="mean_logprob"}}'
+    likely = f'hotswapd_rollout{{arm="{arm}",channel="default",generation="{generation}",what="mean_logprob"}}'
     assert users.metric(likely) == status[arm]["mean_logprob"] < 0
     room.client.post("/ab/stop", {})
     with pytest.raises(StopIteration):

@@ -100,7 +100,7 @@ def test_a_scan_costs_in_proportion_to_the_folder(small: Path, tmp_path: Path) -
         source = LocalSource("s", tmp_path / str(count), settle=2.0, clock=clock)
         ledger = Ledger(tmp_path / f"{count}.sqlite")
         inbox = Inbox(ledger, ["s"], Changes())
-        inbox.open(None)
+        inbox.open({})
         work[count] = []
         for _ in range(3):
             work[count].append(calls(partial(_look, inbox, source)))

@@ -108,8 +108,10 @@ def check(state: Path, known: Told, coming: Told, where: str) -> None:
     rows = {row.uri for row in ledger.rows.history(100)}
     assert set(known.uris) <= rows, f"a row is lost {where}"
     if known.pinned:
-        assert ledger.flags.pinned, f"the pin is lost {where}"
-        assert "pinned" in Holds(state / "ledger.sqlite").kept(), f"the pin beside the ledger is lost {where}"
+        assert ledger.flags.pinned(), f"the pin is lost {where}"
+        assert ("default", "pinned") in Holds(state / "ledger.sqlite").kept(), (
+            f"the pin beside the ledger is lost {where}"
+        )
     ledger.close()
 
 

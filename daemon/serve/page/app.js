@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { showActions, showBerths, showLive, showNotices, showQueue, showRefusals, showResident, showSources, showState } from "./lists.js";
+import { showChannels } from "./channels.js";
 import { showDrops } from "./drops.js";
 import { showPictures } from "./pictures.js";
 import { showRollout } from "./rollout.js";
@@ -26,6 +27,7 @@ const PARTS = [
   ["resident", (a) => a.status.resident, showResident],
   ["rollout", (a) => (a.status.rollout ? { ...a.status.rollout, seconds: 0 } : null), showRollout],
   ["berths", (a) => a.status.berths, showBerths],
+  ["channels", (a) => [a.status.channels ?? [], byId("sought").value], ([channels, sought]) => showChannels(channels, sought)],
   ["sources", (a) => a.status.sources, showSources],
   ["queue", (a) => [a.status.queue, a.status.queue_depth], showQueue],
   ["timeline", (a) => [a.lives, a.refusals, Math.floor(Date.parse(a.now) / 10000)], (_, a) => showTimeline(a)],
@@ -48,6 +50,7 @@ function show(next) {
     shown.set(id, from);
   }
   byId("rollout-card").hidden = !next.status.rollout;
+  byId("channels-card").hidden = (next.status.channels ?? []).length < 2;
   byId("base").textContent = next.status.resident?.base ?? "";
   byId("version").textContent = `hotswapd ${next.version}`;
   byId("updated").textContent = `As of ${clock(next.now)}`;
@@ -131,6 +134,7 @@ byId("key-form").addEventListener("submit", (event) => {
   byId("key").value = "";
   poll();
 });
+byId("sought").addEventListener("input", () => answer && show(answer));
 document.addEventListener("visibilitychange", () => document.hidden || (answer && (clearTimeout(waiting), poll())));
 setInterval(tick, 1000);
 

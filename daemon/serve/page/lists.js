@@ -82,6 +82,7 @@ export function showQueue([queue, depth]) {
     el("p", { class: "line" },
       chip(title(entry.state), ["WAITING", "HELD", "IGNORED"].includes(entry.state) ? "busy" : ""),
       el("span", { class: "name" }, nameOf(entry.uri)),
+      channel(entry),
       entry.next_try && el("span", { class: "end" }, "next try ", moving(entry.next_try, "in")),
     ),
     el("p", { class: "under" }, entry.uri),
@@ -95,6 +96,7 @@ export function showRefusals(refusals) {
     el("p", { class: "line" },
       chip(title(one.state), "bad"),
       el("span", { class: "name" }, one.generation ? `${generation(one.generation)}, ${nameOf(one.uri)}` : nameOf(one.uri)),
+      channel(one),
       el("span", { class: "reason" }, one.reason ?? ""),
       el("time", { class: "end", datetime: one.at }, clock(one.at)),
     ),
@@ -107,6 +109,10 @@ export function showRefusals(refusals) {
   const open = document.getElementById("refusals-older")?.open;
   const older = el("details", { id: "refusals-older", open }, el("summary", {}, `${rest.length} older`), el("ul", { class: "list" }, rest));
   return [el("ul", { class: "list" }, first), older];
+}
+
+function channel(one) {
+  return one.channel && one.channel !== "default" ? el("span", { class: "soft" }, one.channel) : null;
 }
 
 // Reasons are joined by semicolons, as in the ledger; each includes what to do.

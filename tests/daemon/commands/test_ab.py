@@ -35,7 +35,7 @@ ROLLOUT: RolloutStatus = {
 class Trying(FakeFace):
     """A daemon with a rollout under way."""
 
-    def status(self) -> Status:
+    def status(self, channel: str | None = None) -> Status:
         return cast("Status", STATUS | {"rollout": ROLLOUT})
 
 

@@ -1,6 +1,7 @@
 """When a verdict does not hold any more."""
 
-from hotswapd.daemon.config.policy import Policy, policy_fingerprint
+from hotswapd.daemon.config.channels import ChannelTable
+from hotswapd.daemon.config.policy import Policy, policy_fingerprint, policy_of
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.tables import Admission, Model, Serve
 from hotswapd.daemon.config.verify import Verify
@@ -23,7 +24,17 @@ def test_the_fingerprint_is_that_of_contract_and_policy() -> None:
 def test_a_policy_tells_whether_it_changed() -> None:
     """Until the contract is known it is empty, which no verdict has."""
     policy = Policy()
-    assert policy.fingerprint == ""
-    assert policy.renew("a")
-    assert not policy.renew("a")
-    assert policy.fingerprint == "a"
+    assert policy.of("default") == ""
+    assert policy.renew(Policy("a"))
+    assert not policy.renew(Policy("a"))
+    assert policy.of("default") == "a"
+    assert policy.renew(Policy("a", {"support": "b"}))
+    assert (policy.of("default"), policy.of("support")) == ("a", "b")
+
+
+def test_the_policy_of_a_channel_is_its_own() -> None:
+    """A table of its own changes the fingerprint of that channel and of no other."""
+    strict = ChannelTable(name="support", verify=Verify(max_loss=0.1))
+    plain, other = policy_of("c", Settings(model=MODEL)), policy_of("c", Settings(model=MODEL, channel=(strict,)))
+    assert plain.of("support") == plain.of("default") == other.of("default") == other.of("sales")
+    assert other.of("support") not in ("", other.of("default"))

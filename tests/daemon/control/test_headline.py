@@ -19,8 +19,8 @@ class Scene:
     def __init__(self) -> None:
         self.queue = Queue()
         self.sources = make_sources(self.queue.inbox, self.queue.store, FakeSource())
-        rest = cast("Any", [None] * 6)
-        self.standing = Standing(Working(cast("Any", None), self.queue.going, *rest))
+        rest = cast("Any", [None] * 4)
+        self.standing = Standing(Working(cast("Any", None), self.queue.channels, *rest))
 
     def line(self, *late: str) -> str:
         return headline(self.standing, self.queue.ledger, self.sources, late)

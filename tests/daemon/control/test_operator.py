@@ -79,7 +79,7 @@ def test_holds_change_at_once_and_wake_the_worker(
     """Also while it starts; nobody waits for the worker's next tick."""
     before = scene.operator.inbox.changes()
     assert act(scene.operator) == answer
-    assert (scene.queue.ledger.flags.pinned, scene.queue.ledger.flags.paused) == flags
+    assert (scene.queue.ledger.flags.pinned(), scene.queue.ledger.flags.paused()) == flags
     assert scene.operator.inbox.changes() != before
     assert scene.last()[2:] == ("done", 11, 22, 33)
 
@@ -110,7 +110,7 @@ def test_a_refusal_is_recorded_with_its_code(scene: Scene) -> None:
 def test_without_a_ledger_an_act_is_not_ready(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """An act that cannot be recorded has no answer."""
 
-    def down(*_: object) -> None:
+    def down(*_: object, **__: object) -> None:
         raise LedgerDown("the disk is full")
 
     monkeypatch.setattr(scene.queue.ledger.flags, "set", down)

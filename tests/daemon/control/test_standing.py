@@ -15,7 +15,7 @@ def test_a_start_says_what_it_does() -> None:
 
 
 def test_a_loss_comes_before_a_stop_and_a_stop_before_ready() -> None:
-    working = Working(*cast("Any", [None] * 8))
+    working = Working(*cast("Any", [None] * 6))
     standing = Standing(working)
     assert (standing.is_working, standing.readiness().ready, standing.readiness().reason) == (True, True, "")
     standing.stopping = True
@@ -28,10 +28,6 @@ def test_before_the_model_answers_the_base_counts_as_live() -> None:
     """And nothing is loaded, verified, watched or compared."""
     part = Starting(base_generation("m", 0.0))
     assert part.live.number == 0
-    assert (part.loaded(), part.resident(), part.verifying(), part.watching(), part.rollout()) == (
-        (),
-        {},
-        None,
-        None,
-        None,
-    )
+    assert (part.loaded(), part.lives(), part.resident(), part.verifying()) == ((), (), {}, None)
+    (shown,) = part.shown(part.names())
+    assert (shown.name, shown.live.number, shown.watch, shown.rollout) == ("default", 0, None, None)

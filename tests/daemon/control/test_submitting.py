@@ -55,7 +55,7 @@ def test_a_new_one_is_there_after_one_scan(scene: Scene) -> None:
     """The source is woken, so that nobody waits for its next scan."""
     uri = scene.queue.place.put("two", b"two")
     scene.on_wake(scene.queue.scan)
-    row = scene.submitting.submit(uri, again=False)
+    row = scene.submitting.submit(uri, "default", again=False)
     assert (row.uri, row.state) == (uri, "SIGHTED")
     assert scene.queue.inbox.sightings.asked(uri) is None
 
@@ -69,7 +69,7 @@ def test_the_source_is_woken_after_it_was_asked(scene: Scene) -> None:
         scene.queue.scan()
 
     scene.on_wake(wake)
-    scene.submitting.submit(scene.one, again=True)
+    scene.submitting.submit(scene.one, "default", again=True)
     assert asked == [""]
 
 
@@ -78,7 +78,7 @@ def test_a_scan_that_sees_nothing_is_waited_for(scene: Scene, monkeypatch: pytes
     waits = scene.waits(monkeypatch)
     since = scene.queue.inbox.changes()
     with pytest.raises(Conflict, match=r"write adapter_config\.json and adapter_model\.safetensors there") as caught:
-        scene.submitting.submit("file:///s/two", again=False)
+        scene.submitting.submit("file:///s/two", "default", again=False)
     assert caught.value.code == "not_there"
     assert waits == [(since, 15.0)]
     assert scene.source.woken == 1
@@ -94,7 +94,7 @@ def test_the_trouble_of_its_source_is_named(scene: Scene, monkeypatch: pytest.Mo
     finally:
         assert scene.sources.stop(5.0)
     with pytest.raises(Conflict, match="within 15 s: the folder does not exist"):
-        scene.submitting.submit("file:///s/two", again=False)
+        scene.submitting.submit("file:///s/two", "default", again=False)
 
 
 def test_a_change_ends_the_wait(scene: Scene) -> None:
@@ -103,7 +103,7 @@ def test_a_change_ends_the_wait(scene: Scene) -> None:
     threads = [threading.Timer(0.05, scene.queue.scan)]
     scene.on_wake(threads[0].start)
     began = time.monotonic()
-    assert scene.submitting.submit(uri, again=False).uri == uri
+    assert scene.submitting.submit(uri, "default", again=False).uri == uri
     assert time.monotonic() - began < 10.0
     threads[0].join()
 
@@ -116,7 +116,7 @@ def test_one_that_waits_is_hurried(scene: Scene) -> None:
     assert row is not None
     scene.queue.inbox.wait_for_another_try(row, "changed", "it was written to", 600.0)
     assert scene.queue.inbox.next_fetch("s") is None
-    assert scene.submitting.submit(uri, again=False).swap_id == row.swap_id
+    assert scene.submitting.submit(uri, "default", again=False).swap_id == row.swap_id
     due = scene.queue.inbox.next_fetch("s")
     assert due is not None
     assert (due.swap_id, scene.source.woken) == (row.swap_id, 0)
@@ -124,7 +124,7 @@ def test_one_that_waits_is_hurried(scene: Scene) -> None:
 
 def test_what_is_live_is_no_news(scene: Scene) -> None:
     with pytest.raises(Conflict, match="is live as generation 1; --again makes it a new one") as caught:
-        scene.submitting.submit(scene.one, again=False)
+        scene.submitting.submit(scene.one, "default", again=False)
     assert caught.value.code == "already_live"
 
 
@@ -133,10 +133,10 @@ def test_what_was_refused_says_why(scene: Scene) -> None:
     uri = scene.queue.place.put("bad", BAD)
     scene.queue.settle()
     with pytest.raises(Conflict, match=r"it was refused \(REJECTED, rank_too_high: .*--again tries") as caught:
-        scene.submitting.submit(uri, again=False)
+        scene.submitting.submit(uri, "default", again=False)
     assert caught.value.code == "rank_too_high"
     scene.on_wake(scene.queue.scan)
-    row: Row = scene.submitting.submit(uri, again=True)
+    row: Row = scene.submitting.submit(uri, "default", again=True)
     assert (row.state, row.forced) == ("SIGHTED", True)
 
 
@@ -146,6 +146,6 @@ def test_what_was_refused_says_why(scene: Scene) -> None:
 )
 def test_a_wrong_address_is_refused(scene: Scene, uri: str, code: str, said: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        scene.submitting.submit(uri, again=False)
+        scene.submitting.submit(uri, "default", again=False)
     assert (caught.value.code, caught.value.param) == (code, "uri")
     assert said in caught.value.sentence

@@ -133,14 +133,14 @@ def test_while_one_is_verified_another_may_be_staged(queue: Queue) -> None:
     beside: list[str] = []
 
     class Pauses:
-        def give_way(self) -> None:
+        def give_way(self, channel: str = "") -> None:
             if not beside and "verify" in engine.calls:
                 beside.append(second.digest)
                 staged = engine.stage(engine.admit(second.path, second.digest), _Caller())
                 engine.open(staged, 77)
                 engine.drop(staged)
 
-        def rest(self, seconds: float) -> None:
+        def rest(self, seconds: float, channel: str = "") -> None:
             self.give_way()
 
     uri = offer(queue)

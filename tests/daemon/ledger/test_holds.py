@@ -41,11 +41,11 @@ def test_a_lost_ledger_does_not_lose_a_pin(tmp_path: Path, lose: Callable[[Path]
     first.close()
     lose(path)
     again = Ledger(path)
-    assert (again.flags.pinned, again.flags.paused) == (True, False)
+    assert (again.flags.pinned(), again.flags.paused()) == (True, False)
     again.flags.set("pinned", value=False)
     again.close()
     lose(path)
-    assert not Ledger(path).flags.pinned
+    assert not Ledger(path).flags.pinned()
 
 
 def test_holds_that_cannot_be_written_hold_anyway(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_holds_that_cannot_be_written_hold_anyway(tmp_path: Path) -> None:
     (tmp_path / "holds.json").write_text("{")
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.flags.set("pinned", value=True)
-    assert (ledger.flags.pinned, ledger.trouble) == (True, "")
+    assert (ledger.flags.pinned(), ledger.trouble) == (True, "")
     assert Holds(ledger.path).kept() == []
     ledger.close()
 
@@ -79,7 +79,7 @@ def test_holds_are_on_the_disk_before_and_under_their_name(tmp_path: Path, monke
     (written, _), renamed, synced = done[-3:]
     assert (written, renamed, synced) == ("fsync", ("rename", "holds.json"), ("fsync", tmp_path.name))
     assert done[-3][1].endswith(".new")
-    assert Holds(ledger.path).kept() == ["pinned"]
+    assert Holds(ledger.path).kept() == [("default", "pinned")]
     ledger.close()
 
 

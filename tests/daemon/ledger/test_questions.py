@@ -15,8 +15,8 @@ def test_rows_are_numbered_in_the_given_order(ledger: Ledger) -> None:
     ledger.close()
     add(ledger, "c")
     assert [row.uri for row in ledger.rows.history(10)] == ["file:///c", "file:///a", "file:///b"]
-    assert ledger.rows.known("s") == {"file:///a": "r1", "file:///b": "r1", "file:///c": "r1"}
-    assert ledger.rows.known("s", ["file:///b", "file:///x"]) == {"file:///b": "r1"}
+    assert ledger.rows.known("s") == {f"file:///{name}": ("default", "r1") for name in "abc"}
+    assert ledger.rows.known("s", ["file:///b", "file:///x"]) == {"file:///b": ("default", "r1")}
 
 
 def test_an_unknown_row_is_a_key_error(ledger: Ledger) -> None:

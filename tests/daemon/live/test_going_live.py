@@ -60,22 +60,22 @@ class Scene:
         queue = self.queue
         row = queue.ledger.rows.live()
         assert row is not None
-        return self.live.now, queue.store.pointer(), row.swap_id, self.engine.routed, queue.ledger.flags.pinned
+        return self.live.now, queue.store.pointer(), row.swap_id, self.engine.routed, queue.ledger.flags.pinned()
 
     def _record(self, monkeypatch: pytest.MonkeyPatch) -> None:
         engine, store = self.queue.engine, self.queue.store
         route, point = engine.route, store.point
 
         @contextmanager
-        def recorded(staged: Staged, number: int) -> Iterator[Routed]:
+        def recorded(staged: Staged, number: int, name: str) -> Iterator[Routed]:
             self._pass("room")
-            with route(staged, number) as routed:
+            with route(staged, number, name) as routed:
                 yield routed
             self._pass("routed")
 
-        def pointed(record: dict[str, object], *highest: int) -> None:
+        def pointed(record: dict[str, object], highest: int | None = None, channel: str = "default") -> None:
             self._pass("pointer")
-            point(record, *highest)
+            point(record, highest, channel)
 
         monkeypatch.setattr(engine, "route", recorded)
         monkeypatch.setattr(store, "point", pointed)
@@ -131,7 +131,7 @@ def test_a_step_that_fails_changes_nothing(scene: Scene, place: str) -> None:
 def test_the_pin_and_the_refusal_are_written_with_it(scene: Scene) -> None:
     """One transaction has all of a change."""
     scene.live.go_live(scene.change(pins=True, refuses=1), scene.staged)
-    assert scene.queue.ledger.flags.pinned
+    assert scene.queue.ledger.flags.pinned()
     assert [one.number for one in scene.queue.ledger.generations.newest(9, good=True)] == [2]
 
 

@@ -75,7 +75,7 @@ def test_a_bad_generation_gives_way_by_a_change_of_route(daemon: Watched, monkey
     assert (row.state, row.reason) == (State.ROLLED_BACK, "watch_degenerate")
     assert row.verify[-1]["numbers"] == pytest.approx({"requests": 4, "non_finite": 0, "degenerate": 1, "errors": 0,
                                                        "seconds_a_token": 1 / 39})  # fmt: skip
-    assert not daemon.ledger.flags.pinned
+    assert not daemon.ledger.flags.pinned()
 
 
 def _offer(daemon: Watched, index: int, *, forced: bool) -> Row:
@@ -244,7 +244,7 @@ def test_a_full_disk_under_the_pointer_keeps_no_bad_generation_live(
     bad = daemon.offer(adapter(1), 1)
     daemon.misbehave()
 
-    def full(_: object) -> None:
+    def full(_: object, **__: object) -> None:
         raise Unavailable(WaitingCode.DISK_FULL, "no space left")
 
     with monkeypatch.context() as patch:

@@ -90,7 +90,7 @@ def test_a_damaged_copy_is_not_served_and_fetched_again(queue: Queue) -> None:
 def test_a_damaged_rollback_is_fetched_from_its_source(queue: Queue) -> None:
     """A rollback is a row of the operator's, who has nothing to fetch from; the folder it came from has."""
     queue.restart()
-    queue.ask(queue.acts.roll_back, 2, follow=True)
+    queue.ask(queue.acts.roll_back, queue.default, 2, follow=True)
     spoil(queue, 2, b"twp")
     queue.restart()
     assert restore(queue).number == 1
@@ -257,7 +257,7 @@ def test_a_ledger_from_a_backup_gives_no_number_twice(queue: Queue) -> None:
     for name in ("four", "five"):
         queue.place.put(name, name.encode())
         queue.settle()
-    queue.ask(queue.acts.roll_back, 1, follow=True)
+    queue.ask(queue.acts.roll_back, queue.default, 1, follow=True)
     assert (queue.live.number, queue.going.next_number()) == (1, 6)
     for _ in range(2):  # the second start has nothing but what the first one kept
         from_backup(queue, backup)

@@ -176,9 +176,9 @@ def test_a_death_right_after_the_pointer_serves_the_rollback(
     class Died(BaseException):
         pass
 
-    def dies_after(record: dict[str, Any], *_: object) -> None:
+    def dies_after(record: dict[str, Any], **_: object) -> None:
         point(record)
-        monkeypatch.setattr(queue.store, "point", lambda *_: None)  # a dead process does not point back
+        monkeypatch.setattr(queue.store, "point", lambda *_, **__: None)  # a dead process does not point back
         raise Died
 
     point = queue.store.point
@@ -189,4 +189,4 @@ def test_a_death_right_after_the_pointer_serves_the_rollback(
     monkeypatch.undo()
     queue.restart()
     queue.settle()
-    assert (queue.live.number, len(queue.live_rows()), queue.ledger.flags.pinned) == (1, 1, True)
+    assert (queue.live.number, len(queue.live_rows()), queue.ledger.flags.pinned()) == (1, 1, True)

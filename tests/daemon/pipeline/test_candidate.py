@@ -177,7 +177,7 @@ def test_a_copy_that_the_store_has_lost_is_fetched_again(queue: Queue) -> None:
 def test_a_pointer_that_cannot_be_written_holds_the_candidate(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store's disk is full: what is served does not change, and it is tried again by itself."""
 
-    def full(record: dict[str, Any]) -> None:
+    def full(record: dict[str, Any], **_: object) -> None:
         raise Unavailable(WaitingCode.DISK_FULL, "the store's disk is full: free some space or lower state.keep")
 
     monkeypatch.setattr(queue.store, "point", full)

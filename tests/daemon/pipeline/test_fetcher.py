@@ -89,7 +89,7 @@ def test_each_error_has_its_end(scene: Scene, error: Exception, state: str, reas
 def test_a_refusal_is_known_for_this_policy(scene: Scene) -> None:
     """So another policy has it looked at again."""
     row = scene.fetch(raising(Refused(CODE, "a pickle")))
-    assert [one.swap_id for one in scene.queue.ledger.reopen("another")] == [row.swap_id]
+    assert [one.swap_id for one in scene.queue.ledger.reopen(lambda _: "another")] == [row.swap_id]
 
 
 def test_a_fetch_that_the_end_cut_short_says_nothing(scene: Scene) -> None:

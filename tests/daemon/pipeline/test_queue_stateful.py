@@ -114,12 +114,12 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(number=st.none() | st.integers(0, 4), follow=st.booleans())
     def roll_back(self, number: int | None, follow: bool) -> None:
         with suppress(Conflict):
-            self.queue.ask(self.queue.acts.roll_back, number, follow=follow)
+            self.queue.ask(self.queue.acts.roll_back, self.queue.default, number, follow=follow)
 
     @rule(number=st.none() | st.integers(0, 4))
     def pin(self, number: int | None) -> None:
         with suppress(Conflict):
-            self.queue.ask(self.queue.acts.pin, number)
+            self.queue.ask(self.queue.acts.pin, self.queue.default, number)
 
     @rule(flag=st.sampled_from(["pinned", "paused"]))
     def let_go(self, flag: str) -> None:
@@ -176,8 +176,8 @@ class QueueMachine(RuleBasedStateMachine):
                 there.waiting = None
         queue.settle()
         while queue.ledger.rows.stored(1):
-            for row in queue.ledger.rows.stored():
-                queue.ledger.amend(row, next_try=0.0)
+            for turn in queue.ledger.rows.stored():
+                queue.ledger.amend(queue.ledger.rows.get(turn.swap_id), next_try=0.0)
             queue.settle()
 
     def _check_the_stories(self) -> None:

@@ -8,6 +8,7 @@ from kits.queues import sure
 from hotswapd.daemon.ledger.reasons import NO_BERTH, PAUSED, PINNED
 from hotswapd.daemon.ledger.rows import Find, Row
 from hotswapd.daemon.ledger.states import IN_STORE, UNFETCHED, State
+from hotswapd.daemon.ledger.turn import Turn
 from hotswapd.daemon.pipeline.rules import Conditions, choose, in_order, next_fetch, wait_seconds
 
 S = State
@@ -36,7 +37,7 @@ def test_what_is_not_fetched_hides_nothing_behind_it() -> None:
 @pytest.mark.parametrize(
     ("held", "conditions", "is_tried"),
     [
-        (row(2, S.HELD, PINNED), Conditions(pinned=True), False),
+        (row(2, S.HELD, PINNED), Conditions(pinned={"default"}), False),
         (row(2, S.HELD, PINNED), Conditions(), True),
         (row(2, S.HELD, NO_BERTH), Conditions(room=False), False),
         (row(2, S.HELD, NO_BERTH), Conditions(), True),
@@ -46,7 +47,7 @@ def test_what_is_not_fetched_hides_nothing_behind_it() -> None:
         (row(2, S.HELD, "disk_full", next_try=9.0), Conditions(now=8.0), False),
         (row(2, S.HELD, "disk_full", next_try=3609.0), Conditions(now=8.0), True),  # the clock was set back an hour
         (row(2, S.HELD, "disk_full"), Conditions(), True),
-        (row(2, S.FETCHED), Conditions(pinned=True, room=False), True),
+        (row(2, S.FETCHED), Conditions(pinned={"default"}, room=False), True),
     ],
 )
 def test_a_held_one_is_tried_when_what_holds_it_is_over(held: Row, conditions: Conditions, is_tried: bool) -> None:
@@ -58,7 +59,7 @@ def test_a_held_one_is_tried_when_what_holds_it_is_over(held: Row, conditions: C
 @given(st.lists(st.sampled_from(State), max_size=8))
 def test_a_paused_queue_gives_nothing(states: list[State]) -> None:
     """`pause` takes nothing from the queue."""
-    assert choose([row(9 - i, state) for i, state in enumerate(states)], Conditions(paused=True)) is None
+    assert choose([row(9 - i, state) for i, state in enumerate(states)], Conditions(paused={"default"})) is None
 
 
 def test_the_newest_that_is_due_is_fetched() -> None:
@@ -111,3 +112,40 @@ def test_a_wait_is_spread_over_its_upper_half(tries: int, luck: float) -> None:
 def test_a_source_that_names_a_wait_gets_it_within_bounds(asked: float) -> None:
     """A server's own wait is kept, but it can neither make the daemon spin nor put an adapter off for days."""
     assert wait_seconds(3, asked) == min(max(asked, 1.0), 3600.0)
+
+
+def turn(seq: int, channel: str, state: State = S.FETCHED, reason: str = "") -> Turn:
+    return Turn(f"id{seq}", channel, seq, state, reason)
+
+
+def test_channels_take_turns_and_the_newest_of_each_comes_first() -> None:
+    """The one whose last turn is longest ago; of those that never had one, the one that was sighted first."""
+    waiting = [turn(5, "a"), turn(4, "a"), turn(3, "c"), turn(2, "b"), turn(1, "b")]
+    last = {"a": 0, "b": 0, "c": 0}
+    served = []
+    for now in range(1, 6):
+        found = sure(choose(waiting, Conditions(), last.__getitem__))
+        served.append((found.channel, found.seq))
+        waiting.remove(found)
+        last[found.channel] = now
+    assert served == [("b", 2), ("c", 3), ("a", 5), ("b", 1), ("a", 4)]
+
+
+def test_what_holds_one_channel_holds_no_other() -> None:
+    """A pause, a pin or a rollout there."""
+    waiting = [turn(3, "a", S.HELD, PINNED), turn(2, "b"), turn(1, "c")]
+    assert sure(choose(waiting, Conditions(pinned={"a"}, paused={"c"}))).channel == "b"
+    assert sure(choose(waiting, Conditions(pinned={"b"}, paused={"b"}))).channel == "c"
+    busy = Conditions(busy=lambda row: row.channel != "a")
+    assert sure(choose(waiting, busy)).channel == "a"
+
+
+def test_a_source_fetches_for_one_channel_after_the_other() -> None:
+    """A newer one without a verdict keeps back the older ones of its own channel only."""
+    waiting = [turn(9, "a", S.SIGHTED), turn(8, "a", S.SIGHTED), turn(7, "b", S.SIGHTED), turn(2, "c", S.SIGHTED)]
+    stored = [turn(9, "a"), turn(3, "c")]
+    assert sure(next_fetch(waiting[1:], stored, lambda _: True)).channel == "b"
+    assert next_fetch([waiting[1], waiting[3]], stored, lambda _: True) is None
+    last = {"a": 1, "b": 2, "c": 0}
+    assert sure(next_fetch(waiting, [], lambda _: True, last.__getitem__)).channel == "c"
+    assert sure(next_fetch(waiting, [], lambda one: one.seq != 9, {"a": 0, "b": 1, "c": 1}.__getitem__)).seq == 8

@@ -27,16 +27,16 @@ def test_a_command_comes_before_the_next_candidate(queue: Queue) -> None:
     queue.place.put("four", b"four")
     queue.scan()
     queue.fetch()
-    queue.ask(queue.acts.roll_back, 1, follow=False)
+    queue.ask(queue.acts.roll_back, queue.default, 1, follow=False)
     queue.settle()
     assert (queue.live.number, queue.states()["file:///s/four"]) == (1, "HELD pinned")
 
 
 def test_going_back_pins_unless_it_is_told_to_follow(queue: Queue) -> None:
     """After `--follow` the next new adapter goes live as always."""
-    queue.ask(queue.acts.roll_back, 1, follow=False)
+    queue.ask(queue.acts.roll_back, queue.default, 1, follow=False)
     assert queue.ledger.flags.get("pinned") is True
-    queue.ask(queue.acts.roll_back, 2, follow=True)
+    queue.ask(queue.acts.roll_back, queue.default, 2, follow=True)
     assert queue.ledger.flags.get("pinned") is False
     queue.place.put("four", b"four")
     queue.settle()
@@ -47,7 +47,7 @@ def test_an_automatic_way_back_does_not_pin(queue: Queue) -> None:
     """A candidate that fails its verification leaves what was live, and the queue open."""
     queue.place.put("sick", b"sick")
     queue.settle()
-    assert (queue.live.number, queue.ledger.flags.pinned) == (3, False)
+    assert (queue.live.number, queue.ledger.flags.pinned()) == (3, False)
     assert queue.states()["file:///s/sick"] == "ROLLED_BACK probe_not_finite"
 
 
@@ -59,23 +59,23 @@ def test_a_rollback_that_fails_leaves_the_pin_as_it_was(queue: Queue, pinned: bo
     queue.model.full = True
     for number, code in ((99, "no_such_generation"), (3, "already_live"), (1, "no_berth")):
         with pytest.raises(Conflict) as caught:
-            queue.ask(queue.acts.roll_back, number, follow=follow)
+            queue.ask(queue.acts.roll_back, queue.default, number, follow=follow)
         assert (caught.value.code, queue.live.number) == (code, 3)
-    assert queue.ledger.flags.pinned is pinned
+    assert queue.ledger.flags.pinned() is pinned
 
 
 def test_a_pin_keeps_what_is_live_or_another_generation(queue: Queue) -> None:
     """Without a number nothing but the flag changes; with one it goes there, and refuses nobody."""
-    assert queue.ask(queue.acts.pin, None).number == 3
-    assert queue.ledger.flags.pinned is True
+    assert queue.ask(queue.acts.pin, queue.default, None).number == 3
+    assert queue.ledger.flags.pinned() is True
     rows = len(queue.ledger.rows.history(100))
-    assert queue.ask(queue.acts.pin, 3).number == 3
+    assert queue.ask(queue.acts.pin, queue.default, 3).number == 3
     assert len(queue.ledger.rows.history(100)) == rows
-    assert queue.ask(queue.acts.pin, 1).number == 1
+    assert queue.ask(queue.acts.pin, queue.default, 1).number == 1
     assert [one.number for one in queue.ledger.generations.newest(9, good=True)] == [3, 2, 1]
     with pytest.raises(Conflict):
-        queue.ask(queue.acts.pin, 99)
-    assert queue.ledger.flags.pinned is True
+        queue.ask(queue.acts.pin, queue.default, 99)
+    assert queue.ledger.flags.pinned() is True
 
 
 def test_a_moved_pin_still_frees_what_it_held(queue: Queue) -> None:
@@ -83,7 +83,7 @@ def test_a_moved_pin_still_frees_what_it_held(queue: Queue) -> None:
     queue.ledger.flags.set("pinned", value=True)
     queue.place.put("four", b"four")
     queue.settle()
-    queue.ask(queue.acts.pin, 1)
+    queue.ask(queue.acts.pin, queue.default, 1)
     queue.settle()
     assert queue.states()["file:///s/four"] == "HELD pinned"
     queue.ledger.flags.set("pinned", value=False)
@@ -131,7 +131,7 @@ def test_a_defect_in_a_command_costs_only_the_command(queue: Queue, monkeypatch:
     """An error that nobody foresaw is answered with its name; a lost resident ends the worker."""
     monkeypatch.setattr(queue.model, "verify", lambda *_: 1 // 0)
     with pytest.raises(Conflict, match="ZeroDivisionError") as caught:
-        queue.ask(queue.acts.roll_back, 1, follow=False)
+        queue.ask(queue.acts.roll_back, queue.default, 1, follow=False)
     assert (caught.value.code, queue.live.number) == ("internal_error", 3)
 
     def lost(*_: object) -> None:
@@ -142,7 +142,7 @@ def test_a_defect_in_a_command_costs_only_the_command(queue: Queue, monkeypatch:
 
     def asks() -> None:
         with pytest.raises(Conflict) as caught:
-            queue.acts.pin(1)
+            queue.acts.pin(queue.default, 1)
         refused.append(caught.value.code)
 
     def turns() -> None:

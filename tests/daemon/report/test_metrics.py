@@ -16,11 +16,11 @@ def test_every_documented_name_is_there() -> None:
     metrics.recompiled()
     metrics.request(200, 3, 7)
     found = samples(metrics)
-    assert ({"outcome": "LIVE", "source": "a"}, 1.0) in found["hotswapd_swaps_total"]
+    assert ({"outcome": "LIVE", "source": "a", "channel": "default"}, 1.0) in found["hotswapd_swaps_total"]
     assert found["hotswapd_swap_seconds_sum"] == [({"stage": "fetch"}, 1.5)]
     assert found["hotswapd_pause_seconds_sum"] == [({}, 0.002)]
-    assert found["hotswapd_live_generation"] == [({}, 3.0)]
-    assert found["hotswapd_live_info"] == [({"uri": "file:///a", "digest": "ab"}, 1.0)]
+    assert found["hotswapd_live_generation"] == [({"channel": "default"}, 3.0)]
+    assert found["hotswapd_live_info"] == [({"channel": "default", "uri": "file:///a", "digest": "ab"}, 1.0)]
     assert found["hotswapd_queue_depth"] == [({}, 2.0)]
     assert found["hotswapd_source_up"] == [({"source": "a"}, 1.0)]
     assert found["hotswapd_source_last_scan_timestamp_seconds"] == [({"source": "a"}, 1767225600.0)]
@@ -33,7 +33,25 @@ def test_only_what_is_live_now_is_shown_as_live() -> None:
     metrics = Metrics()
     metrics.live(1, "file:///a", "aa")
     metrics.live(2, "file:///b", "bb")
-    assert samples(metrics)["hotswapd_live_info"] == [({"uri": "file:///b", "digest": "bb"}, 1.0)]
+    metrics.live(3, "file:///c", "cc", "support")
+    found = samples(metrics)["hotswapd_live_info"]
+    assert {labels["channel"]: labels["uri"] for labels, _ in found} == {"default": "file:///b", "support": "file:///c"}
+    metrics.removed("support")
+    assert [labels["channel"] for labels, _ in samples(metrics)["hotswapd_live_generation"]] == ["default"]
+
+
+def test_five_hundred_channels_have_a_hundred_labels() -> None:
+    """What is beyond counts under one label, and is not shown as live: `hotswapd status` has all."""
+    metrics = Metrics()
+    for number in range(1, 501):
+        metrics.live(number, "file:///a", "aa", f"c{number}")
+        metrics.swap("LIVE", "a", {}, f"c{number}")
+    found = samples(metrics)
+    assert len(found["hotswapd_live_generation"]) == len(found["hotswapd_live_info"]) == 99
+    counts = {labels["channel"]: value for labels, value in found["hotswapd_swaps_total"]}
+    assert (len(counts), counts["(others)"], counts["c1"]) == (100, 401.0, 1.0)
+    metrics.removed("c500")
+    assert len(samples(metrics)["hotswapd_live_generation"]) == 99
 
 
 def test_the_series_of_old_generations_go() -> None:
@@ -53,7 +71,11 @@ def test_the_first_refusal_is_an_increase() -> None:
     metrics = Metrics()
     metrics.source("a", True)
     metrics.swap("REJECTED", "a", {})
-    counts = {labels["outcome"]: value for labels, value in samples(metrics)["hotswapd_swaps_total"]}
+    metrics.expect("a", "support")
+    metrics.swap("REJECTED", "a", {}, "support")
+    found = samples(metrics)["hotswapd_swaps_total"]
+    assert {labels["channel"] for labels, _ in found} == {"default", "support"}
+    counts = {labels["outcome"]: value for labels, value in found}
     assert counts == {"LIVE": 0.0, "QUARANTINED": 0.0, "REJECTED": 1.0, "ROLLED_BACK": 0.0}
 
 
@@ -96,8 +118,8 @@ def test_both_arms_are_shown_while_a_rollout_runs() -> None:
     """What was counted of each, and its share; they are gone as soon as it has ended."""
     metrics = Metrics()
     shown = {tuple(labels.values()): value for labels, value in samples(metrics, rollout=ROLLOUT)["hotswapd_rollout"]}
-    assert shown["canary", "2", "errors"] == 1.0
-    assert (shown["canary", "2", "share"], shown["live", "1", "share"]) == (5.0, 95.0)
+    assert shown["canary", "default", "2", "errors"] == 1.0
+    assert (shown["canary", "default", "2", "share"], shown["live", "default", "1", "share"]) == (5.0, 95.0)
     assert "hotswapd_rollout" not in samples(metrics)
 
 

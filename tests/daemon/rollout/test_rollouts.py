@@ -146,7 +146,7 @@ def test_a_row_that_has_ended_takes_its_canary_with_it(queue: Queue) -> None:
 
 def test_a_rollback_ends_the_canary(queue: Queue) -> None:
     """It was compared with a generation that is not live any more."""
-    queue.ask(queue.acts.roll_back, 0, follow=True)
+    queue.ask(queue.acts.roll_back, queue.default, 0, follow=True)
     queue.rollouts.poll()
     assert state(queue, "two") == "HELD interrupted"
     assert queue.live.number == 0
@@ -163,19 +163,19 @@ def test_a_newer_candidate_waits_where_that_is_configured(queue: Queue) -> None:
     """`on_newer = "wait"`: nothing is tried until the canary has ended."""
     row = offer(queue, "three")
     waiting = replace(queue.rollouts, table=Rollout(mode="canary", on_newer="wait"))
-    assert waiting.leaves_alone(row)
-    assert not queue.rollouts.leaves_alone(row)
-    assert queue.rollouts.leaves_alone(queue.ledger.rows.get(canary(queue).swap_id))
+    assert waiting.leaves_alone(row.swap_id)
+    assert not queue.rollouts.leaves_alone(row.swap_id)
+    assert queue.rollouts.leaves_alone(canary(queue).swap_id)
 
 
 def test_a_comparison_by_hand_holds_every_candidate(queue: Queue) -> None:
     queue.rollouts.beside.end(End(State.ROLLED_BACK, Reason.OPERATOR, "stopped"))
     row = offer(queue, "three")
-    assert not queue.rollouts.leaves_alone(row)
+    assert not queue.rollouts.leaves_alone(row.swap_id)
     with queue.rollback.staged(queue.rollback.base) as staged:
         queue.rollouts.compare(staged, 0, 30.0)
         assert queue.rollouts.by_hand
-        assert queue.rollouts.leaves_alone(row)
+        assert queue.rollouts.leaves_alone(row.swap_id)
         with pytest.raises(Conflict, match="promote or stop it first"):
             queue.rollouts.compare(staged, 0, 30.0)
     now = queue.rollouts.beside.now

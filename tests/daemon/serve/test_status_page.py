@@ -45,6 +45,24 @@ def url(face: FakeFace, tmp_path: Path) -> Iterator[str]:
         yield f"{one.url}/"
 
 
+def test_channels_that_need_a_look_come_first_and_can_be_searched(browser: Browser, face: FakeFace, url: str) -> None:
+    """With one channel there is no such part; with five hundred it stays short."""
+    live = face.shown["status"]["live"]
+    usual = {"live": live, "pinned": False, "paused": False, "rollout": None, "waiting": 0, "refused": None}
+    names = ["support", *(f"c{index:03}" for index in range(499))]
+    channels = [{**usual, "name": name, "refused": "rank_too_high" if name == "support" else None} for name in names]
+    face.shown["status"]["channels"] = channels
+    browser.open(url)
+    browser.wait(SHOWN)
+    assert "Refused: rank_too_high" in browser.text("#channels li")
+    assert "and 480 more" in browser.text("#channels")
+    browser.run("document.querySelector('#sought').value = 'C49'")
+    browser.run("document.querySelector('#sought').dispatchEvent(new Event('input'))")
+    assert browser.run("document.querySelectorAll('#channels li').length") == 9
+    face.shown["status"]["channels"] = channels[:1]
+    browser.wait("document.querySelector('#channels-card').hidden")
+
+
 def test_everything_that_an_operator_asks_for_is_there(browser: Browser, url: str) -> None:
     """Live, berths, sources, queue with its reason, refusals with theirs, stages and both pictures."""
     browser.open(url)

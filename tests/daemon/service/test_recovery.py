@@ -1,5 +1,6 @@
 """What an earlier process has left: an unusable store is a sentence, a lost ledger is noticed."""
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,14 +41,25 @@ def test_an_unusable_store_names_the_key(tmp_path: Path) -> None:
 
 def test_the_first_start_remembers_nothing(tmp_path: Path) -> None:
     found = memory(tmp_path)
-    assert (found.pointed, found.guarded) == (None, False)
+    assert (found.pointed, found.guarded) == ({}, False)
 
 
 def test_the_pointer_names_what_was_live(tmp_path: Path) -> None:
     lived(tmp_path)
     found = memory(tmp_path)
-    assert found.pointed is not None
-    assert (found.pointed.number, found.guarded) == (1, False)
+    assert [(name, one.number) for name, one in found.pointed.items()] == [("default", 1)]
+    assert not found.guarded
+
+
+def test_a_newer_ledger_is_a_sentence(tmp_path: Path) -> None:
+    """The program ends with status 78, and touches nothing."""
+    lived(tmp_path)
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(ConfigError, match="written by a newer version") as caught:
+        memory(tmp_path)
+    assert [problem.key for problem in caught.value.problems] == ["state.dir"]
 
 
 def test_a_deleted_ledger_is_noticed(tmp_path: Path) -> None:

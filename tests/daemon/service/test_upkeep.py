@@ -75,18 +75,17 @@ def test_without_a_ledger_nothing_is_removed(garbage: Garbage, monkeypatch: pyte
 
 
 class Ticking:
-    """An upkeep whose engine, guard and rollouts write down that they were called."""
+    """An upkeep whose engine and channels write down that they were called."""
 
     def __init__(self) -> None:
         self.queue = Queue()
         self.called: list[object] = []
         self.resident = SimpleNamespace(pulse=lambda: self.called.append("pulse"), recompiles=0)
         rows = SimpleNamespace(mend=lambda: self.called.append("mend"), end_overdue=self.called.append)
-        self.guard = SimpleNamespace(poll=lambda: self.called.append("guard"))
-        rollouts = SimpleNamespace(poll=lambda: self.called.append("rollouts"))
+        channels = SimpleNamespace(poll=lambda: self.called.append("channels"))
         self.beats, self.metrics = Heartbeats(60.0), Metrics()
         engine = SimpleNamespace(resident=self.resident, rows=rows)
-        parts: list[Any] = [engine, self.queue.ledger, self.guard, rollouts, self.metrics, self.beats, current()]
+        parts: list[Any] = [engine, self.queue.ledger, channels, self.metrics, self.beats, current()]
         self.upkeep = Upkeep(*parts)
 
     def recompiles(self) -> str:
@@ -102,7 +101,7 @@ def ticking() -> Ticking:
 def test_a_tick_does_all_of_it(ticking: Ticking) -> None:
     """The engine first: what is judged afterwards may need a berth that it frees."""
     ticking.upkeep.tick()
-    assert ticking.called == ["pulse", "mend", 9.0, "guard", "rollouts"]
+    assert ticking.called == ["pulse", "mend", 9.0, "channels"]
     assert WORKER not in ticking.beats.late()
 
 
@@ -113,13 +112,13 @@ def test_recompilations_are_counted_once(ticking: Ticking) -> None:
     assert float(ticking.recompiles()) == 3.0
 
 
-def test_a_ledger_that_is_down_ends_no_tick(ticking: Ticking) -> None:
+def test_a_ledger_that_is_down_ends_no_tick(ticking: Ticking, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine is kept alive all the same."""
 
-    def down() -> None:
+    def down() -> int:
         raise LedgerDown("the disk is full")
 
-    ticking.guard.poll = down
+    monkeypatch.setattr(ticking.queue.ledger.rows, "open_count", down)
     ticking.upkeep.tick()
     assert "mend" in ticking.called
-    assert "rollouts" in ticking.called, "a bad canary would answer for as long as the ledger is down"
+    assert "channels" in ticking.called, "a bad canary would answer for as long as the ledger is down"

@@ -9,14 +9,14 @@ import pytest
 import torch
 from kits.adapters import greedy, logits, oracle_model
 from kits.contracts import Base
-from kits.residents import MAX_RANK, PROMPTS, largest_difference
 from kits.rows import compile_afresh
+from kits.residents import MAX_RANK, PROMPTS, largest_difference
 
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.resident.base import ResidentSpec
-from hotswapd.swap.resident.resident import Resident
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.resident.base import ResidentSpec
+from hotswapd.swap.resident.resident import Resident
 
 SWAPS = 200
 TOKENS = 8

@@ -13,10 +13,10 @@ from kits.rows import SHORT_ASK, adapter, bench, home, reference
 from hotswapd.swap import engine as engine_module
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import StartError
-from hotswapd.swap.resident.compilation import fail_at_limit
 from hotswapd.swap.rows import lane
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.resident.compilation import fail_at_limit
 
 pytestmark = pytest.mark.slow
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from hotswapd.swap.rows.lanes import Ticket
 from kits.rows import LONG, SHORT_ASK, Listener, bench, reference
 from transformers.generation.continuous_batching.offloading_manager import OffloadingManager
+
+from hotswapd.swap.rows.lanes import Ticket
 
 
 def test_clients_that_leave_a_full_cache_leave_a_lane_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:

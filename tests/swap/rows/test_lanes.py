@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from hotswapd.swap.rows.lanes import LanesFull, NoGeneration, NoLane
 from kits.crowd import crowd
 from kits.rows import LONG, Bench, bench
 
+from hotswapd.swap.rows.lanes import LanesFull, NoGeneration, NoLane
 from hotswapd.swap.rows.tickets import Ended, LaneRequest, Progress
 
 SHARED = tuple(range(30, 30 + 200))

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from hotswapd.swap.berths.turns import Alternation
 from kits.rows import LONG, SHORT_ASK, Bench, Held, adapter, bench
 
 from hotswapd.swap.berths.image import Image
+from hotswapd.swap.berths.turns import Alternation
 
 LONG_ANSWER, SWAPS = 400, 5
 ROUNDS = 5

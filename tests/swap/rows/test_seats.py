@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from hotswapd.swap.rows.lanes import NoGeneration, NoLane
 from kits.rows import Bench, adapter, bench
 
 from hotswapd.swap.berths.image import Image
+from hotswapd.swap.rows.lanes import NoGeneration, NoLane
 
 PROMPT = (5, 6, 7)
 

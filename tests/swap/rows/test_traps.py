@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from hotswapd.swap.rows.lanes import NoGeneration
 from kits.adapters import logits
 from kits.rows import LONG, SHORT_ASK, Bench, _reference_model, bench, home
 from kits.waiting import until
 
 from hotswapd.swap.errors import BaseUnusable
+from hotswapd.swap.rows.asks import Ask, BadAsk
+from hotswapd.swap.rows.lanes import NoGeneration
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
-from hotswapd.swap.rows.asks import Ask, BadAsk
 
 CHI_SQUARE_19_AT_0_999 = 43.82  # upper 0.1 % point with 19 degrees of freedom; the seeds are fixed
 
