@@ -79,7 +79,7 @@ ENTERED = {
     "loaders/wire.py::Wire": {"_lock": 2},
     "daemon/pipeline/queue.py::Inbox": {"_lock": 1},
 }
-"""How often a lock is taken that guards more than attributes of its class: a thread, several calls, what places hold."""
+"""How often a lock is taken that guards more than attributes of its class: a thread, several calls, places."""
 
 
 @pytest.mark.parametrize("place", CLASSES)
