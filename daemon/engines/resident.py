@@ -62,7 +62,10 @@ class Gates(Protocol):
         live: "Image | None" = None,
         name: str = DEFAULT,
     ) -> None:
-        """Try a candidate for a served name that would follow `live`. Raises RolledBack if a gate fails, and what the resident raises."""
+        """Try a candidate for a served name, which would follow `live`.
+
+        Raises RolledBack if a gate fails, and what the resident raises.
+        """
         ...
 
 

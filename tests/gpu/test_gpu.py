@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
@@ -80,7 +80,7 @@ def test_going_live_copies_nothing_and_waits_for_nothing(one: Bench) -> None:
     torch.cuda.synchronize()
     for _ in range(200):
         matrix = torch.tanh(matrix @ matrix)
-    working = torch.cuda.Event()
+    working: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
     working.record()
     for number, image in enumerate(images):
         one.route(image, number)
@@ -144,7 +144,7 @@ def test_requests_of_several_generations_answer_side_by_side(one: Bench, generat
         if not generations:
             one.rows.route(one.resident.base_image, 0)
         began = time.perf_counter()
-        asked = [(one.ask(PROMPTS[0], 200, numbers[at % len(numbers)]), PROMPTS[0]) for at in range(8)]
+        asked: list[Asked] = [(one.ask(PROMPTS[0], 200, numbers[at % len(numbers)]), PROMPTS[0]) for at in range(8)]
         assert are_right(one, asked)
         tokens = sum(len(heard.last.token_ids) for (_, heard), _ in asked)
         print(json.dumps({"generations": generations, "tokens_a_second": tokens / (time.perf_counter() - began)}))
