@@ -24,7 +24,8 @@ from .rows.rows import Rows
 from .rows.runner import PagedRunner, Runner
 from .rows.sampling import Sampling
 from .rows.schedule import Schedule
-from .rows.sizes import EngineSpec, cache_pages, model_context, token_bytes
+from .rows.shelf import HostShelf
+from .rows.sizes import EngineSpec, cache_pages, free_bytes, model_context, token_bytes
 from .rows.text import TextStream
 from .rows.tickets import Progress, Ticket
 from .rows.trial import Tried, try_runners
@@ -70,6 +71,8 @@ class Engine:
         self._vocabulary: int = resident.model.config.get_text_config().vocab_size
         self.plain = ""
         """Why requests are computed one at a time, as a sentence's end; empty where they share a step."""
+        self.shelf: HostShelf | None = None
+        """Where parked adapters lie, once it is open."""
         self.cache_tokens = 0
         """How many tokens the cache has room for."""
 
@@ -82,6 +85,8 @@ class Engine:
             self.compiled = False
         report("compiling the model and warming up" if self.compiled else "warming up")
         runner, pages = self._runner(tried)
+        self.shelf = HostShelf(self.resident, self._spec.host_bytes or free_bytes() // 4)
+        self.rows.parking.start(self.shelf)
         self.rows.run(self._loop(runner, pages))
         try:
             warm_up(

@@ -1,7 +1,7 @@
 """The engine in this process: one resident model with its berths, and every configured gate."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,6 @@ import torch
 from hotswapd.daemon.answers import ResidentStatus
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.swap.berths.image import NO_BERTH
-from hotswapd.swap.berths.norms import update_norms
 from hotswapd.swap.berths.pace import Pace
 from hotswapd.swap.errors import NoBerth, ResidentLost, RolledBack
 from hotswapd.swap.failures import is_sticky
@@ -45,6 +44,10 @@ class _OnDevice(Staged):
         self.image = image
 
 
+Copies = Callable[[str], AbstractContextManager[Path]]
+"""Holds the copy of a digest's bytes, compared with the digest. Raises OSError or BytesChanged. Legal on any thread."""
+
+
 class Gates(Protocol):
     """Everything that a candidate must pass. Both methods are for the worker's thread."""
 
@@ -62,7 +65,10 @@ class Gates(Protocol):
         live: "Image | None" = None,
         name: str = DEFAULT,
     ) -> None:
-        """Try a candidate for a served name that would follow `live`. Raises RolledBack if a gate fails, and what the resident raises."""
+        """Try a candidate for a served name that would follow `live`.
+
+        Raises RolledBack if a gate fails, and what the resident raises.
+        """
         ...
 
 
@@ -107,6 +113,16 @@ class ResidentEngine:
     def allow_bases(self, names: tuple[str, ...], how: "Names") -> None:
         """Admit adapters that name one of these as their base, from now on. On the worker's thread."""
         self._resident.accept_bases(names, how)
+
+    def read_again_from(self, copies: "Copies") -> None:
+        """Bring a parked adapter back from its copy on disk when it is no longer in memory."""
+
+        def reload(image: "Image") -> None:
+            with copies(image.digest) as directory:
+                self._resident.lay_out(image, self._resident.admit(directory))
+
+        if self._engine.shelf is not None:
+            self._engine.shelf.reload = reload
 
     @property
     def contract_fingerprint(self) -> str:
@@ -193,11 +209,8 @@ class ResidentEngine:
     @contextmanager
     def _live_held(self, name: str) -> "Iterator[Image]":
         live = self._engine.rows.live(name) or self._resident.base_image
-        self._resident.hold(live)
-        try:
+        with self._engine.rows.parking.settled(live):
             yield live
-        finally:
-            self._resident.release(live)
 
     @contextmanager
     def _calling(self, caller: Caller) -> Iterator[None]:
@@ -235,7 +248,7 @@ class ResidentEngine:
 
     def norms(self, staged: Staged) -> Mapping[str, float]:
         """Measure the image itself, on the device."""
-        return update_norms(_image(staged), self._resident.layout)
+        return self._resident.norms(_image(staged))
 
     def is_lost(self, error: BaseException) -> bool:
         """Tell whether every later call on the device will fail as well."""

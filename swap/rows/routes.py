@@ -41,6 +41,7 @@ class Routes:
         self._live[name] = place
         place.names.add(name)
         place.opened, place.withdrawn, place.retired_at = False, False, None
+        place.used_at = place.arrived_at = self._clock()
         if before is not None and before is not place:
             before.names.discard(name)
             if not before.open:
@@ -94,6 +95,10 @@ class Routes:
         self._berths.release(place.image)
         return True
 
+    def of(self, image: "Image") -> Place | None:
+        """Find an image's place."""
+        return next((one for one in self._places if one.image is image), None)
+
     def find(self, number: int) -> Place | None:
         """Find a generation's place."""
         return next((one for one in self._places if one.image.generation == number), None)
@@ -123,7 +128,7 @@ class Routes:
         return [ticket for place in late for ticket in place.tickets.values()]
 
     def _place(self, image: "Image") -> Place:
-        place = next((one for one in self._places if one.image is image), None)
+        place = self.of(image)
         if place is None:
             self._berths.hold(image)
             place = Place(image)

@@ -7,6 +7,7 @@ copied or waited for.
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from .asks import DEFAULT, Ask
 from .ended import Ended
 from .loop import Loop
+from .parking import Parking
 from .routes import Routes
 from .tickets import Outcome, Place, Progress, QueueFull, Ticket
 
@@ -64,13 +66,14 @@ class Rows:
         self._routes = Routes(berths)
         self._berths = berths
         self._tickets: dict[str, Ticket] = {}
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
         self._names = itertools.count()
         self._max_queue = max_queue
         self._on_free = on_free
         self.on_request_end = on_request_end
         self._clock = clock
         self.loop: Loop | None = None
+        self.parking = Parking(self._ended, self._routes, berths, self._to_loop, self._end, clock)
 
     def run(self, loop: Loop) -> None:
         """Start stepping. Call once."""
@@ -82,6 +85,7 @@ class Rows:
         with self._lock:
             self._routes.unroute_all()
             self._ended.wait_for(lambda: not self._tickets, timeout=seconds)
+            self.parking.end()
         if self.loop is not None:
             self.loop.end()
             self.loop.join(_LAST_STEP)
@@ -143,14 +147,17 @@ class Rows:
         with self._lock:
             place = self._routes.choose(ask.name, ask.generation)
             self.mend()
-            if self._waiting >= self._max_queue:
+            if self._waiting[ask.name] >= self._max_queue:
                 raise QueueFull(f"{self._max_queue} requests wait already")
             ticket = Ticket(f"r{next(self._names)}", place, ask, hear, self._clock)
             place.tickets[ticket.name] = self._tickets[ticket.name] = ticket
-            self._waiting += 1
-            assert self.loop is not None
-            self.loop.submit(ticket)
+            self._waiting[ask.name] += 1
+            self.parking.enter(place, ticket)
         return ticket
+
+    def _to_loop(self, ticket: Ticket) -> None:
+        assert self.loop is not None  # it was started before anything was routed
+        self.loop.submit(ticket)
 
     def mend(self) -> None:
         """Raise ResidentLost if nothing is stepped any more; call now and then."""
@@ -203,8 +210,10 @@ class Rows:
         with self._lock:
             if self._tickets.pop(ticket.name, None) is None:
                 return None
-            self._waiting -= not ticket.started
+            self._waiting[ticket.channel] -= not ticket.started
             place = ticket.place
+            if ticket in place.pending:
+                place.pending.remove(ticket)
             del place.tickets[ticket.name]
             free = self._routes.tidy(place)
             self._ended.notify_all()
@@ -217,7 +226,7 @@ class Rows:
         with self._lock:
             if ticket.name not in self._tickets:
                 return
-            self._waiting -= not ticket.started
+            self._waiting[ticket.channel] -= not ticket.started
             progress = ticket.take(outcome)
         if progress.finish is not None:
             self._forget(ticket)

@@ -79,7 +79,11 @@ class Outcome:
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """A generation, the served names that it is live under, and its requests."""
+    """A generation, the served names that it is live under, and its requests.
+
+    `pending` are those that wait for its berth. It is `moving` on its way into or out of a berth, and
+    `yielding` when it takes no more requests until it was parked. Times are in seconds, see `Parking`.
+    """
 
     image: "Image"
     names: set[str] = field(default_factory=set)
@@ -88,11 +92,27 @@ class Place:
     withdrawn: bool = False
     retired_at: float | None = None
     tickets: dict[str, "Ticket"] = field(default_factory=dict)
+    pending: list["Ticket"] = field(default_factory=list)
+    moving: bool = False
+    yielding: bool = False
+    used_at: float = 0.0
+    arrived_at: float = 0.0
+    wanted_at: float = 0.0
 
     @property
     def open(self) -> bool:
         """Whether new requests go to it though it has none."""
         return bool(self.names) or self.opened
+
+    @property
+    def away(self) -> bool:
+        """Whether a new request must wait for its berth."""
+        return self.image.parked or self.moving or self.yielding
+
+    @property
+    def running(self) -> int:
+        """How many of its requests are in the loop."""
+        return len(self.tickets) - len(self.pending)
 
     @property
     def needed(self) -> bool:
