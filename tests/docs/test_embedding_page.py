@@ -38,11 +38,11 @@ def test_the_resident_answers_with_the_adapter() -> None:
 
 
 def test_a_refusal_is_explained(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is printed, and the base answers on."""
+    """It is printed, and every berth is free."""
     (room / "adapter" / "adapter_config.json").write_text("{}")
     names = run(0, ids=torch.tensor([[5, 6, 7]]))
     assert "peft_type" in capsys.readouterr().out
-    assert names["resident"].live.generation == 0
+    assert names["resident"].berths.images() == []
     names["resident"].close()
 
 
@@ -52,4 +52,5 @@ def test_the_engine_answers_with_the_adapter() -> None:
     names = run(1, tokens=[5, 6, 7])
     answer = names["answer"]
     assert (answer.token_ids, answer.generation) == (reference(1, (5, 6, 7), 8), 1)
+    assert names["image"].holders == 0  # the loop has ended
     names["resident"].close()
