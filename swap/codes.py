@@ -14,7 +14,7 @@ _TOO_MUCH_HEADER = ("the header is over 1 MiB, or names more than 20,000 tensors
 _BAD_ENTRY = ("an entry is not what safetensors prescribes", "save it with the safetensors library")
 _PART = "a kind of adapter, or a part of one, that is not plain LoRA"
 _NOT_PLAIN = (_PART, "train it as plain LoRA, or merge that part into the base")
-_NOT_FOR_A_LANE = ("no lane may see this request", "")
+_UNANSWERABLE = ("a request that the model cannot answer", "")
 _NO_TEXT = ("this base has none: send token ids, or use `/v1/completions`", "")
 
 
@@ -280,10 +280,10 @@ class GateCode(Code):
 class AskCode(Code):
     """Why the engine refuses a request: status 400 over HTTP."""
 
-    BAD_MESSAGES = ("bad_messages", *_NOT_FOR_A_LANE)
-    EMPTY_PROMPT = ("empty_prompt", *_NOT_FOR_A_LANE)
-    BAD_TOKEN = ("bad_token", *_NOT_FOR_A_LANE)
-    BAD_MAX_TOKENS = ("bad_max_tokens", *_NOT_FOR_A_LANE)
+    BAD_MESSAGES = ("bad_messages", *_UNANSWERABLE)
+    EMPTY_PROMPT = ("empty_prompt", *_UNANSWERABLE)
+    BAD_TOKEN = ("bad_token", *_UNANSWERABLE)
+    BAD_MAX_TOKENS = ("bad_max_tokens", *_UNANSWERABLE)
     CONTEXT_LENGTH_EXCEEDED = (
         "context_length_exceeded",
         "prompt and answer are longer than `serve.context_tokens`",
