@@ -23,7 +23,7 @@ from .judge import Judge
 log = structlog.get_logger(__name__)
 
 
-def verification(settings: Settings) -> "Callable[[Engine, Surroundings], Verification]":
+def verification(settings: Settings) -> "Callable[[Engine, Surroundings], ByChannel]":
     """Return what makes the gates of a configuration for an engine; it raises ConfigError."""
     return lambda engine, around: ByChannel(engine, settings, around)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -39,6 +40,7 @@ from hotswapd.daemon.pipeline.worker import Worker
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.report.picture import Pictures
 from hotswapd.daemon.serve.answerer import Answerer
+from hotswapd.loaders.store.store import digest_of
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost, StartError
 from hotswapd.swap.resident.resident import Resident
@@ -91,7 +93,8 @@ class Startup:
         around = self._around
         self._require_files()
         engine = self._open_engine()
-        held = ResidentEngine(engine)
+        held = ResidentEngine(engine, self._find_artifact)
+        around.at_end(held.close_parking)
         channels = self._restored(held)
         self._renew_policy(held)
         working, worker = self._assemble(engine, held, channels, stop)
@@ -112,6 +115,11 @@ class Startup:
             require_all_readable(self._around.current.now)
         except ConfigError as error:
             raise StartError(str(error)) from None
+
+    def _find_artifact(self, digest: str) -> Path | None:
+        """Find an adapter's copy in the store, if its bytes still have this digest."""
+        found = self._around.memory.store.find(digest)
+        return found.path if found is not None and digest_of(found.path) == digest else None
 
     def _open_engine(self) -> Engine:
         around, settings = self._around, self._around.current.now
