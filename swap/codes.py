@@ -14,7 +14,7 @@ _TOO_MUCH_HEADER = ("the header is over 1 MiB, or names more than 20,000 tensors
 _BAD_ENTRY = ("an entry is not what safetensors prescribes", "save it with the safetensors library")
 _PART = "a kind of adapter, or a part of one, that is not plain LoRA"
 _NOT_PLAIN = (_PART, "train it as plain LoRA, or merge that part into the base")
-_UNANSWERABLE = ("a request that the model cannot answer", "")
+_NOT_TO_COMPUTE = ("the engine cannot compute this request", "")
 _NO_TEXT = ("this base has none: send token ids, or use `/v1/completions`", "")
 
 
@@ -280,10 +280,10 @@ class GateCode(Code):
 class AskCode(Code):
     """Why the engine refuses a request: status 400 over HTTP."""
 
-    BAD_MESSAGES = ("bad_messages", *_UNANSWERABLE)
-    EMPTY_PROMPT = ("empty_prompt", *_UNANSWERABLE)
-    BAD_TOKEN = ("bad_token", *_UNANSWERABLE)
-    BAD_MAX_TOKENS = ("bad_max_tokens", *_UNANSWERABLE)
+    BAD_MESSAGES = ("bad_messages", *_NOT_TO_COMPUTE)
+    EMPTY_PROMPT = ("empty_prompt", *_NOT_TO_COMPUTE)
+    BAD_TOKEN = ("bad_token", *_NOT_TO_COMPUTE)
+    BAD_MAX_TOKENS = ("bad_max_tokens", *_NOT_TO_COMPUTE)
     CONTEXT_LENGTH_EXCEEDED = (
         "context_length_exceeded",
         "prompt and answer are longer than `serve.context_tokens`",

@@ -102,6 +102,10 @@ class NoBerth(Exception):
     """Every berth is in use: the candidate is HELD with `no_berth`."""
 
 
+class BytesChanged(Exception):
+    """Bytes that were verified are others now, in memory or on disk: nothing is answered with them."""
+
+
 class Interrupted(Exception):
     """The gates were told to stop. They have no verdict on the candidate, which is to be tried again."""
 

@@ -17,7 +17,6 @@ ONE_READ = "one read of one reference"
 ONE_DICT_CALL = "one call of a dictionary, which no other thread can interrupt"
 OWN_LOCK = "prometheus_client's own lock"
 BY_CALLER = "called inside `reading`, which holds it"
-HELD_BY_HAND = "its own baton: only the holder gets here"
 ALLOWED: dict[str, dict[str, str]] = {
     "daemon/bench/load.py::Load": dict.fromkeys(
         ("_client: answers", "_enter: gate", "drain: gate", "run: answers", "run: gate"),
@@ -60,25 +59,27 @@ ALLOWED: dict[str, dict[str, str]] = {
     ),
     "daemon/rollout/trial.py::Trial": {"share: step": ONE_READ},
     "loaders/wire.py::Wire": {"progress: _until": "one write of one number", "_watch: _until": ONE_READ},
-    "swap/arena/filling.py::_Filling": dict.fromkeys(("_fill: _misfits", "misfits: _misfits"), ONE_READ),
-    "swap/arena/turns.py::FairLock": dict.fromkeys(
-        ("__enter__: _passing", "__enter__: _released_at", "__enter__: handing", "__enter__: passed_at"), HELD_BY_HAND
-    ),
-    "swap/lanes/lanes.py::Lanes": {
-        "start: longest": "before any other thread knows the lanes",
-        "_sink: _tickets": ONE_DICT_CALL,
+    "swap/berths/filling.py::_Filling": dict.fromkeys(("_fill: _misfits", "misfits: _misfits"), ONE_READ),
+    "swap/resident/resident.py::Resident": {
+        "accept_bases: contract": "one write, on the worker's thread",
+        "admit: contract": ONE_READ,
+        "mark_warm: _warm_at": "one write, before anybody is answered",
+        "recompiles: _warm_at": ONE_READ,
+    },
+    "swap/rows/rows.py::Rows": {
+        "run: loop": "one write, before any request",
+        **dict.fromkeys(("busy: _tickets", "cancel: loop", "mend: loop", "stop: loop"), ONE_READ),
     },
     "swap/resident/compilation.py::CompileCounter": {"count: _count": ONE_READ},
 }
 ENTERED = {
-    "swap/lanes/prompts.py::Prompts": {"_turns": 1},
-    "swap/arena/writing.py::ArenaWriter": {"_turns": 5},
-    "swap/lanes/revival.py::Revival": {"_lock": 1},
-    "swap/lanes/lanes.py::Lanes": {"_binding": 4, "_lock": 14},
+    "swap/rows/prompts.py::Prompts": {"_turns": 1},
+    "swap/resident/resident.py::Resident": {"_turns": 3},
+    "swap/rows/rows.py::Rows": {"_lock": 15},
     "loaders/wire.py::Wire": {"_lock": 2},
     "daemon/pipeline/queue.py::Inbox": {"_lock": 1},
 }
-"""How often a lock is taken that guards more than attributes of its class: a thread, several calls, what seats hold."""
+"""How often a lock is taken that guards more than attributes of its class: a thread, several calls, places."""
 
 
 @pytest.mark.parametrize("place", CLASSES)

@@ -36,4 +36,5 @@ def engine_spec(settings: Settings) -> EngineSpec:
         batch_tokens=serve.batch_tokens,
         max_queue=serve.max_queue,
         compile=settings.model.compile,
+        host_bytes=settings.state.host_bytes,
     )

@@ -23,7 +23,7 @@ from .judge import Judge
 log = structlog.get_logger(__name__)
 
 
-def verification(settings: Settings) -> "Callable[[Engine, Surroundings], Verification]":
+def verification(settings: Settings) -> "Callable[[Engine, Surroundings], ByChannel]":
     """Return what makes the gates of a configuration for an engine; it raises ConfigError."""
     return lambda engine, around: ByChannel(engine, settings, around)
 
@@ -58,9 +58,7 @@ class ByChannel:
 class Verification:
     """Runs all gates. For the worker's thread."""
 
-    def __init__(
-        self, engine: Engine, settings: Settings, around: Surroundings, verify: Verify | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, settings: Settings, around: Surroundings, verify: Verify | None = None) -> None:
         """Read the files that `verify` names, in place of [verify]. Raises ConfigError."""
         verify = verify or settings.verify
         spec = make_spec(verify, engine)

@@ -19,7 +19,16 @@ from hotswapd.loaders.codes import (
     RootCode,
     WaitingCode,
 )
-from hotswapd.swap.codes import AskCode, ConfigCode, DeviceCode, FilesCode, GateCode, HeaderCode, TensorCode
+from hotswapd.swap.codes import (
+    AnswerCode,
+    AskCode,
+    ConfigCode,
+    DeviceCode,
+    FilesCode,
+    GateCode,
+    HeaderCode,
+    TensorCode,
+)
 
 Cells = Callable[[Code], tuple[str, ...]]
 
@@ -33,7 +42,8 @@ def _ended(code: Code) -> tuple[str, ...]:
 
 
 def _answered(code: Code) -> tuple[str, ...]:
-    return code.status if isinstance(code, ErrorCode) else "400", code.meaning
+    usual = "503" if isinstance(code, AnswerCode) else "400"
+    return code.status if isinstance(code, ErrorCode) else usual, code.meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,7 @@ a bucket can also be that of one adapter that waits. The codes of a queue begin 
     ),
     Section(
         "## What HTTP and the control socket answer",
-        codes=(*AskCode, *ErrorCode, *DeviceCode),
+        codes=(*AskCode, *ErrorCode, *AnswerCode, *DeviceCode),
         columns=("status", "what it means"),
         cells=_answered,
     ),

@@ -214,7 +214,7 @@ class Metrics:
             return None
         counts: Tally[tuple[str, str, str]] = Tally()
         for one in loaded:
-            for channel in one.names or ("",):
+            for channel in {self._labels.of(name) for name in one.names} or {""}:
                 counts[channel, str(one.number), "active"] += one.active
                 counts[channel, str(one.number), "waiting"] += one.waiting
         self._in_berths.clear()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -45,6 +46,7 @@ from hotswapd.swap.resident.resident import Resident
 from hotswapd.swap.rows.ended import Ended
 
 from .announcer import Announcer
+from .copies import held_copy
 from .recovery import Memory
 from .upkeep import Upkeep
 
@@ -91,7 +93,8 @@ class Startup:
         around = self._around
         self._require_files()
         engine = self._open_engine()
-        held = ResidentEngine(engine)
+        held = ResidentEngine(engine, partial(held_copy, around.memory.store))
+        around.at_end(held.close_parking)
         channels = self._restored(held)
         self._renew_policy(held)
         working, worker = self._assemble(engine, held, channels, stop)

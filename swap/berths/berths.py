@@ -1,7 +1,7 @@
 """The berths: fixed places for adapters on the device, allocated once, so that a swap cannot run out of memory."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -20,6 +20,8 @@ class Berths:
 
     def __init__(self, size: int, count: int, device: torch.device) -> None:
         """Allocate `count` berths of `size` bytes, side by side: (berths, bytes) uint8."""
+        self.on_drop: Callable[[Image], None] = lambda _: None
+        """Called with a kept image before its berth is used again, on the thread that takes it."""
         self._lock = threading.Lock()
         self.memory = torch.zeros((count, size), dtype=torch.uint8, device=device)
         self._free = [(berth, Extents(zero=True)) for berth in reversed(range(count))]
@@ -29,12 +31,16 @@ class Berths:
 
     def take(self, digest: str) -> Image:
         """Take a berth for a new image that the caller holds. Raises NoBerth when each is held."""
-        with self._lock:
-            if not self._free:
-                self._drop_oldest()
-            berth, extents = self._free.pop()
-            image = self._images[berth] = Image(self.memory[berth], digest, berth, holders=1, extents=extents)
-            return image
+        while True:
+            with self._lock:
+                if self._free:
+                    berth, extents = self._free.pop()
+                    image = self._images[berth] = Image(self.memory[berth], digest, berth, holders=1, extents=extents)
+                    return image
+                oldest = self._oldest_kept()
+            self.on_drop(oldest)
+            with self._lock:
+                self._give(oldest)
 
     def hold(self, image: Image) -> None:
         """Count one more holder. The image must be held already, kept, or generation 0."""
@@ -76,10 +82,11 @@ class Berths:
         with self._lock:
             return bool(self._free or self._kept)
 
-    def _drop_oldest(self) -> None:
+    def _oldest_kept(self) -> Image:
+        """Take the image out that was kept the longest."""
         if not self._kept:
             raise NoBerth("every berth is in use: by what is live, a candidate, or requests of older generations")
-        self._give(self._kept.pop(min(self._kept)))
+        return self._kept.pop(next(iter(self._kept)))
 
     def _give(self, image: Image) -> None:
         del self._images[image.berth]

@@ -22,6 +22,11 @@ class Extents:
         before = self._of(place)
         self._reached[place.offset] = max(rows, before[0]), max(columns, before[1])
 
+    def forget(self) -> None:
+        """Note that anything may be anywhere: it was written past these extents."""
+        self._zero = False
+        self._reached = {}
+
     def clear_beyond(self, place: Place, cells: Cells, rows: int, columns: int) -> None:
         """Zero a place's cells (its whole shape) outside the corner (rows, columns)."""
         reached_rows, reached_columns = self._of(place)

@@ -14,14 +14,27 @@ NO_BERTH = -1
 """The berth of generation 0: the bare base needs none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An adapter outside of its berth: `data` (bytes,) uint8 in host memory, and the SHA-256 (hex) of it."""
+
+    data: torch.Tensor
+    checksum: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+
 @dataclass(slots=True, eq=False)
 class Image:
     """An adapter in its berth. Each staging makes a new Image, also when it reuses a berth: identity is content.
 
     `generation` is None until it has its number, as it goes live or beside what is live. `holders` counts who needs it
     (routes, requests, the worker). `ranks` tells by module name how much of each slot the adapter fills, a module that
-    is not named nothing; None when that is not known. `extents` belongs to the
-    berth and goes with it to the next image; `parts` is for `rows.low_rank`, which views the image once.
+    is not named nothing; None when that is not known. `extents` belongs to the berth and goes with it to the next.
+    `parts` is for `low_rank`, which views the image once; `norms` are what `norms.update_norms` has measured of it.
     """
 
     buffer: torch.Tensor
@@ -32,6 +45,7 @@ class Image:
     ranks: Mapping[str, int] | None = None
     extents: Extents = field(default_factory=lambda: Extents(zero=False))
     parts: Any = None
+    norms: Mapping[str, float] | None = None
 
     @property
     def number(self) -> int:

@@ -124,7 +124,7 @@ class LowRank:
 
     def use(self, segments: Sequence[Segment], rows: int) -> None:
         """Add each generation's part to its rows from now on. `rows` is how many the step has; base rows have none."""
-        wanted = (rows, *((one.image, one.start, one.end) for one in segments))
+        wanted = (rows, *((one.image, one.image.berth, one.start, one.end) for one in segments))
         if wanted == self._now:
             return
         self.stop()

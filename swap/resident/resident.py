@@ -1,8 +1,9 @@
 """The resident: one base model with berths for adapters, and the right to run it."""
 
 import secrets
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from hotswapd.swap.berths.filling import fill_host_image
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.berths.low_rank import LowRank
+from hotswapd.swap.berths.norms import update_norms
 from hotswapd.swap.berths.pace import Pace
 from hotswapd.swap.failures import Contained
 from hotswapd.swap.fair_lock import FairLock
@@ -68,6 +70,7 @@ class Resident:
         self.base_image = Image(nothing, digest="0" * 64, generation=0, holders=1, ranks={})
         self.compilations = CompileCounter(on_compile)
         self._turns = FairLock()
+        self._laying_out = threading.Lock()
         self._warm_at = 0
         self._pinned = _pinned(self.layout.size) if base.device.type == "cuda" else None
         self._pinned_extents = Extents(zero=True)
@@ -124,23 +127,30 @@ class Resident:
         """Lay the adapter out in a free berth, which the caller holds. Raises Rejected, NoBerth, OSError.
 
         What requests have cached is found again by `digest`; without one the image has a name that no other has.
-        On a CPU it is laid out where it stays; otherwise it goes through pinned memory, and this returns after the copy
-        has arrived: nothing else would order it before the first step's read. `pace` is told of each slot, see `Pace`.
+        `pace` is told of each slot, see `Pace`.
         """
         image = self.berths.take(digest or secrets.token_hex(32))
         try:
-            with Contained():
-                if self._pinned is None:
-                    self._fill(image.buffer, plan, pace, image.extents)
-                else:
-                    self._fill(self._pinned, plan, pace, self._pinned_extents)
-                    image.buffer.copy_(self._pinned, non_blocking=True)
-                    torch.cuda.current_stream(self.device).synchronize()
+            self.lay_out(image, plan, pace)
         except BaseException:
             self.berths.release(image)
             raise
         image.ranks = {one.slot.module: one.rank for one in plan.placements}
         return image
+
+    def lay_out(self, image: Image, plan: Plan, pace: Pace | None = None) -> None:
+        """Fill an image's berth from its artifact. Legal from any thread. Raises Rejected or OSError.
+
+        On a CPU it is laid out where it stays; otherwise it goes through pinned memory, and this returns after the copy
+        has arrived: nothing else would order it before the first step's read.
+        """
+        with Contained(), self._laying_out:
+            if self._pinned is None:
+                self._fill(image.buffer, plan, pace, image.extents)
+            else:
+                self._fill(self._pinned, plan, pace, self._pinned_extents)
+                image.buffer.copy_(self._pinned, non_blocking=True)
+                torch.cuda.current_stream(self.device).synchronize()
 
     def _fill(self, host: torch.Tensor, plan: Plan, pace: Pace | None, extents: Extents) -> None:
         large = plan.manifest.file_size > _WORTH_HELPERS * len(plan.manifest.tensors)
@@ -154,6 +164,12 @@ class Resident:
             with Contained(), self.visit(image):
                 numbers.append(run_probe(self.model, prompt))
         return judge(numbers, self._usual)
+
+    def norms(self, image: Image) -> Mapping[str, float]:
+        """Measure how much the adapter changes each module, once; the caller holds the image. Legal from any thread."""
+        if image.norms is None:
+            image.norms = update_norms(image, self.layout)
+        return image.norms
 
     def drop(self, image: Image) -> None:
         """Give up the hold that `stage` gave."""

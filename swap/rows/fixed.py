@@ -199,7 +199,7 @@ class _Replay:
         """Capture it where that can be done; return how many graphs were captured."""
         if self.step.ids.device.type != "cuda":
             return 0
-        stream = torch.cuda.Stream()
+        stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(3):  # libraries choose and allocate at their first runs, which a graph may not see

@@ -105,13 +105,18 @@ class Loop:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        while not self._ending and self.death is None:
-            self._wake.clear()
+        try:
+            while not self._ending and self.death is None:
+                self._wake.clear()
+                self._read_mail()
+                if not self._step():
+                    self._wake.wait()
+        except BaseException as error:
+            self.death = ResidentLost(f"a defect of hotswapd has ended the loop: {type(error).__name__}: {error}")
+            raise  # to the log, by the thread's own hook
+        finally:
             self._read_mail()
-            if not self._step():
-                self._wake.wait()
-        self._read_mail()
-        self._fail(list(self._sequences.values()), str(self.death or "the process is ending"))
+            self._fail(list(self._sequences.values()), str(self.death or "the process is ending"))
 
     def _read_mail(self) -> None:
         while self._mail:

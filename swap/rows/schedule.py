@@ -81,14 +81,15 @@ class Schedule:
         return [piece for piece in pieces if piece.sequence in self.running][: self._batch_tokens]
 
     def _admit(self) -> None:
-        """Let waiting requests begin while there is room: in order of coming, keys with fewer under way first."""
+        """Let waiting requests begin while there is room: in order of coming, names and keys with fewer first."""
+        names = Counter(one.ask.name for one in self.running)
         under_way = Counter(one.ask.key for one in self.running)
         held_up: set[int] = set()
         while len(self.running) < self._max_requests:
             ready = [one for one in self.waiting if one.order not in held_up]
             if not ready:
                 return
-            first = min(ready, key=lambda one: (under_way[one.ask.key], one.order))
+            first = min(ready, key=lambda one: (names[one.ask.name], under_way[one.ask.key], one.order))
             if self._reads_the_same(first):
                 held_up.add(first.order)
                 continue
@@ -98,6 +99,7 @@ class Schedule:
                 return
             self.waiting.remove(first)
             self.running.append(first)
+            names[first.ask.name] += 1
             under_way[first.ask.key] += 1
 
     def _promised(self) -> int:

@@ -13,7 +13,10 @@ from .pages import PAGE
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """Sizes; the fields are those of the configuration's [serve] table. `compile` is ``auto``, True or False."""
+    """Sizes; the fields are those of the configuration's [serve] table. `compile` is ``auto``, True or False.
+
+    `host_bytes` is what parked adapters may take in host memory; 0 is a quarter of what is free at start.
+    """
 
     context_tokens: int = 4096
     cache_tokens: int = 0
@@ -21,6 +24,7 @@ class EngineSpec:
     max_queue: int = 256
     max_requests: int = 64
     compile: str | bool = "auto"
+    host_bytes: int = 0
 
 
 def model_context(model: Any) -> int:
@@ -40,13 +44,14 @@ def cache_pages(spec: EngineSpec, context: int, size: int, device: torch.device)
     """
     tokens = spec.cache_tokens
     if not tokens:
-        affordable = _free_bytes(device) // 2 // max(size, 1)
+        affordable = free_bytes(device) // 2 // max(size, 1)
         tokens = max(context, min(8 * context, affordable))
     return -(-tokens // PAGE)
 
 
-def _free_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
+def free_bytes(device: torch.device | None = None) -> int:
+    """Return how many bytes are free on a device, without one on the host."""
+    if device is not None and device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     pages: int = os.sysconf("SC_AVPHYS_PAGES")
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -87,7 +87,18 @@ class Place:
     lent: bool = False
     withdrawn: bool = False
     retired_at: float | None = None
+    asked_at: float = 0.0
     tickets: dict[str, "Ticket"] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """Its generation."""
+        return self.image.number
+
+    @property
+    def digest(self) -> str:
+        """The digest of its adapter."""
+        return self.image.digest
 
     @property
     def open(self) -> bool:
@@ -100,13 +111,24 @@ class Place:
         return self.open or self.lent or bool(self.tickets)
 
 
+@dataclass(slots=True, eq=False)
+class Parked:
+    """A generation that requests can ask for and that has no berth now; those that do wait here, in order."""
+
+    number: int
+    digest: str
+    names: set[str] = field(default_factory=set)
+    withdrawn: bool = False
+    tickets: dict[str, "Ticket"] = field(default_factory=dict)
+
+
 class Ticket:
     """A request under way: which generation answers it, and the way to cancel it."""
 
     def __init__(
         self,
         name: str,
-        place: Place,
+        place: Place | Parked,
         ask: Ask,
         hear: Callable[[Progress], None],
         clock: Callable[[], float] = time.monotonic,
@@ -115,8 +137,8 @@ class Ticket:
         self.name = name
         self.ask = ask
         self.place = place
-        self.generation: int = place.image.number
-        self.digest: str = place.image.digest
+        self.generation: int = place.number
+        self.digest: str = place.digest
         self.channel: str = ask.name
         self.started = False
         self.non_finite = False

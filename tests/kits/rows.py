@@ -102,7 +102,7 @@ class Held(Listener):
 
     def __call__(self, progress: Progress) -> None:
         super().__call__(progress)
-        if len(progress.token_ids) == self._at:
+        if len(progress.token_ids) == self._at and progress.finish is None:
             assert self.let_go.wait(LONG)
 
 

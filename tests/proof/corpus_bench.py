@@ -149,7 +149,7 @@ def image_of(adapter: str) -> bytes:
 
 
 def open_bench(room: Room) -> Bench:
-    """Start the daemon and find the live berth: the one place in its memory that holds the adapter as it is laid out."""
+    """Start the daemon and find the live berth: the one place in its memory that holds the adapter as laid out."""
     start_alone(room, *without_override())
     memory = ProcessMemory(room.process.pid)
     image = image_of(LIVE)

@@ -58,7 +58,7 @@ def test_out_of_memory_in_a_gate_names_what_to_lower(room: Room) -> None:
 
 
 def test_a_hanging_worker_stops_no_answer_before_the_watchdog(room: Room) -> None:
-    """Requests are answered; status, log and the missing pings say who hangs, and the next start serves what was live."""
+    """Requests are answered; status, log and missing pings say who hangs, and the next start serves what was live."""
     now = room.arm("tick", "hang")
     serve_first(room, WATCHDOG_USEC="1500000", WATCHDOG_PID="")
     with asked_all_the_while(room) as clients:

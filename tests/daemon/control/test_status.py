@@ -1,6 +1,7 @@
 """`GET /status`: from a real ledger, and what is left of it without one."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from kits.sources import FakeSource, make_sources
 from hotswapd.daemon.control.part import Starting
 from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.control.status import status
+from hotswapd.daemon.engines.protocol import Loaded
 from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.ledger.moment import moment
 from hotswapd.daemon.pipeline.scanner import Health
@@ -71,3 +73,26 @@ def test_without_a_ledger_the_rest_is_told(scene: Scene, monkeypatch: pytest.Mon
     assert found["live"] == scene.queue.live.live()
     (source,) = found["sources"]
     assert source == {"kind": "local", "name": "s", "ok": True, "last_scan": None, "error": None}
+
+
+class Answering(Starting):
+    """A daemon with three generations on the engine."""
+
+    def loaded(self) -> Sequence[Loaded]:
+        return [
+            Loaded(0, "0" * 64, active=1, names=("default", "support"), use="live"),
+            Loaded(4, "ab" * 32, waiting=2, berth=1, use="draining"),
+            Loaded(-1, "cd" * 32, berth=2, use="candidate"),
+        ]
+
+
+def test_each_generation_has_its_berth_and_a_line_for_each_channel(scene: Scene) -> None:
+    """The bare base needs no berth; what is live under no name has no channel."""
+    scene.standing = Standing(Answering(scene.queue.live))
+    told = [tuple(line.values()) for line in scene.status()["berths"]]
+    assert told == [
+        (None, "default", 0, "0" * 64, "live", 1, 0),
+        (None, "support", 0, "0" * 64, "live", 1, 0),
+        (1, None, 4, "ab" * 32, "draining", 0, 2),
+        (2, None, -1, "cd" * 32, "candidate", 0, 0),
+    ]

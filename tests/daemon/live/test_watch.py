@@ -10,7 +10,7 @@ from hotswapd.daemon.config.verify import Watch
 from hotswapd.daemon.ledger.reasons import BY_ITS_OWN_REQUESTS
 from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.swap.gates.spec import Outcome
-from hotswapd.swap.rows.tickets import Ended
+from hotswapd.swap.rows.ended import Ended
 
 
 class Clock:

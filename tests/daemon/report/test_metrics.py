@@ -100,6 +100,15 @@ def test_requests_in_berths_are_those_of_this_moment() -> None:
     assert {labels["generation"] for labels, _ in samples(metrics, loaded)["hotswapd_berth_requests"]} == {"3"}
 
 
+def test_the_base_of_thousands_of_channels_has_few_series() -> None:
+    """Those beyond counting are one, and its requests are counted once there."""
+    metrics = Metrics()
+    loaded = [Held(0, active=2, waiting=0, names=tuple(f"c{number}" for number in range(5000)))]
+    found = [value for labels, value in samples(metrics, loaded)["hotswapd_berth_requests"] if value]
+    assert len(found) < 1000
+    assert set(found) == {2.0}
+
+
 def test_a_generation_without_a_berth_is_shown_once_more() -> None:
     """Its last counts are seen by the next scrape, and no later one has a series of it."""
     metrics = Metrics()

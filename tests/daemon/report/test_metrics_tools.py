@@ -45,7 +45,9 @@ def metrics() -> Metrics:
 def labels(metrics: Metrics) -> dict[str, set[str]]:
     """Map each series' name to its labels' names."""
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(metrics.text([Held(3, active=1, waiting=2)], ROLLOUT).decode()):
+    for family in text_string_to_metric_families(
+        metrics.text([Held(3, active=1, waiting=2)], {"default": ROLLOUT}).decode()
+    ):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found

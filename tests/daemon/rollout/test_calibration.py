@@ -9,7 +9,7 @@ from kits.queues import sure
 
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.rollout.trial import CANARY, LIVE, Action, Trial
-from hotswapd.swap.rows.tickets import Ended
+from hotswapd.swap.rows.ended import Ended
 
 TRIALS, REQUESTS = 300, 60
 SIGNIFICANCE = 0.05

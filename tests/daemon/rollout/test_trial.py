@@ -7,7 +7,7 @@ from kits.queues import sure
 
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.rollout.trial import CANARY, LIVE, Action, Trial
-from hotswapd.swap.rows.tickets import Ended
+from hotswapd.swap.rows.ended import Ended
 
 GOOD = tuple(range(40))
 STUCK = (7,) * 40

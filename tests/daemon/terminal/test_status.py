@@ -89,3 +89,13 @@ def test_names_cannot_smuggle_markup_or_control_codes() -> None:
     assert "[bold]" in page
     assert "\x1b" not in page
     assert "\x07" not in page
+
+
+def test_berths_are_shown_with_their_use() -> None:
+    """A candidate has no number yet."""
+    (live,) = STATUS["berths"]
+    candidate = {**live, "berth": 1, "channel": None, "generation": -1, "use": "candidate", "active": 0}
+    page = text(status_page(status(berths=[live, candidate])))
+    assert "4 berths, 448 slots of rank 64 (76.5 MB each)" in page
+    assert "generation 3 (live): 2 active, 0 waiting" in page
+    assert "the candidate (candidate): idle" in page
