@@ -53,6 +53,8 @@ class Restorer:
     def restore(self, pointed: Generation | None) -> None:
         """Try what the pointer names, then older generations, else keep the base; `live.now` is the result.
 
+        Where the engine has no place left it comes back parked, once its copy was read and its description fits.
+
         If a generation no longer fits the contract, no older one is tried: the configuration was changed, so the base
         answers, and that generation is tried again like a new adapter. If the engine has no room for it, what its
         pointer names stays, and the next start tries it again. Raises ResidentLost.
@@ -101,6 +103,9 @@ class Restorer:
     def _make_live(self, generation: Generation) -> None:
         failpoint("restore")
         admitted = self.engine.admit(self._directory(generation), generation.digest)
+        if not self.engine.spare():
+            self.live.come_back_parked(generation)
+            return
         staged = self.engine.stage(admitted, Patient())
         try:
             decide(self.engine.check(staged))

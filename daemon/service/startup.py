@@ -93,8 +93,8 @@ class Startup:
         around = self._around
         self._require_files()
         engine = self._open_engine()
-        held = ResidentEngine(engine)
-        held.read_again_from(partial(held_copy, around.memory.store))
+        held = ResidentEngine(engine, partial(held_copy, around.memory.store))
+        around.at_end(held.close_parking)
         channels = self._restored(held)
         self._renew_policy(held)
         working, worker = self._assemble(engine, held, channels, stop)
