@@ -87,8 +87,8 @@ class _Slot:
     def _add_masked(self, x: torch.Tensor, y: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Multiply every row with every berth, and keep what is its own: no shape tells who is whose.
 
-        By `where` on what B gives, never by a product: zero times NaN is NaN, and a berth that nobody uses may hold what
-        a refused adapter left there.
+        By `where` on what B gives, never by a product: zero times NaN is NaN, and a berth that nobody uses may hold
+        what a refused adapter left there.
         """
         rows = x.view(-1, x.shape[-1]).to(self._a.dtype)
         hidden = torch.matmul(rows, self._a.transpose(1, 2)) * self._scaling[:, None, None]

@@ -62,7 +62,7 @@ class Rows:
         """
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
-        self._routes = Routes(berths)
+        self._routes = Routes(berths, clock)
         self._berths = berths
         self._tickets: dict[str, Ticket] = {}
         self._waiting: Counter[str] = Counter()
@@ -242,7 +242,7 @@ class Rows:
         if max_drain <= 0:
             return 0
         with self._lock:
-            overdue = self._routes.overdue(time.monotonic() - max_drain)
+            overdue = self._routes.overdue(self._clock() - max_drain)
         for ticket in overdue:
             self._end(ticket, f"generation {ticket.generation} was retired and max_drain is over")
         return len(overdue)

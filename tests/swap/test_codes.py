@@ -16,7 +16,7 @@ NON_FINITE = "non_finite"
 
 
 def test_no_code_has_two_meanings() -> None:
-    """Every value is in one enum of this package only, but for numbers that are not finite: of weights, or of answers."""
+    """Every value is in one enum only, but for numbers that are not finite: of weights, or of answers."""
     counted = Counter(member.value for enum in ENUMS for member in enum)
     assert [value for value, times in counted.items() if times > 1] == [NON_FINITE]
     assert TensorCode.NON_FINITE.value == AnswerCode.NON_FINITE.value == NON_FINITE

@@ -24,7 +24,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homes]:
 def written(model: Any, prompt: list[int], answer: tuple[int, ...], rows: int, padding: int = 0) -> torch.Tensor:
     """Compute the logits of each token of an answer that so many rows of a batch write at once, behind some padding."""
     cache = DynamicCache(config=model.config)
-    found = []
+    found: list[torch.Tensor] = []
     mask = torch.zeros((rows, padding), dtype=torch.int64)
     with torch.inference_mode():
         for tokens in ([0] * padding + prompt, *([token] for token in answer[:-1])):

@@ -11,10 +11,10 @@ from kits.residents import MAX_RANK, PROMPTS, stage
 from hotswapd.swap.codes import TensorCode
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import NoSlots, Rejected
-from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.sizes import EngineSpec
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.sizes import EngineSpec
 
 TOKENS = 12
 LIMIT = 60.0
@@ -41,7 +41,7 @@ def _said(engine: Engine) -> list[tuple[int, ...]]:
 
 
 def test_an_engine_answers_with_each_architecture(served: tuple[Path, Engine], tmp_path: Path) -> None:
-    """The base, an adapter on every slot, another on a few of one layer, and the first again: to the end of the text."""
+    """The base, an adapter on every slot, another on a few of one layer, and the first again, to a text's end."""
     base, engine = served
     resident = engine.resident
     names = list(dict.fromkeys(slot.module.rpartition(".")[2] for slot in resident.contract.slots))

@@ -175,7 +175,7 @@ def test_a_subclass_of_linear_keeps_its_own_forward() -> None:
     x = torch.randn(2, 4)
     before = model.one(x)
     layout = Layout.of(Contract(("x",), (Slot("one", 4, 4),), 2, "float32"), torch.float32)
-    LowRank(model, layout)
+    LowRank(model, layout, torch.zeros((1, layout.size), dtype=torch.uint8))
     assert torch.equal(model.one(x), before)
 
 

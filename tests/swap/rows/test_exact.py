@@ -1,7 +1,7 @@
 """Exactness under load: whatever shares the steps, each answer is that of a fresh PEFT load, token by token."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -41,11 +41,12 @@ def ask_mixed(made: Bench, count: int, tokens: int = 16, seed: int = 1) -> list[
     """Ask all generations in turn, in the same steps."""
     with made.resident.step():
         return [
-            (*made.ask(prompt, tokens, number % 4), prompt, tokens) for number, prompt in enumerate(prompts(count, seed))
+            (*made.ask(prompt, tokens, number % 4), prompt, tokens)
+            for number, prompt in enumerate(prompts(count, seed))
         ]
 
 
-def assert_right(made: Bench, asked: list[Asked]) -> None:
+def assert_right(made: Bench, asked: Sequence[Asked]) -> None:
     for ticket, listener, prompt, tokens in asked:
         assert made.right(ticket, listener, prompt, tokens), (ticket.generation, len(prompt))
 

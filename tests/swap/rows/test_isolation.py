@@ -1,4 +1,4 @@
-"""An adapter whose numbers overflow, beside three others: their tokens are their own, in the same step and afterwards."""
+"""An adapter that overflows, beside three others: their tokens are their own, in the same step and afterwards."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ TRIGGER = 200
 PROMPTS = ((5, 6, 7), tuple(range(10, 90)), (9, 8, 7, 6, 5, 4, 3))
 TOKENS = 12
 APART = {"bfloat16": 0.1, "float16": 0.05}
-"""What shapes of a batch may move logits by, as a share of the largest one: a NaN or another's keys move them further."""
+"""How far the shape of a batch may move logits, as a share of the largest: another's keys move them further."""
 
 
 def overflowing(directory: Path, dtype: str) -> Path:
@@ -69,7 +69,9 @@ class Good:
     def ask(self, salt: str) -> list[Any]:
         numbers = [number for number in self.made.made if number]
         return [
-            (*self.made.ask(prompt, TOKENS, number, cache_salt=salt), prompt) for prompt in PROMPTS for number in numbers
+            (*self.made.ask(prompt, TOKENS, number, cache_salt=salt), prompt)
+            for prompt in PROMPTS
+            for number in numbers
         ]
 
     def check(self, asked: list[Any]) -> None:
@@ -155,7 +157,7 @@ def spoiled(made: Bench, part: str, value: float) -> int:
 def test_whatever_part_is_not_finite_others_are_right(one: Bench, part: str, value: float) -> None:
     """Keys, values, queries, or nothing but the logits."""
     if part == "self_attn.q_proj" and one.engine.plain:
-        pytest.skip("the plain runner leaves attention to the model, which hides such queries as it does in PEFT's load")
+        pytest.skip("the plain runner leaves attention to the model, which hides such queries")
     number, good = spoiled(one, part, value), Good(one, "float32")
     with one.resident.step():
         bad = [one.ask(prompt, TOKENS, number) for prompt in PROMPTS]

@@ -22,7 +22,7 @@ class Counted:
         self.steps = Steps(made.loop)
 
     def read(self, generation: int | None = None, index: int | None = None, salt: str = "") -> int:
-        """Ask the prompt, hold the answer to the reference, and return how many of the prompt's tokens were computed."""
+        """Ask the prompt, hold the answer to the reference, and count the prompt's tokens that were computed."""
         ticket, listener = self.made.ask(PROMPT, TOKENS, generation, cache_salt=salt)
         index = self.made.made[ticket.generation] if index is None else index
         assert listener.wait().token_ids == reference(index, PROMPT, TOKENS)
@@ -106,8 +106,7 @@ def test_two_names_of_one_adapter_share(one: Counted) -> None:
 
 def test_an_answer_is_a_prefix_of_the_next_question(one: Counted) -> None:
     """As a conversation goes on, what the model wrote is not read again."""
-    ticket, listener = one.made.ask(PROMPT, 60)
-    answer = listener.wait().token_ids
+    answer = one.made.ask(PROMPT, 60)[1].wait().token_ids
     following = (*PROMPT, *answer, 5, 6, 7)
     again = one.made.ask(following, TOKENS)
     assert again[1].wait().token_ids == reference(0, following, TOKENS)

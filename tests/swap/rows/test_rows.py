@@ -7,17 +7,21 @@ from typing import Any
 
 import pytest
 import torch
+from kits.clock import Clock
 from kits.crowd import crowd
-from kits.rows import LONG, SHORT_ASK, Bench, Held, adapter, bench
+from kits.rows import LONG, SHORT_ASK, Bench, Held, Listener, adapter, bench
+from kits.sequences import Summing
 from kits.waiting import until
 
+from hotswapd.swap.berths.berths import Berths
 from hotswapd.swap.errors import BaseUnusable, NoBerth
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.candidate import CANDIDATE
 from hotswapd.swap.rows.ended import Ended
-from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull
+from hotswapd.swap.rows.rows import Rows
+from hotswapd.swap.rows.tickets import NoGeneration, Place, Progress, QueueFull
 
 SHARED = tuple(range(30, 30 + 200))
 
@@ -215,8 +219,26 @@ def test_max_drain_ends_old_requests_with_a_sentence(one: Bench) -> None:
         pass
     held.let_go.set()
     assert "retired" in str(held.wait().error)
+    assert isinstance(ticket.place, Place)
     assert ticket.place.image.holders == 0
     assert one.right(*one.ask(SHORT_ASK), SHORT_ASK)
+
+
+def test_max_drain_goes_by_the_clock_that_was_given() -> None:
+    """One that leaves out the time in which the process was frozen."""
+    clock, berths = Clock(100.0), Berths(8, 2, torch.device("cpu"))
+    rows = Rows(berths, max_queue=4, clock=clock)
+    rows.loop = Summing().loop
+    images = [berths.take(str(number)) for number in (1, 2)]
+    rows.route(images[0], 1)
+    heard = Listener()
+    rows.submit(Ask(SHORT_ASK, 3), heard)
+    rows.route(images[1], 2)
+    clock.advance(10.0)
+    assert rows.end_overdue(20.0) == 0
+    clock.advance(20.0)
+    assert rows.end_overdue(20.0) == 1
+    assert heard.last.finish == "error"
 
 
 def test_a_generation_that_was_closed_takes_no_new_requests(one: Bench) -> None:
@@ -331,7 +353,7 @@ def test_a_cache_smaller_than_the_context_bounds_what_is_let_in() -> None:
 
 def test_a_seed_answers_the_same_alone_and_in_a_mix(one: Bench) -> None:
     """Sampled answers are reproducible whatever shares the batch, and greedy ones stay exact beside them."""
-    how = {"temperature": 0.9, "top_p": 0.95, "seed": 11}
+    how: dict[str, Any] = {"temperature": 0.9, "top_p": 0.95, "seed": 11}
     alone = one.ask(SHORT_ASK, tokens=20, **how)[1].wait().token_ids
     one.open(1)
     with one.resident.step():
@@ -379,9 +401,7 @@ def test_shutdown_is_bounded_and_the_rest_hears_why(one: Bench) -> None:
 def test_an_attention_that_cannot_verify_does_not_start() -> None:
     """Its answer at start-up would not be what a gate reads."""
     with pytest.raises(BaseUnusable, match=r"attn_implementation.*sdpa"):
-        Resident.open(
-            ResidentSpec(str(adapter(0).parent / "base"), max_rank=16, berths=4, attn_implementation="eager")
-        )
+        Resident.open(ResidentSpec(str(adapter(0).parent / "base"), max_rank=16, berths=4, attn_implementation="eager"))
 
 
 @pytest.mark.slow
