@@ -118,9 +118,12 @@ class ResidentEngine:
         self._moving = threading.RLock()
         """Held while a berth is given or taken: two threads do."""
         self._returning = Returning(engine.rows, self._bring, engine.resident.drop)
+
+    def start(self) -> None:
+        """Begin to bring back what was parked, on a thread of its own. Call once."""
         self._returning.start()
 
-    def close_parking(self, seconds: float) -> None:
+    def stop(self, seconds: float) -> None:
         """Bring nothing back any more. Legal on any thread."""
         self._returning.stop(seconds)
 

@@ -144,7 +144,7 @@ def test_a_generation_that_fails_now_is_refused(queue: Queue, rollback: Rollback
 
 def test_what_is_beside_gives_way_to_a_rollback_that_finds_no_berth(queue: Queue, rollback: Rollback) -> None:
     """A canary's berth is free as soon as it has no requests: the safe side does not wait for it."""
-    queue.ask(queue.acts.start, 2, 30.0)
+    queue.ask(queue.acts.start, queue.default, 2, 30.0)
     queue.model.full = True
 
     class Freeing(list[int]):
