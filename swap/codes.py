@@ -188,6 +188,11 @@ class TensorCode(Code):
         "the module is neither a Linear nor a Conv1D, such as the router of experts, or PEFT gives it no layer",
         "leave it out of `target_modules`",
     )
+    BESIDE_LANGUAGE = (
+        "beside_language",
+        "the module reads images or sound, and this base is served for text only",
+        "train the language model alone, e.g. with `target_modules` that name it",
+    )
     TASK_HEAD = (
         "task_head",
         "the tensor is a head for classification or scoring, which a language model does not have",

@@ -12,7 +12,7 @@ from .config import MAX_RANK_READ, MICA, LoraFields, examine
 from .contract import Contract, Slot
 from .header import TensorSpec
 from .manifest import Manifest
-from .names import Pair, modules_named, pair_up
+from .names import Pair, as_loaded, modules_named, pair_up
 from .oracle import Meaning, MetaOracle
 
 MAX_SCALING = 1000.0
@@ -102,7 +102,7 @@ def _check_complete(fields: LoraFields, pairs: Sequence[Pair], manifest: Manifes
     expected = oracle.expected(fields)
     if expected is None or not pairs:
         return []
-    missing = sorted(expected - modules_named(manifest.tensors))
+    missing = sorted(expected - modules_named(as_loaded(manifest.tensors, oracle.slots, oracle).values()))
     more = sorted({pair.slot.module for pair in pairs} - expected)
     found = []
     if missing and fields.exclude_modules is not None:

@@ -3,7 +3,7 @@
 import copy
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,9 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from .config import LoraFields
 from .contract import Slot
+from .families import auto_class, beside_language
 from .patterns import in_parts, relevant_names, winning
+from .renaming import renamed
 from .slots import ALL_LINEAR, embeddings, find_slots, uncovered
 
 NAME = "default"
@@ -58,12 +60,12 @@ class MetaOracle:
         trust_remote_code: bool = False,
     ) -> None:
         with torch.device("meta"):
-            self._base: nn.Module = AutoModelForCausalLM.from_config(
-                copy.deepcopy(config), trust_remote_code=trust_remote_code
-            )
+            auto = auto_class(config, trust_remote_code=trust_remote_code) or AutoModelForCausalLM
+            self._base: nn.Module = auto.from_config(copy.deepcopy(config), trust_remote_code=trust_remote_code)
         self.slots: tuple[Slot, ...] = find_slots(self._base, target_modules)
         self.linear: frozenset[str] = frozenset(slot.module for slot in find_slots(self._base, ALL_LINEAR))
         self.uncovered: tuple[str, ...] = uncovered(self._base, self.slots)
+        self.beside: frozenset[str] = beside_language(self._base)
         self.embeddings: frozenset[str] = embeddings(self._base)
         self.modules: tuple[str, ...] = tuple(name for name, _ in self._base.named_modules() if name)
         self.parameters: frozenset[str] = frozenset(
@@ -72,11 +74,16 @@ class MetaOracle:
         self.defaults: Mapping[str, Any] = LoraConfig().to_dict()
         self._answer = functools.lru_cache(maxsize=_KEPT)(self._inject)
         self.unadaptable = functools.cache(self._find_unadaptable)
+        self._renamed = functools.lru_cache(maxsize=_KEPT)(functools.partial(renamed, self._base))
 
     @property
     def base(self) -> nn.Module:
         """The base itself, on the meta device; to be looked at only."""
         return self._base
+
+    def renamed(self, names: Iterable[str]) -> Mapping[str, str]:
+        """Return what PEFT calls these tensors once it has loaded them, as far as it is asked about them."""
+        return self._renamed(tuple(names))
 
     def _find_unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
         """Name those of the modules that PEFT makes no layer of their own for. Raises ValueError when it refuses one.

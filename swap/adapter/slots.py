@@ -9,6 +9,7 @@ from transformers.pytorch_utils import Conv1D
 from hotswapd.swap.errors import NoSlots
 
 from .contract import Slot
+from .families import beside_language
 
 ALL_LINEAR = "all-linear"
 
@@ -16,9 +17,9 @@ ALL_LINEAR = "all-linear"
 def find_slots(model: nn.Module, target_modules: str | Sequence[str]) -> tuple[Slot, ...]:
     """Return the modules that get a slot, in the model's order.
 
-    ``all-linear`` is every Linear and Conv1D but the output embedding. It is our own list, not PEFT's: theirs also
-    wraps fused expert parameters, which cannot be prepared for hot-swapping. Otherwise `target_modules` are names
-    or ends of names, as in PEFT's configuration.
+    ``all-linear`` is every Linear and Conv1D of the language model but the output embedding. It is our own list, not
+    PEFT's: theirs also wraps fused expert parameters, which cannot be prepared for hot-swapping. Otherwise
+    `target_modules` are names or ends of names, as in PEFT's configuration.
     """
     names = (target_modules,) if isinstance(target_modules, str) else tuple(target_modules)
     wanted = None if names == (ALL_LINEAR,) else names
@@ -30,8 +31,8 @@ def find_slots(model: nn.Module, target_modules: str | Sequence[str]) -> tuple[S
 
 
 def uncovered(model: nn.Module, slots: Sequence[Slot]) -> tuple[str, ...]:
-    """Return the modules that have parameters of two or more dimensions and no slot."""
-    covered = {slot.module for slot in slots}
+    """Return the modules of the language model that have parameters of two or more dimensions and no slot."""
+    covered = {slot.module for slot in slots} | beside_language(model)
     return tuple(
         name
         for name, module in model.named_modules()
@@ -59,8 +60,10 @@ def require_slots(slots: Sequence[Slot], target_modules: str | Sequence[str], li
 
 def _candidates(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     head_of: Any = getattr(model, "get_output_embeddings", lambda: None)
-    head = head_of()
+    head, beside = head_of(), beside_language(model)
     for name, module in model.named_modules():
+        if name in beside:
+            continue
         is_head = module is head or name.rpartition(".")[2] == "lm_head"
         if isinstance(module, nn.Linear | Conv1D) and not is_head and not _is_of_the_family(module, model):
             yield name, module

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from hotswapd.swap.adapter.base_names import Names
+from hotswapd.swap.adapter.families import auto_class
 from hotswapd.swap.errors import BaseUnservable, BaseUnusable, DeviceMissing
 
 Report = Callable[[str], None]
@@ -62,7 +63,7 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
     dtype = choose_dtype(spec.dtype, config, device)
     tokenizer = _tokenizer(spec)  # before the weights: it may need code that may not be run
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model = _class_for(spec, config).from_pretrained(
             spec.base,
             config=config,
             dtype=dtype,
@@ -73,6 +74,10 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
     except (OSError, ValueError, ImportError, RuntimeError, LookupError, TypeError, SafetensorError) as error:
         raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {_first_line(error)}") from error
     return Base(model.to(device).eval(), tokenizer, device, dtype)
+
+
+def _class_for(spec: ResidentSpec, config: PretrainedConfig) -> Any:
+    return auto_class(config, trust_remote_code=spec.trust_remote_code) or AutoModelForCausalLM
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -1,12 +1,14 @@
 """A base without its weights: its configuration and its modules, and whether its family can be served at all."""
 
+import inspect
 import json
+from collections.abc import Collection
 
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.generation.continuous_batching.utils import find_head_dim
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
+from hotswapd.swap.adapter.families import auto_class, beside_language
 from hotswapd.swap.adapter.oracle import MetaOracle
 from hotswapd.swap.errors import BaseUnservable
 
@@ -30,7 +32,7 @@ def outline(spec: ResidentSpec) -> tuple[PretrainedConfig, MetaOracle]:
     config = base_config(spec.base, spec.revision, trust_remote_code=spec.trust_remote_code)
     _require_causal(spec, config)
     oracle = _oracle(spec, config)
-    why = obstacle(oracle.base, spec.attn_implementation)
+    why = obstacle(oracle.base) or needs_plain(oracle.base, spec.attn_implementation)
     if why:
         raise _unservable(spec, f"{config.model_type} {why}", _OTHER)
     if spec.attn_implementation in _ONE_USE:
@@ -41,10 +43,28 @@ def outline(spec: ResidentSpec) -> tuple[PretrainedConfig, MetaOracle]:
     return config, oracle
 
 
-def obstacle(base: nn.Module, attention: str) -> str:
-    """Return why the lanes cannot serve a model like this, as the end of a sentence; empty if they can."""
+def obstacle(base: nn.Module) -> str:
+    """Return why no loop at all can serve a model like this, as the end of a sentence; empty if one can."""
     if not isinstance(base, PreTrainedModel):
         return "is not a model of transformers"
+    text = base.config.get_text_config()
+    if base.config.is_encoder_decoder or text.is_encoder_decoder:
+        return "is an encoder with a decoder, so that it does not go on with a text but answers it with another"
+    if not base.can_generate():
+        return "cannot generate text"
+    needed = _needed_beside_text(base)
+    if needed:
+        return f"needs {needed} with every text, so that its language model cannot answer text alone"
+    if _is_encoder(base, beside_language(base)):
+        return "is an encoder: its attention sees what follows, too"
+    return ""
+
+
+def needs_plain(base: PreTrainedModel, attention: str) -> str:
+    """Return why paged batching cannot serve a model like this, as the end of a sentence; empty if it can.
+
+    Its own cache can, in a plain loop.
+    """
     text = base.config.get_text_config()
     strange = sorted(set(getattr(text, "layer_types", None) or ()) - _PAGED)
     if strange or base._is_stateful:
@@ -54,8 +74,6 @@ def obstacle(base: nn.Module, attention: str) -> str:
         return f"computes its attention {_own_way(text)}, and transformers has no SDPA for that"
     if not base._supports_attention_backend or base.config.model_type in _KNOWN_NOT_TO:
         return "computes its attention by code of its own, which the lanes' paged cache cannot take part in"
-    if _is_encoder(base):
-        return "is an encoder: its attention sees what follows, too"
     if _has_odd_widths(text):
         return "keeps keys and values of different widths, and the lanes' paged cache has one"
     return ""
@@ -67,8 +85,16 @@ def _own_way(text: PretrainedConfig) -> str:
     return "in a way of its own, such as with sinks or position biases"
 
 
-def _is_encoder(base: nn.Module) -> bool:
-    return {flag for module in base.modules() if (flag := getattr(module, "is_causal", None)) is not None} == {False}
+def _needed_beside_text(base: nn.Module) -> str:
+    """Name what its forward pass cannot do without, such as ``pixel_values``; empty if text is enough."""
+    parameters = list(inspect.signature(base.forward).parameters.values())
+    needed = [one.name for one in parameters if one.default is one.empty and one.kind == one.POSITIONAL_OR_KEYWORD]
+    return " and ".join(name for name in needed if name != "input_ids")
+
+
+def _is_encoder(base: nn.Module, beside: Collection[str]) -> bool:
+    modules = [module for name, module in base.named_modules() if name not in beside]
+    return {flag for module in modules if (flag := getattr(module, "is_causal", None)) is not None} == {False}
 
 
 def _has_odd_widths(text: PretrainedConfig) -> bool:
@@ -81,13 +107,10 @@ def _has_odd_widths(text: PretrainedConfig) -> bool:
 
 
 def _require_causal(spec: ResidentSpec, config: PretrainedConfig) -> None:
-    own_code = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
-    if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or (own_code and spec.trust_remote_code):
+    if auto_class(config, trust_remote_code=spec.trust_remote_code) is not None:
         return
-    sees = any(getattr(config, part, None) is not None for part in ("vision_config", "audio_config"))
-    what = "is a model of text with images or sound" if sees else "is not a causal language model"
-    why = f"{config.model_type} {what}, which AutoModelForCausalLM does not load"
-    raise _unservable(spec, why, "serve a base that is a language model alone, and train its adapters on that")
+    why = f"{config.model_type} is not a causal language model that transformers loads"
+    raise _unservable(spec, why, "serve a base that is one, and train its adapters on that")
 
 
 def _oracle(spec: ResidentSpec, config: PretrainedConfig) -> MetaOracle:

@@ -22,10 +22,8 @@ _SIZES: dict[str, Any] = {
     "head_dim": 8,
     "max_position_embeddings": 64,
 }
-_TEXT = {name: size for name, size in _SIZES.items() if name != "head_dim"}
 _EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 8, "first_k_dense_replace": 1}
 _LATENT = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
-_VISION = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
 _LINEAR = {"linear_key_head_dim": 8, "linear_num_key_heads": 1, "linear_num_value_heads": 1, "linear_value_head_dim": 8}
 
 UNSERVED: dict[str, tuple[dict[str, Any], str]] = {
@@ -35,7 +33,7 @@ UNSERVED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "mamba": ({"state_size": 4}, "cannot hold"),
     "qwen3_5_text": ({"layer_types": ["linear_attention", "full_attention"], **_LINEAR}, "linear_attention"),
-    "qwen2_5_vl": ({"text_config": _TEXT, "vision_config": _VISION}, "a model of text with images"),
+    "blip-2": ({"text_config": {"model_type": "opt", "num_hidden_layers": 1}}, "needs pixel_values with every text"),
     "gemma2": ({}, "soft-capped"),
     "gpt_oss": ({"num_local_experts": 2}, "with sinks or position biases"),
     "falcon": ({"alibi": True, "head_dim": None}, "code of its own"),

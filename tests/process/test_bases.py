@@ -1,13 +1,19 @@
 """The real daemon with the bases and the names that people have."""
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kits.adapters import edit_config, edit_tensors, greedy
 from kits.bases import UNSERVED, base_with_code, base_without_weights
+from kits.families import loaded, save_adapter, save_small
 from kits.folders import CONFIG
+from kits.models import EOS, VOCABULARY, byte_tokenizer, text_of
 from kits.room import Room, home, make_room
+
+PROMPT = b"the moon"
 
 
 @pytest.fixture
@@ -16,7 +22,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
         yield made
 
 
-@pytest.mark.parametrize("family", ["nemotron_h", "qwen2_5_vl", "gemma2", "qwen3_5_text", "falcon"])
+@pytest.mark.parametrize("family", ["nemotron_h", "blip-2", "gemma2", "qwen3_5_text", "falcon"])
 def test_a_base_that_is_never_served_ends_the_start_with_78(room: Room, tmp_path: Path, family: str) -> None:
     """Before any of its weights are loaded: there are none. The sentence is that of ``check``."""
     fields, words = UNSERVED[family]
@@ -25,6 +31,26 @@ def test_a_base_that_is_never_served_ends_the_start_with_78(room: Room, tmp_path
     assert words in room.until_logged("cannot_start")["detail"]
     assert not room.events("worker_failed")
     assert not any("loading" in line["detail"] for line in room.events("starting"))
+
+
+def test_a_base_that_sees_is_served_for_text(room: Room, tmp_path: Path) -> None:
+    """With an adapter whose names transformers 4.50 wrote; answered as PEFT answers, which renames them."""
+    base = save_small("gemma3", tmp_path / "seeing", vocab_size=VOCABULARY, eos_token_id=EOS)
+    byte_tokenizer().save_pretrained(base)
+    modules = [name for name, _ in loaded(base).named_modules() if "language" in name and name.endswith("_proj")]
+    adapter = save_adapter(base, tmp_path / "old", modules)
+    new, old = "base_model.model.model.language_model.", "base_model.model.language_model.model."
+    edit_tensors(lambda tensors: {name.replace(new, old): tensor for name, tensor in tensors.items()})(adapter)
+    edit_config(target_modules=r".*language_model.*_proj", base_model_name_or_path="some/gemma-3-4b")(adapter)
+    room.ready(HOTSWAPD_MODEL__BASE=str(base), HOTSWAPD_ADMISSION__BASE_MODELS='["*"]')
+    place = adapter.rename(room.root / "adapters" / "old")
+    assert room.outcome(place.as_uri())["state"] == "LIVE"
+    url = f"http://{room.events('listening')[-1]['http']}/v1/completions"
+    body = json.dumps({"model": str(base), "prompt": list(PROMPT), "max_tokens": 8, "temperature": 0}).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"})) as got:
+        answer = json.load(got)
+    assert answer["system_fingerprint"].startswith("hotswapd-g1-")
+    assert answer["choices"][0]["text"] == text_of(greedy(loaded(base, place), list(PROMPT), 8))
 
 
 def test_code_of_a_base_is_not_run_by_the_daemon(room: Room, tmp_path: Path) -> None:
