@@ -144,6 +144,11 @@ class ConfigCode(Code):
         "a warning: it does not name its base; all of its shapes fit this one",
         "set `base_model_name_or_path`",
     )
+    BASE_DIFFERS = (
+        "base_differs",
+        "it was published for a base with other weights or tensors, by the fingerprint in its manifest",
+        "publish it against the base that is served",
+    )
     OTHER_BASE_REVISION = (
         "other_base_revision",
         "it was trained for another revision of the base",

@@ -19,6 +19,7 @@ from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.errors import Misfit, Rejected
 from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.resident.base import ResidentSpec, choose_dtype
+from hotswapd.swap.resident.fingerprint import base_fingerprint
 from hotswapd.swap.resident.outline import outline
 
 _STRUCTURE = "only its structure was checked: name a base with --config or --base to compare it with one"
@@ -86,6 +87,7 @@ def _compare(manifest: Manifest, model: Model, admission: Admission) -> tuple[Mi
         str(dtype).removeprefix("torch."),
         model.revision,
         admission.base_names,
+        base_fingerprint(model.base, model.revision),
     )
     plan = admit(manifest, contract, oracle)
     layout = Layout.of(contract, dtype)

@@ -14,7 +14,7 @@ from typing import Any
 from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.codes import FileCode, GoneCode, HubCode
 from hotswapd.loaders.errors import Gone, LoadError, Refused, SourceDown, Unavailable
-from hotswapd.loaders.files import CONFIG, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, PICKLE, TOKENIZER, WEIGHTS, FileName
+from hotswapd.loaders.files import BESIDE, CONFIG, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, PICKLE, WEIGHTS, FileName
 from hotswapd.loaders.source import Artifact, Scan, Sighting
 from hotswapd.loaders.store.store import Store
 from hotswapd.loaders.uri import AdapterURI
@@ -158,9 +158,9 @@ class HubSource:
         self._bell.close()
 
     def _read(self, commit: str) -> Content:
-        names = (CONFIG, WEIGHTS, PICKLE, *TOKENIZER)
+        names = (CONFIG, WEIGHTS, PICKLE, *BESIDE)
         there = self._client.entries(commit, [self._prefix + name for name in names])
-        beside = {name: there.pop(self._prefix + name) for name in TOKENIZER if self._prefix + name in there}
+        beside = {name: there.pop(self._prefix + name) for name in BESIDE if self._prefix + name in there}
         config, weights = there.get(self._prefix + CONFIG), there.get(self._prefix + WEIGHTS)
         if not there:
             return Content(commit, None, None, None)

@@ -45,7 +45,7 @@ class Plan:
 def admit(manifest: Manifest, contract: Contract, oracle: MetaOracle) -> Plan:
     """Check the manifest against the contract. Raises Rejected with every misfit. Reads no tensor."""
     fields, misfits = examine(manifest.config, oracle.defaults)
-    other_base, warnings = check_base(manifest.config, contract)
+    other_base, warnings = check_base(manifest.config, contract, manifest.base_fingerprint)
     misfits += other_base
     pairs, named_wrongly = pair_up(manifest.tensors, contract.slots, oracle)
     misfits += named_wrongly

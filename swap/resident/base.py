@@ -14,6 +14,8 @@ from hotswapd.swap.adapter.base_names import Names
 from hotswapd.swap.adapter.families import auto_class
 from hotswapd.swap.errors import BaseUnservable, BaseUnusable, DeviceMissing
 
+from .fingerprint import base_fingerprint
+
 Report = Callable[[str], None]
 """Called with one sentence for each step of the start-up that takes time."""
 
@@ -41,12 +43,13 @@ class ResidentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A loaded base. `tokenizer` is None where the model has none."""
+    """A loaded base. `tokenizer` is None where the model has none, `fingerprint` empty where nobody knows it."""
 
     model: PreTrainedModel
     tokenizer: Any
     device: torch.device
     dtype: torch.dtype
+    fingerprint: str = ""
 
 
 def base_config(base: str, revision: str = "main", *, trust_remote_code: bool = False) -> PretrainedConfig:
@@ -73,7 +76,7 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
         )
     except (OSError, ValueError, ImportError, RuntimeError, LookupError, TypeError, SafetensorError) as error:
         raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {_first_line(error)}") from error
-    return Base(model.to(device).eval(), tokenizer, device, dtype)
+    return Base(model.to(device).eval(), tokenizer, device, dtype, base_fingerprint(spec.base, spec.revision))
 
 
 def _class_for(spec: ResidentSpec, config: PretrainedConfig) -> Any:

@@ -1,17 +1,21 @@
 """The real daemon with the bases and the names that people have."""
 
 import json
+import signal
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kits.adapters import edit_config, edit_tensors, greedy
+from kits.adapters import edit_config, edit_tensors, greedy, make_adapter
 from kits.bases import UNSERVED, base_with_code, base_without_weights
 from kits.families import loaded, save_adapter, save_small
 from kits.folders import CONFIG
-from kits.models import EOS, VOCABULARY, byte_tokenizer, text_of
+from kits.models import EOS, VOCABULARY, byte_tokenizer, text_of, tiny
 from kits.room import Room, home, make_room
+from kits.waiting import until
+
+from hotswapd.daemon.cli import main
 
 PROMPT = b"the moon"
 
@@ -76,3 +80,64 @@ def test_an_adapter_without_a_base_is_live_with_a_warning(room: Room) -> None:
     first = row["verify"][0]
     assert (first["gate"], first["outcome"], first["code"]) == ("admission", "warned", "base_unnamed")
     assert "base_model_name_or_path: wanted" in first["sentence"]
+
+
+@pytest.fixture
+def changing(room: Room, tmp_path: Path) -> Path:
+    """A base that is written over with other weights, after an adapter was live on it and the daemon ended."""
+    base = tiny("llama", tmp_path / "base")
+    adapter = make_adapter(base, tmp_path / "run", targets=["q_proj", "v_proj"])
+    room.environ |= {"HOTSWAPD_MODEL__BASE": str(base), "HOTSWAPD_ADMISSION__BASE_MODELS": '["*"]'}
+    room.ready()
+    assert room.outcome(adapter.rename(room.root / "adapters" / "run").as_uri())["state"] == "LIVE"
+    assert room.status()["base_changed"] is None
+    room.process.signal(signal.SIGTERM)
+    assert room.process.wait() == 0
+    return tiny("llama", base, seed=1)
+
+
+def test_on_a_changed_base_the_gates_decide_again(room: Room, changing: Path) -> None:
+    """Nobody had to ask; what is live then was verified on the weights that are served."""
+    room.ready()
+    assert "differs in its weights" in room.until_logged("base_changed")["detail"]
+    assert "differs in its weights" in room.status()["base_changed"]
+    until(lambda: room.live() == 2, f"it is not live again:\n{room.tail()}")
+    assert [row["state"] for row in room.client.get("/history")] == ["LIVE"]
+    room.process.signal(signal.SIGTERM)
+    assert room.process.wait() == 0
+    room.ready()
+    assert (room.live(), room.status()["base_changed"]) == (2, None)
+
+
+def test_a_changed_base_may_be_refused(room: Room, changing: Path) -> None:
+    """Then it answers alone, and goes on to do so."""
+    for _ in range(2):
+        room.ready(HOTSWAPD_MODEL__ON_BASE_CHANGE="refuse")
+        assert room.live() == 0
+        (row,) = room.client.get("/history")
+        assert (row["state"], row["reason"]) == ("RETIRED", "base_changed")
+        room.process.kill()
+
+
+def test_a_changed_base_may_be_accepted(room: Room, changing: Path) -> None:
+    """The last generation is live at once, under its own number."""
+    room.ready(HOTSWAPD_MODEL__ON_BASE_CHANGE="accept")
+    assert room.live() == 1
+    assert room.until_logged("base_changed")["then"] == "accept"
+
+
+def test_what_was_published_for_another_base_is_refused(
+    room: Room, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same adapter, from `hotswapd publish` with the served base, is taken."""
+    other = tiny("llama", tmp_path / "other" / "base", seed=7)
+    folder, configured = room.root / "adapters", ["--config", str(room.config)]
+    room.ready()
+    outcomes = []
+    for name, base in (("wrong", other), ("right", home() / "base")):
+        assert main(["publish", str(home() / "run-0"), str(folder / name), *configured, "--base", str(base)]) == 0
+        row = room.outcome((folder / name).as_uri())
+        outcomes.append((row["state"], row["reason"]))
+    assert outcomes == [("REJECTED", "base_differs"), ("LIVE", None)]
+    assert main(["check", str(folder / "wrong"), *configured]) == 3
+    assert "base_differs" in capsys.readouterr().out
