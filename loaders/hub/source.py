@@ -23,6 +23,7 @@ from hotswapd.loaders.whole import files_missing
 from .address import split_repository, split_revision
 from .client import Entry, HubClient, Patience
 from .errors import HubTrouble
+from .token import HubToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class HubSource:
         poll: float = 30.0,
         token_file: str = "",
         endpoint: str = "",
+        token_env: str = "",
         *,
         max_bytes: int = 4 << 30,
         clock: Callable[[], float] = time.monotonic,
@@ -87,7 +89,7 @@ class HubSource:
         self._poll = poll
         self._max_bytes = max_bytes
         self._clock = clock
-        self._client = HubClient(repo, endpoint, token_file, patience or Patience())
+        self._client = HubClient(repo, endpoint, HubToken(token_file, token_env), patience or Patience())
         self._bell = Bell()
         self._last: Content | None = None
         self._quiet: tuple[float, HubTrouble] | None = None

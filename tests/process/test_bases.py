@@ -1,6 +1,8 @@
 """The real daemon with the bases and the names that people have."""
 
+import hashlib
 import json
+import shutil
 import signal
 import urllib.request
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ import pytest
 from kits.adapters import edit_config, edit_tensors, greedy, make_adapter
 from kits.bases import UNSERVED, base_with_code, base_without_weights
 from kits.families import loaded, save_adapter, save_small
-from kits.folders import CONFIG
+from kits.folders import CONFIG, WEIGHTS
 from kits.models import EOS, VOCABULARY, byte_tokenizer, text_of, tiny
 from kits.room import Room, home, make_room
 from kits.waiting import until
@@ -141,3 +143,20 @@ def test_what_was_published_for_another_base_is_refused(
     assert outcomes == [("REJECTED", "base_differs"), ("LIVE", None)]
     assert main(["check", str(folder / "wrong"), *configured]) == 3
     assert "base_differs" in capsys.readouterr().out
+
+
+def test_a_checkout_without_its_large_files_is_called_that(room: Room) -> None:
+    """Nobody writes to it any more, so it is refused and not waited for; with the files it is taken."""
+    room.ready()
+    place, part = room.root / "adapters" / "checkout", room.root / "adapters" / ".checkout.part"
+    shutil.copytree(home() / "run-0", part)
+    for name in (CONFIG, WEIGHTS):
+        oid = hashlib.sha256((part / name).read_bytes()).hexdigest()
+        (part / name).write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 9\n")
+    part.rename(place)
+    refused = room.outcome(place.as_uri())
+    assert (refused["state"], refused["reason"]) == ("REJECTED", "git_lfs_pointer")
+    assert "git lfs pull" in refused["detail"]
+    for name in (WEIGHTS, CONFIG):
+        shutil.copy(home() / "run-0" / name, place / name)
+    until(lambda: room.live() == 1, f"it is not taken:\n{room.tail()}")
