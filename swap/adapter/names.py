@@ -9,8 +9,8 @@ from hotswapd.swap.errors import Misfit
 
 from .contract import Slot
 from .header import TensorSpec
+from .knowledge import Knowledge
 from .nearest import NearestSlot
-from .oracle import MetaOracle
 
 _PREFIX = "base_model.model."
 _ENDS = {f".lora_{side}{infix}.weight": side for side in "AB" for infix in ("", ".default")}
@@ -53,7 +53,7 @@ class Pair:
 
 
 def pair_up(
-    tensors: Mapping[str, TensorSpec], slots: Sequence[Slot], oracle: MetaOracle
+    tensors: Mapping[str, TensorSpec], slots: Sequence[Slot], oracle: Knowledge
 ) -> tuple[list[Pair], list[Misfit]]:
     """Sort the file's tensors into slots, and explain each of the others: what it is and what to do."""
     by_module = {slot.module: slot for slot in slots}
@@ -78,7 +78,7 @@ def pair_up(
     return list(pairs.values()), misfits + _explain_all({name: loaded[name] for name in strangers}, by_module, oracle)
 
 
-def as_loaded(names: Iterable[str], slots: Sequence[Slot], oracle: MetaOracle) -> dict[str, str]:
+def as_loaded(names: Iterable[str], slots: Sequence[Slot], oracle: Knowledge) -> dict[str, str]:
     """Return what each tensor is called once PEFT has loaded it.
 
     For a base that only reads text, PEFT is not asked about the names of slots: it takes 0.3 ms for each.
@@ -104,13 +104,13 @@ def modules_named(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.removeprefix(_PREFIX).partition(".lora_")[0] for name in names)
 
 
-def _explain_all(loaded: Mapping[str, str], by_module: Mapping[str, Slot], oracle: MetaOracle) -> list[Misfit]:
+def _explain_all(loaded: Mapping[str, str], by_module: Mapping[str, Slot], oracle: Knowledge) -> list[Misfit]:
     nearest = NearestSlot(by_module if loaded else ())
     names = enumerate(loaded.items())
     return [_explain(*name, nearest if n < _SUGGESTIONS else None, oracle) for n, name in names]
 
 
-def _explain(written: str, name: str, nearest: NearestSlot | None, oracle: MetaOracle) -> Misfit:
+def _explain(written: str, name: str, nearest: NearestSlot | None, oracle: Knowledge) -> Misfit:
     """Explain a tensor without a slot: as it is `written` in the file, and the `name` that PEFT loads it under."""
     shown = written[:200]
     bare = name.removeprefix(_PREFIX)
@@ -136,7 +136,7 @@ def _explain(written: str, name: str, nearest: NearestSlot | None, oracle: MetaO
     return Misfit(TensorCode.UNKNOWN_TARGET, shown, "a slot of this base", "no such slot", _meant(name, nearest))
 
 
-def _is_adaptable(module: str, oracle: MetaOracle) -> bool:
+def _is_adaptable(module: str, oracle: Knowledge) -> bool:
     """Tell whether it could have a slot at all: the advice to make it one is no use where the base is refused then."""
     try:
         return module not in oracle.unadaptable(oracle.linear)

@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 from .config import LoraFields
 from .contract import Slot
 from .families import auto_class, beside_language
+from .knowledge import Meaning
 from .patterns import in_parts, relevant_names, winning
 from .renaming import renamed
 from .slots import ALL_LINEAR, embeddings, find_slots, uncovered
@@ -25,16 +26,6 @@ from .slots import ALL_LINEAR, embeddings, find_slots, uncovered
 NAME = "default"
 _KEPT = 16
 """Answers of PEFT that are kept: the adapters of one training job differ only in their values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What PEFT makes of one module: A is (rank, inputs), B is (outputs, rank)."""
-
-    rank: int
-    scaling: float
-    a_shape: tuple[int, ...]
-    b_shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +64,7 @@ class MetaOracle:
         )
         self.defaults: Mapping[str, Any] = LoraConfig().to_dict()
         self._answer = functools.lru_cache(maxsize=_KEPT)(self._inject)
-        self.unadaptable = functools.cache(self._find_unadaptable)
+        self._unadaptable = functools.cache(self._find_unadaptable)
         self._renamed = functools.lru_cache(maxsize=_KEPT)(functools.partial(renamed, self._base))
 
     @property
@@ -85,11 +76,14 @@ class MetaOracle:
         """Return what PEFT calls these tensors once it has loaded them, as far as it is asked about them."""
         return self._renamed(tuple(names))
 
-    def _find_unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
+    def unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
         """Name those of the modules that PEFT makes no layer of their own for. Raises ValueError when it refuses one.
 
         PEFT turns some names, such as ``gate_proj`` beside fused experts, into the experts' parameters.
         """
+        return self._unadaptable(modules)
+
+    def _find_unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
         config = LoraConfig(r=1, target_modules=sorted(modules))
         return modules.difference(lora_layers(inject(copy.deepcopy(self._base), config)))
 

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers.utils.hub import cached_file
-
 from hotswapd.swap.adapter.fingerprints import make_fingerprint
 
 _INDEX, _SINGLE = "model.safetensors.index.json", "model.safetensors"
@@ -38,6 +36,8 @@ def base_fingerprint(base: str, revision: str = "main") -> str:
 def _directory(base: str, revision: str) -> Path | None:
     if os.path.isdir(base):  # noqa: PTH112 - Path.is_dir raises on odd names
         return Path(base)
+    from transformers.utils.hub import cached_file  # late: a directory does not need it, and it takes a second
+
     found = cached_file(base, "config.json", revision=revision, local_files_only=True)
     return Path(found).parent if found else None
 

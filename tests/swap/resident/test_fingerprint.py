@@ -99,8 +99,6 @@ def test_what_is_not_here_has_none(base: str, tmp_path: Path, monkeypatch: pytes
 def test_a_downloaded_model_is_read_where_the_hubs_client_keeps_it(
     original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "hotswapd.swap.resident.fingerprint.cached_file", lambda *_, **__: str(original / "config.json")
-    )
+    monkeypatch.setattr("transformers.utils.hub.cached_file", lambda *_, **__: str(original / "config.json"))
     monkeypatch.chdir(tmp_path)
     assert base_fingerprint("org/model", "v1") == base_fingerprint(str(original))
