@@ -56,4 +56,5 @@ def _spec(model: Model) -> ResidentSpec:
         target_modules=model.target_modules,
         attn_implementation=model.attn_implementation,
         trust_remote_code=model.trust_remote_code,
+        quantization=model.quantization,
     )

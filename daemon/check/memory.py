@@ -19,7 +19,7 @@ from hotswapd.daemon.config.tables import Model
 
 _SCHEMA = 1
 _ASKED = ("hotswapd", "torch", "transformers", "peft", "safetensors")
-_DECIDES = ("target_modules", "attn_implementation", "dtype", "device")
+_DECIDES = ("target_modules", "attn_implementation", "dtype", "device", "quantization")
 _MOST_BYTES = 64 << 20
 
 

@@ -10,9 +10,11 @@ from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import resident_spec
 from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.oracle import MetaOracle
+from hotswapd.swap.adapter.slots import ALL_LINEAR, find_slots
 from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.errors import BaseUnusable, DeviceMissing
 from hotswapd.swap.resident.base import base_config, choose_device, choose_dtype
+from hotswapd.swap.resident.quantization import bits
 from hotswapd.swap.resident.resident import berth_dtype
 
 from .finding import Finding, fails, fine, note
@@ -85,6 +87,10 @@ def needed(settings: Settings, config: PretrainedConfig, dtype: torch.dtype, dev
     spec = resident_spec(settings)
     oracle = MetaOracle(config, spec.target_modules)
     weights = sum(parameter.numel() for parameter in oracle.base.parameters()) * dtype.itemsize
+    packed = bits(spec.quantization, config)
+    if packed:
+        linear = sum(slot.inputs * slot.outputs for slot in find_slots(oracle.base, ALL_LINEAR))
+        weights -= linear * dtype.itemsize - linear * packed // 8
     image = Layout.of(Contract((), oracle.slots, spec.max_rank, str(dtype)), berth_dtype(dtype, device)).size
     text = config.get_text_config()
     context = min(settings.serve.context_tokens, getattr(text, "max_position_embeddings", 0) or 1 << 30)

@@ -15,6 +15,7 @@ from hotswapd.swap.adapter.families import auto_class
 from hotswapd.swap.errors import BaseUnservable, BaseUnusable, DeviceMissing
 
 from .fingerprint import base_fingerprint
+from .quantization import Quantization, own_method, quantization_config
 
 Report = Callable[[str], None]
 """Called with one sentence for each step of the start-up that takes time."""
@@ -39,6 +40,7 @@ class ResidentSpec:
     berths: int = 4
     trust_remote_code: bool = False
     base_names: Names = "family"
+    quantization: Quantization = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +75,28 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
             attn_implementation=spec.attn_implementation,
             trust_remote_code=spec.trust_remote_code,
             **_where(spec.base, spec.revision),
+            **_packed(spec, config, dtype, device),
         )
     except (OSError, ValueError, ImportError, RuntimeError, LookupError, TypeError, SafetensorError) as error:
         raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {_first_line(error)}") from error
-    return Base(model.to(device).eval(), tokenizer, device, dtype, base_fingerprint(spec.base, spec.revision))
+    model = model if _is_packed(spec, config) else model.to(device)
+    return Base(model.eval(), tokenizer, device, dtype, base_fingerprint(spec.base, spec.revision))
 
 
 def _class_for(spec: ResidentSpec, config: PretrainedConfig) -> Any:
     return auto_class(config, trust_remote_code=spec.trust_remote_code) or AutoModelForCausalLM
+
+
+def _is_packed(spec: ResidentSpec, config: PretrainedConfig) -> bool:
+    return spec.quantization != "none" or bool(own_method(config))
+
+
+def _packed(spec: ResidentSpec, config: PretrainedConfig, dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
+    """Return what a quantised model is loaded with: its packed weights cannot be moved once they are loaded."""
+    if not _is_packed(spec, config):
+        return {}
+    wanted = quantization_config(spec.quantization, dtype)
+    return {"device_map": {"": device}} | ({} if wanted is None else {"quantization_config": wanted})
 
 
 def choose_device(wanted: str) -> torch.device:

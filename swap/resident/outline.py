@@ -13,6 +13,7 @@ from hotswapd.swap.adapter.oracle import MetaOracle
 from hotswapd.swap.errors import BaseUnservable
 
 from .base import ResidentSpec, base_config
+from .quantization import require_quantizable
 
 _PAGED = frozenset({"full_attention", "sliding_attention"})
 """The kinds of layers that the lanes' paged cache knows."""
@@ -31,6 +32,7 @@ def outline(spec: ResidentSpec) -> tuple[PretrainedConfig, MetaOracle]:
     """
     config = base_config(spec.base, spec.revision, trust_remote_code=spec.trust_remote_code)
     _require_causal(spec, config)
+    require_quantizable(spec.base, spec.quantization, config)
     oracle = _oracle(spec, config)
     why = obstacle(oracle.base) or needs_plain(oracle.base, spec.attn_implementation)
     if why:

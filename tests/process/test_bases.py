@@ -6,7 +6,9 @@ import shutil
 import signal
 import urllib.request
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kits.adapters import edit_config, edit_tensors, greedy, make_adapter
@@ -26,6 +28,15 @@ PROMPT = b"the moon"
 def room(tmp_path: Path) -> Iterator[Room]:
     with make_room(tmp_path / "room") as made:
         yield made
+
+
+def ask(room: Room, base: Path) -> dict[str, Any]:
+    """Have the prompt continued, greedily."""
+    url = f"http://{room.events('listening')[-1]['http']}/v1/completions"
+    body = json.dumps({"model": str(base), "prompt": list(PROMPT), "max_tokens": 8, "temperature": 0}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as got:
+        return dict(json.load(got))
 
 
 @pytest.mark.parametrize("family", ["nemotron_h", "blip-2", "gemma2", "qwen3_5_text", "falcon"])
@@ -51,10 +62,7 @@ def test_a_base_that_sees_is_served_for_text(room: Room, tmp_path: Path) -> None
     room.ready(HOTSWAPD_MODEL__BASE=str(base), HOTSWAPD_ADMISSION__BASE_MODELS='["*"]')
     place = adapter.rename(room.root / "adapters" / "old")
     assert room.outcome(place.as_uri())["state"] == "LIVE"
-    url = f"http://{room.events('listening')[-1]['http']}/v1/completions"
-    body = json.dumps({"model": str(base), "prompt": list(PROMPT), "max_tokens": 8, "temperature": 0}).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"})) as got:
-        answer = json.load(got)
+    answer = ask(room, base)
     assert answer["system_fingerprint"].startswith("hotswapd-g1-")
     assert answer["choices"][0]["text"] == text_of(greedy(loaded(base, place), list(PROMPT), 8))
 
@@ -160,3 +168,26 @@ def test_a_checkout_without_its_large_files_is_called_that(room: Room) -> None:
     for name in (WEIGHTS, CONFIG):
         shutil.copy(home() / "run-0" / name, place / name)
     until(lambda: room.live() == 1, f"it is not taken:\n{room.tail()}")
+
+
+@pytest.mark.parametrize(
+    ("quantization", "package"),
+    [("bnb-4bit", "bitsandbytes"), ("bnb-8bit", "bitsandbytes"), ("torchao-int8", "torchao")],
+)
+def test_a_quantised_base_is_served_or_its_package_asked_for(
+    room: Room, tmp_path: Path, quantization: str, package: str
+) -> None:
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "head_dim": 16}
+    base = save_small("llama", tmp_path / "base", vocab_size=VOCABULARY, eos_token_id=EOS, **sizes)
+    byte_tokenizer().save_pretrained(base)
+    adapter = save_adapter(base, tmp_path / "run", ["q_proj", "down_proj"])
+    edit_config(base_model_name_or_path=None)(adapter)
+    process = room.start(HOTSWAPD_MODEL__BASE=str(base), HOTSWAPD_MODEL__QUANTIZATION=quantization)
+    if find_spec(package) is None:
+        assert process.wait() == 78
+        assert f"pip install {package}" in room.until_logged("cannot_start")["detail"]
+        return
+    room.expect("READY")
+    place = adapter.rename(room.root / "adapters" / "run")
+    assert room.outcome(place.as_uri())["state"] == "LIVE", room.tail()
+    assert ask(room, base)["system_fingerprint"].startswith("hotswapd-g1-")
