@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
+from peft.tuners.lora.layer import ParamWrapper
 from peft.tuners.tuners_utils import check_target_module_exists
 from torch import nn
 from transformers import AutoModelForCausalLM, PretrainedConfig
@@ -85,7 +86,8 @@ class MetaOracle:
 
     def _find_unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
         config = LoraConfig(r=1, target_modules=sorted(modules))
-        return modules.difference(lora_layers(inject(copy.deepcopy(self._base), config)))
+        layers = lora_layers(inject(copy.deepcopy(self._base), config))
+        return modules.difference(name for name, layer in layers.items() if not isinstance(layer, ParamWrapper))
 
     def meaning(self, fields: LoraFields, modules: Sequence[str]) -> dict[str, Meaning]:
         """Inject the adapter's own ranks, alphas and patterns into the named modules, and read what PEFT made.

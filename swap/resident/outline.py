@@ -19,7 +19,9 @@ _PAGED = frozenset({"full_attention", "sliding_attention"})
 """The kinds of layers that the lanes' paged cache knows."""
 _ONE_USE = ("eager", "paged|eager")
 """Attentions whose form for lanes runs in lanes only, so that nothing could verify with them."""
-_KNOWN_NOT_TO = frozenset({"diffllama", "doge", "gpt_bigcode", "jetmoe", "nemotron"})
+_KNOWN_NOT_TO = frozenset(
+    {"diffllama", "doge", "gpt_bigcode", "hrm_text", "jetmoe", "laguna", "nemotron", "shieldgemma2"}
+)
 """Families that say they can take part in paged batching and cannot: it fails, or answers something else."""
 _OTHER = "serve a base of another family, such as Llama, Qwen3 or Gemma-3"
 _NAME_THE_MODULES = "name the modules that it takes in model.target_modules"
@@ -76,7 +78,7 @@ def needs_plain(base: PreTrainedModel, attention: str) -> str:
         return f"computes its attention {_own_way(text)}, and transformers has no SDPA for that"
     if not base._supports_attention_backend or base.config.model_type in _KNOWN_NOT_TO:
         return "computes its attention by code of its own, which the lanes' paged cache cannot take part in"
-    if _has_odd_widths(text):
+    if len(_head_widths(base)) > 1 or _has_odd_widths(text):
         return "keeps keys and values of different widths, and the lanes' paged cache has one"
     return ""
 
@@ -97,6 +99,13 @@ def _needed_beside_text(base: nn.Module) -> str:
 def _is_encoder(base: nn.Module, beside: Collection[str]) -> bool:
     modules = [module for name, module in base.named_modules() if name not in beside]
     return {flag for module in modules if (flag := getattr(module, "is_causal", None)) is not None} == {False}
+
+
+def _head_widths(base: nn.Module) -> frozenset[int]:
+    """Return how wide a head is in each layer of the language model; a family may have layers of several widths."""
+    beside = beside_language(base)
+    layers = [module for name, module in base.named_modules() if name not in beside]
+    return frozenset(int(width) for layer in layers if (width := getattr(layer, "head_dim", None)))
 
 
 def _has_odd_widths(text: PretrainedConfig) -> bool:

@@ -57,6 +57,19 @@ MOST = 30_000_000
 """Parameters of a model that is still small."""
 
 OTHER: dict[str, dict[str, Any]] = {
+    "gemma3n_text": {
+        "vocab_size_per_layer_input": 64,
+        "hidden_size_per_layer_input": 8,
+        "num_kv_shared_layers": 0,
+        "laurel_rank": 4,
+        "layer_types": ["sliding_attention", "full_attention"],
+        "activation_sparsity_pattern": 0.0,
+    },
+    "gemma4_text": {"vocab_size_per_layer_input": 64, "hidden_size_per_layer_input": 8, "global_head_dim": 8},
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"], "num_experts": 4, "moe_intermediate_size": 8},
+    "zamba2": {"layer_types": ["mamba", "hybrid"], "mamba_headdim": 8, "n_mamba_heads": 4, "mamba_d_state": 4},
+    "zamba": {"layer_types": ["mamba", "hybrid"]},
+    "cohere_compass_text": {"layer_types": ["full_attention", "full_attention"]},
     "bamba": {**_MAMBA, "attn_layer_indices": [1]},
     "deepseek_v2": {**_LATENT, **_EXPERTS, "first_k_dense_replace": 1, "head_dim": None},
     "deepseek_v3": {**_LATENT, **_EXPERTS, "first_k_dense_replace": 1, "head_dim": None},
