@@ -27,6 +27,13 @@ def auto_class(config: PretrainedConfig, *, trust_remote_code: bool = False) -> 
     return None
 
 
+def supports_sdpa(config: PretrainedConfig) -> bool:
+    """Tell whether transformers has SDPA for a base like this; one with code of its own is taken to have it."""
+    auto = auto_class(config)
+    model: Any = auto._model_mapping[type(config)] if auto is not None else None
+    return bool(getattr(model, "_supports_sdpa", True))
+
+
 def beside_language(model: nn.Module) -> frozenset[str]:
     """Return the modules that never run on text alone, such as a vision tower and its projector, with all in them."""
     if not isinstance(model, PreTrainedModel) or model.config.get_text_config() is model.config:

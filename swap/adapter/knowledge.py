@@ -66,7 +66,7 @@ class Knowledge(Protocol):
         ...
 
     def unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
-        """Name those that PEFT makes no layer of their own for. Raises ValueError when it refuses one."""
+        """Name those that PEFT makes no layer of their own for."""
         ...
 
     def meaning(self, fields: LoraFields, modules: Sequence[str]) -> Mapping[str, Meaning]:

@@ -129,19 +129,11 @@ def _explain(written: str, name: str, nearest: NearestSlot | None, oracle: Knowl
         )
     if side and (module in oracle.embeddings or module.rpartition(".")[2] == "lm_head"):
         return Misfit(TensorCode.EMBEDDINGS, shown, "a module with a slot", "one that has none", LEAVE_OUT)
-    if side and module in oracle.linear and _is_adaptable(module, oracle):
+    if side and module in oracle.linear and module not in oracle.unadaptable(oracle.linear):
         return Misfit(TensorCode.NO_SLOT, shown, "a module with a slot", "one that has none", WIDEN)
     if side and (module in oracle.linear or module in oracle.uncovered):
         return Misfit(TensorCode.NOT_LINEAR, shown, "a Linear or Conv1D", "a module of another kind", NOT_LINEAR)
     return Misfit(TensorCode.UNKNOWN_TARGET, shown, "a slot of this base", "no such slot", _meant(name, nearest))
-
-
-def _is_adaptable(module: str, oracle: Knowledge) -> bool:
-    """Tell whether it could have a slot at all: the advice to make it one is no use where the base is refused then."""
-    try:
-        return module not in oracle.unadaptable(oracle.linear)
-    except ValueError:
-        return False
 
 
 def _meant(name: str, nearest: NearestSlot | None) -> str:

@@ -54,7 +54,8 @@ class MetaOracle:
         with torch.device("meta"):
             auto = auto_class(config, trust_remote_code=trust_remote_code) or AutoModelForCausalLM
             self._base: nn.Module = auto.from_config(copy.deepcopy(config), trust_remote_code=trust_remote_code)
-        self.slots: tuple[Slot, ...] = find_slots(self._base, target_modules)
+        self._unadaptable = functools.cache(self._find_unadaptable)
+        self.slots: tuple[Slot, ...] = self._choose(target_modules)
         self.linear: frozenset[str] = frozenset(slot.module for slot in find_slots(self._base, ALL_LINEAR))
         self.uncovered: tuple[str, ...] = uncovered(self._base, self.slots)
         self.beside: frozenset[str] = beside_language(self._base)
@@ -65,7 +66,6 @@ class MetaOracle:
         )
         self.defaults: Mapping[str, Any] = LoraConfig().to_dict()
         self._answer = functools.lru_cache(maxsize=_KEPT)(self._inject)
-        self._unadaptable = functools.cache(self._find_unadaptable)
         self._renamed = functools.lru_cache(maxsize=_KEPT)(functools.partial(renamed, self._base))
 
     @property
@@ -77,17 +77,39 @@ class MetaOracle:
         """Return what PEFT calls these tensors once it has loaded them, as far as it is asked about them."""
         return self._renamed(tuple(names))
 
-    def unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
-        """Name those of the modules that PEFT makes no layer of their own for. Raises ValueError when it refuses one.
+    def _choose(self, target_modules: str | Sequence[str]) -> tuple[Slot, ...]:
+        """Find the slots; of all Linear modules, those that PEFT makes a layer for."""
+        slots = find_slots(self._base, target_modules)
+        if target_modules != ALL_LINEAR or not slots:
+            return slots
+        without = self._unadaptable(frozenset(slot.module for slot in slots))
+        return tuple(slot for slot in slots if slot.module not in without)
 
-        PEFT turns some names, such as ``gate_proj`` beside fused experts, into the experts' parameters.
+    def unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
+        """Name those of the modules that PEFT makes no layer of their own for.
+
+        It turns some names, such as ``gate_proj`` beside fused experts, into the experts' parameters, and refuses some.
         """
         return self._unadaptable(modules)
 
     def _find_unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
-        config = LoraConfig(r=1, target_modules=sorted(modules))
-        layers = lora_layers(inject(copy.deepcopy(self._base), config))
-        return modules.difference(name for name, layer in layers.items() if not isinstance(layer, ParamWrapper))
+        try:
+            return modules - self._adapted(modules)
+        except ValueError:  # it refuses one, and with it all: each kind is asked about alone
+            kinds = {name.rpartition(".")[2] for name in modules}
+            return frozenset().union(*(self._without_kind(modules, kind) for kind in kinds))
+
+    def _without_kind(self, modules: frozenset[str], kind: str) -> frozenset[str]:
+        these = frozenset(name for name in modules if name.rpartition(".")[2] == kind)
+        try:
+            return these - self._adapted(these)
+        except ValueError:
+            return these
+
+    def _adapted(self, modules: frozenset[str]) -> frozenset[str]:
+        """Return the modules that PEFT makes layers for. Raises ValueError when it refuses one."""
+        layers = lora_layers(inject(copy.deepcopy(self._base), LoraConfig(r=1, target_modules=sorted(modules))))
+        return frozenset(name for name, layer in layers.items() if not isinstance(layer, ParamWrapper))
 
     def meaning(self, fields: LoraFields, modules: Sequence[str]) -> dict[str, Meaning]:
         """Inject the adapter's own ranks, alphas and patterns into the named modules, and read what PEFT made.

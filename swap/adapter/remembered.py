@@ -85,7 +85,7 @@ class Recorder:
         return self._keep(self._knowledge.renamed(asked), dict, "renamed", asked)
 
     def unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
-        """Ask, and keep the answer unless PEFT refuses."""
+        """Ask, and keep the answer."""
         return self._keep(self._knowledge.unadaptable(modules), sorted, "unadaptable", sorted(modules))
 
     def meaning(self, fields: LoraFields, modules: Sequence[str]) -> Mapping[str, Meaning]:

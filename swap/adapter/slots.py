@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
@@ -70,10 +71,23 @@ def _candidates(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _is_of_the_family(module: nn.Module, model: nn.Module) -> bool:
-    """Tell whether the family made a Linear do something else, such as a router: PEFT's layer cannot stand for it."""
+    """Tell whether the family made a Linear do something else, such as a router: PEFT's layer cannot stand for it.
+
+    A family may also have written a Linear's own forward pass again.
+    """
     kind = type(module)
     changed = kind.forward not in (nn.Linear.forward, Conv1D.forward)
-    return changed and kind.__module__ == type(model).__module__
+    return changed and kind.__module__ == type(model).__module__ and not _answers_as_linear(module)
+
+
+def _answers_as_linear(module: Any) -> bool:
+    weight = module.weight
+    try:
+        with torch.inference_mode():
+            found = module(torch.empty(1, weight.shape[1], dtype=weight.dtype, device=weight.device))
+    except Exception:  # noqa: BLE001 - a family's own code may raise anything
+        return False
+    return isinstance(found, torch.Tensor) and found.shape == (1, weight.shape[0])
 
 
 def _slot(name: str, module: nn.Module) -> Slot:

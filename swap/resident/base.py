@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from hotswapd.swap.adapter.base_names import Names
-from hotswapd.swap.adapter.families import auto_class
+from hotswapd.swap.adapter.families import auto_class, supports_sdpa
 from hotswapd.swap.errors import BaseUnservable, BaseUnusable, DeviceMissing
 
 from .fingerprint import base_fingerprint
@@ -72,7 +72,7 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
             spec.base,
             config=config,
             dtype=dtype,
-            attn_implementation=spec.attn_implementation,
+            attn_implementation=_attention(spec, config),
             trust_remote_code=spec.trust_remote_code,
             **_where(spec.base, spec.revision),
             **_packed(spec, config, dtype, device),
@@ -85,6 +85,11 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
 
 def _class_for(spec: ResidentSpec, config: PretrainedConfig) -> Any:
     return auto_class(config, trust_remote_code=spec.trust_remote_code) or AutoModelForCausalLM
+
+
+def _attention(spec: ResidentSpec, config: PretrainedConfig) -> str:
+    """Return which attention to load with: a family that has no SDPA is loaded as transformers does by itself."""
+    return "eager" if spec.attn_implementation == "sdpa" and not supports_sdpa(config) else spec.attn_implementation
 
 
 def _is_packed(spec: ResidentSpec, config: PretrainedConfig) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
-from transformers.generation.continuous_batching.utils import find_head_dim
 
 from hotswapd.swap.adapter.families import auto_class, beside_language
 from hotswapd.swap.adapter.oracle import MetaOracle
@@ -15,16 +14,10 @@ from hotswapd.swap.errors import BaseUnservable
 from .base import ResidentSpec, base_config
 from .quantization import require_quantizable
 
-_PAGED = frozenset({"full_attention", "sliding_attention"})
-"""The kinds of layers that the lanes' paged cache knows."""
-_ONE_USE = ("eager", "paged|eager")
-"""Attentions whose form for lanes runs in lanes only, so that nothing could verify with them."""
-_KNOWN_NOT_TO = frozenset(
-    {"diffllama", "doge", "gpt_bigcode", "hrm_text", "jetmoe", "laguna", "nemotron", "shieldgemma2"}
-)
-"""Families that say they can take part in paged batching and cannot: it fails, or answers something else."""
+_PAGED = "paged|"
+"""What the names of attentions begin with that only run in transformers' own batches."""
 _OTHER = "serve a base of another family, such as Llama, Qwen3 or Gemma-3"
-_NAME_THE_MODULES = "name the modules that it takes in model.target_modules"
+_LEAVE_OUT = "leave model.target_modules out, for all modules that PEFT takes"
 
 
 def outline(spec: ResidentSpec) -> tuple[PretrainedConfig, MetaOracle]:
@@ -36,13 +29,12 @@ def outline(spec: ResidentSpec) -> tuple[PretrainedConfig, MetaOracle]:
     _require_causal(spec, config)
     require_quantizable(spec.base, spec.quantization, config)
     oracle = _oracle(spec, config)
-    why = obstacle(oracle.base) or needs_plain(oracle.base, spec.attn_implementation)
+    why = obstacle(oracle.base)
     if why:
         raise _unservable(spec, f"{config.model_type} {why}", _OTHER)
-    if spec.attn_implementation in _ONE_USE:
-        raise BaseUnservable(
-            f"model.attn_implementation: {spec.attn_implementation!r} cannot both serve and verify; use 'sdpa'"
-        )
+    if spec.attn_implementation.startswith(_PAGED):
+        named = f"model.attn_implementation: {spec.attn_implementation!r}"
+        raise BaseUnservable(f"{named} only runs in transformers' own batches; use 'sdpa'")
     _require_adaptable(spec, oracle)
     return config, oracle
 
@@ -52,7 +44,7 @@ def obstacle(base: nn.Module) -> str:
     if not isinstance(base, PreTrainedModel):
         return "is not a model of transformers"
     text = base.config.get_text_config()
-    if base.config.is_encoder_decoder or text.is_encoder_decoder:
+    if base.config.is_encoder_decoder or text.is_encoder_decoder or _has_two_stacks(text):
         return "is an encoder with a decoder, so that it does not go on with a text but answers it with another"
     if not base.can_generate():
         return "cannot generate text"
@@ -64,29 +56,9 @@ def obstacle(base: nn.Module) -> str:
     return ""
 
 
-def needs_plain(base: PreTrainedModel, attention: str) -> str:
-    """Return why paged batching cannot serve a model like this, as the end of a sentence; empty if it can.
-
-    Its own cache can, in a plain loop.
-    """
-    text = base.config.get_text_config()
-    strange = sorted(set(getattr(text, "layer_types", None) or ()) - _PAGED)
-    if strange or base._is_stateful:
-        what = " and ".join(strange) or "recurrent layers"
-        return f"has layers ({what}) whose state the lanes' paged cache of keys and values cannot hold"
-    if attention == "sdpa" and not base._supports_sdpa:
-        return f"computes its attention {_own_way(text)}, and transformers has no SDPA for that"
-    if not base._supports_attention_backend or base.config.model_type in _KNOWN_NOT_TO:
-        return "computes its attention by code of its own, which the lanes' paged cache cannot take part in"
-    if len(_head_widths(base)) > 1 or _has_odd_widths(text):
-        return "keeps keys and values of different widths, and the lanes' paged cache has one"
-    return ""
-
-
-def _own_way(text: PretrainedConfig) -> str:
-    if getattr(text, "attn_logit_softcapping", None):
-        return "with soft-capped scores (attn_logit_softcapping)"
-    return "in a way of its own, such as with sinks or position biases"
+def _has_two_stacks(text: PretrainedConfig) -> bool:
+    """Tell whether it is Bart or one of its kin, whose decoder can be loaded alone, and is of no use alone."""
+    return all(hasattr(text, f"{stack}_layers") for stack in ("encoder", "decoder"))
 
 
 def _needed_beside_text(base: nn.Module) -> str:
@@ -99,22 +71,6 @@ def _needed_beside_text(base: nn.Module) -> str:
 def _is_encoder(base: nn.Module, beside: Collection[str]) -> bool:
     modules = [module for name, module in base.named_modules() if name not in beside]
     return {flag for module in modules if (flag := getattr(module, "is_causal", None)) is not None} == {False}
-
-
-def _head_widths(base: nn.Module) -> frozenset[int]:
-    """Return how wide a head is in each layer of the language model; a family may have layers of several widths."""
-    beside = beside_language(base)
-    layers = [module for name, module in base.named_modules() if name not in beside]
-    return frozenset(int(width) for layer in layers if (width := getattr(layer, "head_dim", None)))
-
-
-def _has_odd_widths(text: PretrainedConfig) -> bool:
-    """Tell whether it has latent attention whose keys and values are not both as wide as the cache."""
-    nope: int | None = getattr(text, "qk_nope_head_dim", None)
-    if nope is None:
-        return False
-    widths = {nope + text.qk_rope_head_dim, text.v_head_dim, find_head_dim(text)}
-    return len(widths) > 1
 
 
 def _require_causal(spec: ResidentSpec, config: PretrainedConfig) -> None:
@@ -135,16 +91,13 @@ def _oracle(spec: ResidentSpec, config: PretrainedConfig) -> MetaOracle:
 
 
 def _require_adaptable(spec: ResidentSpec, oracle: MetaOracle) -> None:
-    """Refuse slots that PEFT would not make: it turns some names into the fused parameters of experts."""
+    """Refuse named slots that PEFT would not make: it turns some names into the fused parameters of experts."""
     slots = frozenset(slot.module for slot in oracle.slots)
-    try:
-        without = oracle.unadaptable(slots) if slots else slots
-    except ValueError as error:
-        raise _unservable(spec, f"PEFT refuses its modules: {_first(error)}", _NAME_THE_MODULES) from error
+    without = oracle.unadaptable(slots) if slots else slots
     if not without:
         return
     good = {name.rpartition(".")[2] for name in slots} - {name.rpartition(".")[2] for name in without}
-    remedy = f"set model.target_modules = {json.dumps(sorted(good))}" if good else _OTHER
+    remedy = f"set model.target_modules = {json.dumps(sorted(good))}" if good else _LEAVE_OUT
     why = f"PEFT makes no LoRA layer of its own for {len(without)} of its modules, e.g. {min(without)}"
     raise _unservable(spec, why, remedy)
 

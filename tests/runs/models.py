@@ -19,14 +19,16 @@ from typing import Any
 import torch
 from kits.adapters import greedy, logits
 from kits.families import families, loaded, save_adapter, save_small
+from kits.residents import staged
 from transformers.utils.logging import disable_progress_bar
 
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import BaseUnusable
-from hotswapd.swap.lanes.asks import Ask
-from hotswapd.swap.lanes.sizes import EngineSpec
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.sizes import EngineSpec
 
 from .models_page import Line, write_page
 
@@ -59,12 +61,13 @@ def _serve(line: Line, base: Path, root: Path, targets: str | tuple[str, ...]) -
     with _engine(ResidentSpec(str(base), max_rank=4, target_modules=targets, device="cpu")) as engine:
         modules = [slot.module for slot in engine.resident.contract.slots]
         line = replace(line, kind=type(engine.resident.model).__name__, slots=len(modules))
-        line = replace(line, plain=getattr(engine, "plain", ""), targets="" if targets == "all-linear" else targets)
-        worst = _compare(engine, loaded(base), None)
+        line = replace(line, plain=engine.plain, targets="" if targets == "all-linear" else targets)
+        worst = _compare(engine, loaded(base), engine.resident.base_image)
         for seed in (0, 1):
             adapter = save_adapter(base, root / f"adapter-{seed}", modules, seed)
-            with _live(engine, adapter, seed + 1):
-                worst = max(worst, _compare(engine, loaded(base, adapter), engine.resident.live))
+            with staged(engine.resident, adapter) as image:
+                engine.route(image, seed + 1)
+                worst = max(worst, _compare(engine, loaded(base, adapter), image))
     return replace(line, outcome="served" if worst <= CLOSE else "wrong", difference=worst)
 
 
@@ -82,17 +85,11 @@ def _engine(spec: ResidentSpec) -> Iterator[Engine]:
         resident.close()
 
 
-@contextmanager
-def _live(engine: Engine, adapter: Path, number: int) -> Iterator[None]:
-    engine.resident.swap(adapter, number, seat=engine.lanes.go_live)
-    yield
-
-
-def _compare(engine: Engine, oracle: Any, image: Any) -> float:
+def _compare(engine: Engine, oracle: Any, image: Image) -> float:
     """Compare every answer, and return the largest difference of a logit; infinite where a token differs."""
     worst = 0.0
     for prompt in PROMPTS:
-        with engine.resident.visit(engine.resident.base_image if image is None else image):
+        with engine.resident.visit(image):
             ours = logits(engine.resident.model, prompt)
         worst = max(worst, float((ours - logits(oracle, prompt)).abs().max()))
         said = list(engine.complete(Ask(tuple(prompt), TOKENS), timeout=LIMIT).token_ids)

@@ -13,7 +13,7 @@ import torch
 from kits.adapters import edit_config, logits
 from kits.bases import base_without_weights
 from kits.families import save_adapter, save_small
-from kits.residents import answer, go_live, largest_difference, opened
+from kits.residents import answer, largest_difference, opened, staged
 from peft import PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -75,8 +75,8 @@ def test_answers_are_those_of_peft_on_the_same_base(base: Path, adapters: list[P
     with opened(base, quantization=kind, device="cpu") as resident:
         assert largest_difference(answer(resident, resident.base_image), by_peft(base, kind, None)) < 1e-4
         for adapter in (*adapters, adapters[0]):
-            image = go_live(resident, adapter)
-            ours = answer(resident, image)
+            with staged(resident, adapter) as image:
+                ours = answer(resident, image)
             assert largest_difference(ours, by_peft(base, kind, adapter)) < 1e-4
         assert largest_difference(ours, full) > 1e-4
 
@@ -90,8 +90,8 @@ def test_a_base_that_was_saved_quantised_needs_no_setting(
     packed(base, kind).save_pretrained(saved)
     config = AutoConfig.from_pretrained(saved)
     assert own_method(config) == PACKAGES[kind]
-    with opened(saved, base_models=(str(base),), device="cpu") as resident:
-        ours = answer(resident, go_live(resident, adapters[0]))
+    with opened(saved, base_models=(str(base),), device="cpu") as resident, staged(resident, adapters[0]) as image:
+        ours = answer(resident, image)
     assert largest_difference(ours, by_peft(saved, "none", adapters[0])) < 1e-4
     with pytest.raises(BaseUnservable, match=r"is quantised already, by .*: leave model\.quantization out"):
         outline(ResidentSpec(str(saved), quantization=kind))
