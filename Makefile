@@ -122,4 +122,9 @@ gates: $(STAMP)
 trained: $(STAMP)
 	rm -rf tests/trained && $(RUN) kits.trained_home tests/trained
 
+# Every family of models small, served with adapters and compared with PEFT: a few minutes. Writes docs/models.md.
+.PHONY: models
+models: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m runs.models --page docs/models.md
+
 include systemd/install.mk

@@ -93,6 +93,8 @@ class Model(Table):
     attn_implementation: Name = "sdpa"
     compile: Annotated[Literal["auto", True, False], BeforeValidator(_switch)] = "auto"
     trust_remote_code: Annotated[Literal[True, False], BeforeValidator(_switch)] = False
+    quantization: Literal["none", "bnb-4bit", "bnb-8bit", "torchao-int8"] = "none"
+    on_base_change: Literal["verify", "refuse", "accept"] = "verify"
 
 
 class Admission(Table):

@@ -141,6 +141,11 @@ class ResidentEngine:
         """A digest that changes whenever the engine's contract changes."""
         return self._resident.contract.fingerprint
 
+    @property
+    def base_fingerprint(self) -> str:
+        """That of the base that is served; empty if it is unknown."""
+        return self._resident.contract.base_fingerprint
+
     def describe(self) -> ResidentStatus:
         """Describe the model as ``GET /status`` does. Legal on any thread."""
         resident = self._resident

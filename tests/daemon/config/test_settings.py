@@ -39,6 +39,8 @@ def test_only_the_base_is_required(load: Load) -> None:
         "attn_implementation": "sdpa",
         "compile": "auto",
         "trust_remote_code": False,
+        "quantization": "none",
+        "on_base_change": "verify",
     }
     assert settings.serve.model_dump() == {
         "host": "127.0.0.1",
