@@ -12,6 +12,7 @@ from openai import OpenAI
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.app import make_http_app
+from hotswapd.daemon.serve.names import names_of
 from hotswapd.swap.engine import Engine
 from kits.daemon_fakes import FakeFace
 from kits.rows import LONG, Bench, bench
@@ -46,7 +47,7 @@ def served(**spec: Any) -> Iterator[Served]:
     """Serve a tiny model on a free port of the loopback."""
     with bench(**spec) as made:
         face = ServedFace(made.engine)
-        app = make_http_app(face, MODEL, face.metrics)
+        app = make_http_app(face, names_of(MODEL), face.metrics)
         listener = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
