@@ -34,6 +34,12 @@ _STATUSES: Mapping[int, str] = {
     503: "The model does not answer now.",
 }
 _OF_A_BODY = tuple(status for status in _STATUSES if status != 408)
+_EVENT: Mapping[str, Any] = {
+    "type": "object",
+    "description": "One event; `data` is JSON, and of chats and completions at the end `[DONE]`.",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
 _OF_A_LOOK = (401, 403, 421, 503)
 
 
@@ -102,7 +108,7 @@ def _described(one: Operation, *, keyed: bool) -> dict[str, Any]:
 def _answers(one: Operation) -> dict[str, Any]:
     content: dict[str, Any] = {} if one.answer is None else _json(one.answer.__name__)
     if one.streams:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": _EVENT}
     whole: dict[str, Any] = {"description": "The answer."} | ({"content": content} if content else {})
     errors = {str(status): {"description": _STATUSES[status], "content": _json(_ERROR)} for status in one.statuses}
     return {"200": whole} | errors

@@ -81,6 +81,7 @@ class Message(BaseModel):
     tool_call_id: Annotated[str | None, says("Given to the template.")] = None
     refusal: Annotated[str | None, says("Read as the content where that is empty.")] = None
     annotations: Annotated[object, Ignored("a template shows none")] = None
+    provider_specific_fields: Annotated[object, Ignored("LiteLLM puts them into its messages")] = None
     audio: Annotated[object, Only(why="messages are text")] = None
     tool_calls: Annotated[object, Only([], why="this server calls no tools")] = None
     function_call: Annotated[object, Only(why="this server calls no tools")] = None

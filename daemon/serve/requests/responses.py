@@ -1,10 +1,11 @@
 """The body of ``/v1/responses``."""
 
+import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from .fields import MOST_LOGPROBS, UNSUPPORTED, WANTED, Ignored, Only, Text, says
+from .fields import MOST_LOGPROBS, UNSUPPORTED, WANTED, Ignored, Only, Text, says, wrong
 from .message import Content, joined
 from .sampled import Sampled
 
@@ -39,8 +40,14 @@ class TextOptions(BaseModel):
     verbosity: Annotated[object, Ignored("a model has no such switch")] = None
 
 
-def _item_kind(value: object) -> str | None:
-    return "message" if not isinstance(value, dict) or value.get("type") in (None, "message") else None
+def _a_message(value: object) -> object:
+    """Refuse other kinds of items by their names, and not by all the fields that messages do not have."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind == "item_reference":
+        raise wrong(UNSUPPORTED, _KEPT)
+    if kind not in (None, "message"):
+        raise wrong(UNSUPPORTED, f"only messages are read, not {json.dumps(kind)[:40]}")
+    return value
 
 
 def _input_kind(value: object) -> str | None:
@@ -52,12 +59,9 @@ def _input_kind(value: object) -> str | None:
     return None
 
 
-AnyItem = Annotated[
-    Annotated[Item, Tag("message")],
-    Discriminator(_item_kind, custom_error_type=UNSUPPORTED, custom_error_message="only messages are read"),
-]
 Input = Annotated[
-    Annotated[Text, Tag("text")] | Annotated[list[AnyItem], Field(min_length=1, fail_fast=True), Tag("items")],
+    Annotated[Text, Tag("text")]
+    | Annotated[list[Annotated[Item, BeforeValidator(_a_message)]], Field(min_length=1, fail_fast=True), Tag("items")],
     Discriminator(_input_kind, custom_error_type=WANTED, custom_error_message="a text or a list of messages"),
 ]
 

@@ -107,7 +107,14 @@ class ResponseAnswer(BaseModel):
     tool_choice: Literal["none"] = "none"
     tools: list[None] = []
     parallel_tool_calls: bool = False
+    max_tool_calls: None = None
     previous_response_id: None = None
+    conversation: None = None
+    prompt: None = None
+    prompt_cache_key: None = None
+    prompt_cache_diagnostics: None = None
+    reasoning: None = None
+    service_tier: None = None
     background: bool = False
     store: bool = False
     text: TextFormat = TextFormat()

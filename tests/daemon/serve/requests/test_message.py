@@ -17,7 +17,7 @@ def turn(**fields: Any) -> dict[str, str]:
 def test_what_the_server_said_it_takes_back() -> None:
     """As OpenAI's clients keep an answer's message: with every field that may be null."""
     assert turn(role="assistant", content="Hello", **AGAIN) == {"role": "assistant", "content": "Hello"}
-    assert turn(role="assistant", content="Hello", tool_calls=[], annotations=[]) == {
+    assert turn(role="assistant", content="Hello", tool_calls=[], provider_specific_fields={"refusal": None}) == {
         "role": "assistant",
         "content": "Hello",
     }

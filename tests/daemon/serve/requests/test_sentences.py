@@ -107,7 +107,14 @@ CASES: list[tuple[Kind, dict[str, Any], str, str, str]] = [
         {"input": [{"type": "function_call"}]},
         "unsupported_value",
         "input[0]",
-        "input[0]: only messages are read",
+        'input[0]: only messages are read, not "function_call"',
+    ),
+    (
+        ResponsesBody,
+        {"input": [{"type": "item_reference", "id": "msg_1"}]},
+        "unsupported_value",
+        "input[0]",
+        "input[0]: no answer is kept here: send the whole conversation as input",
     ),
     (ResponsesBody, {"input": 5}, "bad_value", "input", "input must be a text or a list of messages, not 5"),
 ]
