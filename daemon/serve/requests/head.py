@@ -40,7 +40,4 @@ of 0 is -9999.
 **What is not known.** Null is as good as leaving a field out. A field that would change the answer and is not
 supported is refused by name: with status 400, a sentence, a [code](codes.md), and the place in `param`, such as
 `messages[3].content[0].type`.
-
-**Not yet.** The engine refuses `min_p`, `min_tokens`, `repetition_penalty`, `presence_penalty`, `frequency_penalty`,
-`logit_bias`, `stop_token_ids`, `ignore_eos`, log-probabilities and `max_tokens` = 0, with the code `not_supported`.
 """

@@ -31,7 +31,8 @@ class Sampled(BaseModel):
     ] = None
     seed: Annotated[int | None, says("The same seed draws the same tokens; choice `i` of `n` has `seed + i`.")] = None
     repetition_penalty: Annotated[
-        Annotated[float, Field(gt=0)] | None, says("Divides the logits of tokens in prompt and answer.")
+        Annotated[float, Field(ge=0.1, le=10)] | None,
+        says("Divides the logits of tokens that prompt or answer have, negative ones multiplied; from 0.1 to 10."),
     ] = None
     logit_bias: Annotated[Biases | None, says("Added to the logits, by token id.")] = None
     stop: Annotated[Stops, says("One text or up to 16; the answer ends before it.")] = None

@@ -129,7 +129,7 @@ def test_a_generation_can_be_asked_for_by_name(one: Served) -> None:
         ({"prompt": ""}, "prompt"),
         ({"prompt": []}, "prompt"),
         ({}, "prompt"),
-        ({"prompt": "x", "max_tokens": 0}, "max_tokens"),
+        ({"prompt": "x", "max_tokens": -1}, "max_tokens"),
         ({"prompt": "x", "max_tokens": True}, "max_tokens"),
         ({"prompt": "x", "temperature": 3}, "temperature"),
         ({"prompt": "x", "temperature": "0"}, "temperature"),
