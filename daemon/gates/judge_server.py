@@ -16,7 +16,7 @@ from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.errors import install_errors
 from hotswapd.daemon.serve.intake import Intake
 from hotswapd.daemon.serve.key import Unauthorized
-from hotswapd.daemon.serve.names import Beside, names_of
+from hotswapd.daemon.serve.names import Which, names_of
 from hotswapd.daemon.serve.question import Question
 from hotswapd.daemon.serve.requests.kinds import Body
 from hotswapd.daemon.serve.v1 import answering_routes
@@ -25,14 +25,15 @@ from hotswapd.swap.rows.candidate import CANDIDATE
 from hotswapd.swap.rows.prompts import Wanted, always
 
 _LIMIT = 10.0
+LIVE = Which()
 
 
 class CandidateAnswerer(Answerer):
     """Answers with the candidate in its own berth, whatever generation a request names."""
 
-    def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Question:
+    def prepare(self, body: Body, which: Which, key: str = "", wanted: Wanted = always) -> Question:
         """Make the engine's requests. Raises BadRequest."""
-        return super().prepare(body, None, wanted=wanted).for_generation(CANDIDATE)
+        return super().prepare(body, LIVE, wanted=wanted).for_generation(CANDIDATE)
 
 
 class CandidateServer:

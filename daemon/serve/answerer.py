@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from hotswapd.daemon.errors import BadRequest, Busy, ErrorCode, FaceError, NotReady
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.swap.codes import AskCode
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost
@@ -16,7 +17,7 @@ from hotswapd.swap.rows.sampling import Sampling
 from hotswapd.swap.rows.text import TextStream
 from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull, Ticket
 
-from .names import Beside, NoSuchModel
+from .names import Beside, Names, NoSuchModel, Which
 from .question import Question
 from .requests.completion import CompletionBody
 from .requests.kinds import Body
@@ -36,12 +37,20 @@ _BYTES = 64 << 10
 class Split(Protocol):
     """Splits requests between the live generation and the one beside it. Every method is legal on any thread."""
 
-    def route(self, key: str) -> tuple[int | None, str]:
-        """Return the generation for a key, None for the live one, and the tag under which the request is counted."""
+    def route(self, key: str, name: str = DEFAULT) -> tuple[int | None, str]:
+        """Return a channel's generation for a key, None for the live one, and the tag by which the request counts."""
         ...
 
-    def number(self) -> int | None:
-        """Return the generation beside the live one, or None."""
+    def number(self, name: str = DEFAULT) -> int | None:
+        """Return the generation beside a channel's live one, or None."""
+        ...
+
+    def names(self) -> list[str]:
+        """Name all channels."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a channel of this name."""
         ...
 
     def scored(self, generation: int, score: float) -> bool:
@@ -52,13 +61,21 @@ class Split(Protocol):
 class NoSplit:
     """Nothing is ever beside the live generation: for the server of a candidate, for example."""
 
-    def route(self, key: str) -> tuple[int | None, str]:
+    def route(self, key: str, name: str = DEFAULT) -> tuple[int | None, str]:
         """Return the live generation."""
         return None, ""
 
-    def number(self) -> int | None:
+    def number(self, name: str = DEFAULT) -> int | None:
         """Return None."""
         return None
+
+    def names(self) -> list[str]:
+        """Name the only one."""
+        return [DEFAULT]
+
+    def has(self, name: str) -> bool:
+        """Tell whether it is the only one."""
+        return name == DEFAULT
 
     def scored(self, generation: int, score: float) -> bool:
         """Count nothing."""
@@ -94,23 +111,25 @@ class Answerer:
         """
         return _BYTES + 12 * self._engine.most_characters() + 32 * self.most_items()
 
-    def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Question:
+    def prepare(self, body: Body, which: Which, key: str = "", wanted: Wanted = always) -> Question:
         """Turn a body into the engine's requests, which are the only other shape that a request has.
 
-        `generation` None is the live one; `key` decides the arm while a rollout splits requests; `wanted` tells
-        whether to go on. Raises BadRequest, NoSuchModel or Dropped.
+        `which` is to answer; `key` decides the arm while a rollout splits requests; `wanted` tells whether to go on.
+        Raises BadRequest, NoSuchModel or Dropped.
         """
         prompts = self._prompts(body, wanted)
         usual = self._usual(body)
-        number = self._beside() if isinstance(generation, Beside) else generation
+        whose = self._numbered(which), key or body.user or "", which.channel
         asks = tuple(
-            self._ask(body, prompt, replace(usual, seed=usual.seed + copy), number, key or body.user or "")
+            self._ask(body, prompt, replace(usual, seed=usual.seed + copy), *whose)
             for prompt in prompts
             for copy in range(body.copies)
         )
         return Question(asks, body.copies, self._echoes(body, prompts))
 
-    def _ask(self, body: Body, prompt: tuple[int, ...], sampling: Sampling, number: int | None, key: str) -> Ask:
+    def _ask(
+        self, body: Body, prompt: tuple[int, ...], sampling: Sampling, number: int | None, key: str, channel: str
+    ) -> Ask:
         room = max(1, self._engine.context - len(prompt))
         return Ask(
             prompt,
@@ -119,6 +138,7 @@ class Answerer:
             sampling,
             number,
             key,
+            name=channel,
             stop_token_ids=tuple(body.stop_token_ids or ()),
             ignore_eos=bool(body.ignore_eos),
             logprobs=body.scored,
@@ -147,7 +167,7 @@ class Answerer:
     def _first(self, ask: Ask, hear: Callable[[Progress], None]) -> tuple[Ask, Ticket]:
         """Queue the ask that decides the generation of all; return it as it was queued."""
         if ask.generation is None:
-            generation, tag = self._split.route(ask.key or secrets.token_hex(16))
+            generation, tag = self._split.route(ask.key or secrets.token_hex(16), ask.name)
             routed = replace(ask, generation=generation, tag=tag)
             with suppress(NoSuchModel):  # the rollout has ended since it was asked
                 return routed, self._start(routed, hear)
@@ -166,8 +186,10 @@ class Answerer:
             self._on_lost(error)
             raise NotReady(ErrorCode.RESIDENT_LOST, "the model no longer answers; the daemon is restarting") from None
 
-    def _beside(self) -> int:
-        number = self._split.number()
+    def _numbered(self, which: Which) -> int | None:
+        if not isinstance(which.generation, Beside):
+            return which.generation
+        number = self._split.number(which.channel)
         if number is None:
             raise NoSuchModel(ErrorCode.NO_CANARY, "no canary is running; ask for the model without @canary")
         return number
@@ -188,12 +210,19 @@ class Answerer:
         """Return the generations that can be asked for, the live one first."""
         return self._engine.rows.generations()
 
-    def require(self, generation: int | Beside | None) -> None:
+    def which(self, names: Names, asked: str) -> Which:
+        """Return whom a name asks for. Raises NoSuchModel."""
+        return names.which(asked, self._split.has)
+
+    def require(self, which: Which) -> None:
         """Check that a generation can be asked for. Raises NoSuchModel."""
-        if isinstance(generation, Beside):
-            self._beside()
-        elif generation is not None and generation not in (served := self.generations()):
-            raise NoSuchModel(ErrorCode.GENERATION_NOT_SERVED, str(NoGeneration(generation, served)))
+        number = self._numbered(which)
+        if number is not None and number not in (served := self.generations()):
+            raise NoSuchModel(ErrorCode.GENERATION_NOT_SERVED, str(NoGeneration(number, served)))
+
+    def channels(self) -> list[str]:
+        """Name all channels."""
+        return self._split.names()
 
     def tokens(self, body: TokenizeBody, wanted: Wanted = always) -> tuple[int, ...]:
         """Return the tokens of a text or a conversation. Raises BadRequest or Dropped."""

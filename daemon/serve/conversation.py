@@ -61,6 +61,7 @@ class Conversation:
     def __init__(self, answerer: Answerer, question: Question) -> None:
         """Queue the request; raises what `Answerer.start` raises."""
         self.prompt_tokens = question.prompt_tokens
+        self.channel = question.asks[0].name
         self._loop = asyncio.get_running_loop()
         self._reports: asyncio.Queue[tuple[int, Progress]] = asyncio.Queue()
         self._answerer = answerer

@@ -35,17 +35,19 @@ def model_routes(answerer: Callable[[], Answerer], names: Names) -> APIRouter:
     router = APIRouter()
     started = int(time.time())
 
-    def shown(name: str) -> Model:
-        return Model(id=name, created=started, root=names.first, max_model_len=answerer().context())
+    def shown(name: str, longest: int) -> Model:
+        return Model(id=name, created=started, root=names.first, max_model_len=longest)
 
     @router.get("/models", response_model=None)
     def models() -> Response:
-        listed = [shown(name) for name in names.all(answerer().generations())]
+        now = answerer()
+        listed = [shown(name, now.context()) for name in names.all(now.generations(), now.channels())]
         return model_response(ModelList(data=listed))
 
     @router.get("/models/{name:path}", response_model=None)
     def model(name: str) -> Response:
-        answerer().require(names.generation(name))
-        return model_response(shown(name))
+        now = answerer()
+        now.require(now.which(names, name))
+        return model_response(shown(name, now.context()))
 
     return router

@@ -65,7 +65,7 @@ class _Tokenizing:
         """Parse and tokenize. Raises FaceError or Dropped."""
         asked = read_body(TokenizeBody, body, self.answerer.most_items())
         if asked.model is not None:
-            self.names.generation(asked.model)
+            self.answerer.which(self.names, asked.model)
         tokens = self.answerer.tokens(asked, wanted)
         texts = self.answerer.token_texts()
         shown = [texts.text(token) for token in tokens] if asked.return_token_strs else None
@@ -85,5 +85,5 @@ class _Detokenizing:
         """Parse and decode. Raises FaceError."""
         asked = read_body(DetokenizeBody, body, self.answerer.most_items())
         if asked.model is not None:
-            self.names.generation(asked.model)
+            self.answerer.which(self.names, asked.model)
         return Detokenized(prompt=self.answerer.untokenized(asked.tokens))

@@ -28,6 +28,7 @@ from .shapes.shape import Head, Shape, Whole, system_fingerprint
 from .written import model_response
 
 GENERATION_HEADER = "X-Hotswapd-Generation"
+CHANNEL_HEADER = "X-Hotswapd-Channel"
 KINDS: Mapping[str, Kind] = {
     "/completions": CompletionBody,
     "/chat/completions": ChatBody,
@@ -78,7 +79,7 @@ class _Reading:
     def __call__(self, body: bytearray, wanted: Wanted) -> tuple[Body, Question]:
         """Parse and tokenize. Raises FaceError or Dropped."""
         read: Body = read_body(self.kind, body, self.answerer.most_items())
-        return read, self.answerer.prepare(read, self.names.generation(read.model), self.user, wanted)
+        return read, self.answerer.prepare(read, self.answerer.which(self.names, read.model), self.user, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class _Endpoint:
         generation = conversation.ticket.generation
         if self.rollout.answers is not None:
             self.rollout.answers.note(shape.id, generation)
-        headers = {GENERATION_HEADER: str(generation)}
+        headers = {GENERATION_HEADER: str(generation), CHANNEL_HEADER: conversation.channel}
         if body.stream:
             events = _events(conversation, shape, tally)
             return StreamingResponse(events, media_type="text/event-stream", headers=headers)

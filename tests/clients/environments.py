@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PIP = ("-m", "pip", "--disable-pip-version-check", "install", "-q", "--prefer-binary")
+PIP = ("-m", "pip", "--disable-pip-version-check", "install", "-qq", "--prefer-binary")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer, NoSplit
 from hotswapd.daemon.serve.face import Readiness
-from hotswapd.daemon.serve.names import Beside
+from hotswapd.daemon.serve.names import Which
 from hotswapd.daemon.serve.question import Question
 from hotswapd.daemon.serve.requests.completion import CompletionBody
 from hotswapd.daemon.serve.requests.kinds import Body
@@ -155,13 +155,13 @@ class FakeAnswerer(Answerer):
     def most_bytes(self) -> int:
         return 1 << 30
 
-    def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Question:
+    def prepare(self, body: Body, which: Which, key: str = "", wanted: Wanted = always) -> Question:
         prompt = body.prompt if isinstance(body, CompletionBody) else ""
         self.face.asked.append((prompt, body.limit, body.stops))
         if self.face.failure is not None:
             raise self.face.failure
         copies = body.copies * (len(body.prompts) if isinstance(body, CompletionBody) else 1)
-        return Question((Ask((0,) * 5, body.limit or 1),) * copies, body.copies)
+        return Question((Ask((0,) * 5, body.limit or 1, name=which.channel),) * copies, body.copies)
 
     def start(self, asks: Sequence[Ask], listeners: Sequence[Callable[[Progress], None]]) -> list[Ticket]:
         for hear in listeners:

@@ -19,11 +19,12 @@ tables are made from the models that read requests, and so is `/openapi.json`.
 
 **Names.** `serve.model_names` is what the base is called; without it, its Hub name or the last part of its path. The
 first name comes first in `/v1/models`. `model.base` as written, its last part and `admission.base_models` are
-answered too. `NAME@g7` is generation 7 while it is served, `NAME@canary` the one beside the live one.
+answered too. `NAME@g7` is generation 7 while it is served, `NAME@canary` the one beside the live one. A
+[channel](channels.md) is asked for by its own name in the place of the base's, and is in `/v1/models` too.
 
-**Which generation answered** is in the header `X-Hotswapd-Generation` and in `system_fingerprint`. All answers of one
-request (`n`, or several prompts) come from one generation, and so does every token of a stream, whatever goes live
-meanwhile.
+**Which generation answered** is in the header `X-Hotswapd-Generation` and in `system_fingerprint`, its channel in
+`X-Hotswapd-Channel`. All answers of one request (`n`, or several prompts) come from one generation, and so does every
+token of a stream, whatever goes live meanwhile.
 
 **Sampling.** What a request leaves out is as the model's generation configuration says: `temperature`, `top_p` and
 `top_k` if it has `do_sample`, else the likeliest token each time. A temperature below 1e-5 takes the likeliest token.

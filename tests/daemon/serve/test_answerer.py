@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from hotswapd.daemon.errors import BadRequest, Busy, FaceError, NotReady
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.serve.answerer import Answerer
-from hotswapd.daemon.serve.names import Beside, NoSuchModel
+from hotswapd.daemon.serve.names import Beside, NoSuchModel, Which, names_of
 from hotswapd.daemon.serve.question import Question
 from hotswapd.daemon.serve.requests.chat import ChatBody
 from hotswapd.daemon.serve.requests.completion import CompletionBody
@@ -25,6 +26,7 @@ from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull
 
 USUAL = Sampling(temperature=0.7, top_p=0.9, top_k=40, seed=11, repetition_penalty=1.1)
 LIVE = 3
+LIVELY = Which()
 
 
 class Engine:
@@ -66,12 +68,18 @@ class Split:
         self.beside = beside
         self.keys: list[str] = []
 
-    def route(self, key: str) -> tuple[int | None, str]:
+    def route(self, key: str, name: str = DEFAULT) -> tuple[int | None, str]:
         self.keys.append(key)
-        return self.beside, "canary"
+        return (self.beside, "canary") if name == DEFAULT else (None, "")
 
-    def number(self) -> int | None:
-        return self.beside
+    def number(self, name: str = DEFAULT) -> int | None:
+        return self.beside if name == DEFAULT else None
+
+    def names(self) -> list[str]:
+        return [DEFAULT, "support"]
+
+    def has(self, name: str) -> bool:
+        return name in self.names()
 
     def scored(self, generation: int, score: float) -> bool:
         return generation == self.beside
@@ -81,8 +89,8 @@ def answerer(engine: Any, split: Split | None = None, lost: list[ResidentLost] |
     return Answerer(engine, (lost if lost is not None else []).append, split)
 
 
-def asked(body: Body, generation: int | Beside | None = None, key: str = "") -> Question:
-    return answerer(Engine(), Split()).prepare(body, generation, key)
+def asked(body: Body, which: Which = LIVELY, key: str = "") -> Question:
+    return answerer(Engine(), Split()).prepare(body, which, key)
 
 
 def prepared(**fields: Any) -> Ask:
@@ -102,14 +110,14 @@ def test_silence_means_the_models_own_sampling() -> None:
 
 def test_a_chat_may_fill_the_context() -> None:
     body = ChatBody(model="m", messages=[Message(role="user", content="hi")])
-    ask = asked(body, 5).asks[0]
+    ask = asked(body, Which(5)).asks[0]
     assert (ask.prompt, ask.generation) == (tuple(b"user:hi"), 5)
     assert ask.max_tokens == Engine.context - len(ask.prompt)
 
 
 def test_a_header_names_the_client_before_the_body() -> None:
     body = CompletionBody(model="m", prompt=[1], user="body")
-    assert asked(body, None, "header").asks[0].key == "header"
+    assert asked(body, LIVELY, "header").asks[0].key == "header"
 
 
 def test_a_prompt_that_the_engine_refuses_is_a_bad_request() -> None:
@@ -145,13 +153,13 @@ def test_a_rollout_that_has_just_ended_leaves_the_live_one() -> None:
 
 def test_canary_is_the_generation_beside_the_live_one() -> None:
     body = CompletionBody(model="m", prompt=[1])
-    assert asked(body, Beside.CANARY).asks[0].generation == 7
+    assert asked(body, Which(Beside.CANARY)).asks[0].generation == 7
 
 
 @pytest.mark.parametrize("split", [None, Split(beside=None)])
 def test_without_a_canary_there_is_no_such_model(split: Split | None) -> None:
     with pytest.raises(NoSuchModel) as caught:
-        answerer(Engine(), split).prepare(CompletionBody(model="m", prompt=[1]), Beside.CANARY)
+        answerer(Engine(), split).prepare(CompletionBody(model="m", prompt=[1]), Which(Beside.CANARY))
     assert caught.value.code == "no_canary"
 
 
@@ -236,7 +244,7 @@ def test_instructions_come_before_an_input() -> None:
 @pytest.mark.parametrize(("template", "role"), [("{{ anything }}", "system"), ("if role == 'developer'", "developer")])
 def test_a_developer_is_the_system_to_a_template_that_knows_none(template: str, role: str) -> None:
     body = ChatBody(model="m", messages=[Message(role="developer", content="x")])
-    question = answerer(Engine(template=template)).prepare(body, None)
+    question = answerer(Engine(template=template)).prepare(body, LIVELY)
     assert question.asks[0].prompt == tuple(f"{role}:x".encode())
 
 
@@ -274,9 +282,26 @@ def test_a_conversation_is_tokenized_as_it_would_be_answered() -> None:
 
 def test_a_generation_must_be_served() -> None:
     one = answerer(Engine(), Split(beside=None))
-    one.require(None)
-    one.require(LIVE)
-    for asked_for, code in ((9, "generation_not_served"), (Beside.CANARY, "no_canary")):
+    one.require(LIVELY)
+    one.require(Which(LIVE))
+    for which, code in ((Which(9), "generation_not_served"), (Which(Beside.CANARY), "no_canary")):
         with pytest.raises(NoSuchModel) as caught:
-            one.require(asked_for)
+            one.require(which)
         assert caught.value.code == code
+
+
+def test_a_channel_has_its_own_live_generation_and_canary() -> None:
+    one, names = answerer(Engine(), Split()), names_of("m")
+    which = one.which(names, "support")
+    ask = one.prepare(CompletionBody(model="support", prompt=[1]), which).asks[0]
+    assert (ask.name, ask.generation) == ("support", None)
+    assert one.channels() == [DEFAULT, "support"]
+    with pytest.raises(NoSuchModel) as caught:
+        one.prepare(CompletionBody(model="support", prompt=[1]), one.which(names, "support@canary"))
+    assert caught.value.code == "no_canary"
+
+
+def test_a_channels_requests_are_split_by_its_own_rollout() -> None:
+    engine, split = Engine(), Split()
+    answerer(engine, split).start([Ask((1,), 1, name="support")], [lambda _: None])
+    assert [(ask.generation, ask.tag) for ask in engine.asked] == [(None, "")]
