@@ -84,6 +84,11 @@ MINUTES ?= 30
 soak: $(STAMP)
 	PYTHONPATH=tests timeout $$(( $(MINUTES) * 60 + 600 )) $(BIN)/python -m runs.soak $(MINUTES)
 
+# Widely used clients, unchanged, against the real daemon: `make clients`, or some of them with NAMES="openai_python lm_eval_tasks".
+.PHONY: clients
+clients: $(STAMP)
+	$(RUN) clients.run $(NAMES)
+
 # Mutants of good adapters through parsers and admission, what is taken past a checker. Figures go to build/fuzz.
 .PHONY: fuzz
 MUTANTS ?= 100000

@@ -47,6 +47,7 @@ def test_only_the_base_is_required(load: Load) -> None:
         "port": 8080,
         "api_key_file": "",
         "api_keys_file": "",
+        "model_names": (),
         "hosts": (),
         "cors_origins": (),
         "tls_cert": "",
