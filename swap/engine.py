@@ -70,6 +70,8 @@ class Engine:
         """Why requests are computed one at a time, as a sentence's end; empty where they share a step."""
         self.cache_tokens = 0
         """How many tokens the cache has room for."""
+        self.cache_bytes = 0
+        """What the cache takes once it is full."""
 
     def open(self, report: Report = lambda _: None) -> None:
         """Choose how to run the base, start the loop, answer with the base, and warm up. Raises StartError."""
@@ -95,6 +97,7 @@ class Engine:
         size = token_bytes(tried.layers.values(), resident.dtype)
         pages = Pages(cache_pages(spec, self.context, size, resident.device), shares=not tried.plain)
         self.cache_tokens = pages.count * PAGE
+        self.cache_bytes = self.cache_tokens * size
         self.context = min(self.context, self.cache_tokens)
         if tried.attention is None:
             return PlainRunner(resident.model, resident.low_rank), pages
