@@ -118,9 +118,12 @@ class ResidentEngine:
         self._moving = threading.RLock()
         """Held while a berth is given or taken: two threads do."""
         self._returning = Returning(engine.rows, self._bring, engine.resident.drop)
+
+    def start(self) -> None:
+        """Begin to bring back what was parked, on a thread of its own. Call once."""
         self._returning.start()
 
-    def close_parking(self, seconds: float) -> None:
+    def stop(self, seconds: float) -> None:
         """Bring nothing back any more. Legal on any thread."""
         self._returning.stop(seconds)
 
@@ -137,6 +140,11 @@ class ResidentEngine:
     def contract_fingerprint(self) -> str:
         """A digest that changes whenever the engine's contract changes."""
         return self._resident.contract.fingerprint
+
+    @property
+    def base_fingerprint(self) -> str:
+        """That of the base that is served; empty if it is unknown."""
+        return self._resident.contract.base_fingerprint
 
     def describe(self) -> ResidentStatus:
         """Describe the model as ``GET /status`` does. Legal on any thread."""

@@ -273,6 +273,14 @@ class _Rows:
     def live(self, name: str = DEFAULT) -> Image | None:
         return self._live.get(name)
 
+    def end(self, name: str, why: str) -> None:
+        self._live.pop(name, None)
+
+    def park_idle(self) -> bool:
+        return False
+
+    may_park = park_idle
+
     def open(self, image: Image, number: int) -> None:
         image.generation = number
         self._beside[number] = image
