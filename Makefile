@@ -84,6 +84,11 @@ MINUTES ?= 30
 soak: $(STAMP)
 	PYTHONPATH=tests timeout $$(( $(MINUTES) * 60 + 600 )) $(BIN)/python -m runs.soak $(MINUTES)
 
+# Widely used clients, unchanged, against the real daemon: `make clients`, or some of them with NAMES="openai_python lm_eval_tasks".
+.PHONY: clients
+clients: $(STAMP)
+	$(RUN) clients.run $(NAMES)
+
 # Mutants of good adapters through parsers and admission, what is taken past a checker. Figures go to build/fuzz.
 .PHONY: fuzz
 MUTANTS ?= 100000
@@ -121,5 +126,10 @@ gates: $(STAMP)
 	$(RUN) runs.gates $(BASES)
 trained: $(STAMP)
 	rm -rf tests/trained && $(RUN) kits.trained_home tests/trained
+
+# Every family of models small, served with adapters and compared with PEFT: a few minutes. Writes docs/models.md.
+.PHONY: models
+models: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m runs.models --page docs/models.md
 
 include systemd/install.mk

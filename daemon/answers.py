@@ -144,6 +144,7 @@ class Status(TypedDict):
     `log_dropped` counts log lines that nobody read; `reload_refused` is why the configuration's file, as it lies there,
     was refused: the next start would fail with it. `live`, `pinned`, `paused`, `watch` and `rollout` are those of the
     channel that was asked for, the default one if none was; `channels` has all of them, those that need a look first.
+    `base_changed` is how the base differs from the one on which the last generation before this start was verified.
     """
 
     ready: bool
@@ -162,6 +163,7 @@ class Status(TypedDict):
     phase: str | None
     log_dropped: int
     reload_refused: str | None
+    base_changed: str | None
     trouble: str | None
 
 

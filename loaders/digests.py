@@ -26,10 +26,14 @@ class Listed:
     size: int
 
 
-def dump_digests(files: Mapping[str, Listed]) -> bytes:
-    """Write the manifest; the same files always give the same bytes."""
+def dump_digests(files: Mapping[str, Listed], base_fingerprint: str = "") -> bytes:
+    """Write the manifest; the same files always give the same bytes.
+
+    `base_fingerprint` is that of the base that they were checked against, empty if there was none.
+    """
     listed = {name: asdict(files[name]) for name in (CONFIG, WEIGHTS)}
-    return json.dumps({"version": 1, "files": listed}, indent=1, sort_keys=True).encode() + b"\n"
+    base = {"base_fingerprint": base_fingerprint} if base_fingerprint else {}
+    return json.dumps({"version": 1, "files": listed, **base}, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def load_digests(raw: bytes) -> dict[str, Listed]:

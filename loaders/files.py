@@ -10,6 +10,8 @@ FileName = Literal["adapter_config.json", "adapter_model.safetensors"]
 
 TOKENIZER = ("tokenizer_config.json", "added_tokens.json", "chat_template.jinja")
 """What may lie beside an adapter and says with which tokenizer it was trained. No part of its digest."""
+BESIDE = (*TOKENIZER, MANIFEST)
+"""All that is copied beside an adapter if it is there and not too large."""
 MAX_TOKENIZER_BYTES = 1 << 20
 
 # No config that PEFT writes is nearly as large.

@@ -15,6 +15,8 @@ from .source import Waiting
 # safetensors does not take a longer header; we read only as much as real adapters have.
 _MAX_HEADER = 100_000_000
 _MAX_READ = 16 << 20
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""What a file begins with whose content Git LFS has not fetched."""
 # A search is some ten times faster than parsing, and a scan may meet thousands of files at once.
 _DATA_END = re.compile(rb'"data_offsets"\s*:\s*\[\s*\d{1,19}\s*,\s*(\d{1,19})\s*\]')
 
@@ -71,7 +73,9 @@ def config_missing(fd: int, size: int) -> str | None:
 
 
 def config_lacking(raw: bytes) -> str | None:
-    """Return the same for a config's bytes."""
+    """Return the same for a config's bytes. A Git LFS pointer is whole: admission calls it what it is."""
+    if raw.startswith(LFS_POINTER):
+        return None
     try:
         json.loads(raw)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

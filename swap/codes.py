@@ -144,6 +144,11 @@ class ConfigCode(Code):
         "a warning: it does not name its base; all of its shapes fit this one",
         "set `base_model_name_or_path`",
     )
+    BASE_DIFFERS = (
+        "base_differs",
+        "it was published for a base with other weights or tensors, by the fingerprint in its manifest",
+        "publish it against the base that is served",
+    )
     OTHER_BASE_REVISION = (
         "other_base_revision",
         "it was trained for another revision of the base",
@@ -187,6 +192,11 @@ class TensorCode(Code):
         "not_linear",
         "the module is neither a Linear nor a Conv1D, such as the router of experts, or PEFT gives it no layer",
         "leave it out of `target_modules`",
+    )
+    BESIDE_LANGUAGE = (
+        "beside_language",
+        "the module reads images or sound, and this base is served for text only",
+        "train the language model alone, e.g. with `target_modules` that name it",
     )
     TASK_HEAD = (
         "task_head",

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .berths.host import HostMemory
 from .berths.image import Image
 from .errors import StartError
 from .failures import Contained
@@ -24,7 +25,6 @@ from .rows.rows import Rows
 from .rows.runner import PagedRunner, Runner
 from .rows.sampling import Sampling
 from .rows.schedule import Schedule
-from .rows.shelf import HostShelf
 from .rows.sizes import EngineSpec, cache_pages, free_bytes, model_context, token_bytes
 from .rows.text import TextStream
 from .rows.tickets import Progress, Ticket
@@ -71,10 +71,13 @@ class Engine:
         self._vocabulary: int = resident.model.config.get_text_config().vocab_size
         self.plain = ""
         """Why requests are computed one at a time, as a sentence's end; empty where they share a step."""
-        self.shelf: HostShelf | None = None
-        """Where parked adapters lie, once it is open."""
+        self.host = HostMemory(resident.layout, spec.host_bytes or free_bytes() // 4)
+        """Where adapters are that have lost their berth."""
+        resident.berths.on_drop = self._keep
         self.cache_tokens = 0
         """How many tokens the cache has room for."""
+        self.cache_bytes = 0
+        """What the cache takes once it is full."""
 
     def open(self, report: Report = lambda _: None) -> None:
         """Choose how to run the base, start the loop, answer with the base, and warm up. Raises StartError."""
@@ -85,8 +88,6 @@ class Engine:
             self.compiled = False
         report("compiling the model and warming up" if self.compiled else "warming up")
         runner, pages = self._runner(tried)
-        self.shelf = HostShelf(self.resident, self._spec.host_bytes or free_bytes() // 4)
-        self.rows.parking.start(self.shelf)
         self.rows.run(self._loop(runner, pages))
         try:
             warm_up(
@@ -104,6 +105,7 @@ class Engine:
         size = token_bytes(tried.layers.values(), resident.dtype)
         pages = Pages(cache_pages(spec, self.context, size, resident.device), shares=not tried.plain)
         self.cache_tokens = pages.count * PAGE
+        self.cache_bytes = self.cache_tokens * size
         self.context = min(self.context, self.cache_tokens)
         if tried.attention is None:
             return PlainRunner(resident.model, resident.low_rank), pages
@@ -150,6 +152,27 @@ class Engine:
             whole=runner.whole,
         )
         return Loop(runner, schedule, pages, self._drawer, ends=self.ends, turn=self.resident.step, tell=self.rows.tell)
+
+    def _keep(self, image: Image) -> None:
+        self.resident.norms(image)  # they may be asked for when it has no berth
+        self.host.keep(image)
+
+    def stage_from_memory(self, digest: str) -> Image | None:
+        """Lay an adapter out again that has lost its berth; None if it is not in memory. The caller holds the image.
+
+        What was verified is compared with its checksum, and not verified again. Raises NoBerth or BytesChanged.
+        """
+        if digest not in self.host:
+            return None
+        image = self.resident.berths.take(digest)
+        try:
+            if self.host.lay_out(image):
+                return image
+        except BaseException:
+            self.resident.drop(image)
+            raise
+        self.resident.drop(image)
+        return None
 
     def busy(self) -> bool:
         """Tell whether requests are being answered."""

@@ -39,6 +39,11 @@ class Channels:
         with self._lock:
             return [DEFAULT, *sorted(self._names - {DEFAULT})]
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a channel of this name."""
+        with self._lock:
+            return name in self._names
+
     def learn(self, names: Iterable[str]) -> None:
         """Take note that these exist."""
         with self._lock:

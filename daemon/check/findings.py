@@ -1,25 +1,23 @@
 """Every objection to an adapter that can be found without the base's weights and without a GPU."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from peft import LoraConfig
+from typing import Any
 
 from hotswapd.daemon.config.tables import Admission, Model
 from hotswapd.loaders.codes import FileCode
 from hotswapd.loaders.files import CONFIG, MANIFEST, WEIGHTS
-from hotswapd.swap.adapter.admission import admit
+from hotswapd.swap.adapter.admission import Plan, admit
 from hotswapd.swap.adapter.config import examine
-from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.manifest import Manifest, read_manifest
-from hotswapd.swap.adapter.slots import require_slots
-from hotswapd.swap.berths.filling import fill_host_image
-from hotswapd.swap.berths.layout import Layout
+from hotswapd.swap.adapter.remembered import Remembered, Unknown
 from hotswapd.swap.errors import Misfit, Rejected
 from hotswapd.swap.gates.spec import Outcome, Verdict
-from hotswapd.swap.resident.base import ResidentSpec, choose_dtype
-from hotswapd.swap.resident.outline import outline
+
+from .contracts import contract_of
+from .memory import recall
+from .values import require_finite
 
 _STRUCTURE = "only its structure was checked: name a base with --config or --base to compare it with one"
 
@@ -57,12 +55,21 @@ def examine_adapter(directory: Path, model: Model | None, admission: Admission) 
     try:
         manifest = read_manifest(directory)
         if model is None:
-            _, misfits = examine(manifest.config, LoraConfig().to_dict())
+            _, misfits = examine(manifest.config, _defaults())
             return Findings(tuple(misfits), note)
-        warnings = _compare(manifest, model, admission)
+        warnings = _compare(manifest, model, admission).warnings
     except Rejected as error:
         return Findings(error.misfits, note)
     return Findings((), note, warnings=warnings)
+
+
+def _defaults() -> Mapping[str, Any]:
+    known = recall(None)
+    if known is not None:
+        return dict(known["defaults"])
+    from .asking import peft_defaults  # late: it imports PEFT
+
+    return peft_defaults()
 
 
 def _link(name: str) -> Misfit:
@@ -71,36 +78,30 @@ def _link(name: str) -> Misfit:
     return Misfit(FileCode.SYMLINK, name, "a file", "a symbolic link, which is not followed", remedy)
 
 
-def _compare(manifest: Manifest, model: Model, admission: Admission) -> tuple[Misfit, ...]:
-    """Do what the daemon does up to the host's memory, and return what it would warn of. Raises Rejected."""
+def _compare(manifest: Manifest, model: Model, admission: Admission) -> Plan:
+    """Do what the daemon does up to the host's memory, from memory if nothing new must be asked. Raises Rejected."""
     _check_size(manifest, admission.max_artifact_bytes)
-    config, oracle = outline(_spec(model))
-    require_slots(oracle.slots, model.target_modules, oracle.linear)
-    # The daemon may run on another device than this machine has; if none is set, the stricter dtype counts.
-    dtype = choose_dtype(model.dtype, config, torch.device("cpu" if model.device == "cpu" else "cuda"))
-    names = (model.base, *admission.base_models)
-    contract = Contract(
-        names,
-        oracle.slots,
-        model.max_rank,
-        str(dtype).removeprefix("torch."),
-        model.revision,
-        admission.base_names,
-    )
-    plan = admit(manifest, contract, oracle)
-    layout = Layout.of(contract, dtype)
-    fill_host_image(torch.empty(layout.size, dtype=torch.uint8), plan, layout)
-    return plan.warnings
+    known = recall(model) or {}
+    plan = _compare_from_memory(manifest, model, admission, known) if known else None
+    if plan is not None:
+        return plan
+    from .asking import compare  # late: it imports torch, transformers and PEFT
+
+    return compare(manifest, model, admission, known)
 
 
-def _spec(model: Model) -> ResidentSpec:
-    return ResidentSpec(
-        base=model.base,
-        revision=model.revision,
-        target_modules=model.target_modules,
-        attn_implementation=model.attn_implementation,
-        trust_remote_code=model.trust_remote_code,
-    )
+def _compare_from_memory(
+    manifest: Manifest, model: Model, admission: Admission, known: Mapping[str, Any]
+) -> Plan | None:
+    """Do the same without the base and PEFT; return None if they must be asked."""
+    try:
+        remembered = Remembered(known)
+        contract = contract_of(model, admission, remembered.slots, str(known["dtype"]))
+        plan = admit(manifest, contract, remembered)
+    except (Unknown, LookupError, TypeError, ValueError):  # what is remembered does not say, or is not what it was
+        return None
+    require_finite(plan, contract)
+    return plan
 
 
 def _check_size(manifest: Manifest, most: int) -> None:

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator
 
 from hotswapd.daemon.config.settings import HubTable, LocalTable, S3Table, Settings, SourceTable
+from hotswapd.daemon.serve.names import names_of
 
 _ANYWHERE = ("0.0.0.0", "::", "127.0.0.1", "::1")  # noqa: S104 - addresses that localhost reaches
 _PROMPT = "The capital of France is"
@@ -34,7 +35,8 @@ def _url(scheme: str, host: str, port: int) -> str:
 
 
 def _question(settings: Settings, url: str) -> str:
-    body = json.dumps({"model": settings.model.base, "prompt": _PROMPT, "max_tokens": _TOKENS}, ensure_ascii=False)
+    name = names_of(settings.model.base, settings.serve.model_names).first
+    body = json.dumps({"model": name, "prompt": _PROMPT, "max_tokens": _TOKENS}, ensure_ascii=False)
     parts = ["curl", "-s", f"{url}/v1/completions", "-H", "Content-Type: application/json", "-d", body]
     return shlex.join(parts) + _secret(settings.serve.api_key_file, settings.serve.api_keys_file)
 

@@ -25,6 +25,7 @@ from hotswapd.loaders.publish import Published, destination
 from hotswapd.loaders.publish import publish as send
 from hotswapd.loaders.uri import AdapterURI
 from hotswapd.swap.errors import BaseUnservable, BaseUnusable, NoSlots, Rejected
+from hotswapd.swap.resident.fingerprint import base_fingerprint
 
 if TYPE_CHECKING:
     from hotswapd.loaders.s3.session import S3Access
@@ -45,6 +46,7 @@ def publish(arguments: Namespace) -> int:
                 check=_check(settings),
                 progress=progress,
                 access=_access(arguments, dest, settings),
+                base_fingerprint=base_fingerprint(settings.model.base, settings.model.revision) if settings else "",
             )
     except ConfigError as error:
         for problem in error.problems:

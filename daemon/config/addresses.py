@@ -10,6 +10,7 @@ from hotswapd.loaders.uri import AdapterURI
 
 from .errors import ConfigError
 
+_VARIABLE = "HF_TOKEN"
 _LOCAL = ("/", "./", "../", "~")
 """What begins so is meant to be a path, whether there is something or not."""
 
@@ -60,9 +61,16 @@ def _s3_keys(uri: AdapterURI, _: Mapping[str, str]) -> dict[str, Any]:
 
 def _hub_keys(uri: AdapterURI, environ: Mapping[str, str]) -> dict[str, Any]:
     repo, revision, subfolder = _split(uri.location)
-    token = _token_file(environ)
-    said = {"repo": repo, "subfolder": subfolder, "revision": revision, "token_file": str(token) if token else ""}
+    said = {"repo": repo, "subfolder": subfolder, "revision": revision, **own_token(environ)}
     return {key: value for key, value in said.items() if value}
+
+
+def own_token(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the keys of a ``[[source]]`` table for the token that huggingface_hub would use; none if there is none."""
+    if environ.get(_VARIABLE, "").strip():
+        return {"token_env": _VARIABLE}
+    file = _token_file(environ)
+    return {"token_file": str(file)} if file else {}
 
 
 _KEYS = {"local": _local_keys, "s3": _s3_keys, "hub": _hub_keys}

@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     @property
     def base_names(self) -> set[str]:
         """Every name that the base is called by; no channel but the default one has any of them."""
-        return names_of_base(self.model.base, self.admission.base_models)
+        return names_of_base(self.model.base, (*self.serve.model_names, *self.admission.base_models))
 
     @property
     def named_channels(self) -> set[str]:

@@ -93,7 +93,10 @@ class S3Table(_Named):
 
 
 class HubTable(_Named):
-    """A repository on a Hub; `poll` in seconds. It is one adapter, and so belongs to one channel."""
+    """A repository on a Hub; `poll` in seconds. It is one adapter, and so belongs to one channel.
+
+    `token_env` names an environment variable that holds the token, `token_file` goes first.
+    """
 
     kind: Literal["hub"]
     repo: Annotated[str, AfterValidator(_repository)]
@@ -102,6 +105,7 @@ class HubTable(_Named):
     revision: Name = "main"
     poll: Positive = 30.0
     token_file: OptionalFile = ""
+    token_env: str = ""
     endpoint: Address = ""
 
     def _default_name(self) -> str:

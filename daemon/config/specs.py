@@ -23,6 +23,7 @@ def resident_spec(settings: Settings) -> ResidentSpec:
         base_models=settings.admission.base_models,
         base_names=settings.admission.base_names,
         trust_remote_code=model.trust_remote_code,
+        quantization=model.quantization,
         berths=settings.serve.berths,
     )
 

@@ -93,6 +93,8 @@ class Model(Table):
     attn_implementation: Name = "sdpa"
     compile: Annotated[Literal["auto", True, False], BeforeValidator(_switch)] = "auto"
     trust_remote_code: Annotated[Literal[True, False], BeforeValidator(_switch)] = False
+    quantization: Literal["none", "bnb-4bit", "bnb-8bit", "torchao-int8"] = "none"
+    on_base_change: Literal["verify", "refuse", "accept"] = "verify"
 
 
 class Admission(Table):
@@ -122,8 +124,16 @@ def _origin(origin: str) -> str:
     return origin.lower()
 
 
+def _served_name(name: str) -> str:
+    if "@" in name:
+        raise wrong(f"must be names without @, which comes before a generation; {name!r} is not one")
+    return name
+
+
 class Serve(Table):
     """``[serve]``: where, for whom and how requests are answered. `port` 0 takes a free one.
+
+    `model_names` is what the base is called, the first one foremost; empty: as `model.base` says.
 
     `max_drain` and both time-outs are in seconds; `max_connections` and `max_per_address` of 0 follow from the limit of
     descriptors. `lanes` is what `berths` was called before; it is still read.
@@ -133,6 +143,7 @@ class Serve(Table):
     port: Annotated[int, Number, Field(ge=0, le=65535)] = 8080
     api_key_file: OptionalFile = ""
     api_keys_file: OptionalFile = ""
+    model_names: Annotated[tuple[Annotated[Name, AfterValidator(_served_name)], ...], BeforeValidator(_from_text)] = ()
     hosts: Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], BeforeValidator(_from_text)] = ()
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_from_text)] = ()
     tls_cert: OptionalFile = ""

@@ -20,6 +20,7 @@ def headline(standing: Standing, ledger: Ledger, sources: Sources, late: Sequenc
     down = [watch.source.name for watch in sources if not watch.health.ok]
     parts += [f"source down: {', '.join(down)} (hotswapd status says why)"] if down else []
     parts += [f"the last reload was refused: {standing.reload_refused}"] if standing.reload_refused else []
+    parts += [f"the base has changed: {standing.base_changed}"] if standing.base_changed else []
     dropped = log_dropped()
     parts += [f"{dropped} log lines were lost, since nobody read them"] if dropped else []
     return "; ".join(parts)

@@ -15,7 +15,7 @@ class Standing:
 
     `part` is what the operator can do now; it is replaced once, when the model answers. `phase` is a sentence on what
     the start is doing, `lost` one on why the process is about to end, `reload_refused` one on why the last reload
-    changed nothing.
+    changed nothing, `base_changed` one on how the base differs from that of the last generation before this start.
     """
 
     part: Starting | Working
@@ -23,6 +23,7 @@ class Standing:
     stopping: bool = False
     lost: str = ""
     reload_refused: str = ""
+    base_changed: str = ""
 
     @property
     def is_working(self) -> bool:

@@ -43,6 +43,7 @@ def status(standing: Standing, ledger: Ledger, sources: Sources, channel: str | 
         "phase": standing.readiness().reason or None,
         "log_dropped": log_dropped(),
         "reload_refused": standing.reload_refused or None,
+        "base_changed": standing.base_changed or None,
         "trouble": ledger.trouble or None,  # also if it can be read but not written
     }
     try:

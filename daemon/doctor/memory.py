@@ -1,19 +1,20 @@
 """Whether the base, the berths for adapters and the cache fit into the memory that is free now."""
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from transformers import AutoModelForCausalLM, PretrainedConfig
+from transformers import PretrainedConfig
 
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import resident_spec
 from hotswapd.swap.adapter.contract import Contract
-from hotswapd.swap.adapter.slots import find_slots
+from hotswapd.swap.adapter.oracle import MetaOracle
+from hotswapd.swap.adapter.slots import ALL_LINEAR, find_slots
 from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.errors import BaseUnusable, DeviceMissing
 from hotswapd.swap.resident.base import base_config, choose_device, choose_dtype
+from hotswapd.swap.resident.quantization import bits
 from hotswapd.swap.resident.resident import berth_dtype
 
 from .finding import Finding, fails, fine, note
@@ -83,12 +84,14 @@ def judge(need: Need, free: int) -> Finding:
 
 def needed(settings: Settings, config: PretrainedConfig, dtype: torch.dtype, device: torch.device) -> Need:
     """Return what the model needs, from its shapes alone: no weight is read."""
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(copy.deepcopy(config))
-    weights = sum(parameter.numel() for parameter in model.parameters()) * dtype.itemsize
     spec = resident_spec(settings)
-    slots = find_slots(model, spec.target_modules)
-    image = Layout.of(Contract((), slots, spec.max_rank, str(dtype)), berth_dtype(dtype, device)).size
+    oracle = MetaOracle(config, spec.target_modules)
+    weights = sum(parameter.numel() for parameter in oracle.base.parameters()) * dtype.itemsize
+    packed = bits(spec.quantization, config)
+    if packed:
+        linear = sum(slot.inputs * slot.outputs for slot in find_slots(oracle.base, ALL_LINEAR))
+        weights -= linear * dtype.itemsize - linear * packed // 8
+    image = Layout.of(Contract((), oracle.slots, spec.max_rank, str(dtype)), berth_dtype(dtype, device)).size
     text = config.get_text_config()
     context = min(settings.serve.context_tokens, getattr(text, "max_position_embeddings", 0) or 1 << 30)
     cached = settings.serve.cache_tokens or context

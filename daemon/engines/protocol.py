@@ -207,6 +207,17 @@ class Engine(Protocol):
         """
         ...
 
+    def park(self, number: int, digest: str, name: str) -> None:
+        """Let this generation answer for a served name although it is not on the engine: it comes when asked for.
+
+        Requests for it wait, in order, and nobody else does.
+        """
+        ...
+
+    def spare(self) -> bool:
+        """Tell whether a generation could be staged without parking another one. Legal on any thread."""
+        ...
+
     def unroute(self, name: str) -> None:
         """Answer for this served name no longer: its requests end, waiting ones with an error. Idempotent."""
         ...

@@ -1,5 +1,6 @@
 """The engine in this process: one resident model with its berths, and every configured gate."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from hotswapd.daemon.answers import ResidentStatus
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.swap.berths.image import NO_BERTH
 from hotswapd.swap.berths.pace import Pace
-from hotswapd.swap.errors import NoBerth, ResidentLost, RolledBack
+from hotswapd.swap.errors import BytesChanged, NoBerth, ResidentLost, RolledBack
 from hotswapd.swap.failures import is_sticky
 from hotswapd.swap.gates.spec import ADMISSION, OnVerdict, Outcome, Progress, Verdict
 from hotswapd.swap.gates.turns import Surroundings
+from hotswapd.swap.rows.returning import Returning
 
 from .protocol import DEFAULT, Admitted, Answer, Caller, Loaded, NoRoom, Part, Patient, Routed, Staged, Subject
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from hotswapd.swap.engine import Engine
     from hotswapd.swap.resident.resident import Resident
     from hotswapd.swap.rows.rows import PlaceStatus
+    from hotswapd.swap.rows.tickets import Parked
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +49,10 @@ class _OnDevice(Staged):
 
 Copies = Callable[[str], AbstractContextManager[Path]]
 """Holds the copy of a digest's bytes, compared with the digest. Raises OSError or BytesChanged. Legal on any thread."""
+
+
+def _no_copy(digest: str) -> AbstractContextManager[Path]:
+    raise BytesChanged(f"there is no copy of {digest[:12]}")
 
 
 class Gates(Protocol):
@@ -97,13 +104,28 @@ class _Probe:
 class ResidentEngine:
     """`engines.protocol.Engine` over the resident in this process. See the protocol for threads and errors."""
 
-    def __init__(self, engine: "Engine") -> None:
-        """Until `configure`, the short probe is the only gate."""
+    def __init__(self, engine: "Engine", copies: "Copies | None" = None) -> None:
+        """Until `configure`, the short probe is the only gate.
+
+        What was parked and is not in memory any more comes back from `copies`.
+        """
         self._caller: Caller = Patient()
         self._engine = engine
         self._resident = engine.resident
         self._gates: Gates = _Probe(engine.resident)
         self._opened: set[int] = set()
+        self._copies: Copies = copies or _no_copy
+        self._moving = threading.RLock()
+        """Held while a berth is given or taken: two threads do."""
+        self._returning = Returning(engine.rows, self._bring, engine.resident.drop)
+
+    def start(self) -> None:
+        """Begin to bring back what was parked, on a thread of its own. Call once."""
+        self._returning.start()
+
+    def stop(self, seconds: float) -> None:
+        """Bring nothing back any more. Legal on any thread."""
+        self._returning.stop(seconds)
 
     def configure(self, make: "Callable[[Engine, Surroundings], Gates]") -> None:
         """Verify by the gates that `make` returns. If it raises, nothing changes. On the worker's thread."""
@@ -114,20 +136,15 @@ class ResidentEngine:
         """Admit adapters that name one of these as their base, from now on. On the worker's thread."""
         self._resident.accept_bases(names, how)
 
-    def read_again_from(self, copies: "Copies") -> None:
-        """Bring a parked adapter back from its copy on disk when it is no longer in memory."""
-
-        def reload(image: "Image") -> None:
-            with copies(image.digest) as directory:
-                self._resident.lay_out(image, self._resident.admit(directory))
-
-        if self._engine.shelf is not None:
-            self._engine.shelf.reload = reload
-
     @property
     def contract_fingerprint(self) -> str:
         """A digest that changes whenever the engine's contract changes."""
         return self._resident.contract.fingerprint
+
+    @property
+    def base_fingerprint(self) -> str:
+        """That of the base that is served; empty if it is unknown."""
+        return self._resident.contract.base_fingerprint
 
     def describe(self) -> ResidentStatus:
         """Describe the model as ``GET /status`` does. Legal on any thread."""
@@ -155,7 +172,30 @@ class ResidentEngine:
         for warning in admitted.plan.warnings:
             caller.verdict(Verdict(ADMISSION, Outcome.WARNED, warning.code, str(warning)))
         with _Translated():
-            return _OnDevice(self._resident.stage(admitted.plan, admitted.digest, Pace(self._engine.busy)))
+            return _OnDevice(self._stage(admitted.plan, admitted.digest))
+
+    def _stage(self, plan: "Plan", digest: str) -> "Image":
+        """Lay it out in a free berth; what is live and has no requests gives its own if none is. Raises NoBerth."""
+        with self._moving:
+            while True:
+                try:
+                    return self._resident.stage(plan, digest, Pace(self._engine.busy))
+                except NoBerth:
+                    if not self._engine.rows.park_idle():
+                        raise
+
+    def _bring(self, parked: "Parked") -> "Image":
+        """Lay out again what was parked, on the thread of `Returning`. Raises NoBerth, and what its bytes raise."""
+        with self._moving:
+            kept = self._resident.berths.kept(parked.number)
+            if kept is not None:
+                self._resident.hold(kept)
+                return kept
+            remembered = self._engine.stage_from_memory(parked.digest)
+            if remembered is not None:
+                return remembered
+            with self._copies(parked.digest) as directory:
+                return self._resident.stage(self._resident.admit(directory), parked.digest, Pace(self._engine.busy))
 
     def check(self, staged: Staged) -> tuple[Part, ...]:
         """Run the short probe: a few prompts, whose logits must be finite and of a usual size."""
@@ -198,8 +238,17 @@ class ResidentEngine:
         staged.number = number
         self._end_scoring(number)  # if it was open beside the live one, it has become the live one
 
+    def park(self, number: int, digest: str, name: str) -> None:
+        """Let it wait in the store until it is asked for."""
+        self._engine.rows.park(number, digest, name)
+
+    def spare(self) -> bool:
+        """Tell whether a berth is free, or holds what nobody needs."""
+        return self._resident.berths.room()
+
     def unroute(self, name: str) -> None:
-        """Do nothing: no name but the default one, which stays, was ever served."""
+        """Take its route away and fail its requests."""
+        self._engine.rows.end(name, f"the channel {name} was removed")
 
     def close(self, number: int) -> None:
         """Take no new requests for it; those under way run to their end."""
@@ -208,9 +257,13 @@ class ResidentEngine:
 
     @contextmanager
     def _live_held(self, name: str) -> "Iterator[Image]":
-        live = self._engine.rows.live(name) or self._resident.base_image
-        with self._engine.rows.parking.settled(live):
+        with self._moving:
+            live = self._engine.rows.live(name) or self._resident.base_image
+            self._resident.hold(live)
+        try:
             yield live
+        finally:
+            self._resident.release(live)
 
     @contextmanager
     def _calling(self, caller: Caller) -> Iterator[None]:
@@ -240,11 +293,13 @@ class ResidentEngine:
     def find(self, number: int) -> Staged | None:
         """Search what is served, then the berths that are kept for a quick return."""
         resident = self._resident
-        image = resident.base_image if number == 0 else self._engine.rows.image(number) or resident.berths.kept(number)
-        if image is None:
-            return None
-        resident.hold(image)
-        return _OnDevice(image)
+        with self._moving:
+            served = self._engine.rows.image(number) or resident.berths.kept(number)
+            image = resident.base_image if number == 0 else served
+            if image is None:
+                return None
+            resident.hold(image)
+            return _OnDevice(image)
 
     def norms(self, staged: Staged) -> Mapping[str, float]:
         """Measure the image itself, on the device."""
@@ -262,8 +317,8 @@ class ResidentEngine:
         return [_loaded(one) for one in served] + [_idle(one) for one in beside]
 
     def room(self) -> bool:
-        """Tell whether a berth could be taken."""
-        return self._resident.berths.room()
+        """Tell whether a berth could be taken, from what is live and has no requests if need be."""
+        return self._resident.berths.room() or self._engine.rows.may_park()
 
 
 def _loaded(one: "PlaceStatus") -> Loaded:

@@ -3,7 +3,6 @@
 import hmac
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -15,24 +14,26 @@ from hotswapd.daemon.host.sockets import open_tcp
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.errors import install_errors
+from hotswapd.daemon.serve.intake import Intake
 from hotswapd.daemon.serve.key import Unauthorized
-from hotswapd.daemon.serve.names import Beside
-from hotswapd.daemon.serve.requests import Body
+from hotswapd.daemon.serve.names import Which, names_of
+from hotswapd.daemon.serve.question import Question
+from hotswapd.daemon.serve.requests.kinds import Body
 from hotswapd.daemon.serve.v1 import answering_routes
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.candidate import CANDIDATE
 from hotswapd.swap.rows.prompts import Wanted, always
 
 _LIMIT = 10.0
+LIVE = Which()
 
 
 class CandidateAnswerer(Answerer):
     """Answers with the candidate in its own berth, whatever generation a request names."""
 
-    def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Ask:
-        """Make the engine's request. Raises BadRequest."""
-        return replace(super().prepare(body, None, wanted=wanted), generation=CANDIDATE)
+    def prepare(self, body: Body, which: Which, key: str = "", wanted: Wanted = always) -> Question:
+        """Make the engine's requests. Raises BadRequest."""
+        return super().prepare(body, LIVE, wanted=wanted).for_generation(CANDIDATE)
 
 
 class CandidateServer:
@@ -45,7 +46,7 @@ class CandidateServer:
         install_errors(app)
         v1 = APIRouter(prefix="/v1", dependencies=[Depends(_only_with(key))])
         own = Metrics()  # a judge's requests are not a client's, so they are not counted as such
-        v1.include_router(answering_routes(lambda: answerer, model, own))
+        v1.include_router(answering_routes(lambda: answerer, names_of(model), own, Intake()))
         app.include_router(v1)
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         config.timeout_graceful_shutdown = 1

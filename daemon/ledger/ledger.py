@@ -13,6 +13,7 @@ from typing import Any
 
 from .actions import Actions
 from .attempts import Attempts
+from .bases import Bases
 from .channels import Channels
 from .file import LedgerDown, LedgerFile, NewerLedger
 from .flags import Flags
@@ -49,7 +50,7 @@ class Overtaken(Exception):
 
 
 class Ledger:
-    """Everything that changes rows, and parts for the rest: questions, generations, attempts, flags, actions."""
+    """Everything that changes rows, and parts for the rest: questions, generations, attempts, flags, actions, bases."""
 
     def __init__(self, path: Path, on_change: Callable[[Sequence[Row]], None] = lambda _: None) -> None:
         """Open or make the file; see `LedgerFile` for one that cannot be used. Raises NewerLedger.
@@ -63,6 +64,7 @@ class Ledger:
         self.flags = Flags(self._file)
         self.actions = Actions(self._file)
         self.channels = Channels(self._file)
+        self.bases = Bases(self._file)
 
     @property
     def path(self) -> Path:
@@ -172,6 +174,7 @@ class Ledger:
                 self._pass_older(database, row, f"generation {generation.number} is newer")
                 self._raise_water(row)
             self._set_live(database, row, generation)
+            self.bases.note(generation.number)
             yield
 
     def adopt(self, generation: Generation, source: str) -> Row:
@@ -239,6 +242,7 @@ class Ledger:
         with self._file.writing():
             self.generations.put(generation)
             self.generations.refuse(generation.number)
+            self.bases.note(generation.number)
             return self.amend(row, generation=generation.number)
 
     def _next_seq(self, database: sqlite3.Connection) -> int:

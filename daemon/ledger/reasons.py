@@ -142,6 +142,12 @@ class Reason(Code):
         State.FETCHED,
         "it was live, and does not fit the configuration any more; the base answers while it is looked at again",
     )
+    BASE_CHANGED = (
+        "base_changed",
+        State.FETCHED,
+        "it was live on a base with other weights; the base answers while the gates look at it again",
+        'nothing; with `model.on_base_change = "refuse"`, `submit --again`',
+    )
     PINNED_OTHER = ("pinned_other", *_BY_HAND)
     AB_PROMOTED = ("ab_promoted", *_BY_HAND)
 

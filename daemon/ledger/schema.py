@@ -4,7 +4,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 4
+VERSION = 5
 LOCK_WAIT = 5.0
 """Seconds that a call waits while another program, such as a backup, has the file locked."""
 _CACHE_KIB = 256
@@ -39,6 +39,7 @@ CREATE TABLE generations (
     channel TEXT NOT NULL DEFAULT 'default'
 ) STRICT;
 CREATE INDEX generations_by_channel ON generations (channel, number);
+CREATE TABLE bases (number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL) STRICT;
 CREATE TABLE attempts (
     channel TEXT NOT NULL, digest TEXT NOT NULL, kind TEXT NOT NULL, stage TEXT NOT NULL, under_way INTEGER NOT NULL,
     deaths INTEGER NOT NULL, PRIMARY KEY (channel, digest, kind)
@@ -87,6 +88,7 @@ _STEPS = {
         DROP TABLE flags_before;
         CREATE TABLE channels (name TEXT PRIMARY KEY, since REAL NOT NULL) STRICT;
     """,
+    4: "CREATE TABLE bases (number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL) STRICT;",
 }
 """The statements that bring a ledger of this version to the next one."""
 

@@ -176,6 +176,12 @@ class Live:
         self._now = generation
         failpoint("restored")
 
+    def come_back_parked(self, generation: Generation) -> None:
+        """Make live again what was live before a restart, without a place on the engine: it comes when asked for."""
+        self._engine.park(generation.number, generation.digest, self.channel)
+        self._now = generation
+        failpoint("restored")
+
     def announce(self) -> None:
         """Report to the listener what is live after a start."""
         staged = self._engine.find(self._now.number)

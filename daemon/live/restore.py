@@ -27,6 +27,7 @@ from .going_live import Live
 log = structlog.get_logger(__name__)
 _DEATHS = 3
 _TRIES = 8
+_ELSEWHERE = "it was verified on a base with other weights"
 _LOST = Reason.ARTIFACT_LOST, "its copy in the store was lost or damaged; it is fetched again"
 
 
@@ -49,15 +50,23 @@ class Restorer:
     ledger: Ledger
     store: Store
     report: Callable[[str], None]
+    verify_again: bool = True
+    """Whether what was verified on another base is tried again by itself, like a new adapter."""
 
     def restore(self, pointed: Generation | None) -> None:
         """Try what the pointer names, then older generations, else keep the base; `live.now` is the result.
 
+        Where the engine has no place left it comes back parked, once its copy was read and its description fits.
+
         If a generation no longer fits the contract, no older one is tried: the configuration was changed, so the base
-        answers, and that generation is tried again like a new adapter. If the engine has no room for it, what its
-        pointer names stays, and the next start tries it again. Raises ResidentLost.
+        answers, and that generation is tried again like a new adapter. So it is with one that was verified on another
+        base. If the engine has no room for it, what its pointer names stays, and the next start tries it again. Raises
+        ResidentLost.
         """
         if pointed is None or pointed.number == 0:
+            return
+        if self._is_from_elsewhere(pointed):
+            self._write(partial(self._set_aside, pointed))
             return
         for generation in self._candidates(pointed):
             self.report(f"restoring generation {generation.number} ({generation.uri})")
@@ -79,9 +88,17 @@ class Restorer:
         yield pointed
         try:
             good = self.ledger.generations.newest(_TRIES, self.live.channel, good=True)
-            yield from (one for one in good if one.number < pointed.number)
+            older = (one for one in good if one.number < pointed.number)
+            yield from (one for one in older if not self._is_from_elsewhere(one))
         except LedgerDown:
             return
+
+    def _is_from_elsewhere(self, generation: Generation) -> bool:
+        """Tell whether it was verified on another base; where the ledger cannot be read, nobody knows."""
+        try:
+            return bool(self.ledger.bases.elsewhere(generation.number))
+        except LedgerDown:
+            return False
 
     def _bring_back(self, generation: Generation) -> bool:
         """Make it live if its copy is whole and the process does not keep dying with it. Raises Rejected."""
@@ -101,6 +118,9 @@ class Restorer:
     def _make_live(self, generation: Generation) -> None:
         failpoint("restore")
         admitted = self.engine.admit(self._directory(generation), generation.digest)
+        if not self.engine.spare():
+            self.live.come_back_parked(generation)
+            return
         staged = self.engine.stage(admitted, Patient())
         try:
             decide(self.engine.check(staged))
@@ -172,6 +192,7 @@ class Restorer:
             for kind in (BOOT, SWAP):  # a death between pointer and ledger was not due to these bytes
                 self.ledger.attempts.end(generation.digest, kind, self.live.channel, forget=True)
             self.ledger.adopt(generation, OPERATOR)
+            self.ledger.bases.note(generation.number)
             self.store.point(generation.record(), channel=self.live.channel)
         except Exception as error:  # noqa: BLE001 - it is live even if this cannot be written now
             log.warning("restore_not_recorded", generation=generation.number, detail=str(error))
@@ -180,3 +201,12 @@ class Restorer:
         row = self.ledger.adopt(generation, OPERATOR)
         why = "it no longer fits the contract; it is tried again"
         self.ledger.move(row, State.FETCHED, Reason.NO_LONGER_FITS, why, forced=True)
+
+    def _set_aside(self, generation: Generation) -> None:
+        """Try again what was verified on another base, or leave it to the operator; the base answers."""
+        row = self.ledger.adopt(generation, OPERATOR)
+        if self.verify_again:
+            self.ledger.move(row, State.FETCHED, Reason.BASE_CHANGED, _ELSEWHERE, forced=True)
+            return
+        self.ledger.move(row, State.RETIRED, Reason.BASE_CHANGED, f"{_ELSEWHERE}; `hotswapd submit --again` tries it")
+        self.store.point(self.live.now.record(), channel=self.live.channel)

@@ -41,6 +41,7 @@ class Rollback:
         live = self.live.now
         if number is None:
             older = (one for one in self._newest(1000, good=True) if one.number < live.number)
+            older = (one for one in older if not self.ledger.bases.elsewhere(one.number))
             found: Generation | None = next(older, self.base)
         else:
             found = self.base if number == 0 else self.ledger.generations.get(number)
@@ -108,6 +109,8 @@ class Rollback:
                     ErrorCode.GENERATION_NOT_KEPT, f"generation {target.number} is not in the store any more; {do}"
                 )
             found = self.engine.find(target.number)
+            if found is None:  # one that is on the engine was verified there
+                self._require_same_base(target)
             staged = found or self._stage(target, artifact)
             try:
                 if found is None:  # one that is still on the engine was verified before
@@ -121,6 +124,16 @@ class Rollback:
                 ) from None
             finally:
                 self.engine.drop(staged)
+
+    def _require_same_base(self, target: Generation) -> None:
+        """Raise AdapterRefused if it was verified on another base: the short probe would not tell."""
+        try:
+            other = self.ledger.bases.elsewhere(target.number)
+        except LedgerDown:
+            return  # nobody knows, and what is live must be left now
+        if other:
+            why = f"generation {target.number} was verified on another base, which differs in {other}"
+            raise AdapterRefused(Reason.BASE_CHANGED, f"{why}; `hotswapd submit --again` has the gates look at it")
 
     def _stage(self, target: Generation, artifact: Artifact | None) -> Staged:
         if artifact is None:

@@ -23,6 +23,7 @@ from hotswapd.daemon.live.going_live import Change
 from hotswapd.daemon.report.verdicts import log_verdict, record
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.store.store import Store
+from hotswapd.swap.codes import ConfigCode
 from hotswapd.swap.errors import Interrupted, Rejected, ResidentLost, RolledBack
 from hotswapd.swap.gates.spec import Progress, Verdict
 
@@ -194,7 +195,7 @@ class Candidates:
     def _end(self, row: Row, ending: Ending) -> Row:
         failpoint("verdict")
         fields: dict[str, Any] = {}
-        if ending.state == State.REJECTED:
+        if ending.state == State.REJECTED and ending.reason != ConfigCode.BASE_DIFFERS:  # which is not of these bytes
             fields["fingerprint"] = self._policy.of(row.channel)
         if ending.state == State.HELD and ending.reason not in (Reason.PINNED, Reason.PAUSED):
             fields["next_try"] = time.time() + (_BERTH_WAIT if ending.reason == Reason.NO_BERTH else _STORE_WAIT)

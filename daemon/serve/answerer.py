@@ -1,11 +1,14 @@
 """Between HTTP and the engine: prompts become tokens, and the engine's refusals become answers for a client."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from hotswapd.daemon.errors import BadRequest, Busy, ErrorCode, NotReady
+from hotswapd.daemon.errors import BadRequest, Busy, ErrorCode, FaceError, NotReady
+from hotswapd.daemon.ledger.channel import DEFAULT
+from hotswapd.swap.codes import AskCode
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.rows.asks import Ask, BadAsk
@@ -14,9 +17,19 @@ from hotswapd.swap.rows.sampling import Sampling
 from hotswapd.swap.rows.text import TextStream
 from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull, Ticket
 
-from .names import Beside, NoSuchModel
-from .requests import Body, ChatBody
+from .names import Beside, Names, NoSuchModel, Which
+from .question import Question
+from .requests.completion import CompletionBody
+from .requests.kinds import Body
+from .requests.tokens import TokenizeBody
+from .token_texts import TokenTexts
 
+_GREEDY = 1e-5
+"""A temperature below this would divide the logits beyond what floats can hold."""
+_DRAWN = (
+    "temperature", "top_p", "top_k", "min_p", "seed", "min_tokens",
+    "repetition_penalty", "presence_penalty", "frequency_penalty",
+)  # fmt: skip
 _ITEMS = 4096
 _BYTES = 64 << 10
 
@@ -24,12 +37,20 @@ _BYTES = 64 << 10
 class Split(Protocol):
     """Splits requests between the live generation and the one beside it. Every method is legal on any thread."""
 
-    def route(self, key: str) -> tuple[int | None, str]:
-        """Return the generation for a key, None for the live one, and the tag under which the request is counted."""
+    def route(self, key: str, name: str = DEFAULT) -> tuple[int | None, str]:
+        """Return a channel's generation for a key, None for the live one, and the tag by which the request counts."""
         ...
 
-    def number(self) -> int | None:
-        """Return the generation beside the live one, or None."""
+    def number(self, name: str = DEFAULT) -> int | None:
+        """Return the generation beside a channel's live one, or None."""
+        ...
+
+    def names(self) -> list[str]:
+        """Name all channels."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a channel of this name."""
         ...
 
     def scored(self, generation: int, score: float) -> bool:
@@ -40,13 +61,21 @@ class Split(Protocol):
 class NoSplit:
     """Nothing is ever beside the live generation: for the server of a candidate, for example."""
 
-    def route(self, key: str) -> tuple[int | None, str]:
+    def route(self, key: str, name: str = DEFAULT) -> tuple[int | None, str]:
         """Return the live generation."""
         return None, ""
 
-    def number(self) -> int | None:
+    def number(self, name: str = DEFAULT) -> int | None:
         """Return None."""
         return None
+
+    def names(self) -> list[str]:
+        """Name the only one."""
+        return [DEFAULT]
+
+    def has(self, name: str) -> bool:
+        """Tell whether it is the only one."""
+        return name == DEFAULT
 
     def scored(self, generation: int, score: float) -> bool:
         """Count nothing."""
@@ -66,6 +95,7 @@ class Answerer:
         self._engine = engine
         self._on_lost = on_lost
         self._split: Split = split or NoSplit()
+        self._token_texts: TokenTexts | None = None
 
     def most_items(self) -> int:
         """Return how many members all lists and objects of a request's body may have together.
@@ -81,25 +111,71 @@ class Answerer:
         """
         return _BYTES + 12 * self._engine.most_characters() + 32 * self.most_items()
 
-    def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Ask:
-        """Turn a body into the engine's request, which is the only other shape that a request has.
+    def prepare(self, body: Body, which: Which, key: str = "", wanted: Wanted = always) -> Question:
+        """Turn a body into the engine's requests, which are the only other shape that a request has.
 
-        `generation` None is the live one; `key` decides the arm while a rollout splits requests; `wanted` tells
-        whether to go on. Raises BadRequest, NoSuchModel or Dropped.
+        `which` is to answer; `key` decides the arm while a rollout splits requests; `wanted` tells whether to go on.
+        Raises BadRequest, NoSuchModel or Dropped.
         """
-        prompt = self._prompt(body, wanted)
-        room = self._engine.context - len(prompt)
-        sampling = self._sampling(body)
-        number = self._beside() if isinstance(generation, Beside) else generation
-        return Ask(prompt, body.limit or max(1, room), body.stops, sampling, number, key or body.user or "")
+        prompts = self._prompts(body, wanted)
+        usual = self._usual(body)
+        whose = self._numbered(which), key or body.user or "", which.channel
+        asks = tuple(
+            self._ask(body, prompt, replace(usual, seed=usual.seed + copy), *whose)
+            for prompt in prompts
+            for copy in range(body.copies)
+        )
+        return Question(asks, body.copies, self._echoes(body, prompts))
 
-    def start(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Ticket:
-        """Queue a request. `on_progress` is called on the loop's thread and must neither block nor raise.
+    def _ask(
+        self, body: Body, prompt: tuple[int, ...], sampling: Sampling, number: int | None, key: str, channel: str
+    ) -> Ask:
+        room = max(1, self._engine.context - len(prompt))
+        return Ask(
+            prompt,
+            room if body.limit is None else body.limit,
+            body.stops,
+            sampling,
+            number,
+            key,
+            name=channel,
+            stop_token_ids=tuple(body.stop_token_ids or ()),
+            ignore_eos=bool(body.ignore_eos),
+            logprobs=body.scored,
+            prompt_logprobs=0 if body.limit == 0 and body.prompt_scored is None else body.prompt_scored,
+            cache_salt=body.cache_salt or "",
+        )
 
-        Raises BadRequest, Busy, NoSuchModel or NotReady.
+    def start(self, asks: Sequence[Ask], listeners: Sequence[Callable[[Progress], None]]) -> list[Ticket]:
+        """Queue all asks of a request for one generation, or none of them.
+
+        Listeners are called on the loop's thread and must neither block nor raise. Raises BadRequest, Busy, NoSuchModel
+        or NotReady.
         """
+        first, ticket = self._first(asks[0], listeners[0])
+        tickets = [ticket]
+        same = ticket.generation if first.generation is None else first.generation
         try:
-            return self._submit(ask, on_progress)
+            for ask, hear in zip(asks[1:], listeners[1:], strict=True):
+                tickets.append(self._start(replace(ask, generation=same, tag=first.tag), hear))
+        except FaceError:
+            for one in tickets:
+                self.cancel(one)
+            raise
+        return tickets
+
+    def _first(self, ask: Ask, hear: Callable[[Progress], None]) -> tuple[Ask, Ticket]:
+        """Queue the ask that decides the generation of all; return it as it was queued."""
+        if ask.generation is None:
+            generation, tag = self._split.route(ask.key or secrets.token_hex(16), ask.name)
+            routed = replace(ask, generation=generation, tag=tag)
+            with suppress(NoSuchModel):  # the rollout has ended since it was asked
+                return routed, self._start(routed, hear)
+        return ask, self._start(ask, hear)
+
+    def _start(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
+        try:
+            return self._engine.submit(ask, hear)
         except BadAsk as error:
             raise BadRequest(error.code, str(error), error.param) from None
         except QueueFull as error:
@@ -110,17 +186,10 @@ class Answerer:
             self._on_lost(error)
             raise NotReady(ErrorCode.RESIDENT_LOST, "the model no longer answers; the daemon is restarting") from None
 
-    def _submit(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Ticket:
-        if ask.generation is not None:
-            return self._engine.submit(ask, on_progress)
-        generation, tag = self._split.route(ask.key or secrets.token_hex(16))
-        try:
-            return self._engine.submit(replace(ask, generation=generation, tag=tag), on_progress)
-        except NoGeneration:  # the rollout has ended since it was asked
-            return self._engine.submit(ask, on_progress)
-
-    def _beside(self) -> int:
-        number = self._split.number()
+    def _numbered(self, which: Which) -> int | None:
+        if not isinstance(which.generation, Beside):
+            return which.generation
+        number = self._split.number(which.channel)
         if number is None:
             raise NoSuchModel(ErrorCode.NO_CANARY, "no canary is running; ask for the model without @canary")
         return number
@@ -141,20 +210,86 @@ class Answerer:
         """Return the generations that can be asked for, the live one first."""
         return self._engine.rows.generations()
 
-    def _prompt(self, body: Body, wanted: Wanted) -> tuple[int, ...]:
-        try:
-            if isinstance(body, ChatBody):
-                return self._engine.encode_chat([message.plain() for message in body.messages], wanted)
-            return self._engine.encode(body.prompt, wanted) if isinstance(body.prompt, str) else tuple(body.prompt)
-        except BadAsk as error:
-            raise BadRequest(error.code, str(error), error.param) from None
+    def which(self, names: Names, asked: str) -> Which:
+        """Return whom a name asks for. Raises NoSuchModel."""
+        return names.which(asked, self._split.has)
 
-    def _sampling(self, body: Body) -> Sampling:
+    def require(self, which: Which) -> None:
+        """Check that a generation can be asked for. Raises NoSuchModel."""
+        number = self._numbered(which)
+        if number is not None and number not in (served := self.generations()):
+            raise NoSuchModel(ErrorCode.GENERATION_NOT_SERVED, str(NoGeneration(number, served)))
+
+    def channels(self) -> list[str]:
+        """Name all channels."""
+        return self._split.names()
+
+    def tokens(self, body: TokenizeBody, wanted: Wanted = always) -> tuple[int, ...]:
+        """Return the tokens of a text or a conversation. Raises BadRequest or Dropped."""
+        with _refusals():
+            if body.messages is not None:
+                return self._conversation([message.plain() for message in body.messages], wanted)
+            return self._engine.encode(body.prompt or "", wanted)
+
+    def untokenized(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, special ones too. Raises BadRequest."""
+        tokenizer: Any = self._engine.resident.tokenizer
+        if tokenizer is None:
+            raise BadRequest(AskCode.NO_TOKENIZER, "this base has no tokenizer", "tokens")
+        if max(tokens, default=0) >= len(tokenizer):
+            sentence = f"a token id is outside the vocabulary of {len(tokenizer)}"
+            raise BadRequest(AskCode.BAD_TOKEN, sentence, "tokens")
+        return str(tokenizer.backend_tokenizer.decode(list(tokens), skip_special_tokens=False))
+
+    def context(self) -> int:
+        """Return how many tokens prompt and answer may have together."""
+        return self._engine.context
+
+    def token_texts(self) -> TokenTexts:
+        """Return what the base's tokens are."""
+        if self._token_texts is None:
+            self._token_texts = TokenTexts(self._engine.resident.tokenizer)
+        return self._token_texts
+
+    def _prompts(self, body: Body, wanted: Wanted) -> list[tuple[int, ...]]:
+        with _refusals():
+            if not isinstance(body, CompletionBody):
+                return [self._conversation(body.turns(), wanted)]
+            return [
+                self._engine.encode(prompt, wanted) if isinstance(prompt, str) else tuple(prompt)
+                for prompt in body.prompts
+            ]
+
+    def _conversation(self, messages: list[dict[str, str]], wanted: Wanted) -> tuple[int, ...]:
+        """Tokenize a conversation. A template that does not know developers is given their messages as the system's."""
+        template = str(getattr(self._engine.resident.tokenizer, "chat_template", None))
+        if "developer" not in template:
+            messages = [one | {"role": "system"} if one["role"] == "developer" else one for one in messages]
+        return self._engine.encode_chat(messages, wanted)
+
+    def _echoes(self, body: Body, prompts: list[tuple[int, ...]]) -> tuple[str, ...]:
+        if not isinstance(body, CompletionBody) or not body.echo:
+            return ()
+        texts = [
+            given if isinstance(given, str) else self.untokenized(tokens)
+            for given, tokens in zip(body.prompts, prompts, strict=True)
+        ]
+        return tuple(text for text in texts for _ in range(body.copies))
+
+    def _usual(self, body: Body) -> Sampling:
         """Take the request's own values, and the model's generation configuration for those that it leaves out."""
         usual = self._engine.usual_sampling()
-        return Sampling(
-            temperature=usual.temperature if body.temperature is None else body.temperature,
-            top_p=usual.top_p if body.top_p is None else body.top_p,
-            top_k=usual.top_k if body.top_k is None else max(0, body.top_k),
-            seed=usual.seed if body.seed is None else body.seed,
-        )
+        given = {name: value for name in _DRAWN if (value := getattr(body, name, None)) is not None}
+        sampling = replace(usual, **given, logit_bias=body.biases)
+        if sampling.temperature < _GREEDY:
+            sampling = replace(sampling, temperature=0.0)
+        return replace(sampling, top_k=0) if sampling.top_k < 0 else sampling
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what the engine refuses while a prompt is made into a BadRequest."""
+    try:
+        yield
+    except BadAsk as error:
+        raise BadRequest(error.code, str(error), error.param) from None

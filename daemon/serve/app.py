@@ -1,35 +1,45 @@
 """The HTTP server's app: an OpenAI-compatible API, health, metrics and the status page. Nothing here changes state."""
 
-import time
-from collections.abc import Callable
-
 from anyio import to_thread
-from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from openai.types import Model
 from starlette.types import ASGIApp
 
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.config.tables import Serve
+from hotswapd.daemon.errors import ErrorCode, FaceError
 from hotswapd.daemon.report.metrics import Metrics
 
-from .errors import install_errors
+from .errors import error_response, install_errors
 from .face import Face
 from .feedback import Answers, feedback_routes
+from .intake import Intake
 from .key import Keys, key_check
-from .names import served_names
+from .models import model_routes
+from .names import Names
+from .openapi import document
 from .status_page import answer_routes, page_routes
 from .threshold import Threshold
+from .tokenizing import tokenizing_routes
 from .v1 import Sticky, answering_routes
 
 NO_ROLLOUT = Rollout()
 USUAL = Serve()
 
 
+class NoEmbeddings(FaceError):
+    """This server generates text, and nothing else."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.NOT_FOUND, "there are no embeddings here: this server generates text")
+
+
 def make_http_app(
-    face: Face, model: str, metrics: Metrics, serve: Serve = USUAL, rollout: Rollout = NO_ROLLOUT
+    face: Face, names: Names, metrics: Metrics, serve: Serve = USUAL, rollout: Rollout = NO_ROLLOUT
 ) -> ASGIApp:
-    """Make the app. `model` is the name under which the base is asked for.
+    """Make the app. `names` are those under which the base is asked for.
 
     `serve` decides who may ask: without a file of keys no key is asked for. `rollout` decides which requests stay
     together, and whether feedback is taken.
@@ -38,36 +48,45 @@ def make_http_app(
     install_errors(app)
     keys = Keys(serve.api_key_file, serve.api_keys_file) if serve.api_key_file or serve.api_keys_file else None
     keyed = [Depends(key_check(keys, lambda name: metrics.key(name, 429)))] if keys is not None else []
-    answers = Answers() if rollout.feedback else None
-    v1 = APIRouter(prefix="/v1", dependencies=keyed)
-    v1.get("/models", response_model=None)(_models(face, model))
-    v1.include_router(answering_routes(face.answerer, model, metrics, Sticky(rollout.header, answers)))
-    v1.include_router(feedback_routes(face.answerer, answers))
-    app.include_router(v1)
+    app.include_router(_api(face, names, metrics, rollout), dependencies=keyed)
     app.include_router(answer_routes(face), dependencies=keyed)
     app.include_router(page_routes())
-    app.include_router(_open_routes(face, metrics))
+    app.include_router(_open_routes(face, metrics, keyed=keys is not None))
     return Threshold(app, serve.host, serve.hosts, serve.cors_origins)
 
 
-def _models(face: Face, model: str) -> Callable[[], JSONResponse]:
-    started = int(time.time())
+def _api(face: Face, names: Names, metrics: Metrics, rollout: Rollout) -> APIRouter:
+    """Make what needs a key, if one is asked for."""
+    answers = Answers() if rollout.feedback else None
+    intake = Intake()
+    v1 = APIRouter(prefix="/v1")
+    v1.include_router(model_routes(face.answerer, names))
+    v1.include_router(answering_routes(face.answerer, names, metrics, intake, Sticky(rollout.header, answers)))
+    v1.include_router(feedback_routes(face.answerer, answers))
+    v1.post("/embeddings", response_model=None)(_no_embeddings)
+    api = APIRouter()
+    api.include_router(v1)
+    api.include_router(tokenizing_routes(face.answerer, names, intake))
+    return api
 
-    def models() -> JSONResponse:
-        """List the base's name, and a name for each generation that is served. Raises NotReady before that."""
-        numbers = face.answerer().generations()
-        listed = [
-            Model(id=name, created=started, object="model", owned_by="hotswapd")
-            for name in served_names(model, numbers)
-        ]
-        return JSONResponse({"object": "list", "data": [one.model_dump() for one in listed]})
 
-    return models
+async def _no_embeddings(_: Request) -> Response:
+    raise NoEmbeddings
 
 
-def _open_routes(face: Face, metrics: Metrics) -> APIRouter:
+def _open_routes(face: Face, metrics: Metrics, *, keyed: bool) -> APIRouter:
     """Make the routes that need no key, for load balancers and Prometheus."""
     router = APIRouter()
+    described = document(keyed=keyed)
+
+    @router.get("/openapi.json", response_model=None)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(described)
+
+    @router.get("/health", response_model=None)
+    async def health() -> Response:
+        now = face.ready()
+        return Response() if now.ready else _unready(now.reason)
 
     @router.get("/health/live")
     async def live() -> dict[str, bool]:
@@ -85,3 +104,7 @@ def _open_routes(face: Face, metrics: Metrics) -> APIRouter:
         )
 
     return router
+
+
+def _unready(reason: str) -> JSONResponse:
+    return error_response(503, ErrorCode.NOT_READY, reason)

@@ -1,6 +1,7 @@
 """One request under way: what the loop's thread reports becomes pieces of text on the event loop."""
 
 import asyncio
+import functools
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,10 +9,11 @@ from dataclasses import dataclass
 from hotswapd.codes import Code
 from hotswapd.daemon.errors import ErrorCode, FaceError
 from hotswapd.swap.codes import AnswerCode
-from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.tickets import Progress, Ticket
+from hotswapd.swap.rows.text import TextStream
+from hotswapd.swap.rows.tickets import Progress, Ticket, TokenLogprobs
 
 from .answerer import Answerer
+from .question import Question
 
 
 class AnswerFailed(FaceError):
@@ -22,61 +24,102 @@ class AnswerFailed(FaceError):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """New text of an answer, its number of tokens so far, and how it ended: ``stop``, ``length``, or None so far."""
+    """New text of one answer, its number of tokens so far, and how it ended: ``stop``, ``length``, or None so far.
+
+    `index` is the answer's place in the request. `logprobs` are those of the new tokens, `prompt_logprobs` come with
+    the first piece.
+    """
 
     text: str
     tokens: int
     finish: str | None
+    index: int = 0
+    logprobs: tuple[TokenLogprobs, ...] = ()
+    prompt_logprobs: tuple[TokenLogprobs | None, ...] = ()
+
+
+class _Answer:
+    """One answer as it grows."""
+
+    def __init__(self, index: int, text: TextStream) -> None:
+        self._index = index
+        self._text = text
+        self._scored = 0
+
+    def piece(self, progress: Progress, prompt_logprobs: tuple[TokenLogprobs | None, ...]) -> Piece:
+        """Return what is new in a report."""
+        text = self._text.feed(progress.token_ids, last=progress.finish is not None)
+        logprobs = progress.logprobs[self._scored :]
+        self._scored += len(logprobs)
+        finish = "stop" if self._text.stopped else progress.finish
+        return Piece(text, len(progress.token_ids), finish, self._index, logprobs, prompt_logprobs)
 
 
 class Conversation:
     """One request under way. Make and use it on the event loop."""
 
-    def __init__(self, answerer: Answerer, ask: Ask) -> None:
+    def __init__(self, answerer: Answerer, question: Question) -> None:
         """Queue the request; raises what `Answerer.start` raises."""
-        self.prompt_tokens = len(ask.prompt)
+        self.prompt_tokens = question.prompt_tokens
+        self.channel = question.asks[0].name
         self._loop = asyncio.get_running_loop()
-        self._reports: asyncio.Queue[Progress] = asyncio.Queue()
+        self._reports: asyncio.Queue[tuple[int, Progress]] = asyncio.Queue()
         self._answerer = answerer
-        self._text = answerer.text(ask)
-        self.ticket: Ticket = answerer.start(ask, self._on_progress)
+        self._answers = [_Answer(index, answerer.text(ask)) for index, ask in enumerate(question.asks)]
+        listeners = [functools.partial(self._on_progress, index) for index in range(len(self._answers))]
+        self._tickets = answerer.start(question.asks, listeners)
+
+    @property
+    def count(self) -> int:
+        """How many answers there are."""
+        return len(self._answers)
+
+    @property
+    def ticket(self) -> Ticket:
+        """The first answer's; all of them come from one generation."""
+        return self._tickets[0]
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
-        """Yield the answer as it grows. Closing the generator before its end cancels the request.
+        """Yield the answers as they grow. Closing the generator before its end cancels the request.
 
         Raises AnswerFailed.
         """
-        ended = False
+        running = set(range(len(self._tickets)))
         try:
-            while not ended:
-                progress = await self._latest()
-                text = self._text.feed(progress.token_ids, last=progress.finish is not None)
-                if progress.finish == "error":
-                    ended = True
-                    raise AnswerFailed(_code(progress), progress.error or "the model failed this request")
-                ended = progress.finish is not None
-                finish = "stop" if self._text.stopped else progress.finish
-                if finish is not None and not ended:
-                    ended = True
-                    self._answerer.cancel(self.ticket)  # before its end is told: then it is counted
-                yield Piece(text, len(progress.token_ids), finish)
-                if finish is not None:
-                    return
+            while running:
+                for index, (progress, prompt_logprobs) in (await self._latest()).items():
+                    if index not in running:
+                        continue
+                    if progress.finish is not None:
+                        running.discard(index)
+                    if progress.finish == "error":
+                        raise AnswerFailed(_code(progress), progress.error or "the model failed this request")
+                    piece = self._answers[index].piece(progress, prompt_logprobs)
+                    if piece.finish is not None and index in running:
+                        running.discard(index)
+                        self._answerer.cancel(self._tickets[index])  # before its end is told: then it is counted
+                    yield piece
         finally:
-            if not ended:
-                self._answerer.cancel(self.ticket)
+            for index in running:
+                self._answerer.cancel(self._tickets[index])
 
-    async def _latest(self) -> Progress:
-        """Wait for a report and return the newest: each has all tokens so far, so older ones can be skipped."""
-        progress = await self._reports.get()
+    async def _latest(self) -> dict[int, tuple[Progress, tuple[TokenLogprobs | None, ...]]]:
+        """Wait for reports; return the newest of each answer, with the prompt's log-probabilities if they came.
+
+        Each report has all tokens so far, so older ones can be skipped, but for what comes only once.
+        """
+        index, progress = await self._reports.get()
+        latest = {index: (progress, progress.prompt_logprobs)}
         while not self._reports.empty():
-            progress = self._reports.get_nowait()
-        return progress
+            index, progress = self._reports.get_nowait()
+            before = latest[index][1] if index in latest else ()
+            latest[index] = progress, progress.prompt_logprobs or before
+        return latest
 
-    def _on_progress(self, progress: Progress) -> None:
+    def _on_progress(self, index: int, progress: Progress) -> None:
         # This runs on the loop's thread, which must survive a closed event loop.
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._reports.put_nowait, progress)
+            self._loop.call_soon_threadsafe(self._reports.put_nowait, (index, progress))
 
 
 def _code(progress: Progress) -> Code:

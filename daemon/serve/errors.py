@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from typing import TypedDict
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
 
 from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError
 

@@ -1,26 +1,26 @@
 """A request before it reaches the model: read, parsed and tokenized within bounds, off the event loop, fairly."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from hotswapd.daemon.errors import ErrorCode, FaceError
-from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.prompts import Wanted
 
 from .answerer import Answerer
 from .bodies import Bodies
 from .body import read_within, require_json
 from .fair_pool import FairPool
-from .names import which_generation
-from .requests import MAX_BODY_BYTES, Body, ChatBody, CompletionBody, read_body
+from .requests.reading import MAX_BODY_BYTES
 from .trimming import Trimming
 
 T = TypeVar("T")
+Work = Callable[[bytearray, Wanted], T]
+"""Parses a body, and whatever takes long besides; asks now and then whether anybody waits for it. May raise."""
 CLIENT_GONE = 499
 """nginx's number for it; nobody reads the answer, but the metric counts what happened."""
 
@@ -40,47 +40,24 @@ class ClientGone(FaceError):
         super().__init__(ErrorCode.HTTP_ERROR, "the client has gone")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What becomes of one body, on a thread of the pool."""
-
-    kind: type[CompletionBody] | type[ChatBody]
-    model: str
-    body: bytearray
-    user: str
-    answerer: Answerer
-
-    def __call__(self, wanted: Wanted) -> tuple[Body, Ask]:
-        """Parse and tokenize. Raises FaceError or Dropped."""
-        body = read_body(self.kind, self.body, self.answerer.most_items())
-        generation = which_generation(body.model, self.model)
-        return body, self.answerer.prepare(body, generation, self.user, wanted)
-
-
 class Intake:
     """Takes requests in for one event loop."""
 
-    def __init__(self, model: str) -> None:
-        """`model` is the name under which the base is asked for."""
-        self._model = model
+    def __init__(self) -> None:
         self._bodies = Bodies()
         self._pool = FairPool()
         self._trimming = Trimming()
 
-    async def take(
-        self, request: Request, client: str, user: str, answerer: Answerer, kind: type[CompletionBody] | type[ChatBody]
-    ) -> tuple[Body, Ask]:
-        """Read one request. `client` is whom it takes turns for, `user` decides its arm in a rollout.
+    async def take(self, request: Request, client: str, answerer: Answerer, work: Work[T]) -> T:
+        """Read one body and return what the work makes of it, on a thread of the pool.
 
-        What is under way for a client that goes away is dropped. Raises FaceError.
+        `client` is whom it takes turns for. What is under way for a client that goes away is dropped. Raises FaceError.
         """
         require_json(request)
         with self._bodies.of(client) as held:
             body = await _read(request, held.grows, min(MAX_BODY_BYTES, answerer.most_bytes()))
             self._trimming.count(len(body))
-            reading = _Reading(kind, self._model, body, user, answerer)
-            del body
-            return await _while_there(request, self._pool.run(client, reading))
+            return await _while_there(request, self._pool.run(client, functools.partial(work, body)))
 
 
 async def _while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -19,7 +19,7 @@ _ANY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, n
 _PORTS = {"http": "80", "https": "443"}
 _METHODS = "GET, HEAD, POST"
 _ASKED = "Authorization, Content-Type"
-_SHOWN = "X-Hotswapd-Generation, Retry-After"
+_SHOWN = "X-Hotswapd-Generation, X-Hotswapd-Channel, Retry-After"
 _PREFLIGHT_SECONDS = "600"
 
 

@@ -1,25 +1,39 @@
-"""The two endpoints that answer: whole or as a stream, and cancelled as soon as the client has gone."""
+"""The endpoints that answer: whole or as a stream, and cancelled as soon as the client has gone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 from hotswapd.daemon.errors import FaceError
 from hotswapd.daemon.report.metrics import Metrics
+from hotswapd.swap.rows.prompts import Wanted
 
 from .answerer import Answerer
 from .caller import Caller, Tally, caller_of
-from .conversation import Conversation, Piece
-from .errors import error_body
+from .conversation import Conversation
 from .feedback import Answers
 from .intake import CLIENT_GONE, Intake, end, until_gone
-from .requests import Body, ChatBody, CompletionBody
-from .responses import Shape, system_fingerprint
+from .names import Names
+from .question import Question
+from .requests.chat import ChatBody
+from .requests.completion import CompletionBody
+from .requests.kinds import Body, Kind
+from .requests.reading import read_body
+from .requests.responses import ResponsesBody
+from .shapes.kinds import shape_of
+from .shapes.shape import Head, Shape, Whole, system_fingerprint
+from .written import model_response
 
 GENERATION_HEADER = "X-Hotswapd-Generation"
+CHANNEL_HEADER = "X-Hotswapd-Channel"
+KINDS: Mapping[str, Kind] = {
+    "/completions": CompletionBody,
+    "/chat/completions": ChatBody,
+    "/responses": ResponsesBody,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +49,55 @@ class Sticky:
 
 
 def answering_routes(
-    answerer: Callable[[], Answerer], model: str, metrics: Metrics, rollout: Sticky = Sticky()
+    answerer: Callable[[], Answerer], names: Names, metrics: Metrics, intake: Intake, rollout: Sticky = Sticky()
 ) -> APIRouter:
-    """Make both endpoints.
+    """Make the endpoints.
 
-    `answerer` is called for each request and raises NotReady while there is none; `model` is the name under which the
-    base is asked for.
+    `answerer` is called for each request and raises NotReady while there is none; `names` are those of the base.
     """
     router = APIRouter()
-    intake = Intake(model)
-    for path, kind in (("/completions", CompletionBody), ("/chat/completions", ChatBody)):
-        endpoint = _Endpoint(answerer, intake, metrics, kind, rollout)
+    for path, kind in KINDS.items():
+        endpoint = _Endpoint(answerer, intake, names, metrics, kind, rollout)
         router.post(path, response_model=None)(endpoint.answer)
     return router
 
 
+def client_of(request: Request, caller: Caller) -> str:
+    """Return whom a request takes turns for."""
+    return f"{caller.name} {request.client.host if request.client else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What becomes of one body, on a thread of the pool."""
+
+    kind: Kind
+    names: Names
+    user: str
+    answerer: Answerer
+
+    def __call__(self, body: bytearray, wanted: Wanted) -> tuple[Body, Question]:
+        """Parse and tokenize. Raises FaceError or Dropped."""
+        read: Body = read_body(self.kind, body, self.answerer.most_items())
+        return read, self.answerer.prepare(read, self.answerer.which(self.names, read.model), self.user, wanted)
+
+
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
-    """One of the two; `kind` is what its requests look like."""
+    """One of them; `kind` is what its requests look like."""
 
     answerer: Callable[[], Answerer]
     intake: Intake
+    names: Names
     metrics: Metrics
-    kind: type[CompletionBody] | type[ChatBody]
+    kind: Kind
     rollout: Sticky
 
     async def answer(self, request: Request) -> Response:
         caller = caller_of(request)
         tally = Tally(self.metrics, caller)
         try:
-            body, conversation = await self._begin(request, caller)
+            body, conversation, shape = await self._begin(request, caller)
         except FaceError as error:
             tally.request(error.status)
             raise
@@ -72,24 +105,24 @@ class _Endpoint:
             tally.request(500)
             raise
         caller.spend(conversation.prompt_tokens)
-        ticket = conversation.ticket
-        fingerprint = system_fingerprint(ticket.generation, ticket.digest)
-        shape = Shape(body.model, fingerprint, self.kind is ChatBody, conversation.prompt_tokens)
+        generation = conversation.ticket.generation
         if self.rollout.answers is not None:
-            self.rollout.answers.note(shape.id, ticket.generation)
-        headers = {GENERATION_HEADER: str(ticket.generation)}
+            self.rollout.answers.note(shape.id, generation)
+        headers = {GENERATION_HEADER: str(generation), CHANNEL_HEADER: conversation.channel}
         if body.stream:
-            events = _events(conversation, shape, tally, usage=body.include_usage)
+            events = _events(conversation, shape, tally)
             return StreamingResponse(events, media_type="text/event-stream", headers=headers)
         return await _whole(conversation, shape, tally, request, headers)
 
-    async def _begin(self, request: Request, caller: Caller) -> tuple[Body, Conversation]:
+    async def _begin(self, request: Request, caller: Caller) -> tuple[Body, Conversation, Shape]:
         """Read a request and queue it. Raises FaceError."""
         answerer = self.answerer()
-        client = f"{caller.name} {request.client.host if request.client else ''}"
-        user = request.headers.get(self.rollout.header, "")
-        body, ask = await self.intake.take(request, client, user, answerer, self.kind)
-        return body, Conversation(answerer, ask)
+        reading = _Reading(self.kind, self.names, request.headers.get(self.rollout.header, ""), answerer)
+        body, question = await self.intake.take(request, client_of(request, caller), answerer, reading)
+        conversation = Conversation(answerer, question)
+        ticket = conversation.ticket
+        head = Head(body.model, system_fingerprint(ticket.generation, ticket.digest), question.prompt_tokens)
+        return body, conversation, shape_of(body, question, head, answerer.token_texts())
 
 
 async def _whole(
@@ -103,46 +136,46 @@ async def _whole(
         if not answer.done():
             tally.request(CLIENT_GONE, conversation.ticket.generation)
             return Response(status_code=CLIENT_GONE)
-        text, last = answer.result()
+        answers = answer.result()
     except FaceError as error:
         tally.request(error.status, conversation.ticket.generation)
         raise
     finally:
         await end(answer, gone)
-    tally.request(200, conversation.ticket.generation, last.tokens)
-    whole = shape.whole(text, str(last.finish), last.tokens)
-    return JSONResponse(whole.model_dump(mode="json"), headers=headers)
+    tally.request(200, conversation.ticket.generation, sum(one.tokens for one in answers))
+    return model_response(shape.whole(answers), headers)
 
 
-async def _gather(conversation: Conversation) -> tuple[str, Piece]:
-    pieces = [piece async for piece in conversation.pieces()]
-    return "".join(piece.text for piece in pieces), pieces[-1]
+async def _gather(conversation: Conversation) -> list[Whole]:
+    answers = [Whole() for _ in range(conversation.count)]
+    async for piece in conversation.pieces():
+        answers[piece.index].add(piece)
+    return answers
 
 
-async def _events(conversation: Conversation, shape: Shape, tally: Tally, *, usage: bool) -> AsyncIterator[str]:
+async def _events(conversation: Conversation, shape: Shape, tally: Tally) -> AsyncIterator[str]:
     """Yield the stream's server-sent events. After the first one, an error can only be reported in an event.
 
     The request is counted before the event that ends it is sent: whoever has the whole answer finds it in the counts.
     """
-    tokens, first = 0, True
+    tokens: dict[int, int] = {}
     count = _CountedOnce(tally, conversation.ticket.generation)
     pieces = conversation.pieces()
     try:
+        if opening := shape.opening():
+            yield opening
         async for piece in pieces:
-            tokens = piece.tokens
-            if piece.text or piece.finish or first:
-                yield _event(shape.chunk(piece.text, piece.finish, first=first).model_dump_json())
-                first = False
-        if usage:
-            yield _event(shape.usage_chunk(tokens).model_dump_json())
-        count(200, tokens)
-        yield _event("[DONE]")
+            tokens[piece.index] = piece.tokens
+            if part := shape.part(piece):
+                yield part
+        count(200, sum(tokens.values()))
+        yield shape.closing(sum(tokens.values()))
     except FaceError as error:
-        count(error.status, tokens)
-        yield _event(error_body(error))
+        count(error.status, sum(tokens.values()))
+        yield shape.failed(error)
     finally:
         await pieces.aclose()
-        count(CLIENT_GONE, tokens)
+        count(CLIENT_GONE, sum(tokens.values()))
 
 
 @dataclass(slots=True)
@@ -157,7 +190,3 @@ class _CountedOnce:
         if not self._done:
             self._done = True
             self.tally.request(code, self.generation, tokens)
-
-
-def _event(data: str) -> str:
-    return f"data: {data}\n\n"

@@ -21,6 +21,7 @@ from hotswapd.daemon.host.sockets import CannotListen, open_tcp
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.app import make_http_app
 from hotswapd.daemon.serve.door import open_door
+from hotswapd.daemon.serve.names import names_of
 from hotswapd.daemon.serve.protocol import DoorProtocol
 
 from .control_socket import ControlSocket
@@ -42,7 +43,8 @@ class Servers:
         """Open nothing yet. Raises ConfigError for TLS files that cannot be used."""
         serve = settings.serve
         self._settings = settings
-        http = make_http_app(face, settings.model.base, metrics, serve, settings.rollout)
+        names = names_of(settings.model.base, serve.model_names, settings.admission.base_models)
+        http = make_http_app(face, names, metrics, serve, settings.rollout)
         self._door = open_door(serve, metrics)
         backlog = min(_BACKLOG, self._door.connections.limits.total // 2)
         self._http = _Server(http, functools.partial(DoorProtocol, door=self._door), backlog)

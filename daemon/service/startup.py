@@ -93,8 +93,14 @@ class Startup:
         around = self._around
         self._require_files()
         engine = self._open_engine()
-        held = ResidentEngine(engine)
-        held.read_again_from(partial(held_copy, around.memory.store))
+<<<<<<< HEAD
+        held = ResidentEngine(engine, partial(held_copy, around.memory.store))
+        around.at_end(held.close_parking)
+=======
+        held = ResidentEngine(engine, self._find_artifact)
+        held.start()
+        around.at_end(held.stop)
+>>>>>>> 3956c76 (Parking is tested through the daemon's own pipeline, a restart included)
         channels = self._restored(held)
         self._renew_policy(held)
         working, worker = self._assemble(engine, held, channels, stop)
@@ -137,12 +143,14 @@ class Startup:
     def _restored(self, engine: ResidentEngine) -> Channels:
         """Make every channel's last good generation live again."""
         memory = self._around.memory
+        again = self._compare_bases(engine) != "refuse"
         channels = Channels(self._making(engine), {*_known(memory), *memory.pointed})
         for name in channels.names():
             if name != DEFAULT and name not in memory.pointed:
                 continue
             live = channels.of(name).live
-            Restorer(live, engine, memory.ledger, memory.store, self._report).restore(memory.pointed.get(name))
+            restorer = Restorer(live, engine, memory.ledger, memory.store, self._report, again)
+            restorer.restore(memory.pointed.get(name))
             live.announce()
         return channels
 
@@ -155,6 +163,22 @@ class Startup:
         base, wake = around.standing.part.live, around.inbox.notify
         at = engine, memory.ledger, memory.store, around.current
         return Making(*at, base, announcer, self._on_step, wake, around.clock)
+
+    def _compare_bases(self, engine: ResidentEngine) -> str:
+        """Report a base that differs from that on which the last generations were verified; return what to do then."""
+        around, bases = self._around, self._around.memory.ledger.bases
+        mode = around.current.now.model.on_base_change
+        bases.serve(engine.base_fingerprint, take_any=mode == "accept")
+        for name, pointed in around.memory.pointed.items():
+            try:
+                other = bases.other(pointed.number)
+            except LedgerDown:
+                return mode
+            if other:
+                said = f"generation {pointed.number} was verified on a base that differs in {other}"
+                around.standing.base_changed = around.standing.base_changed or said
+                log.warning("base_changed", generation=pointed.number, channel=name, detail=said, then=mode)
+        return mode
 
     def _renew_policy(self, engine: ResidentEngine) -> None:
         around = self._around

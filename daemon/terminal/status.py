@@ -61,6 +61,8 @@ def _condition(status: Status) -> Text:
     if refused := status.get("reload_refused"):
         said = f"the configuration was refused at the last reload, and the next start would fail with it: {refused}"
         words.append("\n").append(plain(said, BAD))
+    if changed := status.get("base_changed"):
+        words.append("\n").append(plain(f"the base has changed under its name: {changed}", BAD))
     if dropped := status.get("log_dropped"):
         words.append("\n").append(plain(f"{dropped} log lines were lost: nobody read the daemon's output", BAD))
     return words

@@ -12,7 +12,6 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -25,11 +24,11 @@ from hotswapd.loaders.store.store import READ_BYTES
 from hotswapd.loaders.wire import Wire
 
 from .errors import CallContext, HubTrouble, trouble_of
+from .token import HubToken
 
 # The library uses httpx in its versions 1.x and httpx2 in 2.x: all errors of either have this base.
 _TRANSPORT_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
-_TOKEN = re.compile(rb"[!-~]{1,4096}\Z")
 _REPO_IN_PATH = re.compile(r"/(?:api/resolve-cache/models/)?([^/]+/[^/]+)/(?:resolve/)?")
 _MAX_JSON = 8 << 20
 # What reading JSON of any shape may raise: a number may be infinite, and there may be text instead of a map.
@@ -77,11 +76,11 @@ class Patience:
 class HubClient:
     """Calls for one repository. May be used on several threads; each call raises HubTrouble."""
 
-    def __init__(self, repo: str, endpoint: str, token_file: str, patience: Patience) -> None:
-        """Touch nothing yet. An empty `endpoint` means the library's; without `token_file` no token is sent."""
+    def __init__(self, repo: str, endpoint: str, token: HubToken, patience: Patience) -> None:
+        """Touch nothing yet. An empty `endpoint` means the library's."""
         self.repo = repo
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
-        self.token_file = token_file
+        self._token = token
         self._patience = patience
         self._closed = threading.Event()
 
@@ -152,7 +151,7 @@ class HubClient:
         self, method: str, url: str, context: CallContext, stop: threading.Event | None = None, **more: Any
     ) -> Iterator[tuple[Answer, Wire]]:
         """Send one request and yield its answer before its body is read; never retries, never sleeps."""
-        headers = build_hf_headers(token=self._token() or False, library_name="hotswapd")
+        headers = build_hf_headers(token=self._token.read() or False, library_name="hotswapd")
         # The bytes as they are stored, over a connection that is opened here, so that it can be cut.
         headers |= {"Accept-Encoding": "identity", "Connection": "close"}
         times = self._patience
@@ -202,26 +201,9 @@ class HubClient:
             )
         return target
 
-    def _token(self) -> str | None:
-        """Read the token for each call, so that a renewed one is used at once. No sentence ever shows it."""
-        if not self.token_file:
-            return None
-        try:
-            with Path(self.token_file).open("rb") as file:
-                token = file.read(8192).strip()
-        except OSError as error:
-            raise HubTrouble(
-                HubCode.TOKEN_UNREADABLE, f"token_file {self.token_file} cannot be read: {error.strerror}"
-            ) from error
-        if not _TOKEN.match(token):
-            raise HubTrouble(
-                HubCode.TOKEN_MALFORMED, f"token_file {self.token_file} must hold one token and nothing else"
-            )
-        return token.decode()
-
     def _context(self, revision: str, by_commit: bool = False) -> CallContext:
         return CallContext(
-            self.endpoint, self.repo, revision, self.token_file, by_commit or bool(_COMMIT.match(revision))
+            self.endpoint, self.repo, revision, self._token.place, by_commit or bool(_COMMIT.match(revision))
         )
 
     def _broken(self, error: Exception, wire: Wire) -> HubTrouble:

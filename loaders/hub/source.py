@@ -14,7 +14,7 @@ from typing import Any
 from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.codes import FileCode, GoneCode, HubCode
 from hotswapd.loaders.errors import Gone, LoadError, Refused, SourceDown, Unavailable
-from hotswapd.loaders.files import CONFIG, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, PICKLE, TOKENIZER, WEIGHTS, FileName
+from hotswapd.loaders.files import BESIDE, CONFIG, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, PICKLE, WEIGHTS, FileName
 from hotswapd.loaders.source import Artifact, Scan, Sighting
 from hotswapd.loaders.store.store import Store
 from hotswapd.loaders.uri import AdapterURI
@@ -23,6 +23,7 @@ from hotswapd.loaders.whole import files_missing
 from .address import split_repository, split_revision
 from .client import Entry, HubClient, Patience
 from .errors import HubTrouble
+from .token import HubToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class HubSource:
         poll: float = 30.0,
         token_file: str = "",
         endpoint: str = "",
+        token_env: str = "",
         *,
         max_bytes: int = 4 << 30,
         clock: Callable[[], float] = time.monotonic,
@@ -87,7 +89,7 @@ class HubSource:
         self._poll = poll
         self._max_bytes = max_bytes
         self._clock = clock
-        self._client = HubClient(repo, endpoint, token_file, patience or Patience())
+        self._client = HubClient(repo, endpoint, HubToken(token_file, token_env), patience or Patience())
         self._bell = Bell()
         self._last: Content | None = None
         self._quiet: tuple[float, HubTrouble] | None = None
@@ -158,9 +160,9 @@ class HubSource:
         self._bell.close()
 
     def _read(self, commit: str) -> Content:
-        names = (CONFIG, WEIGHTS, PICKLE, *TOKENIZER)
+        names = (CONFIG, WEIGHTS, PICKLE, *BESIDE)
         there = self._client.entries(commit, [self._prefix + name for name in names])
-        beside = {name: there.pop(self._prefix + name) for name in TOKENIZER if self._prefix + name in there}
+        beside = {name: there.pop(self._prefix + name) for name in BESIDE if self._prefix + name in there}
         config, weights = there.get(self._prefix + CONFIG), there.get(self._prefix + WEIGHTS)
         if not there:
             return Content(commit, None, None, None)

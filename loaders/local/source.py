@@ -12,7 +12,7 @@ from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.codes import GoneCode, IgnoredCode, WaitingCode
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, listed_bytes, load_digests, mismatch
 from hotswapd.loaders.errors import Gone, Refused, SourceDown, Unavailable
-from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, TOKENIZER, WEIGHTS, FileName
+from hotswapd.loaders.files import BESIDE, CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, WEIGHTS, FileName
 from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
 from hotswapd.loaders.store.stage import Stage
 from hotswapd.loaders.store.store import READ_BYTES, Store
@@ -95,7 +95,7 @@ class LocalSource:
                     stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
                 if fingerprint(os.fstat(fd) for fd in files.values()) != sighting.revision:
                     raise _gone_or_changed(sighting.uri, directory)
-                for extra in TOKENIZER:
+                for extra in BESIDE:
                     _copy_beside(stage, extra, directory, stop)
                 return stage.commit()
 
@@ -173,7 +173,7 @@ class LocalSource:
 
 
 def _copy_beside(stage: Stage, name: str, directory: int, stop: threading.Event) -> None:
-    """Copy one of the tokenizer's files if it is there and can be read."""
+    """Copy one of the files beside it if it is there and can be read."""
     with suppress(Gone, Refused, Unavailable), closing(open_file(name, directory, MAX_TOKENIZER_BYTES)) as fd:
         stage.beside(name, b"".join(_chunks(fd, os.fstat(fd).st_size, stop)))
 

@@ -54,18 +54,20 @@ def publish(
     check: Check | None = None,
     progress: Progress | None = None,
     access: "S3Access | None" = None,
+    base_fingerprint: str = "",
 ) -> Published:
     """Publish the adapter in `directory` to ``s3://bucket/prefix/name`` or to an absolute local path.
 
     `check` is called with a private copy before anything is written, and raises to refuse it. `progress` is called
     with the bytes just sent and the bytes to send, on any thread. Files that are already in place are not sent again,
-    so a second call completes one that was interrupted.
+    so a second call completes one that was interrupted. `base_fingerprint` is that of the base that it was trained on:
+    a daemon with another base refuses it.
 
     Raises ValueError for a `dest` that is neither, Refused if `directory` does not hold a whole adapter,
     Unavailable if it or the destination cannot be reached, and what `check` raises.
     """
     uri = destination(dest)
-    with snapshot(Path(directory)) as copy:
+    with snapshot(Path(directory), base_fingerprint) as copy:
         if check is not None:
             check(copy.path)
         sent = _send(copy, _place(uri, access), progress)

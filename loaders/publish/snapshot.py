@@ -28,8 +28,10 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot(directory: Path) -> Iterator[Snapshot]:
+def snapshot(directory: Path, base_fingerprint: str = "") -> Iterator[Snapshot]:
     """Copy the adapter in `directory` to a temporary one, which is removed when the context ends.
+
+    `base_fingerprint` goes into its manifest.
 
     Raises Refused ``incomplete``, ``not_regular`` or ``changed``, Unavailable ``read_failed`` or ``disk_full``.
     """
@@ -39,7 +41,7 @@ def snapshot(directory: Path) -> Iterator[Snapshot]:
         except OSError as error:
             raise _no_room(error) from error
         try:
-            files = _gather(directory, path)
+            files = _gather(directory, path, base_fingerprint)
         except OSError as error:
             raise _meaning(directory, error) from error
         yield Snapshot(path, files)
@@ -63,13 +65,13 @@ def require_listed(directory: Path) -> None:
                 pass
 
 
-def _gather(directory: Path, path: Path) -> dict[str, Listed]:
+def _gather(directory: Path, path: Path, base_fingerprint: str) -> dict[str, Listed]:
     before = _facts(directory)
     files: dict[str, Listed] = {name: _copy(directory / name, path / name) for name in (CONFIG, WEIGHTS)}
     if _facts(directory) != before:
         raise Refused(FileCode.CHANGED, f"{directory} was written to while it was read: publish it when it is finished")
     _require_whole(path, directory)
-    manifest = dump_digests(files)
+    manifest = dump_digests(files, base_fingerprint)
     (path / MANIFEST).write_bytes(manifest)
     files[MANIFEST] = Listed(hashlib.sha256(manifest).hexdigest(), len(manifest))
     return files

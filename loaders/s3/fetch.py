@@ -6,7 +6,7 @@ from contextlib import closing
 from hotswapd.loaders.codes import FileCode, GoneCode, WaitingCode
 from hotswapd.loaders.digests import Listed, listed_bytes, mismatch
 from hotswapd.loaders.errors import Gone, Refused, Unavailable
-from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, TOKENIZER, WEIGHTS, FileName
+from hotswapd.loaders.files import BESIDE, CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, WEIGHTS, FileName
 from hotswapd.loaders.source import Artifact, Sighting
 from hotswapd.loaders.store.stage import Stage
 from hotswapd.loaders.store.store import Store
@@ -39,13 +39,13 @@ def copy_pair(bucket: Bucket, directory: str, sighting: Sighting, store: Store, 
                 stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
         if _heads(bucket, directory, sighting.uri) != before:
             raise _changed(sighting.uri)
-        for extra in TOKENIZER:
+        for extra in BESIDE:
             _copy_beside(bucket, f"{directory}{extra}", extra, stage)
         return stage.commit()
 
 
 def _copy_beside(bucket: Bucket, key: str, name: str, stage: Stage) -> None:
-    """Copy one of the tokenizer's files if it is there and can be read."""
+    """Copy one of the files beside it if it is there and can be read."""
     with contextlib.suppress(S3Trouble):
         there = bucket.head(key, sure=True)
         if there is not None and 0 < there.size <= MAX_TOKENIZER_BYTES:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from hotswapd.loaders.files import CONFIG, WEIGHTS
+from hotswapd.loaders.files import BESIDE, CONFIG, WEIGHTS
 
 from .artifact import Artifact
 from .disk import disk_full, remove, store_errors
@@ -94,6 +94,8 @@ class Store:
                 self.step("synced")
                 path.rename(final)
                 self.step("adopted")
+            else:
+                _renew_beside(path, final)
             fsync_directory(self._artifacts)
         return Artifact(final, copied.digest, copied.size)
 
@@ -186,6 +188,15 @@ class Store:
             away = Path(tempfile.mkdtemp(dir=self._stages))
             path.rename(away / path.name)
             remove(away)
+
+
+def _renew_beside(fresh: Path, kept: Path) -> None:
+    """Put what lies beside these bytes now in place of what lay there before: it is no part of their digest."""
+    for name in BESIDE:
+        if (fresh / name).exists():
+            (fresh / name).replace(kept / name)
+        else:
+            (kept / name).unlink(missing_ok=True)
 
 
 def digest_of(directory: Path) -> str:

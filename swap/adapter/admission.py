@@ -11,9 +11,9 @@ from .base_check import check_base
 from .config import MAX_RANK_READ, MICA, LoraFields, examine
 from .contract import Contract, Slot
 from .header import TensorSpec
+from .knowledge import Knowledge, Meaning
 from .manifest import Manifest
-from .names import Pair, modules_named, pair_up
-from .oracle import Meaning, MetaOracle
+from .names import Pair, as_loaded, modules_named, pair_up
 
 MAX_SCALING = 1000.0
 """Larger factors are mistakes: usual ones are 1 to 4, and 128 is the most that rank-stabilised LoRA was seen to use."""
@@ -42,10 +42,10 @@ class Plan:
     warnings: tuple[Misfit, ...] = ()
 
 
-def admit(manifest: Manifest, contract: Contract, oracle: MetaOracle) -> Plan:
+def admit(manifest: Manifest, contract: Contract, oracle: Knowledge) -> Plan:
     """Check the manifest against the contract. Raises Rejected with every misfit. Reads no tensor."""
     fields, misfits = examine(manifest.config, oracle.defaults)
-    other_base, warnings = check_base(manifest.config, contract)
+    other_base, warnings = check_base(manifest.config, contract, manifest.base_fingerprint)
     misfits += other_base
     pairs, named_wrongly = pair_up(manifest.tensors, contract.slots, oracle)
     misfits += named_wrongly
@@ -97,12 +97,12 @@ def _check_pairs(pairs: Sequence[Pair]) -> list[Misfit]:
     return found
 
 
-def _check_complete(fields: LoraFields, pairs: Sequence[Pair], manifest: Manifest, oracle: MetaOracle) -> list[Misfit]:
+def _check_complete(fields: LoraFields, pairs: Sequence[Pair], manifest: Manifest, oracle: Knowledge) -> list[Misfit]:
     """Compare the file with its own configuration where that names its targets plainly, with or without a slot here."""
     expected = oracle.expected(fields)
     if expected is None or not pairs:
         return []
-    missing = sorted(expected - modules_named(manifest.tensors))
+    missing = sorted(expected - modules_named(as_loaded(manifest.tensors, oracle.slots, oracle).values()))
     more = sorted({pair.slot.module for pair in pairs} - expected)
     found = []
     if missing and fields.exclude_modules is not None:
@@ -157,7 +157,7 @@ def _check_mica(manifest: Manifest, placements: Sequence[Placement]) -> list[Mis
 
 
 def _place(
-    fields: LoraFields, pairs: Sequence[Pair], contract: Contract, oracle: MetaOracle
+    fields: LoraFields, pairs: Sequence[Pair], contract: Contract, oracle: Knowledge
 ) -> tuple[list[Placement], list[Misfit]]:
     """Compare each pair with what PEFT would make of its module."""
     whole = [pair for pair in pairs if pair.a is not None and pair.b is not None]

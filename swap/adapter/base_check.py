@@ -9,14 +9,26 @@ from hotswapd.swap.errors import Misfit
 
 from .base_names import MAX_BASE_NAME, Kinship, closest
 from .contract import Contract
+from .fingerprints import difference
 
 _FIELD = "base_model_name_or_path"
 
 
-def check_base(config: Mapping[str, Any], contract: Contract) -> tuple[list[Misfit], list[Misfit]]:
-    """Return what refuses the adapter because of its base, and what is only to be warned of."""
+def check_base(
+    config: Mapping[str, Any], contract: Contract, published_for: str = ""
+) -> tuple[list[Misfit], list[Misfit]]:
+    """Return what refuses the adapter because of its base, and what is only to be warned of.
+
+    `published_for` is the fingerprint of the base that it was published for, empty if nobody knows.
+    """
     if "*" in contract.base_models:
         return [], []
+    wrong, warnings = _check_name(config, contract)
+    other = difference(published_for, contract.base_fingerprint)
+    return [*wrong, *([_differs(other)] if other else [])], warnings
+
+
+def _check_name(config: Mapping[str, Any], contract: Contract) -> tuple[list[Misfit], list[Misfit]]:
     name, family = config.get(_FIELD), contract.names == "family"
     if isinstance(name, str) and name in contract.base_models:
         return _check_revision(config, contract), []
@@ -41,6 +53,11 @@ def _other(name: object, contract: Contract) -> Misfit:
     line = json.dumps([name if isinstance(name, str) and _is_sayable(name) else "*"], ensure_ascii=False)
     remedy = f"if it was trained for this base under another name, add it: [admission] base_models = {line}"
     return Misfit(ConfigCode.OTHER_BASE, _FIELD, _wanted(contract), repr(name)[:200], remedy)
+
+
+def _differs(what: str) -> Misfit:
+    remedy = 'publish it against the base that is served, or admit it for any base: [admission] base_models = ["*"]'
+    return Misfit(ConfigCode.BASE_DIFFERS, "base_fingerprint", "the base that is served", f"another: {what}", remedy)
 
 
 def _check_revision(config: Mapping[str, Any], contract: Contract) -> list[Misfit]:

@@ -22,7 +22,7 @@ class Contract:
     """What an adapter must meet.
 
     `base_models` are the names accepted in `base_model_name_or_path`, ``*`` for any, and `revision` is the base's.
-    `names` tells how a name is compared with them, see `base_names`.
+    `names` tells how a name is compared with them, see `base_names`; `base_fingerprint` is empty if it is unknown.
     """
 
     base_models: tuple[str, ...]
@@ -31,6 +31,7 @@ class Contract:
     dtype: str
     revision: str = "main"
     names: Names = "family"
+    base_fingerprint: str = ""
 
     @property
     def fingerprint(self) -> str:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 CONFIG_NAME = "adapter_config.json"
 WEIGHTS_NAME = "adapter_model.safetensors"
+PUBLISHED_NAME = "hotswapd_manifest.json"
 MAX_CONFIG_BYTES = 256 << 10
+_MAX_PUBLISHED_BYTES = 64 << 10
 _RESAVE = "save the adapter again with PEFT's save_pretrained"
 _OF_THE_FILE = {0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG}
 """Errors that mean that the file cannot be an adapter's. Every other one is not a verdict on what the file holds."""
@@ -30,13 +32,17 @@ _OF_THE_FILE = {0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`config` is the JSON object as it was written; `data_start` is the offset of the tensors' bytes in the file."""
+    """`config` is the JSON object as it was written; `data_start` is the offset of the tensors' bytes in the file.
+
+    `base_fingerprint` is that of the base that it was published for, if whoever published it wrote one beside it.
+    """
 
     path: Path
     config: Mapping[str, Any]
     tensors: Mapping[str, TensorSpec]
     data_start: int
     file_size: int
+    base_fingerprint: str = ""
 
     @property
     def weights(self) -> Path:
@@ -62,7 +68,7 @@ def read_manifest(directory: Path) -> Manifest:
         misfits += error.misfits
     if misfits:
         raise Rejected(called_what_it_is(directory, misfits))
-    return Manifest(directory, config, *header)
+    return Manifest(directory, config, *header, _read_fingerprint(directory))
 
 
 @contextmanager
@@ -114,6 +120,17 @@ def _read_header(directory: Path) -> tuple[dict[str, TensorSpec], int, int]:
         if error.errno not in _OF_THE_FILE:
             raise
         raise _one(FilesCode.WEIGHTS_MISSING, WEIGHTS_NAME, "a readable file", _reason(error), _RESAVE) from None
+
+
+def _read_fingerprint(directory: Path) -> str:
+    """Read what `publish` wrote beside the two files; a source judges that file itself, so here it only may help."""
+    try:
+        with open_regular(directory / PUBLISHED_NAME) as descriptor:
+            published = parse(os.read(descriptor, _MAX_PUBLISHED_BYTES))
+    except (OSError, BadJSON):
+        return ""
+    found = published.get("base_fingerprint") if isinstance(published, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _reason(error: OSError) -> str:

@@ -3,7 +3,7 @@
 import copy
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -11,28 +11,22 @@ from typing import Any
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
+from peft.tuners.lora.layer import ParamWrapper
 from peft.tuners.tuners_utils import check_target_module_exists
 from torch import nn
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from .config import LoraFields
 from .contract import Slot
+from .families import auto_class, beside_language
+from .knowledge import Meaning
 from .patterns import in_parts, relevant_names, winning
+from .renaming import renamed
 from .slots import ALL_LINEAR, embeddings, find_slots, uncovered
 
 NAME = "default"
 _KEPT = 16
 """Answers of PEFT that are kept: the adapters of one training job differ only in their values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What PEFT makes of one module: A is (rank, inputs), B is (outputs, rank)."""
-
-    rank: int
-    scaling: float
-    a_shape: tuple[int, ...]
-    b_shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +52,13 @@ class MetaOracle:
         trust_remote_code: bool = False,
     ) -> None:
         with torch.device("meta"):
-            self._base: nn.Module = AutoModelForCausalLM.from_config(
-                copy.deepcopy(config), trust_remote_code=trust_remote_code
-            )
-        self.slots: tuple[Slot, ...] = find_slots(self._base, target_modules)
+            auto = auto_class(config, trust_remote_code=trust_remote_code) or AutoModelForCausalLM
+            self._base: nn.Module = auto.from_config(copy.deepcopy(config), trust_remote_code=trust_remote_code)
+        self._unadaptable = functools.cache(self._find_unadaptable)
+        self.slots: tuple[Slot, ...] = self._choose(target_modules)
         self.linear: frozenset[str] = frozenset(slot.module for slot in find_slots(self._base, ALL_LINEAR))
         self.uncovered: tuple[str, ...] = uncovered(self._base, self.slots)
+        self.beside: frozenset[str] = beside_language(self._base)
         self.embeddings: frozenset[str] = embeddings(self._base)
         self.modules: tuple[str, ...] = tuple(name for name, _ in self._base.named_modules() if name)
         self.parameters: frozenset[str] = frozenset(
@@ -71,20 +66,50 @@ class MetaOracle:
         )
         self.defaults: Mapping[str, Any] = LoraConfig().to_dict()
         self._answer = functools.lru_cache(maxsize=_KEPT)(self._inject)
-        self.unadaptable = functools.cache(self._find_unadaptable)
+        self._renamed = functools.lru_cache(maxsize=_KEPT)(functools.partial(renamed, self._base))
 
     @property
     def base(self) -> nn.Module:
         """The base itself, on the meta device; to be looked at only."""
         return self._base
 
-    def _find_unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
-        """Name those of the modules that PEFT makes no layer of their own for. Raises ValueError when it refuses one.
+    def renamed(self, names: Iterable[str]) -> Mapping[str, str]:
+        """Return what PEFT calls these tensors once it has loaded them, as far as it is asked about them."""
+        return self._renamed(tuple(names))
 
-        PEFT turns some names, such as ``gate_proj`` beside fused experts, into the experts' parameters.
+    def _choose(self, target_modules: str | Sequence[str]) -> tuple[Slot, ...]:
+        """Find the slots; of all Linear modules, those that PEFT makes a layer for."""
+        slots = find_slots(self._base, target_modules)
+        if target_modules != ALL_LINEAR or not slots:
+            return slots
+        without = self._unadaptable(frozenset(slot.module for slot in slots))
+        return tuple(slot for slot in slots if slot.module not in without)
+
+    def unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
+        """Name those of the modules that PEFT makes no layer of their own for.
+
+        It turns some names, such as ``gate_proj`` beside fused experts, into the experts' parameters, and refuses some.
         """
-        config = LoraConfig(r=1, target_modules=sorted(modules))
-        return modules.difference(lora_layers(inject(copy.deepcopy(self._base), config)))
+        return self._unadaptable(modules)
+
+    def _find_unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
+        try:
+            return modules - self._adapted(modules)
+        except ValueError:  # it refuses one, and with it all: each kind is asked about alone
+            kinds = {name.rpartition(".")[2] for name in modules}
+            return frozenset().union(*(self._without_kind(modules, kind) for kind in kinds))
+
+    def _without_kind(self, modules: frozenset[str], kind: str) -> frozenset[str]:
+        these = frozenset(name for name in modules if name.rpartition(".")[2] == kind)
+        try:
+            return these - self._adapted(these)
+        except ValueError:
+            return these
+
+    def _adapted(self, modules: frozenset[str]) -> frozenset[str]:
+        """Return the modules that PEFT makes layers for. Raises ValueError when it refuses one."""
+        layers = lora_layers(inject(copy.deepcopy(self._base), LoraConfig(r=1, target_modules=sorted(modules))))
+        return frozenset(name for name, layer in layers.items() if not isinstance(layer, ParamWrapper))
 
     def meaning(self, fields: LoraFields, modules: Sequence[str]) -> dict[str, Meaning]:
         """Inject the adapter's own ranks, alphas and patterns into the named modules, and read what PEFT made.

@@ -3,12 +3,14 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from hotswapd.swap.errors import NoSlots
 
 from .contract import Slot
+from .families import beside_language
 
 ALL_LINEAR = "all-linear"
 
@@ -16,9 +18,9 @@ ALL_LINEAR = "all-linear"
 def find_slots(model: nn.Module, target_modules: str | Sequence[str]) -> tuple[Slot, ...]:
     """Return the modules that get a slot, in the model's order.
 
-    ``all-linear`` is every Linear and Conv1D but the output embedding. It is our own list, not PEFT's: theirs also
-    wraps fused expert parameters, which cannot be prepared for hot-swapping. Otherwise `target_modules` are names
-    or ends of names, as in PEFT's configuration.
+    ``all-linear`` is every Linear and Conv1D of the language model but the output embedding. It is our own list, not
+    PEFT's: theirs also wraps fused expert parameters, which cannot be prepared for hot-swapping. Otherwise
+    `target_modules` are names or ends of names, as in PEFT's configuration.
     """
     names = (target_modules,) if isinstance(target_modules, str) else tuple(target_modules)
     wanted = None if names == (ALL_LINEAR,) else names
@@ -30,8 +32,8 @@ def find_slots(model: nn.Module, target_modules: str | Sequence[str]) -> tuple[S
 
 
 def uncovered(model: nn.Module, slots: Sequence[Slot]) -> tuple[str, ...]:
-    """Return the modules that have parameters of two or more dimensions and no slot."""
-    covered = {slot.module for slot in slots}
+    """Return the modules of the language model that have parameters of two or more dimensions and no slot."""
+    covered = {slot.module for slot in slots} | beside_language(model)
     return tuple(
         name
         for name, module in model.named_modules()
@@ -59,18 +61,33 @@ def require_slots(slots: Sequence[Slot], target_modules: str | Sequence[str], li
 
 def _candidates(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     head_of: Any = getattr(model, "get_output_embeddings", lambda: None)
-    head = head_of()
+    head, beside = head_of(), beside_language(model)
     for name, module in model.named_modules():
+        if name in beside:
+            continue
         is_head = module is head or name.rpartition(".")[2] == "lm_head"
         if isinstance(module, nn.Linear | Conv1D) and not is_head and not _is_of_the_family(module, model):
             yield name, module
 
 
 def _is_of_the_family(module: nn.Module, model: nn.Module) -> bool:
-    """Tell whether the family made a Linear do something else, such as a router: PEFT's layer cannot stand for it."""
+    """Tell whether the family made a Linear do something else, such as a router: PEFT's layer cannot stand for it.
+
+    A family may also have written a Linear's own forward pass again.
+    """
     kind = type(module)
     changed = kind.forward not in (nn.Linear.forward, Conv1D.forward)
-    return changed and kind.__module__ == type(model).__module__
+    return changed and kind.__module__ == type(model).__module__ and not _answers_as_linear(module)
+
+
+def _answers_as_linear(module: Any) -> bool:
+    weight = module.weight
+    try:
+        with torch.inference_mode():
+            found = module(torch.empty(1, weight.shape[1], dtype=weight.dtype, device=weight.device))
+    except Exception:  # noqa: BLE001 - a family's own code may raise anything
+        return False
+    return isinstance(found, torch.Tensor) and found.shape == (1, weight.shape[0])
 
 
 def _slot(name: str, module: nn.Module) -> Slot:

@@ -8,7 +8,7 @@ import torch
 from hotswapd.swap.errors import NoBerth
 
 from .extents import Extents
-from .image import PARKED, Image
+from .image import Image
 
 
 class Berths:
@@ -20,10 +20,8 @@ class Berths:
 
     def __init__(self, size: int, count: int, device: torch.device) -> None:
         """Allocate `count` berths of `size` bytes, side by side: (berths, bytes) uint8."""
-        self.make_room: Callable[[], bool] = lambda: False
-        """Frees a berth that is held and could be spared, without the lock; tells whether there was one."""
-        self.spare: Callable[[], bool] = lambda: False
-        """Tells whether `make_room` would find one."""
+        self.on_drop: Callable[[Image], None] = lambda _: None
+        """Called with a kept image before its berth is used again, on the thread that takes it."""
         self._lock = threading.Lock()
         self.memory = torch.zeros((count, size), dtype=torch.uint8, device=device)
         self._free = [(berth, Extents(zero=True)) for berth in reversed(range(count))]
@@ -33,25 +31,16 @@ class Berths:
 
     def take(self, digest: str) -> Image:
         """Take a berth for a new image that the caller holds. Raises NoBerth when each is held."""
-        image = Image(self.memory[0], digest, PARKED, holders=1)
-        self.settle(image)
-        return image
-
-    def settle(self, image: Image) -> None:
-        """Take a berth for an image that has none; what lies in it is undefined then. Raises NoBerth."""
         while True:
             with self._lock:
-                if self._free or self._kept:
-                    self._settle(image)
-                    return
-            if not self.make_room():
-                raise NoBerth("every berth is in use: by what is live, a candidate, or requests of older generations")
-
-    def park(self, image: Image) -> None:
-        """Take the berth of an image that somebody holds and nobody uses; its bytes are kept elsewhere."""
-        with self._lock:
-            self._give(image)
-            image.buffer, image.berth, image.parts = self.memory[0][:0], PARKED, None
+                if self._free:
+                    berth, extents = self._free.pop()
+                    image = self._images[berth] = Image(self.memory[berth], digest, berth, holders=1, extents=extents)
+                    return image
+                oldest = self._oldest_kept()
+            self.on_drop(oldest)
+            with self._lock:
+                self._give(oldest)
 
     def hold(self, image: Image) -> None:
         """Count one more holder. The image must be held already, kept, or generation 0."""
@@ -68,7 +57,7 @@ class Berths:
         """Count one holder less; without any it is kept if it was ever live, otherwise its berth is free."""
         with self._lock:
             image.holders -= 1
-            if image.holders > 0 or image.generation == 0 or image.parked:
+            if image.holders > 0 or image.generation == 0:
                 return
             if image.generation is None:
                 self._give(image)
@@ -91,19 +80,13 @@ class Berths:
     def room(self) -> bool:
         """Tell whether a berth could be taken now."""
         with self._lock:
-            if self._free or self._kept:
-                return True
-        return self.spare()
+            return bool(self._free or self._kept)
 
-    def _settle(self, image: Image) -> None:
-        if not self._free:
-            self._drop_oldest()
-        image.berth, image.extents = self._free.pop()
-        image.buffer, image.parts = self.memory[image.berth], None
-        self._images[image.berth] = image
-
-    def _drop_oldest(self) -> None:
-        self._give(self._kept.pop(min(self._kept)))
+    def _oldest_kept(self) -> Image:
+        """Take the image out that was kept the longest."""
+        if not self._kept:
+            raise NoBerth("every berth is in use: by what is live, a candidate, or requests of older generations")
+        return self._kept.pop(next(iter(self._kept)))
 
     def _give(self, image: Image) -> None:
         del self._images[image.berth]

@@ -12,8 +12,6 @@ UNNUMBERED = -1
 """What headers, logs and `/status` show as the number of an image that has none yet."""
 NO_BERTH = -1
 """The berth of generation 0: the bare base needs none."""
-PARKED = -2
-"""The berth of an image that waits in host memory or in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +27,14 @@ class Packed:
         return len(self.data)
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+@dataclass(slots=True, eq=False)
 class Image:
     """An adapter in its berth. Each staging makes a new Image, also when it reuses a berth: identity is content.
 
     `generation` is None until it has its number, as it goes live or beside what is live. `holders` counts who needs it
     (routes, requests, the worker). `ranks` tells by module name how much of each slot the adapter fills, a module that
     is not named nothing; None when that is not known. `extents` belongs to the berth and goes with it to the next.
-    `parts` is for `low_rank`, which views the image once; `norms` are what `norms.update_norms` has measured of it;
-    `packed` is what is kept of it in host memory while it has no berth.
+    `parts` is for `low_rank`, which views the image once; `norms` are what `norms.update_norms` has measured of it.
     """
 
     buffer: torch.Tensor
@@ -49,12 +46,6 @@ class Image:
     extents: Extents = field(default_factory=lambda: Extents(zero=False))
     parts: Any = None
     norms: Mapping[str, float] | None = None
-    packed: Packed | None = None
-
-    @property
-    def parked(self) -> bool:
-        """Whether it has no berth now, though it needs one to answer."""
-        return self.berth == PARKED
 
     @property
     def number(self) -> int:

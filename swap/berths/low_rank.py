@@ -87,12 +87,14 @@ class _Slot:
     def _add_masked(self, x: torch.Tensor, y: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Multiply every row with every berth, and keep what is its own: no shape tells who is whose.
 
-        By `where`, never by a product: zero times NaN is NaN.
+        By `where` on what B gives, never by a product: zero times NaN is NaN, and a berth that nobody uses may hold what
+        a refused adapter left there.
         """
         rows = x.view(-1, x.shape[-1]).to(self._a.dtype)
         hidden = torch.matmul(rows, self._a.transpose(1, 2)) * self._scaling[:, None, None]
-        hidden = torch.where(mask[:, :, None], hidden, torch.zeros_like(hidden))
-        return y + torch.matmul(hidden, self._b.transpose(1, 2)).sum(0).view_as(y).to(y.dtype)
+        added = torch.matmul(hidden, self._b.transpose(1, 2))
+        own = torch.where(mask[:, :, None], added, torch.zeros_like(added)).sum(0)
+        return (y + own.view_as(y)).to(y.dtype)  # rounded once, as in PEFT
 
     def _add_parts(self, x: torch.Tensor, y: torch.Tensor) -> None:
         x, y = x.view(-1, x.shape[-1]), y.view(-1, y.shape[-1])

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from hotswapd.swap.adapter.quantized import weight_norm
+
 from .image import Image
 from .layout import Layout
 
@@ -33,10 +35,7 @@ def update_norms(image: Image, layout: Layout) -> dict[str, float]:
 def base_norms(model: nn.Module, layout: Layout) -> dict[str, float]:
     """Measure the base weight (Frobenius) of every slot, by the slot's module name. Legal on any thread."""
     with torch.inference_mode():
-        return {
-            place.slot.module: float(model.get_submodule(place.slot.module).get_parameter("weight").float().norm())
-            for place in layout
-        }
+        return {place.slot.module: weight_norm(model.get_submodule(place.slot.module)) for place in layout}
 
 
 def whole(norms: Iterable[float]) -> float:

@@ -1,4 +1,4 @@
-"""Paces work that shares the interpreter and the memory with the lanes, so that requests hardly notice."""
+"""Paces work that shares the interpreter and the memory with the requests, so that requests hardly notice."""
 
 import time
 from collections.abc import Callable

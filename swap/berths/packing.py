@@ -1,7 +1,7 @@
 """Packing: what an adapter has in its berth, without the padding, so that it can wait in host memory."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 
@@ -18,10 +18,11 @@ def pack(image: Image, layout: Layout) -> Packed:
     return Packed(data, _checksum(data))
 
 
-def unpack(packed: Packed, image: Image, layout: Layout) -> None:
-    """Lay a packed adapter out in the berth that the image has now. Raises BytesChanged if its checksum is another."""
+def unpack(packed: Packed, image: Image, ranks: Mapping[str, int] | None, layout: Layout) -> None:
+    """Lay a packed adapter out in the image's berth. Raises BytesChanged if its checksum is another."""
     if _checksum(packed.data) != packed.checksum:
         raise BytesChanged(f"the adapter {image.digest[:12]} has changed in host memory: look at the machine's memory")
+    image.ranks = ranks
     image.extents.forget()
     image.buffer.zero_()
     at = 0

@@ -11,7 +11,11 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from hotswapd.swap.adapter.base_names import Names
+from hotswapd.swap.adapter.families import auto_class, supports_sdpa
 from hotswapd.swap.errors import BaseUnservable, BaseUnusable, DeviceMissing
+
+from .fingerprint import base_fingerprint
+from .quantization import Quantization, own_method, quantization_config
 
 Report = Callable[[str], None]
 """Called with one sentence for each step of the start-up that takes time."""
@@ -36,16 +40,18 @@ class ResidentSpec:
     berths: int = 4
     trust_remote_code: bool = False
     base_names: Names = "family"
+    quantization: Quantization = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A loaded base. `tokenizer` is None where the model has none."""
+    """A loaded base. `tokenizer` is None where the model has none, `fingerprint` empty where nobody knows it."""
 
     model: PreTrainedModel
     tokenizer: Any
     device: torch.device
     dtype: torch.dtype
+    fingerprint: str = ""
 
 
 def base_config(base: str, revision: str = "main", *, trust_remote_code: bool = False) -> PretrainedConfig:
@@ -62,17 +68,40 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
     dtype = choose_dtype(spec.dtype, config, device)
     tokenizer = _tokenizer(spec)  # before the weights: it may need code that may not be run
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model = _class_for(spec, config).from_pretrained(
             spec.base,
             config=config,
             dtype=dtype,
-            attn_implementation=spec.attn_implementation,
+            attn_implementation=_attention(spec, config),
             trust_remote_code=spec.trust_remote_code,
             **_where(spec.base, spec.revision),
+            **_packed(spec, config, dtype, device),
         )
     except (OSError, ValueError, ImportError, RuntimeError, LookupError, TypeError, SafetensorError) as error:
         raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {_first_line(error)}") from error
-    return Base(model.to(device).eval(), tokenizer, device, dtype)
+    model = model if _is_packed(spec, config) else model.to(device)
+    return Base(model.eval(), tokenizer, device, dtype, base_fingerprint(spec.base, spec.revision))
+
+
+def _class_for(spec: ResidentSpec, config: PretrainedConfig) -> Any:
+    return auto_class(config, trust_remote_code=spec.trust_remote_code) or AutoModelForCausalLM
+
+
+def _attention(spec: ResidentSpec, config: PretrainedConfig) -> str:
+    """Return which attention to load with: a family that has no SDPA is loaded as transformers does by itself."""
+    return "eager" if spec.attn_implementation == "sdpa" and not supports_sdpa(config) else spec.attn_implementation
+
+
+def _is_packed(spec: ResidentSpec, config: PretrainedConfig) -> bool:
+    return spec.quantization != "none" or bool(own_method(config))
+
+
+def _packed(spec: ResidentSpec, config: PretrainedConfig, dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
+    """Return what a quantised model is loaded with: its packed weights cannot be moved once they are loaded."""
+    if not _is_packed(spec, config):
+        return {}
+    wanted = quantization_config(spec.quantization, dtype)
+    return {"device_map": {"": device}} | ({} if wanted is None else {"quantization_config": wanted})
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -1,25 +1,23 @@
 """A base without its weights: its configuration and its modules, and whether its family can be served at all."""
 
+import inspect
 import json
+from collections.abc import Collection
 
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
-from transformers.generation.continuous_batching.utils import find_head_dim
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
+from hotswapd.swap.adapter.families import auto_class, beside_language
 from hotswapd.swap.adapter.oracle import MetaOracle
 from hotswapd.swap.errors import BaseUnservable
 
 from .base import ResidentSpec, base_config
+from .quantization import require_quantizable
 
-_PAGED = frozenset({"full_attention", "sliding_attention"})
-"""The kinds of layers that the lanes' paged cache knows."""
-_ONE_USE = ("eager", "paged|eager")
-"""Attentions whose form for lanes runs in lanes only, so that nothing could verify with them."""
-_KNOWN_NOT_TO = frozenset({"diffllama", "doge", "gpt_bigcode", "jetmoe", "nemotron"})
-"""Families that say they can take part in paged batching and cannot: it fails, or answers something else."""
+_PAGED = "paged|"
+"""What the names of attentions begin with that only run in transformers' own batches."""
 _OTHER = "serve a base of another family, such as Llama, Qwen3 or Gemma-3"
-_NAME_THE_MODULES = "name the modules that it takes in model.target_modules"
+_LEAVE_OUT = "leave model.target_modules out, for all modules that PEFT takes"
 
 
 def outline(spec: ResidentSpec) -> tuple[PretrainedConfig, MetaOracle]:
@@ -29,65 +27,57 @@ def outline(spec: ResidentSpec) -> tuple[PretrainedConfig, MetaOracle]:
     """
     config = base_config(spec.base, spec.revision, trust_remote_code=spec.trust_remote_code)
     _require_causal(spec, config)
+    require_quantizable(spec.base, spec.quantization, config)
     oracle = _oracle(spec, config)
-    why = obstacle(oracle.base, spec.attn_implementation)
+    why = obstacle(oracle.base)
     if why:
         raise _unservable(spec, f"{config.model_type} {why}", _OTHER)
-    if spec.attn_implementation in _ONE_USE:
-        raise BaseUnservable(
-            f"model.attn_implementation: {spec.attn_implementation!r} cannot both serve and verify; use 'sdpa'"
-        )
+    if spec.attn_implementation.startswith(_PAGED):
+        named = f"model.attn_implementation: {spec.attn_implementation!r}"
+        raise BaseUnservable(f"{named} only runs in transformers' own batches; use 'sdpa'")
     _require_adaptable(spec, oracle)
     return config, oracle
 
 
-def obstacle(base: nn.Module, attention: str) -> str:
-    """Return why the lanes cannot serve a model like this, as the end of a sentence; empty if they can."""
+def obstacle(base: nn.Module) -> str:
+    """Return why no loop at all can serve a model like this, as the end of a sentence; empty if one can."""
     if not isinstance(base, PreTrainedModel):
         return "is not a model of transformers"
     text = base.config.get_text_config()
-    strange = sorted(set(getattr(text, "layer_types", None) or ()) - _PAGED)
-    if strange or base._is_stateful:
-        what = " and ".join(strange) or "recurrent layers"
-        return f"has layers ({what}) whose state the lanes' paged cache of keys and values cannot hold"
-    if attention == "sdpa" and not base._supports_sdpa:
-        return f"computes its attention {_own_way(text)}, and transformers has no SDPA for that"
-    if not base._supports_attention_backend or base.config.model_type in _KNOWN_NOT_TO:
-        return "computes its attention by code of its own, which the lanes' paged cache cannot take part in"
-    if _is_encoder(base):
+    if base.config.is_encoder_decoder or text.is_encoder_decoder or _has_two_stacks(text):
+        return "is an encoder with a decoder, so that it does not go on with a text but answers it with another"
+    if not base.can_generate():
+        return "cannot generate text"
+    needed = _needed_beside_text(base)
+    if needed:
+        return f"needs {needed} with every text, so that its language model cannot answer text alone"
+    if _is_encoder(base, beside_language(base)):
         return "is an encoder: its attention sees what follows, too"
-    if _has_odd_widths(text):
-        return "keeps keys and values of different widths, and the lanes' paged cache has one"
     return ""
 
 
-def _own_way(text: PretrainedConfig) -> str:
-    if getattr(text, "attn_logit_softcapping", None):
-        return "with soft-capped scores (attn_logit_softcapping)"
-    return "in a way of its own, such as with sinks or position biases"
+def _has_two_stacks(text: PretrainedConfig) -> bool:
+    """Tell whether it is Bart or one of its kin, whose decoder can be loaded alone, and is of no use alone."""
+    return all(hasattr(text, f"{stack}_layers") for stack in ("encoder", "decoder"))
 
 
-def _is_encoder(base: nn.Module) -> bool:
-    return {flag for module in base.modules() if (flag := getattr(module, "is_causal", None)) is not None} == {False}
+def _needed_beside_text(base: nn.Module) -> str:
+    """Name what its forward pass cannot do without, such as ``pixel_values``; empty if text is enough."""
+    parameters = list(inspect.signature(base.forward).parameters.values())
+    needed = [one.name for one in parameters if one.default is one.empty and one.kind == one.POSITIONAL_OR_KEYWORD]
+    return " and ".join(name for name in needed if name != "input_ids")
 
 
-def _has_odd_widths(text: PretrainedConfig) -> bool:
-    """Tell whether it has latent attention whose keys and values are not both as wide as the cache."""
-    nope: int | None = getattr(text, "qk_nope_head_dim", None)
-    if nope is None:
-        return False
-    widths = {nope + text.qk_rope_head_dim, text.v_head_dim, find_head_dim(text)}
-    return len(widths) > 1
+def _is_encoder(base: nn.Module, beside: Collection[str]) -> bool:
+    modules = [module for name, module in base.named_modules() if name not in beside]
+    return {flag for module in modules if (flag := getattr(module, "is_causal", None)) is not None} == {False}
 
 
 def _require_causal(spec: ResidentSpec, config: PretrainedConfig) -> None:
-    own_code = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
-    if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or (own_code and spec.trust_remote_code):
+    if auto_class(config, trust_remote_code=spec.trust_remote_code) is not None:
         return
-    sees = any(getattr(config, part, None) is not None for part in ("vision_config", "audio_config"))
-    what = "is a model of text with images or sound" if sees else "is not a causal language model"
-    why = f"{config.model_type} {what}, which AutoModelForCausalLM does not load"
-    raise _unservable(spec, why, "serve a base that is a language model alone, and train its adapters on that")
+    why = f"{config.model_type} is not a causal language model that transformers loads"
+    raise _unservable(spec, why, "serve a base that is one, and train its adapters on that")
 
 
 def _oracle(spec: ResidentSpec, config: PretrainedConfig) -> MetaOracle:
@@ -101,16 +91,13 @@ def _oracle(spec: ResidentSpec, config: PretrainedConfig) -> MetaOracle:
 
 
 def _require_adaptable(spec: ResidentSpec, oracle: MetaOracle) -> None:
-    """Refuse slots that PEFT would not make: it turns some names into the fused parameters of experts."""
+    """Refuse named slots that PEFT would not make: it turns some names into the fused parameters of experts."""
     slots = frozenset(slot.module for slot in oracle.slots)
-    try:
-        without = oracle.unadaptable(slots) if slots else slots
-    except ValueError as error:
-        raise _unservable(spec, f"PEFT refuses its modules: {_first(error)}", _NAME_THE_MODULES) from error
+    without = oracle.unadaptable(slots) if slots else slots
     if not without:
         return
     good = {name.rpartition(".")[2] for name in slots} - {name.rpartition(".")[2] for name in without}
-    remedy = f"set model.target_modules = {json.dumps(sorted(good))}" if good else _OTHER
+    remedy = f"set model.target_modules = {json.dumps(sorted(good))}" if good else _LEAVE_OUT
     why = f"PEFT makes no LoRA layer of its own for {len(without)} of its modules, e.g. {min(without)}"
     raise _unservable(spec, why, remedy)
 

@@ -100,6 +100,7 @@ class Resident:
             dtype=DTYPE_NAMES[base.dtype],
             revision=spec.revision,
             names=spec.base_names,
+            base_fingerprint=base.fingerprint,
         )
         report(f"making {spec.berths} berths with {len(oracle.slots)} slots of rank {spec.max_rank}")
         resident = cls(base, contract, oracle, spec.berths, on_compile)

@@ -58,6 +58,8 @@ def check(ask: Ask, vocabulary: int, context: int) -> None:
         raise BadAsk(AskCode.BAD_TOKEN, "prompt", f"a token id is outside the vocabulary of {vocabulary}")
     if not all(0 <= token < vocabulary for token, _ in ask.sampling.logit_bias):
         raise BadAsk(AskCode.BAD_TOKEN, "logit_bias", f"a token id is outside the vocabulary of {vocabulary}")
+    if not all(0 <= token < vocabulary for token in ask.stop_token_ids):
+        raise BadAsk(AskCode.BAD_TOKEN, "stop_token_ids", f"a token id is outside the vocabulary of {vocabulary}")
     if ask.max_tokens < (0 if ask.prompt_logprobs is not None else 1):
         raise BadAsk(AskCode.BAD_MAX_TOKENS, "max_tokens", "max_tokens must be at least 1")
     if len(ask.prompt) + ask.max_tokens > context:

@@ -93,7 +93,7 @@ class How:
 class RowStep:
     """What attention needs to know of a step: where each row's keys and values go, and whose rows are whose.
 
-    `total` adds up the keys and values of each row, (rows,) float32: it is finite if all of them are.
+    `total` adds up the queries, keys and values of each row, (rows,) float32: it is finite if all of them are.
     """
 
     __slots__ = ("_cache", "_slots", "_spans", "total")
@@ -109,7 +109,7 @@ class RowStep:
     ) -> torch.Tensor:
         """Write the rows' keys and values, then attend request by request; see `Step`."""
         layer: int = module.layer_idx
-        self.total += write(self._cache, layer, self._slots, key, value)
+        self.total += write(self._cache, layer, self._slots, key, value) + query_sum(query)
         how = How(more, query.shape[-1])
         rows = query[0].transpose(0, 1)
         out = rows.new_empty((rows.shape[0], rows.shape[1], value.shape[-1]))
@@ -129,6 +129,11 @@ def write(cache: KVCache, layer: int, slots: torch.Tensor, key: torch.Tensor, va
     total = key.sum((0, 1, 3), dtype=torch.float32) + value.sum((0, 1, 3), dtype=torch.float32)
     cache.write(layer, slots, torch.nan_to_num(key[0].transpose(0, 1)), torch.nan_to_num(value[0].transpose(0, 1)))
     return total
+
+
+def query_sum(query: torch.Tensor) -> torch.Tensor:
+    """Add up each row's queries (1, heads, rows, width) in float32: attention gives 0 for a NaN, and hides it."""
+    return query.sum((0, 1, 3), dtype=torch.float32)
 
 
 def _decode(cache: KVCache, layer: int, span: Span, rows: torch.Tensor, out: torch.Tensor, how: How) -> None:

@@ -14,7 +14,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from hotswapd.swap.berths.low_rank import LowRank
 
-from .attention import Attention, How, attend_by_hand, write
+from .attention import Attention, How, attend_by_hand, query_sum, write
 from .cache import KVCache
 from .pages import PAGE
 from .runner import PagedRunner, Ran
@@ -83,7 +83,7 @@ class FixedStep:
     ) -> torch.Tensor:
         """Write the rows' keys and values, then attend for all rows at once, each to its own pages."""
         layer: int = module.layer_idx
-        self.total += write(self._cache, layer, self.slots, key, value)
+        self.total += write(self._cache, layer, self.slots, key, value) + query_sum(query)
         how = How(more, query.shape[-1])
         keys, values = self._read(self._cache.keys[layer]), self._read(self._cache.values[layer])
         seen = self._places < self.lengths[:, None]

@@ -29,8 +29,9 @@ class PlainRunner:
         """Compute these tokens, one request after the other."""
         with torch.inference_mode():
             logits = [self._one(piece) for piece in pieces]
+            finite = [_cached_finite(piece) for piece in pieces]
         rows = [wanted_rows(one) for one in pieces]
-        return Ran(torch.cat(logits).float(), list(pieces), rows, [True] * len(pieces))
+        return Ran(torch.cat(logits).float(), list(pieces), rows, finite)
 
     def forget(self) -> None:
         """Do nothing: what is cached belongs to the requests, and goes with them."""
@@ -49,3 +50,10 @@ class PlainRunner:
         rows = wanted_rows(piece)
         logits: torch.Tensor = found.logits[0]
         return logits[len(logits) - rows :]
+
+
+def _cached_finite(piece: Piece) -> bool:
+    """Tell whether the keys and values that a piece has added are finite: attention gives 0 for a NaN, and hides it."""
+    kept = [getattr(layer, part, None) for layer in piece.sequence.state.layers for part in ("keys", "values")]
+    added = [one[..., -piece.count :, :].isfinite().all() for one in kept if one is not None and one.numel()]
+    return bool(torch.stack(added).all()) if added else True

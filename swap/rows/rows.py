@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from .asks import DEFAULT, Ask
 from .ended import Ended
 from .loop import Loop
-from .parking import Parking
 from .routes import Routes
-from .tickets import Outcome, Place, Progress, QueueFull, Ticket
+from .tickets import Outcome, Parked, Place, Progress, QueueFull, Ticket
 
 if TYPE_CHECKING:
     from hotswapd.swap.berths.berths import Berths
@@ -73,7 +72,8 @@ class Rows:
         self.on_request_end = on_request_end
         self._clock = clock
         self.loop: Loop | None = None
-        self.parking = Parking(self._ended, self._routes, berths, self._to_loop, self._end, clock)
+        self.on_wanted: Callable[[], None] = lambda: None
+        """Called when something parked may be given a berth, on whatever thread that happens; must not block."""
 
     def run(self, loop: Loop) -> None:
         """Start stepping. Call once."""
@@ -85,7 +85,9 @@ class Rows:
         with self._lock:
             self._routes.unroute_all()
             self._ended.wait_for(lambda: not self._tickets, timeout=seconds)
-            self.parking.end()
+            parked = list(self._routes.parking)
+        for one in parked:
+            self.lost(one, "the process is ending")
         if self.loop is not None:
             self.loop.end()
             self.loop.join(_LAST_STEP)
@@ -98,7 +100,7 @@ class Rows:
         with self._lock:
             began = time.perf_counter()
             image.generation = number
-            self._routes.route(image, name)
+            self._step(self._routes.route(image, name))
             took = time.perf_counter() - began
         self._on_free()
         return took
@@ -108,6 +110,68 @@ class Rows:
         with self._lock:
             self._routes.unroute(name)
         self._on_free()
+
+    def end(self, name: str, why: str) -> None:
+        """Take no new requests for a name, and fail those that it has."""
+        self.unroute(name)
+        with self._lock:
+            left = [ticket for ticket in self._tickets.values() if ticket.ask.name == name]
+        for ticket in left:
+            self._end(ticket, why)
+
+    def park(self, number: int, digest: str, name: str) -> None:
+        """Let requests for a name wait for this generation, which has no berth yet."""
+        with self._lock:
+            self._routes.park(number, digest, name)
+
+    def park_idle(self) -> bool:
+        """Take the berth of what is live and was not asked for longest, if it has no requests; tell if there was one.
+
+        Its names stay: the next request for one of them waits until it has a berth again.
+        """
+        with self._lock:
+            return self._routes.park_idle()
+
+    def park_busy(self) -> bool:
+        """Let what was not asked for longest end its requests, and then give its berth; one at a time."""
+        with self._lock:
+            return self._routes.park_busy()
+
+    def may_park(self) -> bool:
+        """Tell whether `park_idle` would have something to park."""
+        with self._lock:
+            return self._routes.may_park()
+
+    def parked(self) -> list[tuple[int, str]]:
+        """List what is parked, by number and digest."""
+        with self._lock:
+            return [(one.number, one.digest) for one in self._routes.parking]
+
+    def wanted(self) -> Parked | None:
+        """Return what is parked and was asked for first, so that it is the first to be given a berth again."""
+        with self._lock:
+            return self._routes.parking.first()
+
+    def arrived(self, parked: Parked, image: "Image") -> None:
+        """Answer from this berth, which the caller holds, what was parked: first the requests that wait, in order."""
+        with self._lock:
+            if parked not in self._routes.parking:
+                return  # it was given another berth meanwhile, or nobody needs it any more
+            image.generation = parked.number
+            self._step(self._routes.arrive(parked, image))
+
+    def lost(self, parked: Parked, why: str) -> None:
+        """Fail the requests that wait for what cannot be brought back now."""
+        with self._lock:
+            left = list(parked.tickets.values())
+        for ticket in left:
+            self._end(ticket, why)
+
+    def _step(self, tickets: list[Ticket]) -> None:
+        """Step requests that have waited for a berth. With the lock."""
+        for ticket in tickets:
+            assert self.loop is not None
+            self.loop.submit(ticket)
 
     def live(self, name: str = DEFAULT) -> "Image | None":
         """Return what is live under a name."""
@@ -144,20 +208,22 @@ class Rows:
 
     def submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
         """Queue a request. Raises QueueFull, NoGeneration or ResidentLost."""
+        name = f"r{next(self._names)}"
         with self._lock:
             place = self._routes.choose(ask.name, ask.generation)
             self.mend()
             if self._waiting[ask.name] >= self._max_queue:
                 raise QueueFull(f"{self._max_queue} requests wait already")
-            ticket = Ticket(f"r{next(self._names)}", place, ask, hear, self._clock)
-            place.tickets[ticket.name] = self._tickets[ticket.name] = ticket
+            ticket = self._tickets[name] = Ticket(name, place, ask, hear, self._clock)
             self._waiting[ask.name] += 1
-            self.parking.enter(place, ticket)
+            if isinstance(place, Parked):
+                self._routes.parking.wait(place, ticket)
+            else:
+                place.tickets[name] = ticket
+                self._step([ticket])
+        if isinstance(place, Parked):
+            self.on_wanted()
         return ticket
-
-    def _to_loop(self, ticket: Ticket) -> None:
-        assert self.loop is not None  # it was started before anything was routed
-        self.loop.submit(ticket)
 
     def mend(self) -> None:
         """Raise ResidentLost if nothing is stepped any more; call now and then."""
@@ -206,27 +272,37 @@ class Rows:
         self.cancel(ticket)
         ticket.pass_on(ticket.take(Outcome(finish="error", error=why)))
 
-    def _forget(self, ticket: Ticket) -> Place | None:
+    def _forget(self, ticket: Ticket) -> bool:
         with self._lock:
             if self._tickets.pop(ticket.name, None) is None:
-                return None
-            self._waiting[ticket.channel] -= not ticket.started
+                return False
+            self._wait_no_more(ticket)
             place = ticket.place
-            if ticket in place.pending:
-                place.pending.remove(ticket)
             del place.tickets[ticket.name]
-            free = self._routes.tidy(place)
+            if isinstance(place, Parked):
+                free = False
+                self._routes.parking.tidy(place)
+            else:
+                free = self._routes.tidy(place) or not place.tickets
             self._ended.notify_all()
         if free:
             self._on_free()
-        return place
+            self.on_wanted()
+        return True
+
+    def _wait_no_more(self, ticket: Ticket) -> None:
+        """Count a request no more among those that wait, unless it had begun. With the lock."""
+        if not ticket.started:
+            self._waiting[ticket.ask.name] -= 1
+            if not self._waiting[ticket.ask.name]:
+                del self._waiting[ticket.ask.name]
 
     def tell(self, ticket: Ticket, outcome: Outcome) -> None:
         """Hear what a step has made of a request, on the loop's thread; see `loop.Tell`."""
         with self._lock:
             if ticket.name not in self._tickets:
                 return
-            self._waiting[ticket.channel] -= not ticket.started
+            self._wait_no_more(ticket)
             progress = ticket.take(outcome)
         if progress.finish is not None:
             self._forget(ticket)

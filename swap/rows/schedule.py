@@ -1,8 +1,8 @@
 """What the next step computes: a token of each answer under way, and pieces of the prompts that are read. No torch.
 
-Whoever came first is served first, but served names take turns, and in each the keys do; and prompts that are read at
-the same time share the step, so that a short one does not wait for a long one. When the cache is full the request that
-came last is put back; it goes on later from what the cache still has of it.
+Whoever came first is served first, but requests of different keys take turns, and prompts that are read at the same
+time share the step, so that a short one does not wait for a long one. When the cache is full the request that came last
+is put back; it goes on later from what the cache still has of it.
 """
 
 from collections import Counter
@@ -81,14 +81,15 @@ class Schedule:
         return [piece for piece in pieces if piece.sequence in self.running][: self._batch_tokens]
 
     def _admit(self) -> None:
-        """Let waiting requests begin while there is room: in order of coming, but who has less under way first."""
-        under_way = Counter(key for one in self.running for key in _shares(one))
+        """Let waiting requests begin while there is room: in order of coming, names and keys with fewer first."""
+        names = Counter(one.ask.name for one in self.running)
+        under_way = Counter(one.ask.key for one in self.running)
         held_up: set[int] = set()
         while len(self.running) < self._max_requests:
             ready = [one for one in self.waiting if one.order not in held_up]
             if not ready:
                 return
-            first = min(ready, key=lambda one: (*(under_way[key] for key in _shares(one)), one.order))
+            first = min(ready, key=lambda one: (names[one.ask.name], under_way[one.ask.key], one.order))
             if self._reads_the_same(first):
                 held_up.add(first.order)
                 continue
@@ -98,7 +99,8 @@ class Schedule:
                 return
             self.waiting.remove(first)
             self.running.append(first)
-            under_way.update(_shares(first))
+            names[first.ask.name] += 1
+            under_way[first.ask.key] += 1
 
     def _promised(self) -> int:
         """Count the pages that prompts under way will still need."""
@@ -144,11 +146,6 @@ class Schedule:
         self.running.remove(sequence)
         self.waiting.append(sequence)
         self.put_back += 1
-
-
-def _shares(sequence: Sequence) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return who shares the batch: the served names, and within each the keys."""
-    return (sequence.ask.name,), (sequence.ask.name, sequence.ask.key)
 
 
 def _order(sequence: Sequence) -> int:

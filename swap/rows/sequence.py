@@ -3,7 +3,7 @@
 from typing import Any
 
 from .pages import PAGE, Node, Pages, Root
-from .tickets import Ticket
+from .tickets import Place, Ticket
 
 
 class Sequence:
@@ -18,6 +18,7 @@ class Sequence:
         ask = ticket.ask
         self.ticket = ticket
         self.ask = ask
+        assert isinstance(ticket.place, Place)  # one that is parked was given a berth before this
         self.image = ticket.place.image
         self.order = order
         self.tokens: list[int] = list(ask.prompt)

@@ -79,11 +79,7 @@ class Outcome:
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """A generation, the served names that it is live under, and its requests.
-
-    `pending` are those that wait for its berth. It is `moving` on its way into or out of a berth, and
-    `yielding` when it takes no more requests until it was parked. Times are in seconds, see `Parking`.
-    """
+    """A generation, the served names that it is live under, and its requests."""
 
     image: "Image"
     names: set[str] = field(default_factory=set)
@@ -91,13 +87,18 @@ class Place:
     lent: bool = False
     withdrawn: bool = False
     retired_at: float | None = None
+    asked_at: float = 0.0
     tickets: dict[str, "Ticket"] = field(default_factory=dict)
-    pending: list["Ticket"] = field(default_factory=list)
-    moving: bool = False
-    yielding: bool = False
-    used_at: float = 0.0
-    arrived_at: float = 0.0
-    wanted_at: float = 0.0
+
+    @property
+    def number(self) -> int:
+        """Its generation."""
+        return self.image.number
+
+    @property
+    def digest(self) -> str:
+        """The digest of its adapter."""
+        return self.image.digest
 
     @property
     def open(self) -> bool:
@@ -105,19 +106,20 @@ class Place:
         return bool(self.names) or self.opened
 
     @property
-    def away(self) -> bool:
-        """Whether a new request must wait for its berth."""
-        return self.image.parked or self.moving or self.yielding
-
-    @property
-    def running(self) -> int:
-        """How many of its requests are in the loop."""
-        return len(self.tickets) - len(self.pending)
-
-    @property
     def needed(self) -> bool:
         """Whether its berth is needed."""
         return self.open or self.lent or bool(self.tickets)
+
+
+@dataclass(slots=True, eq=False)
+class Parked:
+    """A generation that requests can ask for and that has no berth now; those that do wait here, in order."""
+
+    number: int
+    digest: str
+    names: set[str] = field(default_factory=set)
+    withdrawn: bool = False
+    tickets: dict[str, "Ticket"] = field(default_factory=dict)
 
 
 class Ticket:
@@ -126,7 +128,7 @@ class Ticket:
     def __init__(
         self,
         name: str,
-        place: Place,
+        place: Place | Parked,
         ask: Ask,
         hear: Callable[[Progress], None],
         clock: Callable[[], float] = time.monotonic,
@@ -135,8 +137,8 @@ class Ticket:
         self.name = name
         self.ask = ask
         self.place = place
-        self.generation: int = place.image.number
-        self.digest: str = place.image.digest
+        self.generation: int = place.number
+        self.digest: str = place.digest
         self.channel: str = ask.name
         self.started = False
         self.non_finite = False

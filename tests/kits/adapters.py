@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
+from kits.families import auto
 from kits.folders import CONFIG, WEIGHTS
 
 ATTENTION = {
@@ -58,7 +59,7 @@ def make_adapter(
 def oracle_model(base: Path, adapter: Path | None, dtype: torch.dtype = torch.float32) -> Any:
     """Load base and adapter as any PEFT user would: what an accepted adapter means. Callable from any thread."""
     with _LOADING:
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation="sdpa")
+        model = auto(AutoConfig.from_pretrained(base)).from_pretrained(base, dtype=dtype, attn_implementation="sdpa")
     if adapter is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

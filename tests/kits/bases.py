@@ -22,27 +22,14 @@ _SIZES: dict[str, Any] = {
     "head_dim": 8,
     "max_position_embeddings": 64,
 }
-_TEXT = {name: size for name, size in _SIZES.items() if name != "head_dim"}
 _EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 8, "first_k_dense_replace": 1}
-_LATENT = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
-_VISION = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
-_LINEAR = {"linear_key_head_dim": 8, "linear_num_key_heads": 1, "linear_num_value_heads": 1, "linear_value_head_dim": 8}
 
 UNSERVED: dict[str, tuple[dict[str, Any], str]] = {
-    "nemotron_h": (
-        {"layers_block_type": ["mamba", "attention"], "mamba_num_heads": 2, "mamba_head_dim": 8, "n_groups": 1},
-        "cannot hold",
-    ),
-    "mamba": ({"state_size": 4}, "cannot hold"),
-    "qwen3_5_text": ({"layer_types": ["linear_attention", "full_attention"], **_LINEAR}, "linear_attention"),
-    "qwen2_5_vl": ({"text_config": _TEXT, "vision_config": _VISION}, "a model of text with images"),
-    "gemma2": ({}, "soft-capped"),
-    "gpt_oss": ({"num_local_experts": 2}, "with sinks or position biases"),
-    "falcon": ({"alibi": True, "head_dim": None}, "code of its own"),
-    "gpt_bigcode": ({}, "code of its own"),
-    "deepseek_v3": ({**_EXPERTS, **_LATENT, "head_dim": None, "n_group": 1, "topk_group": 1}, "different widths"),
+    "blip-2": ({"text_config": {"model_type": "opt", "num_hidden_layers": 1}}, "needs pixel_values with every text"),
     "bert": ({}, "is an encoder"),
+    "bart": ({"encoder_layers": 1, "decoder_layers": 1, "d_model": 16}, "is an encoder with a decoder"),
     "t5": ({}, "is not a causal language model"),
+    "vit": ({}, "is not a causal language model"),
 }
 """Families that are refused: the fields of their configuration, and words of the reason."""
 SPLIT_EXPERTS = {**_EXPERTS, "n_group": 1, "topk_group": 1}

@@ -17,7 +17,7 @@ from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.rows import Find, Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.pipeline.candidate import Candidates
-from hotswapd.loaders.store.store import Store
+from hotswapd.loaders.store.store import Store, digest_of
 from kits.folders import CONFIG, WEIGHTS
 from kits.rows import Bench
 
@@ -40,14 +40,18 @@ class Daemon:
         self.bench = bench
         self.ledger = Ledger(directory / "ledger.sqlite")
         self.store = Store(directory / "store", reserve_bytes=0)
-        self.engine = ResidentEngine(bench.engine)
+        self.engine = ResidentEngine(bench.engine, self._find)
         self.on_live: Callable[[Generation], None] = lambda live: None
         base = base_generation("tiny", 0.0)
         current, nothing = Current(Settings(model=Model(base="tiny"))), lambda *_: None
         at = self.engine, self.ledger, self.store, current, base
-        channels = Channels(Making(*at, lambda _: self, nothing, nothing, time.monotonic))
+        self.channels = channels = Channels(Making(*at, lambda _: self, nothing, nothing, time.monotonic))
         self.going, self.rollback = channels.of("default").live, channels.of("default").rollback
         self.candidates = Candidates(self.engine, self.ledger, self.store, Policy("policy"), channels)
+
+    def _find(self, digest: str) -> Path | None:
+        found = self.store.find(digest)
+        return found.path if found is not None and digest_of(found.path) == digest else None
 
     @property
     def live(self) -> Generation:
@@ -57,9 +61,9 @@ class Daemon:
         """Note what is live."""
         self.on_live(live)
 
-    def offer(self, adapter: Path, index: int | None = None) -> Row:
+    def offer(self, adapter: Path, index: int | None = None, channel: str = "default") -> Row:
         """Take an adapter through every step; its row says how that ended. `index` is what it is to the references."""
-        row = self.ledger.add([Find("test", adapter.as_uri(), "r", 0.0, forced=True)])[0]
+        row = self.ledger.add([Find("test", adapter.as_uri(), "r", 0.0, forced=True, channel=channel)])[0]
         row = self.ledger.fetched(row, self._copy(adapter), 0.0)
         number = self.going.next_number()
         self.bench.made[number] = index  # before anybody can be answered by it

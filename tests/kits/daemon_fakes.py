@@ -10,10 +10,14 @@ from hotswapd.daemon.control.face import Peer
 from hotswapd.daemon.errors import BadRequest, Conflict, ErrorCode
 from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.report.metrics import Metrics
-from hotswapd.daemon.serve.answerer import Answerer
+from hotswapd.daemon.serve.answerer import Answerer, NoSplit
 from hotswapd.daemon.serve.face import Readiness
-from hotswapd.daemon.serve.names import Beside
-from hotswapd.daemon.serve.requests import Body, CompletionBody
+from hotswapd.daemon.serve.names import Which
+from hotswapd.daemon.serve.question import Question
+from hotswapd.daemon.serve.requests.completion import CompletionBody
+from hotswapd.daemon.serve.requests.kinds import Body
+from hotswapd.daemon.serve.requests.tokens import TokenizeBody
+from hotswapd.daemon.serve.token_texts import TokenTexts
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.prompts import Wanted, always
 from hotswapd.swap.rows.text import TextStream
@@ -140,6 +144,8 @@ class FakeTicket(Ticket):
 class FakeAnswerer(Answerer):
     """Answers every request at once with three tokens, and writes down what it was asked."""
 
+    _split = NoSplit()
+
     def __init__(self, face: "FakeFace") -> None:
         self.face = face
 
@@ -149,20 +155,34 @@ class FakeAnswerer(Answerer):
     def most_bytes(self) -> int:
         return 1 << 30
 
-    def prepare(self, body: Body, generation: int | Beside | None, key: str = "", wanted: Wanted = always) -> Ask:
+    def prepare(self, body: Body, which: Which, key: str = "", wanted: Wanted = always) -> Question:
         prompt = body.prompt if isinstance(body, CompletionBody) else ""
         self.face.asked.append((prompt, body.limit, body.stops))
         if self.face.failure is not None:
             raise self.face.failure
-        return Ask((0,) * 5, body.limit or 1)
+        copies = body.copies * (len(body.prompts) if isinstance(body, CompletionBody) else 1)
+        return Question((Ask((0,) * 5, body.limit or 1, name=which.channel),) * copies, body.copies)
 
-    def start(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Ticket:
-        if self.face.gate is None:
-            on_progress(Progress((1, 2, 3), self.face.finish))
-        else:
-            threading.Thread(target=self._after_the_gate, args=(self.face.gate, on_progress), daemon=True).start()
+    def start(self, asks: Sequence[Ask], listeners: Sequence[Callable[[Progress], None]]) -> list[Ticket]:
+        for hear in listeners:
+            if self.face.gate is None:
+                hear(Progress((1, 2, 3), self.face.finish))
+            else:
+                threading.Thread(target=self._after_the_gate, args=(self.face.gate, hear), daemon=True).start()
         self.face.waiting.release()
-        return FakeTicket(self.face.generation, self.face.digest)
+        return [FakeTicket(self.face.generation, self.face.digest) for _ in asks]
+
+    def tokens(self, body: TokenizeBody, wanted: Wanted = always) -> tuple[int, ...]:
+        return (0,) * 5
+
+    def untokenized(self, tokens: Sequence[int]) -> str:
+        return "hello"
+
+    def context(self) -> int:
+        return 448
+
+    def token_texts(self) -> TokenTexts:
+        return TokenTexts(None)
 
     def cancel(self, ticket: Ticket) -> None:
         self.face.asked.append(("cancel",))

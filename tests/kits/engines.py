@@ -43,6 +43,7 @@ class FakeModel:
 
     tolerant: bool = False
     full: bool = False
+    crowded: bool = False
     live: str = "0" * 64
     before_verify: Callable[[], None] = lambda: None
     touched: list[str] = field(default_factory=list)
@@ -101,6 +102,7 @@ class FakeEngine:
         self.answers: dict[int, Staged] = {0: Staged("0" * 64, 0)}
         self.routes = {DEFAULT: 0}
         self.calls: list[str] = []
+        self.parked: dict[int, str] = {}
 
     def admit(self, artifact: Path, digest: str) -> Admitted:
         self.calls.append("admit")
@@ -151,6 +153,13 @@ class FakeEngine:
             self.model.live = staged.digest
         if before and before not in self.routes.values():
             self.answers.pop(before, None)  # nobody asks here, so it has no requests to end
+
+    def park(self, number: int, digest: str, name: str) -> None:
+        self.routes[name] = number
+        self.parked[number] = digest
+
+    def spare(self) -> bool:
+        return not self.model.crowded
 
     def unroute(self, name: str) -> None:
         number = self.routes.pop(name, 0)
@@ -263,6 +272,14 @@ class _Rows:
 
     def live(self, name: str = DEFAULT) -> Image | None:
         return self._live.get(name)
+
+    def end(self, name: str, why: str) -> None:
+        self._live.pop(name, None)
+
+    def park_idle(self) -> bool:
+        return False
+
+    may_park = park_idle
 
     def open(self, image: Image, number: int) -> None:
         image.generation = number

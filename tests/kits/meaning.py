@@ -72,11 +72,11 @@ class Homes:
             make_adapter(self.base(kind), directory, seed=len(name) + seed, **CASES[name](leaves))
         return directory
 
-    def bench(self, kind: str, dtype: str = "float32", *, plain: bool = False) -> Bench:
+    def bench(self, kind: str, dtype: str = "float32", runner: str = "rows") -> Bench:
         """Open a loop with three adapters beside what is tried, under the numbers 1 to 3."""
-        key = (kind, f"{dtype} {'plain' if plain else 'rows'}")
+        key = (kind, f"{dtype} {runner}")
         if key not in self.open:
-            context = bench(berths=4, dtype=dtype, base=self.base(kind), context_tokens=128, plain=plain)
+            context = bench(berths=4, dtype=dtype, base=self.base(kind), context_tokens=128, runner=runner)
             self.open[key] = (context.__enter__(), context)
             for number, name in enumerate(BESIDE, start=1):
                 made = self.open[key][0]

@@ -9,6 +9,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+import torch
 import torch._dynamo
 from torch._dynamo.callback import callback_handler
 
@@ -31,6 +32,7 @@ LONG = 60.0
 
 SHORT_ASK = (5, 6, 7)
 ADAPTERS = 4
+RUNNERS = ("rows", "fixed", "plain")
 _ASK = frozenset(Ask.__dataclass_fields__)
 
 
@@ -207,17 +209,25 @@ def compile_afresh() -> None:
 
 @contextmanager
 def bench(
-    berths: int = 4, dtype: str = "float32", base: Path | None = None, *, plain: bool = False, **spec: Any
+    berths: int = 4, dtype: str = "float32", base: Path | None = None, *, runner: str = "rows", **spec: Any
 ) -> Iterator[Bench]:
-    """Open a resident with its loop; closed again at the end, whatever happens. `plain` computes one after another."""
+    """Open a resident with its loop; closed again at the end, whatever happens.
+
+    `runner` is one of `RUNNERS`: "plain" computes one request after another, "fixed" has the steps of fixed shape that
+    CUDA captures, without compiling them.
+    """
     sizes = {"context_tokens": 448, "batch_tokens": 128, "max_queue": 64, **spec}
     compile_afresh()
     resident = Resident.open(ResidentSpec(str(base or home() / "base"), max_rank=16, berths=berths, dtype=dtype))
     freed = threading.Event()
+    if runner == "fixed":
+        sizes["compile"] = True
     engine = Engine(resident, EngineSpec(**sizes), on_free=freed.set)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            if plain:
+            if runner == "fixed":
+                patch.setattr(torch, "compile", lambda forward, **_: forward)
+            if runner == "plain":
                 patch.setattr("hotswapd.swap.engine.try_runners", lambda _: Tried({}, why="a test wants it so"))
             engine.open()
         yield Bench(engine, freed)

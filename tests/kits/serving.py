@@ -10,8 +10,9 @@ import uvicorn
 from openai import OpenAI
 
 from hotswapd.daemon.report.metrics import Metrics
-from hotswapd.daemon.serve.answerer import Answerer
+from hotswapd.daemon.serve.answerer import Answerer, Split
 from hotswapd.daemon.serve.app import make_http_app
+from hotswapd.daemon.serve.names import names_of
 from hotswapd.swap.engine import Engine
 from kits.daemon_fakes import FakeFace
 from kits.rows import LONG, Bench, bench
@@ -23,9 +24,9 @@ GENERATION = "X-Hotswapd-Generation"
 class ServedFace(FakeFace):
     """A daemon whose answers come from a real engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, split: Split | None = None) -> None:
         super().__init__()
-        self._answerer = Answerer(engine)
+        self._answerer = Answerer(engine, split=split)
 
     def answerer(self) -> Answerer:
         return self._answerer
@@ -42,11 +43,11 @@ class Served:
 
 
 @contextmanager
-def served(**spec: Any) -> Iterator[Served]:
-    """Serve a tiny model on a free port of the loopback."""
+def served(split: Split | None = None, **spec: Any) -> Iterator[Served]:
+    """Serve a tiny model on a free port of the loopback; `split` knows channels and rollouts."""
     with bench(**spec) as made:
-        face = ServedFace(made.engine)
-        app = make_http_app(face, MODEL, face.metrics)
+        face = ServedFace(made.engine, split)
+        app = make_http_app(face, names_of(MODEL), face.metrics)
         listener = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

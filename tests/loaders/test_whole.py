@@ -92,3 +92,10 @@ def test_a_lying_header_is_read_within_the_file(content: bytes, length: int) -> 
         answer = weights_missing(file.fileno(), 8 + len(content))
     if length == 0 or length > len(content):
         assert answer is not None
+
+
+@pytest.mark.parametrize("question", [config_missing, weights_missing])
+def test_a_git_lfs_pointer_is_whole(ask: Ask, question: Callable[[int, int], str | None]) -> None:
+    """It would wait for ever, though nobody writes to it: admission says what it is and how to fetch the file."""
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4d" * 32 + b"\nsize 7512\n"
+    assert ask(question, pointer) is None

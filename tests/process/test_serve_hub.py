@@ -23,7 +23,7 @@ def contents(directory: Path, **edits: str) -> dict[str, bytes | None]:
 
 @pytest.mark.slow
 def test_base_and_adapter_come_from_the_hub(room: Room, tmp_path: Path) -> None:
-    """Both are private: one is read with HF_TOKEN, the other with what `hf auth login` has stored."""
+    """Both are private, and HF_TOKEN alone opens them."""
     work, cache = tmp_path / "work", tmp_path / "cache"
     work.mkdir()
     cache.mkdir()
@@ -32,7 +32,6 @@ def test_base_and_adapter_come_from_the_hub(room: Room, tmp_path: Path) -> None:
         hub.commit("org/adapter", contents(home() / "run-0", base_model_name_or_path="org/base"))
         for repo in hub.repos.values():
             repo.private = True
-        (cache / "token").write_text(hub.token)
         environ = {"HF_ENDPOINT": hub.url, "HF_HOME": str(cache), "HF_TOKEN": hub.token}
         keys = ("model.device=cpu", "serve.context_tokens=128", f"state.dir={room.root}/state")
         sets = [part for key in (*keys, f"control.socket={room.root}/control.sock") for part in ("--set", key)]

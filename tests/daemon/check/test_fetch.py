@@ -1,5 +1,7 @@
 """Which source ``hotswapd check`` makes for an address, and what it says of one that no source could have."""
 
+from pathlib import Path
+
 import pytest
 
 from hotswapd.daemon.check.fetch import table_for
@@ -9,6 +11,14 @@ from hotswapd.loaders import open_source
 from hotswapd.loaders.uri import AdapterURI
 
 RUNS = S3Table(kind="s3", uri="s3://bucket/runs/", endpoint_url="http://minio:9000", queue_url="http://q", marker="_OK")
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Be somebody who is not logged in to a Hub."""
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.delenv("HF_TOKEN_PATH", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
 
 
 def table(uri: str, *configured: S3Table | HubTable) -> S3Table | HubTable:
@@ -37,6 +47,17 @@ def test_a_configured_repository_lends_its_token() -> None:
     assert (found.repo, found.subfolder, found.revision) == ("org/a", "checkpoints/9", "v2")
     assert found.token_file == "/run/token"
     assert table("hf://org/b", found) == HubTable(kind="hub", repo="org/b", name="hf://org/b")
+
+
+def test_an_address_alone_is_read_as_whoever_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configured repository keeps its own token."""
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    found = table("hf://org/b")
+    assert isinstance(found, HubTable)
+    assert (found.token_env, found.token_file) == ("HF_TOKEN", "")
+    lent = table("hf://org/a", HubTable(kind="hub", repo="org/a", token_file="/run/token"))
+    assert isinstance(lent, HubTable)
+    assert (lent.token_env, lent.token_file) == ("", "/run/token")
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,16 @@ def test_what_is_no_address_is_said(text: str, said: str) -> None:
     assert caught.value.key == "SOURCE"
 
 
+def test_a_token_in_the_environment_goes_before_a_login(tmp_path: Path) -> None:
+    """As in huggingface_hub; the table names the variable, so that no file is needed and no secret is written."""
+    (tmp_path / "token").write_text("hf_x")
+    environ = {"HF_TOKEN_PATH": str(tmp_path / "token"), "HF_TOKEN": "hf_secret"}
+    table = source_table("hf://org/a", environ)
+    assert (table["token_env"], table.get("token_file")) == ("HF_TOKEN", None)
+    assert "hf_secret" not in str(table)
+    assert "token_env" not in source_table("hf://org/a", environ | {"HF_TOKEN": " "})
+
+
 def test_the_token_of_a_login_is_sent_to_the_hub(tmp_path: Path) -> None:
     """Where huggingface_hub keeps it, and only if it is there."""
     for variable, place in (("HF_HOME", "hf"), ("XDG_CACHE_HOME", "cache/huggingface"), ("HOME", ".cache/huggingface")):

@@ -39,12 +39,15 @@ def test_only_the_base_is_required(load: Load) -> None:
         "attn_implementation": "sdpa",
         "compile": "auto",
         "trust_remote_code": False,
+        "quantization": "none",
+        "on_base_change": "verify",
     }
     assert settings.serve.model_dump() == {
         "host": "127.0.0.1",
         "port": 8080,
         "api_key_file": "",
         "api_keys_file": "",
+        "model_names": (),
         "hosts": (),
         "cors_origins": (),
         "tls_cert": "",

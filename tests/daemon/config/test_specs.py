@@ -18,6 +18,7 @@ MODEL = Model(
     attn_implementation="eager",
     compile=False,
     trust_remote_code=True,
+    quantization="bnb-8bit",
 )
 NOT_CONFIGURED = {"max_requests"}
 SERVE = Serve(berths=5, context_tokens=6, cache_tokens=7, batch_tokens=8, max_queue=9)

@@ -60,9 +60,11 @@ def test_a_thread_that_hangs_comes_first(scene: Scene) -> None:
 def test_a_source_that_is_down_and_a_refused_reload_come_last(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(next(iter(scene.sources))._scanner, "health", Health(False, "config_missing", "denied"))
     scene.standing.reload_refused = "model.base cannot change"
+    scene.standing.base_changed = "generation 3 was verified elsewhere"
     assert scene.line() == (
         "the bare base model is live; source down: s (hotswapd status says why); "
-        "the last reload was refused: model.base cannot change"
+        "the last reload was refused: model.base cannot change; "
+        "the base has changed: generation 3 was verified elsewhere"
     )
 
 

@@ -129,12 +129,16 @@ def test_a_rollback_without_a_berth_is_done_once_there_is_one(tmp_path: Path) ->
         daemon = Watched(made, tmp_path)
         daemon.offer(adapter(0), 0)
         daemon.offer(adapter(1), 1)
+        _, busy = made.ask(PROMPT, 60, hear=Held())  # what is live keeps its berth while it answers
+        assert busy.begun.wait(30)
         with beside(made):  # takes the berth of generation 1
             daemon.misbehave()
             daemon.guard.poll()
             assert (daemon.live.number, daemon.guard.waits) == (2, True)
         daemon.guard.poll()
         assert (daemon.live.number, daemon.guard.waits) == (1, False)
+        assert isinstance(busy, Held)
+        busy.let_go.set()
 
 
 @contextmanager

@@ -14,12 +14,14 @@ from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.ledger.rows import OPERATOR
 from hotswapd.daemon.live.restore import Restorer, pointed_at
 from hotswapd.loaders.store.store import digest_of
+from hotswapd.swap.adapter.fingerprints import make_fingerprint
 from hotswapd.swap.codes import TensorCode
 from hotswapd.swap.errors import Misfit, Rejected, ResidentLost, RolledBack
 
 pytestmark = pytest.mark.usefixtures("engine_kind")
 
 BASE = base_generation("main", 0.0)
+HERE, ELSEWHERE = (make_fingerprint("llama", "t", weights) for weights in ("here", "elsewhere"))
 
 
 @pytest.fixture
@@ -43,10 +45,10 @@ def spoil(queue: Queue, number: int, content: bytes) -> None:
     weights(queue, number).write_bytes(content)
 
 
-def restore(queue: Queue) -> Generation:
+def restore(queue: Queue, *, verify_again: bool = True) -> Generation:
     """Do what a start does, from the base on, and return what is live then."""
     queue.assemble(BASE)
-    restorer = Restorer(queue.going, queue.engine, queue.ledger, queue.store, lambda sentence: None)
+    restorer = Restorer(queue.going, queue.engine, queue.ledger, queue.store, lambda sentence: None, verify_again)
     restorer.restore(pointed_at(queue.store))
     return queue.going.now
 
@@ -298,3 +300,53 @@ def test_a_number_that_was_not_used_is_given_again(queue: Queue, monkeypatch: py
             queue.turn()
     assert pointed == [4]
     assert (queue.store.highest(), queue.going.next_number()) == (3, 4)
+
+
+def verified_on(queue: Queue, *numbers: int) -> None:
+    """Have these generations been verified on another base than the one that is served now."""
+    queue.ledger.bases.serve(ELSEWHERE)
+    for number in numbers:
+        queue.ledger.bases.note(number)
+    queue.ledger.bases.serve(HERE)
+
+
+def test_what_was_verified_on_another_base_passes_the_gates_again(queue: Queue) -> None:
+    """The base answers until it has; then the same generation's bytes are live, verified here."""
+    verified_on(queue, 3)
+    assert restore(queue) is BASE
+    assert queue.states()["file:///s/three"] == "FETCHED base_changed"
+    queue.settle()
+    assert queue.live.uri == "file:///s/three"
+    assert queue.ledger.bases.elsewhere(queue.live.number) == ""
+
+
+def test_on_refusal_the_bare_base_answers_and_a_restart_changes_nothing(queue: Queue) -> None:
+    verified_on(queue, 3)
+    for _ in range(2):
+        assert restore(queue, verify_again=False) is BASE
+        assert queue.states()["file:///s/three"] == "RETIRED base_changed"
+        queue.settle()
+        assert queue.live.number == 0
+
+
+def test_where_any_base_is_taken_it_is_live_at_once(queue: Queue) -> None:
+    """And is known to be verified here from then on."""
+    verified_on(queue, 3)
+    queue.ledger.bases.serve(HERE, take_any=True)
+    assert restore(queue).number == 3
+    assert queue.ledger.bases.other(3) == ""
+
+
+def test_no_older_one_from_another_base_answers_for_a_damaged_one(queue: Queue) -> None:
+    verified_on(queue, 2)
+    spoil(queue, 3, b"thref")
+    assert restore(queue).number == 1
+
+
+def test_what_goes_live_is_noted_with_its_base(queue: Queue) -> None:
+    queue.ledger.bases.serve(HERE)
+    queue.place.put("four", b"four")
+    queue.settle()
+    queue.ledger.bases.serve(ELSEWHERE)
+    assert queue.ledger.bases.elsewhere(queue.live.number) == "its weights"
+    assert queue.ledger.bases.elsewhere(3) == ""

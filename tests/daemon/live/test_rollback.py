@@ -6,14 +6,16 @@ import pytest
 from kits.queues import Queue
 
 from hotswapd.daemon.engines.protocol import Staged
-from hotswapd.daemon.errors import Conflict
+from hotswapd.daemon.errors import AdapterRefused, Conflict
 from hotswapd.daemon.ledger.ledger import Left
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.rollback import Rollback
 from hotswapd.daemon.rollout.states import Nothing
+from hotswapd.swap.adapter.fingerprints import make_fingerprint
 
 pytestmark = pytest.mark.usefixtures("engine_kind")
 
+HERE, ELSEWHERE = (make_fingerprint("llama", "t", weights) for weights in ("here", "elsewhere"))
 BACK = Left(State.ROLLED_BACK, "operator", "rolled back by hand")
 
 
@@ -144,7 +146,7 @@ def test_a_generation_that_fails_now_is_refused(queue: Queue, rollback: Rollback
 
 def test_what_is_beside_gives_way_to_a_rollback_that_finds_no_berth(queue: Queue, rollback: Rollback) -> None:
     """A canary's berth is free as soon as it has no requests: the safe side does not wait for it."""
-    queue.ask(queue.acts.start, 2, 30.0)
+    queue.ask(queue.acts.start, queue.default, 2, 30.0)
     queue.model.full = True
 
     class Freeing(list[int]):
@@ -190,3 +192,16 @@ def test_a_death_right_after_the_pointer_serves_the_rollback(
     queue.restart()
     queue.settle()
     assert (queue.live.number, len(queue.live_rows()), queue.ledger.flags.pinned()) == (1, 1, True)
+
+
+def test_what_was_verified_on_another_base_is_passed_over(queue: Queue, rollback: Rollback) -> None:
+    """By default; who names it is told to have the gates look at it, since the short probe would not tell."""
+    queue.ledger.bases.serve(ELSEWHERE)
+    queue.ledger.bases.note(2)
+    queue.ledger.bases.serve(HERE)
+    assert rollback.target(None).number == 1
+    with pytest.raises(AdapterRefused, match="submit --again") as caught:
+        rollback.run(rollback.target(2), BACK)
+    assert caught.value.code == "base_changed"
+    assert queue.live.number == 3
+    assert rollback.by_itself("watch_errors", "it fails").number == 1

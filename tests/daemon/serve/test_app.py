@@ -62,9 +62,28 @@ def test_health_is_ready_or_has_the_reason(url: str, face: FakeFace) -> None:
     assert httpx.get(f"{url}/health/live").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/status", "/submit", "/rollback", "/docs", "/openapi.json", "/v1/other"])
+@pytest.mark.parametrize("path", ["/status", "/submit", "/rollback", "/docs", "/redoc", "/v1/other"])
 def test_no_path_changes_state_or_shows_more(url: str, path: str) -> None:
     for method in ("GET", "POST"):
         answer = httpx.request(method, f"{url}{path}")
         assert answer.status_code == 404
         assert answer.json()["error"]["code"] == "not_found"
+
+
+def test_health_is_a_bare_status_for_load_balancers(url: str, face: FakeFace) -> None:
+    answer = httpx.get(f"{url}/health")
+    assert (answer.status_code, answer.content) == (200, b"")
+    face.readiness = Readiness(False, "loading the base model")
+    answer = httpx.get(f"{url}/health")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (503, "loading the base model")
+
+
+def test_embeddings_are_a_404_that_says_so(url: str) -> None:
+    with pytest.raises(openai.NotFoundError, match="this server generates text"):
+        openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0).embeddings.create(model=MODEL, input="hi")
+
+
+def test_openapi_is_served(url: str) -> None:
+    made = httpx.get(f"{url}/openapi.json").json()
+    assert made["openapi"].startswith("3.1")
+    assert "/v1/chat/completions" in made["paths"]

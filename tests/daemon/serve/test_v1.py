@@ -14,15 +14,19 @@ import openai
 import pytest
 from kits.daemon_fakes import DIGEST, FakeFace
 from kits.fronts import Front, front
+from kits.requests import chat
+from kits.shapes import HEAD, Letters
 from kits.waiting import until
 
 from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError, NotReady
 from hotswapd.daemon.serve import v1
 from hotswapd.daemon.serve.conversation import Piece
+from hotswapd.daemon.serve.shapes.chat import ChatShape
 
 KIND = "Content-Type: application/json\r\n"
 JSON = {"Content-Type": "application/json"}
 MODEL = "org/model"
+HI: Any = {"role": "user", "content": "hi"}
 
 
 @pytest.fixture(scope="module")
@@ -86,20 +90,20 @@ def test_token_ids_and_neutral_values_are_taken(url: str, face: FakeFace) -> Non
     [
         ({"temperature": 2.7}, "temperature"),
         ({"stream": "yes"}, "stream"),
-        ({"n": 2}, "n"),
+        ({"n": 200}, "n"),
         ({"n": True}, "n"),
-        ({"echo": True}, "echo"),
-        ({"logprobs": 3}, "logprobs"),
+        ({"echo": 1}, "echo"),
+        ({"logprobs": 30}, "logprobs"),
         ({"top_k": -2}, "top_k"),
         ({"prompt": ""}, "prompt"),
         ({"prompt": []}, "prompt"),
-        ({"prompt": ["a", "b"]}, "prompt"),
-        ({"prompt": [1, -2]}, "prompt"),
-        ({"prompt": [True]}, "prompt"),
+        ({"prompt": ["a", 2]}, "prompt[1]"),
+        ({"prompt": [1, -2]}, "prompt[1]"),
+        ({"prompt": [True]}, "prompt[0]"),
         ({"prompt": None}, "prompt"),
-        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
         ({"max_tokens": "7"}, "max_tokens"),
-        ({"stop": [""]}, "stop"),
+        ({"stop": [""]}, "stop[0]"),
         ({"stop": 3}, "stop"),
         ({"stop": ["x"] * 17}, "stop"),
         ({"model": None}, "model"),
@@ -194,11 +198,10 @@ def test_a_stream_is_counted_before_its_end_is_sent(fails: bool, code: int, end:
 
     conversation: Any = SimpleNamespace(pieces=pieces, ticket=SimpleNamespace(generation=3))
     tally: Any = SimpleNamespace(request=lambda code, generation, tokens: counted.append(code))
-    chunk = SimpleNamespace(model_dump_json=lambda: "{}")
-    shape: Any = SimpleNamespace(chunk=lambda *_, first: chunk)
+    shape = ChatShape(HEAD, chat(stream=True), Letters())
 
     async def read() -> None:
-        async for event in v1._events(conversation, shape, tally, usage=False):
+        async for event in v1._events(conversation, shape, tally):
             assert counted == ([code] if end in event else [])
 
     asyncio.run(read())
@@ -231,3 +234,31 @@ def test_a_client_that_goes_away_cancels_and_is_counted(tmp_path: Path, stream: 
         until(lambda: counted in httpx.get(f"{made.url}/metrics").text, "a client that went away was not counted")
         assert face.asked[-1] == ("cancel",)
     gate.set()  # a thread that still waits would end during another test, which may count threads
+
+
+def test_several_answers_are_in_one_response(url: str) -> None:
+    """For each prompt as many as are asked for; a prompt's tokens count once."""
+    answer = client(url).completions.create(model=MODEL, prompt=["a", "b"], n=2)
+    assert [(choice.index, choice.text) for choice in answer.choices] == [(place, "hello") for place in range(4)]
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (10, 12)
+    chunks = list(client(url).chat.completions.create(model=MODEL, messages=[HI], n=2, stream=True))
+    assert {chunk.choices[0].index for chunk in chunks} == {0, 1}
+
+
+def test_a_response_is_answered_and_streamed(url: str, face: FakeFace) -> None:
+    face.finish = "stop"
+    raw = client(url).responses.with_raw_response.create(model=MODEL, input="hi")
+    answer = raw.parse()
+    assert raw.headers["X-Hotswapd-Generation"] == "3"
+    assert (answer.output_text, answer.status) == ("hello", "completed")
+    with client(url).responses.stream(model=MODEL, input=[HI]) as stream:
+        kinds = [event.type for event in stream]
+        assert stream.get_final_response().output_text == "hello"
+    assert (kinds[0], kinds[-1]) == ("response.created", "response.completed")
+
+
+def test_a_failed_stream_of_a_response_says_so(tmp_path: Path) -> None:
+    with front(FakeFace(finish="error"), tmp_path, MODEL) as made:
+        told = list(client(made.url).responses.create(model=MODEL, input="hi", stream=True))
+    assert told[-1].type == "response.failed"

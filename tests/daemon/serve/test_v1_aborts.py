@@ -15,6 +15,7 @@ from kits.waiting import until
 
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.conversation import Conversation
+from hotswapd.daemon.serve.question import Question
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.tickets import Progress
 
@@ -138,7 +139,7 @@ def test_the_model_survives_a_closed_event_loop(one: Served) -> None:
     """An answer that nobody waits for does not end the loop, and its request is dropped with the conversation."""
 
     async def begin() -> Conversation:
-        return Conversation(Answerer(one.bench.engine), Ask(SHORT_ASK, 60))
+        return Conversation(Answerer(one.bench.engine), Question((Ask(SHORT_ASK, 60),)))
 
     conversation = asyncio.run(begin())
     until(lambda: nothing_is_left(one.bench), "the answer never ended")

@@ -129,19 +129,19 @@ def test_a_generation_can_be_asked_for_by_name(one: Served) -> None:
         ({"prompt": ""}, "prompt"),
         ({"prompt": []}, "prompt"),
         ({}, "prompt"),
-        ({"prompt": "x", "max_tokens": 0}, "max_tokens"),
+        ({"prompt": "x", "max_tokens": -1}, "max_tokens"),
         ({"prompt": "x", "max_tokens": True}, "max_tokens"),
         ({"prompt": "x", "temperature": 3}, "temperature"),
         ({"prompt": "x", "temperature": "0"}, "temperature"),
         ({"prompt": "x", "top_p": 0}, "top_p"),
-        ({"prompt": "x", "n": 2}, "n"),
-        ({"prompt": "x", "logprobs": 1}, "logprobs"),
+        ({"prompt": "x", "n": 0}, "n"),
+        ({"prompt": "x", "logprobs": -1}, "logprobs"),
         ({"prompt": "x", "surprise": 1}, "surprise"),
-        ({"prompt": "x", "stop": [""]}, "stop"),
+        ({"prompt": "x", "stop": [""]}, "stop[0]"),
         ({"prompt": [1, 9999]}, "prompt"),
-        ({"prompt": [-1]}, "prompt"),
+        ({"prompt": [-1]}, "prompt[0]"),
         ({"prompt": "x" * 500}, "prompt"),
-        ({"prompt": ["a", "b"]}, "prompt"),
+        ({"prompt": ["a", 1]}, "prompt[1]"),
     ],
 )
 def test_what_cannot_be_done_is_a_400_with_the_field(one: Served, fields: dict[str, Any], param: str) -> None:
@@ -170,10 +170,11 @@ def test_a_body_larger_than_any_prompt_is_refused(one: Served) -> None:
     )
 
 
-def test_a_conversation_that_the_template_refuses_is_a_400(one: Served) -> None:
+def test_a_conversation_that_the_template_refuses_is_a_400(one: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client is told that its messages are at fault."""
-    messages: Any = [{"role": "user", "content": None}]
-    with pytest.raises(BadRequestError):
+    messages: Any = [{"role": "alien", "content": "x"}]
+    monkeypatch.setattr(one.bench.resident.tokenizer, "chat_template", "{{ raise_exception('no aliens') }}")
+    with pytest.raises(BadRequestError, match="no aliens"):
         one.client.chat.completions.create(model=MODEL, messages=messages)
 
 
@@ -211,6 +212,8 @@ def test_a_client_that_goes_away_frees_its_place(one: Served, monkeypatch: pytes
             connection.sendall(head.encode() + body)
             if stream:
                 assert b"data:" in connection.recv(65536) + connection.recv(65536)
+            else:  # one that goes before its request is queued leaves nothing behind
+                until(one.bench.rows.busy, "the request was not queued")
         assert gone.wait(LONG)
     assert one.bench.right(*one.bench.ask(SHORT_ASK), SHORT_ASK)
     until(lambda: one.bench.loop.held_pages == 0, "pages of the cache are held")

@@ -13,6 +13,7 @@ from kits.candidates import Daemon
 from kits.crowd import crowd
 from kits.models import byte_tokenizer, text_of
 from kits.rows import ADAPTERS, adapter, home, reference
+from kits.scored import following, near
 from kits.serving import GENERATION, MODEL, Served, served
 
 from hotswapd.daemon.ledger.states import State
@@ -106,3 +107,46 @@ def test_swaps_under_load_fail_nothing_and_mix_nothing(tmp_path: Path, table: Ta
         assert len(set(asked.answers)) > SWAPS // 6
         assert one.bench.loop.held_pages == 0
         print(f"{SWAPS} swaps, {len(asked.answers)} answers, {len(set(asked.answers))} generations")
+
+
+class Scoring:
+    """Asks for log-probabilities of prompt and answer, and keeps every answer that was not its generation's own."""
+
+    def __init__(self, one: Served, texts: dict[tuple[int | None, str], tuple[int, ...]]) -> None:
+        self.one, self.texts = one, texts
+        self.generations: set[int] = set()
+        self.wrong: list[tuple[int, str]] = []
+
+    def __call__(self, number: int) -> None:
+        prompt, tokens = PROMPTS[number % len(PROMPTS)]
+        answer = self.one.client.completions.create(
+            model=MODEL, prompt=[prompt] * 2, max_tokens=tokens, temperature=0, logprobs=0, echo=True
+        )
+        generation = int(str(answer.system_fingerprint).split("-")[1].removeprefix("g"))
+        self.generations.add(generation)
+        index = self.one.bench.made[generation]
+        for choice in answer.choices:
+            scores = choice.logprobs
+            told = [score for score in (scores.token_logprobs if scores else None) or [] if score is not None]
+            if not near(told, following(index, self.texts[index, prompt])):
+                self.wrong.append((generation, prompt))
+
+
+def test_log_probabilities_are_one_generations_whatever_goes_live() -> None:
+    """Of the prompt and of every answer of a request, within 1e-4 of a fresh PEFT load of the generation it names."""
+    texts = {
+        (index, prompt): (*encoded, *reference(index, encoded, tokens))
+        for index in (None, *range(ADAPTERS))
+        for prompt, tokens in PROMPTS
+        if (encoded := tuple(byte_tokenizer().encode(prompt)))
+    }
+    for index, prompt in texts:
+        following(index, texts[index, prompt])  # before anything is asked: a model is not for several threads at once
+    with served() as one:
+        scoring = Scoring(one, texts)
+        with crowd(CLIENTS, scoring):
+            for number in range(SWAPS // 3):
+                one.bench.await_room()
+                one.bench.swap(number % ADAPTERS)
+        assert scoring.wrong == []
+        assert len(scoring.generations) > 2

@@ -44,9 +44,10 @@ def test_a_pinned_and_paused_daemon_says_so() -> None:
 
 
 def test_status_fits_80_columns_and_a_screen() -> None:
-    lost = status(log_dropped=7, reload_refused="serve.prt: there is no such key")
+    lost = status(log_dropped=7, reload_refused="serve.prt: there is no such key", base_changed="it differs")
     assert "7 log lines were lost" in text(status_page(lost))
     assert "serve.prt: there is no such key" in text(status_page(lost))
+    assert "the base has changed under its name: it differs" in text(status_page(lost))
     full = status(trouble="the ledger cannot be used: disk full", phase=None)
     lines = text(status_page(full), 80).splitlines()
     assert max(map(len, lines)) <= 80

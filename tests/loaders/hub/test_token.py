@@ -33,9 +33,9 @@ def private(hub: HubServer) -> HubServer:
 
 
 @contextmanager
-def down(code: str) -> Iterator[None]:
+def down(code: str) -> Iterator[pytest.ExceptionInfo[SourceDown]]:
     with pytest.raises(SourceDown) as raised:
-        yield
+        yield raised
     assert raised.value.code == code
     assert SECRET not in "".join(traceback.format_exception(raised.value))
 
@@ -71,6 +71,26 @@ def test_the_machines_own_token_is_never_sent(hub: HubServer, monkeypatch: pytes
     with opened(hub) as source, hub.counting() as seen:
         sight(source)
     assert {request.authorization for request in seen} == {None}
+
+
+def test_a_variable_that_is_named_holds_the_token(
+    private: HubServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked at for each call, and its value is in no sentence."""
+    with opened(private, token_env="HF_TOKEN") as source:
+        for value, code in (("", "token_unreadable"), ("two words", "token_malformed"), ("wrong", "hub_unauthorized")):
+            monkeypatch.setenv("HF_TOKEN", value)
+            with down(code) as raised:
+                source.scan()
+            assert "HF_TOKEN" in raised.value.sentence
+        monkeypatch.setenv("HF_TOKEN", f"{SECRET}\n")
+        serves(source, store, b"\1\2\3\4")
+
+
+def test_a_file_goes_before_a_variable(private: HubServer, token_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "wrong")
+    with opened(private, token_file=str(token_file), token_env="HF_TOKEN") as source:
+        sight(source)
 
 
 def test_a_renewed_token_is_used_at_once(private: HubServer, token_file: Path) -> None:

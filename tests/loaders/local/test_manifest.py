@@ -87,7 +87,11 @@ def test_what_was_published_is_taken(
 ) -> None:
     shutil.copytree(published, run)
     serves(source, clock, store, b"good")
-    assert sorted(path.name for path in next((store.root / "artifacts").iterdir()).iterdir()) == [CONFIG, WEIGHTS]
+    assert sorted(path.name for path in next((store.root / "artifacts").iterdir()).iterdir()) == [
+        CONFIG,
+        WEIGHTS,
+        MANIFEST,
+    ]
 
 
 @pytest.mark.parametrize(

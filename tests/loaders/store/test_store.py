@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hotswapd.loaders.errors import Refused, Unavailable
-from hotswapd.loaders.files import CONFIG, WEIGHTS
+from hotswapd.loaders.files import CONFIG, MANIFEST, WEIGHTS
 from hotswapd.loaders.store.artifact import Artifact
 from hotswapd.loaders.store.store import Store
 
@@ -123,6 +123,18 @@ def test_the_same_content_is_the_same_artifact(store: Store) -> None:
     assert put(store) == first
     assert (first.path / WEIGHTS).stat().st_ino == inode
     assert stages(store) == []
+
+
+def test_what_lies_beside_the_same_content_is_that_of_the_last_copy(store: Store) -> None:
+    """It is no part of the digest: a manifest may be written again, and then be taken away."""
+    for beside in (b"first", b"second", None):
+        with store.stage() as stage:
+            stage.write(CONFIG, [b"{}"], 100)
+            stage.write(WEIGHTS, [b"w"], 100)
+            if beside is not None:
+                stage.beside(MANIFEST, beside)
+            path = stage.commit().path
+        assert ((path / MANIFEST).read_bytes() if (path / MANIFEST).exists() else None) == beside
 
 
 def test_a_damaged_artifact_is_replaced_by_a_fresh_copy(store: Store) -> None:

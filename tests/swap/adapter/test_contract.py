@@ -15,6 +15,7 @@ CHANGES: dict[str, Any] = {
     "dtype": "bfloat16",
     "revision": "abc",
     "names": "exact",
+    "base_fingerprint": "1:llama:0123:4567",
 }
 
 

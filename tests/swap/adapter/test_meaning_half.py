@@ -21,14 +21,18 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homes]:
     made.close()
 
 
-def written(model: Any, prompt: list[int], answer: tuple[int, ...], rows: int) -> torch.Tensor:
-    """Compute the logits of each token of an answer that so many rows of a batch write at once."""
+def written(model: Any, prompt: list[int], answer: tuple[int, ...], rows: int, padding: int = 0) -> torch.Tensor:
+    """Compute the logits of each token of an answer that so many rows of a batch write at once, behind some padding."""
     cache = DynamicCache(config=model.config)
     found = []
+    mask = torch.zeros((rows, padding), dtype=torch.int64)
     with torch.inference_mode():
-        for tokens in (prompt, *([token] for token in answer[:-1])):
+        for tokens in ([0] * padding + prompt, *([token] for token in answer[:-1])):
+            mask = torch.cat([mask, torch.ones((rows, len(tokens) - (0 if found else padding)), dtype=mask.dtype)], -1)
+            places = (mask.cumsum(-1) - 1).clamp_min(0)[:, -len(tokens) :]
+            given = {"attention_mask": mask, "position_ids": places} if padding else {}
             ids = torch.tensor([tokens] * rows)
-            found.append(model(input_ids=ids, past_key_values=cache, use_cache=True).logits[0, -1].float())
+            found.append(model(input_ids=ids, past_key_values=cache, use_cache=True, **given).logits[0, -1].float())
     return torch.stack(found)
 
 
@@ -58,7 +62,7 @@ def test_rows_differ_from_peft_as_peft_does_from_itself(homes: Homes, kind: str,
     for ticket, listener, prompt in asked[4::5]:
         answer = listener.last.token_ids
         whole = logits(model, [*prompt, *answer[:-1]])[len(prompt) - 1 :]
-        shapes = [whole, written(model, prompt, answer, 1), written(model, prompt, answer, 4)]
+        shapes = [whole, *(written(model, prompt, answer, *shape) for shape in ((1, 0), (4, 0), (4, 9), (16, 120)))]
         theirs = max(theirs, *(apart(one, other) for one in shapes for other in shapes))
         ours = max(ours, apart(steps.logits(ticket), whole))
     assert ours <= theirs

@@ -15,8 +15,8 @@ from kits.steps import Steps
 
 from hotswapd.swap.rows.tickets import Ticket
 
-ROWS_AND_PLAIN = [(kind, name, False) for kind, name in RUNS] + [
-    (kind, name, True) for kind in ("llama", "gpt2", "mixtral") for name in FEW
+CASES = [(kind, name, "rows") for kind, name in RUNS] + [
+    (kind, name, runner) for runner in ("fixed", "plain") for kind in ("llama", "gpt2", "gemma3") for name in FEW
 ]
 
 
@@ -51,11 +51,11 @@ def assert_means(model: Any, steps: Steps, ticket: Ticket, listener: Listener, p
     assert float((steps.logits(ticket) - theirs).abs().max()) < CLOSE, (ticket.generation, prompt)
 
 
-@pytest.mark.parametrize(("kind", "name", "plain"), ROWS_AND_PLAIN)
-def test_each_row_answers_as_a_fresh_load_does(homes: Homes, kind: str, name: str, plain: bool) -> None:
+@pytest.mark.parametrize(("kind", "name", "runner"), CASES)
+def test_each_row_answers_as_a_fresh_load_does(homes: Homes, kind: str, name: str, runner: str) -> None:
     """Logits within 1e-4 and the same greedy tokens: of the adapter, of three others and of the base, in one batch."""
-    made, base, adapter = homes.bench(kind, plain=plain), homes.base(kind), homes.adapter(kind, name)
-    assert bool(made.engine.plain) == plain
+    made, base, adapter = homes.bench(kind, runner=runner), homes.base(kind), homes.adapter(kind, name)
+    assert bool(made.engine.plain) == (runner == "plain")
     image = made.resident.stage(made.resident.admit(adapter), f"{name} of {kind}")
     made.resident.verify(image)
     made.rows.open(image, 4)

@@ -72,7 +72,6 @@ def test_the_suggested_slot_has_the_names_own_numbers(llama: Base, name: str, me
         "base_model.model.transformer.h.1.attn.c_attn.lora_A.weight",
         "base_model.model.gpt_neox.layers.1.attention.query_key_value.lora_A.weight",
         "base_model.model.prompt_encoder.lora_A.weight",
-        "base_model.model.model.vision_tower.encoder.layers.1.fc1.lora_A.weight",
         "weight",
     ],
 )
@@ -135,6 +134,8 @@ FOREIGN = {
     PREFIX + "classifier.bias": "task_head",
     PREFIX + "v_head.summary.weight": "task_head",
     PREFIX + "score.modules_to_save.weight": "task_head",
+    PREFIX + "model.vision_tower.encoder.layers.1.fc1.lora_A.weight": "beside_language",
+    PREFIX + "model.visual.blocks.0.attn.qkv.lora_B.weight": "beside_language",
     PREFIX + "prompt_encoder.embedding.weight": "unknown_target",
     "../../etc/passwd": "unknown_target",
 }

@@ -15,7 +15,8 @@ from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from hotswapd.swap.adapter.config import MAX_PATTERNS, LoraFields
-from hotswapd.swap.adapter.oracle import Meaning, MetaOracle, lora_layers
+from hotswapd.swap.adapter.knowledge import Meaning
+from hotswapd.swap.adapter.oracle import MetaOracle, lora_layers
 
 CONFIG = LlamaConfig(
     vocab_size=32,

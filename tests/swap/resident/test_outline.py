@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from kits.bases import SPLIT_EXPERTS, UNSERVED, base_with_code, base_without_weights
+from kits.families import small
 from kits.models import KINDS, MORE_KINDS, tiny
 
 from hotswapd.swap.errors import BaseUnservable, BaseUnusable
@@ -42,28 +43,45 @@ def test_the_families_that_are_served_have_an_outline(tmp_path: Path, kind: str)
     assert oracle.slots
 
 
-def test_the_advice_to_name_modules_is_itself_taken(tmp_path: Path) -> None:
+def test_all_linear_is_all_that_peft_makes_a_layer_for(tmp_path: Path) -> None:
     """PEFT turns the names of the dense layer into those of the experts' parameters; the others have slots."""
     base = base_without_weights(tmp_path / "base", "glm4_moe", **SPLIT_EXPERTS)
-    sentence = refusal(base)
-    assert "PEFT makes no LoRA layer of its own for 6 of its modules" in sentence
+    _, oracle = outline(ResidentSpec(str(base)))
+    assert {slot.module.rpartition(".")[2] for slot in oracle.slots} == {"k_proj", "o_proj", "q_proj", "v_proj"}
+    assert any(name.endswith("mlp.up_proj") for name in oracle.uncovered)
+
+
+def test_what_peft_refuses_outright_has_no_slot(tmp_path: Path) -> None:
+    """With its name among them it would take none of the others either."""
+    base = base_without_weights(tmp_path / "base", "mamba", state_size=4)
+    _, oracle = outline(ResidentSpec(str(base)))
+    assert {slot.module.rpartition(".")[2] for slot in oracle.slots} == {"in_proj", "x_proj", "dt_proj"}
+    sentence = refusal(base, target_modules=("in_proj", "out_proj"))
+    assert 'set model.target_modules = ["in_proj"]' in sentence
+
+
+def test_the_advice_to_name_modules_is_itself_taken(tmp_path: Path) -> None:
+    base = base_without_weights(tmp_path / "base", "glm4_moe", **SPLIT_EXPERTS)
+    sentence = refusal(base, target_modules=("q_proj", "v_proj", "up_proj"))
+    assert "PEFT makes no LoRA layer of its own for 2 of its modules" in sentence
     advice = sentence.partition("set model.target_modules = ")[2]
-    assert advice == '["k_proj", "o_proj", "q_proj", "v_proj"]'
-    _, oracle = outline(ResidentSpec(str(base), target_modules=("k_proj", "o_proj", "q_proj", "v_proj")))
-    assert len(oracle.slots) == 8
+    assert advice == '["q_proj", "v_proj"]'
+    _, oracle = outline(ResidentSpec(str(base), target_modules=("q_proj", "v_proj")))
+    assert len(oracle.slots) == 4
+    assert "leave model.target_modules out" in refusal(base, target_modules=("up_proj",))
 
 
-@pytest.mark.parametrize("attention", ["eager", "paged|eager"])
-def test_an_attention_for_lanes_only_is_refused(tmp_path: Path, attention: str) -> None:
+@pytest.mark.parametrize("attention", ["paged|eager", "paged|sdpa"])
+def test_an_attention_for_transformers_own_batches_is_refused(tmp_path: Path, attention: str) -> None:
     sentence = refusal(base_without_weights(tmp_path / "base", "llama"), attn_implementation=attention)
-    assert sentence == f"model.attn_implementation: {attention!r} cannot both serve and verify; use 'sdpa'"
+    assert sentence.endswith(f"{attention!r} only runs in transformers' own batches; use 'sdpa'")
 
 
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_no_attention_is_advised_that_is_refused_itself(tmp_path: Path, attention: str) -> None:
-    sentence = refusal(base_without_weights(tmp_path / "base", "gemma2"), attn_implementation=attention)
-    assert "use 'sdpa'" not in sentence or attention == "eager"
-    assert "eager" not in sentence.replace(f"{attention!r} cannot", "")
+@pytest.mark.parametrize("family", ["falcon", "gemma2", "mamba", "qwen3_5_text", "gpt_oss", "deepseek_v3"])
+def test_a_family_of_its_own_way_has_an_outline(tmp_path: Path, family: str) -> None:
+    """Recurrent layers, soft-capped scores, sinks, latent attention: what serves them is tried with the weights."""
+    small(family).save_pretrained(tmp_path)
+    assert outline(ResidentSpec(str(tmp_path)))[1].slots
 
 
 def test_an_absurd_configuration_is_one_sentence(tmp_path: Path) -> None:

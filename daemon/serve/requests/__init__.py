@@ -1,0 +1,1 @@
+"""What a client may ask, checked before anything reaches the model: one model for each kind of body."""

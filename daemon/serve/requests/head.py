@@ -1,0 +1,44 @@
+"""The words of docs/api.md that are not made from the models."""
+
+HEAD = """# The API for clients
+
+What the server takes and gives, field by field: all fields of OpenAI's and of vLLM's, and what is done with each. The
+tables are made from the models that read requests, and so is `/openapi.json`.
+
+| path | |
+| --- | --- |
+| `POST /v1/chat/completions` | whole or streamed |
+| `POST /v1/completions` | whole or streamed; texts or token ids, one or many |
+| `POST /v1/responses` | whole, or streamed as OpenAI's events; nothing is stored |
+| `POST /v1/feedback` | a score for an answer, while [a rollout](rollout.md) asks for it |
+| `GET /v1/models`, `GET /v1/models/NAME` | the names that can be asked for; a name may have slashes |
+| `POST /tokenize`, `POST /detokenize` | in vLLM's shapes |
+| `GET /health`, `/health/live`, `/health/ready` | 200 or 503, without a key |
+| `GET /openapi.json` | this page for programs, without a key |
+| `POST /v1/embeddings` | 404: this server generates text |
+
+**Names.** `serve.model_names` is what the base is called; without it, its Hub name or the last part of its path. The
+first name comes first in `/v1/models`. `model.base` as written, its last part and `admission.base_models` are
+answered too. `NAME@g7` is generation 7 while it is served, `NAME@canary` the one beside the live one. A
+[channel](channels.md) is asked for by its own name in the place of the base's, and is in `/v1/models` too.
+
+**Which generation answered** is in the header `X-Hotswapd-Generation` and in `system_fingerprint`, its channel in
+`X-Hotswapd-Channel`. All answers of one request (`n`, or several prompts) come from one generation, and so does every
+token of a stream, whatever goes live meanwhile.
+
+**Sampling.** What a request leaves out is as the model's generation configuration says: `temperature`, `top_p` and
+`top_k` if it has `do_sample`, else the likeliest token each time. A temperature below 1e-5 takes the likeliest token.
+Without `seed` each request draws afresh; with it, the same tokens from the same generation.
+
+**Messages.** Text only. Parts of a message are joined as lines; null is an empty text. What the server said can be
+sent back as it came. A `developer` is the `system` to a template that does not know the word. The tokenizer's own
+template decides which roles there are.
+
+**Log-probabilities** are natural logarithms in the model's own distribution: before temperature, penalties and
+biases. A token is shown as its text, and half of a character as U+FFFD; `bytes` has what it really is. A probability
+of 0 is -9999.
+
+**What is not known.** Null is as good as leaving a field out. A field that would change the answer and is not
+supported is refused by name: with status 400, a sentence, a [code](codes.md), and the place in `param`, such as
+`messages[3].content[0].type`.
+"""

@@ -1,0 +1,1 @@
+"""Answers in the shapes that clients read: whole, and as the events of a stream."""
