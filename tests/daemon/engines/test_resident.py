@@ -7,6 +7,7 @@ from kits.rows import LONG, SHORT_ASK, Bench, Held, adapter, bench, digest_of
 
 from hotswapd.daemon.engines.protocol import Loaded, NoRoom, Patient, Staged
 from hotswapd.daemon.engines.resident import ResidentEngine
+from hotswapd.swap.rows.ended import Ended
 
 BERTHS = 3
 
@@ -73,7 +74,7 @@ def test_a_retired_generation_drains_in_its_berth(made: Bench, engine: ResidentE
 
 def test_a_generation_beside_the_live_one_is_scored_until_it_is_closed(made: Bench, engine: ResidentEngine) -> None:
     """Its requests are those that name it; of every token the log-probability is counted meanwhile."""
-    ended = []
+    ended: list[Ended] = []
     made.rows.on_request_end = ended.append
     go_live(made, engine, 0)
     canary = stage(engine, 1)
