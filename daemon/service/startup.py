@@ -93,14 +93,9 @@ class Startup:
         around = self._around
         self._require_files()
         engine = self._open_engine()
-<<<<<<< HEAD
         held = ResidentEngine(engine, partial(held_copy, around.memory.store))
-        around.at_end(held.close_parking)
-=======
-        held = ResidentEngine(engine, self._find_artifact)
         held.start()
         around.at_end(held.stop)
->>>>>>> 3956c76 (Parking is tested through the daemon's own pipeline, a restart included)
         channels = self._restored(held)
         self._renew_policy(held)
         working, worker = self._assemble(engine, held, channels, stop)
