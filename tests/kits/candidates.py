@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from hotswapd.daemon.channels.channel import Making
@@ -17,7 +18,8 @@ from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.rows import Find, Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.pipeline.candidate import Candidates
-from hotswapd.loaders.store.store import Store, digest_of
+from hotswapd.daemon.service.copies import held_copy
+from hotswapd.loaders.store.store import Store
 from kits.folders import CONFIG, WEIGHTS
 from kits.rows import Bench
 
@@ -40,7 +42,7 @@ class Daemon:
         self.bench = bench
         self.ledger = Ledger(directory / "ledger.sqlite")
         self.store = Store(directory / "store", reserve_bytes=0)
-        self.engine = ResidentEngine(bench.engine, self._find)
+        self.engine = ResidentEngine(bench.engine, partial(held_copy, self.store))
         self.on_live: Callable[[Generation], None] = lambda live: None
         base = base_generation("tiny", 0.0)
         current, nothing = Current(Settings(model=Model(base="tiny"))), lambda *_: None
@@ -48,10 +50,6 @@ class Daemon:
         self.channels = channels = Channels(Making(*at, lambda _: self, nothing, nothing, time.monotonic))
         self.going, self.rollback = channels.of("default").live, channels.of("default").rollback
         self.candidates = Candidates(self.engine, self.ledger, self.store, Policy("policy"), channels)
-
-    def _find(self, digest: str) -> Path | None:
-        found = self.store.find(digest)
-        return found.path if found is not None and digest_of(found.path) == digest else None
 
     @property
     def live(self) -> Generation:
