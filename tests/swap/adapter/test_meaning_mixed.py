@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from kits.adapters import greedy, logits, oracle_model
 from kits.meaning import BESIDE, CLOSE, FEW, RUNS, TOKENS, Homes
 from kits.residents import PROMPTS

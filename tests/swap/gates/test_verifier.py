@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from kits.adapters import logits
-from kits.rows import adapter, bench
 from kits.residents import opened
+from kits.rows import adapter, bench
 from kits.trained_home import GOOD, good
 from kits.training import CONTEXT, overflowing, tokens
 

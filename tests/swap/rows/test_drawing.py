@@ -68,9 +68,7 @@ WARPERS: dict[str, tuple[dict[str, Any], list[Any]]] = {
 
 @pytest.mark.parametrize("vocabulary", [50, 700])
 @pytest.mark.parametrize("name", WARPERS)
-def test_the_distribution_is_that_of_transformers(
-    name: str, vocabulary: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_distribution_is_that_of_transformers(name: str, vocabulary: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same tokens can be drawn, each with its probability; also where a row must be sorted whole."""
     how, warpers = WARPERS[name]
     logits = logits_of(vocabulary)
@@ -172,9 +170,7 @@ def test_a_row_that_is_not_finite_is_told_and_harms_none(value: float) -> None:
     clean = Drawer(()).draw(logits, [asked(temperature=1.0, seed=n) for n in range(3)])
     logits[1, 7] = value
     for how in ({}, {"temperature": 1.0}, {"temperature": 1.0, "top_k": 3, "top_p": 0.5, "min_p": 0.1}):
-        found = Drawer(()).draw(
-            logits, [asked(temperature=1.0, seed=0), asked(**how), asked(temperature=1.0, seed=2)]
-        )
+        found = Drawer(()).draw(logits, [asked(temperature=1.0, seed=0), asked(**how), asked(temperature=1.0, seed=2)])
         assert [one.finite for one in found] == [True, False, True]
         assert (found[0], found[2]) == (clean[0], clean[2])
 

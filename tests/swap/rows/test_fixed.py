@@ -58,7 +58,9 @@ def test_it_is_the_fixed_shapes_that_answer(fixed: Bench) -> None:
 def test_a_row_that_is_not_finite_fails_alone(fixed: Bench) -> None:
     """The padding rows and the masked ones never carry a NaN to another request."""
     bad, good = fixed.open(0), fixed.open(1)
-    bad.buffer.view(fixed.resident.layout.slots[0].a.dtype).fill_(1e30)  # finite, as admission wants it, and its products are not
+    bad.buffer.view(fixed.resident.layout.slots[0].a.dtype).fill_(
+        1e30
+    )  # finite, as admission wants it, and its products are not
     heard = [fixed.ask(PROMPTS[1], generation=image.number) for image in (bad, good)]
     failed: Progress = heard[0][1].wait()
     assert (failed.finish, failed.code) == ("error", "non_finite")

@@ -69,7 +69,9 @@ class Good:
     def ask(self, salt: str) -> list[Any]:
         numbers = [number for number in self.made.made if number]
         return [
-            (*self.made.ask(prompt, TOKENS, number, cache_salt=salt), prompt) for prompt in PROMPTS for number in numbers
+            (*self.made.ask(prompt, TOKENS, number, cache_salt=salt), prompt)
+            for prompt in PROMPTS
+            for number in numbers
         ]
 
     def check(self, asked: list[Any]) -> None:
@@ -155,7 +157,9 @@ def spoiled(made: Bench, part: str, value: float) -> int:
 def test_whatever_part_is_not_finite_others_are_right(one: Bench, part: str, value: float) -> None:
     """Keys, values, queries, or nothing but the logits."""
     if part == "self_attn.q_proj" and one.engine.plain:
-        pytest.skip("the plain runner leaves attention to the model, which hides such queries as it does in PEFT's load")
+        pytest.skip(
+            "the plain runner leaves attention to the model, which hides such queries as it does in PEFT's load"
+        )
     number, good = spoiled(one, part, value), Good(one, "float32")
     with one.resident.step():
         bad = [one.ask(prompt, TOKENS, number) for prompt in PROMPTS]

@@ -380,9 +380,7 @@ def test_shutdown_is_bounded_and_the_rest_hears_why(one: Bench) -> None:
 def test_an_attention_that_cannot_verify_does_not_start() -> None:
     """Its answer at start-up would not be what a gate reads."""
     with pytest.raises(BaseUnusable, match=r"attn_implementation.*sdpa"):
-        Resident.open(
-            ResidentSpec(str(adapter(0).parent / "base"), max_rank=16, berths=4, attn_implementation="eager")
-        )
+        Resident.open(ResidentSpec(str(adapter(0).parent / "base"), max_rank=16, berths=4, attn_implementation="eager"))
 
 
 @pytest.mark.slow
