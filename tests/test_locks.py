@@ -22,6 +22,20 @@ ALLOWED: dict[str, dict[str, str]] = {
         ("_client: answers", "_enter: gate", "drain: gate", "run: answers", "run: gate"),
         "threads start and end around it",
     ),
+    "daemon/engines/resident.py::ResidentEngine": dict.fromkeys(
+        (
+            "_calling: _caller",
+            "_end_scoring: _opened",
+            "_give_way: _caller",
+            "_progress: _caller",
+            "_rest: _caller",
+            "configure: _gates",
+            "open: _opened",
+            "prepare: _gates",
+            "verify: _gates",
+        ),
+        "only on the worker's thread",
+    ),
     "daemon/host/notify.py::Notify": dict.fromkeys(("_say: _status", "status: _status"), ONE_READ),
     "daemon/ledger/file.py::LedgerFile": dict.fromkeys(
         (
@@ -33,6 +47,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         ),
         BY_CALLER,
     ),
+    "daemon/live/watch.py::LiveWatch": {"is_open: _ends": ONE_READ},
     "daemon/pipeline/queue.py::Inbox": {
         "_is_due: _retry_at": ONE_DICT_CALL,
         "choose: _is_open": ONE_READ,
@@ -41,6 +56,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "next_fetch: _is_open": ONE_READ,
         "open: _is_open": "one write, after all of it is open",
     },
+    "daemon/pipeline/turns.py::Turns": {"last: _last": ONE_DICT_CALL},
     "daemon/pipeline/sightings.py::Sightings": {"give_up_others: _ledger": "the ledger has its own lock"},
     "daemon/report/metrics.py::Metrics": dict.fromkeys(
         (
@@ -48,8 +64,12 @@ ALLOWED: dict[str, dict[str, str]] = {
             "key: _key_tokens",
             "recompiled: _recompiles",
             "refused_connection: _refused",
+            "expect: _swaps",
+            "live: _generation",
+            "live: _live",
+            "removed: _generation",
+            "removed: _live",
             "source: _scanned",
-            "source: _swaps",
             "source: _up",
             "stalled: _stalls",
             "swap: _stages",
@@ -58,8 +78,12 @@ ALLOWED: dict[str, dict[str, str]] = {
         OWN_LOCK,
     ),
     "daemon/rollout/trial.py::Trial": {"share: step": ONE_READ},
+    "loaders/store/store.py::Store": dict.fromkeys(
+        ("highest: _pointers", "pointed: _pointers", "pointer: _pointers"), "a file that is only ever renamed over"
+    ),
     "loaders/wire.py::Wire": {"progress: _until": "one write of one number", "_watch: _until": ONE_READ},
     "swap/berths/filling.py::_Filling": dict.fromkeys(("_fill: _misfits", "misfits: _misfits"), ONE_READ),
+    "swap/berths/host.py::HostMemory": {"__contains__: _kept": ONE_DICT_CALL},
     "swap/resident/resident.py::Resident": {
         "accept_bases: contract": "one write, on the worker's thread",
         "admit: contract": ONE_READ,
@@ -75,9 +99,10 @@ ALLOWED: dict[str, dict[str, str]] = {
 ENTERED = {
     "swap/rows/prompts.py::Prompts": {"_turns": 1},
     "swap/resident/resident.py::Resident": {"_turns": 3},
-    "swap/rows/rows.py::Rows": {"_lock": 15},
+    "swap/rows/rows.py::Rows": {"_lock": 24},
     "loaders/wire.py::Wire": {"_lock": 2},
-    "daemon/pipeline/queue.py::Inbox": {"_lock": 1},
+    "daemon/engines/resident.py::ResidentEngine": {"_moving": 4},
+    "daemon/pipeline/queue.py::Inbox": {"_lock": 2},
 }
 """How often a lock is taken that guards more than attributes of its class: a thread, several calls, places."""
 

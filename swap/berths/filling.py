@@ -1,4 +1,4 @@
-"""Filling: reads an adapter's tensors from its file into a host buffer that is laid out like the arena."""
+"""Filling: reads an adapter's tensors from its file into a buffer that is laid out like a berth."""
 
 import os
 import threading

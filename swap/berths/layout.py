@@ -1,4 +1,4 @@
-"""The place of each LoRA weight and scaling in an arena, and so in every image."""
+"""The place of each LoRA weight and scaling in a berth, and so in every image."""
 
 import math
 from collections.abc import Iterator

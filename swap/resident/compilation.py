@@ -14,7 +14,7 @@ __all__ = ["CompileCounter", "FailOnRecompileLimitHit", "fail_at_limit"]
 class CompileCounter:
     """Counts what torch.compile compiles, until it is closed.
 
-    torch's own `error_on_recompile` is thread-local: set in one thread it does nothing in the lanes' threads. The
+    torch's own `error_on_recompile` is thread-local: set in one thread it does nothing in the loop's thread. The
     callback fires in all of them.
     """
 
@@ -44,6 +44,6 @@ def fail_at_limit(fail: bool) -> None:
     """Make a hit of torch's recompile limit in this thread raise FailOnRecompileLimitHit, or not.
 
     Otherwise torch runs what it did not compile uncompiled, with no more than a warning. The setting is thread-local,
-    so the lanes' threads make it themselves.
+    so the loop's thread makes it itself.
     """
     config.fail_on_recompile_limit_hit = fail

@@ -1,1 +1,1 @@
-"""Requests: lanes, their seats, the loop, sampling and text."""
+"""Requests: routes, the loop and its schedule, the cache, sampling and text."""

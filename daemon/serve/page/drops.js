@@ -5,7 +5,7 @@ import { duration, nameOf } from "./words.js";
 
 const BARS = 10;
 const STAGES = [
-  ["wait", "Waiting: settling, the queue, a lane"],
+  ["wait", "Waiting: settling, the queue, a berth"],
   ["fetch", "Fetch"],
   ["admit", "Admit"],
   ["stage", "Stage"],

@@ -7,6 +7,7 @@ from kits.rows import LONG, SHORT_ASK, Bench, Held, adapter, bench, digest_of
 
 from hotswapd.daemon.engines.protocol import Loaded, NoRoom, Patient, Staged
 from hotswapd.daemon.engines.resident import ResidentEngine
+from hotswapd.swap.rows.ended import Ended
 
 BERTHS = 3
 
@@ -73,7 +74,7 @@ def test_a_retired_generation_drains_in_its_berth(made: Bench, engine: ResidentE
 
 def test_a_generation_beside_the_live_one_is_scored_until_it_is_closed(made: Bench, engine: ResidentEngine) -> None:
     """Its requests are those that name it; of every token the log-probability is counted meanwhile."""
-    ended = []
+    ended: list[Ended] = []
     made.rows.on_request_end = ended.append
     go_live(made, engine, 0)
     canary = stage(engine, 1)
@@ -89,15 +90,20 @@ def test_a_generation_beside_the_live_one_is_scored_until_it_is_closed(made: Ben
 
 
 def test_with_every_berth_held_there_is_no_room(made: Bench, engine: ResidentEngine) -> None:
-    """What is kept for a quick return makes room; what is held does not, and the model answers all the same."""
+    """What is kept for a quick return makes room, and so does what is live and idle; what is held or busy does not."""
     go_live(made, engine, 0)
     go_live(made, engine, 1)
     held = [stage(engine, index) for index in (2, 3)]
+    assert engine.room()
+    busy = Held()
+    ticket, _ = made.ask(SHORT_ASK, hear=busy)
+    assert busy.begun.wait(LONG)
     assert not engine.room()
     with pytest.raises(NoRoom, match="every berth is in use"):
         stage(engine, 0)
     assert engine.find(1) is None
-    assert made.right(*made.ask(SHORT_ASK), SHORT_ASK)
+    busy.let_go.set()
+    assert made.right(ticket, busy, SHORT_ASK)
     for one in held:
         engine.drop(one)
     assert engine.room()
