@@ -89,15 +89,20 @@ def test_a_generation_beside_the_live_one_is_scored_until_it_is_closed(made: Ben
 
 
 def test_with_every_berth_held_there_is_no_room(made: Bench, engine: ResidentEngine) -> None:
-    """What is kept for a quick return makes room; what is held does not, and the model answers all the same."""
+    """What is kept for a quick return makes room, and so does what is live and idle; what is held or busy does not."""
     go_live(made, engine, 0)
     go_live(made, engine, 1)
     held = [stage(engine, index) for index in (2, 3)]
+    assert engine.room()
+    busy = Held()
+    ticket, _ = made.ask(SHORT_ASK, hear=busy)
+    assert busy.begun.wait(LONG)
     assert not engine.room()
     with pytest.raises(NoRoom, match="every berth is in use"):
         stage(engine, 0)
     assert engine.find(1) is None
-    assert made.right(*made.ask(SHORT_ASK), SHORT_ASK)
+    busy.let_go.set()
+    assert made.right(ticket, busy, SHORT_ASK)
     for one in held:
         engine.drop(one)
     assert engine.room()

@@ -17,7 +17,7 @@ from hotswapd.swap.resident.resident import Resident
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.candidate import CANDIDATE
 from hotswapd.swap.rows.ended import Ended
-from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull
+from hotswapd.swap.rows.tickets import NoGeneration, Place, Progress, QueueFull
 
 SHARED = tuple(range(30, 30 + 200))
 
@@ -215,6 +215,7 @@ def test_max_drain_ends_old_requests_with_a_sentence(one: Bench) -> None:
         pass
     held.let_go.set()
     assert "retired" in str(held.wait().error)
+    assert isinstance(ticket.place, Place)
     assert ticket.place.image.holders == 0
     assert one.right(*one.ask(SHORT_ASK), SHORT_ASK)
 
