@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import engine_spec, resident_spec
-from hotswapd.daemon.config.tables import Admission, Model, Serve
+from hotswapd.daemon.config.tables import Admission, Model, Serve, State
 from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.rows.sizes import EngineSpec
 
@@ -26,12 +26,13 @@ SERVE = Serve(berths=5, context_tokens=6, cache_tokens=7, batch_tokens=8, max_qu
 
 def test_each_field_is_that_of_its_table() -> None:
     """None is left at its default."""
-    settings = Settings(model=MODEL, serve=SERVE, admission=Admission(base_models=("*",), base_names="exact"))
+    admission, state = Admission(base_models=("*",), base_names="exact"), State(host_bytes=10)
+    settings = Settings(model=MODEL, serve=SERVE, admission=admission, state=state)
     resident, engine = resident_spec(settings), engine_spec(settings)
     for one in fields(ResidentSpec):
         known = {"base_models": ("*",), "base_names": "exact", "berths": 5}
         wanted = known[one.name] if one.name in known else getattr(MODEL, one.name)
         assert getattr(resident, one.name) == wanted != one.default, one.name
     for one in (field for field in fields(EngineSpec) if field.name not in NOT_CONFIGURED):
-        wanted = getattr(MODEL if one.name == "compile" else SERVE, one.name)
+        wanted = getattr({"compile": MODEL, "host_bytes": state}.get(one.name, SERVE), one.name)
         assert getattr(engine, one.name) == wanted != one.default, one.name
