@@ -84,6 +84,11 @@ MINUTES ?= 30
 soak: $(STAMP)
 	PYTHONPATH=tests timeout $$(( $(MINUTES) * 60 + 600 )) $(BIN)/python -m runs.soak $(MINUTES)
 
+# Many channels on few berths, with clients, new adapters and kills, for so many minutes: `make channels MINUTES=10`.
+.PHONY: channels
+channels: $(STAMP)
+	PYTHONPATH=tests timeout $$(( $(MINUTES) * 60 + 600 )) $(BIN)/python -m runs.channels $(MINUTES)
+
 # Widely used clients, unchanged, against the real daemon: `make clients`, or some of them with NAMES="openai_python lm_eval_tasks".
 .PHONY: clients
 clients: $(STAMP)

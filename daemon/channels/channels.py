@@ -111,15 +111,31 @@ class Channels:
     # What requests ask for
 
     def route(self, key: str, name: str = DEFAULT) -> tuple[int | None, str]:
-        """Return the generation that answers a request to a channel, None for the live one, and how it is counted."""
+        """Return the generation that answers a request to a channel, None for the live one, and how it is counted.
+
+        A channel in which nothing went live yet is the bare base.
+        """
         channel = self.peek(name)
-        number, arm = channel.traffic.route(key) if channel else (None, "")
+        if channel is None or not channel.live.now.number:
+            number, arm = channel.traffic.route(key) if channel else (None, "")
+            return (0 if number is None and name != DEFAULT else number), f"{arm}@{name}" if arm else ""
+        number, arm = channel.traffic.route(key)
         return number, f"{arm}@{name}" if arm else ""
 
     def number(self, name: str = DEFAULT) -> int | None:
         """Return the generation that is beside a channel's live one, None if there is none."""
         channel = self.peek(name)
         return channel.traffic.number() if channel else None
+
+    def owns(self, number: int, name: str) -> bool:
+        """Tell whether requests to a channel may name this generation: not if it is another channel's.
+
+        The bare base is everybody's. What was live too long ago to be known is the default channel's.
+        """
+        owner = self._making.watched.owner(number) or next(
+            (one.name for one in self.made() if one.has(number)), DEFAULT
+        )
+        return number == 0 or owner == name
 
     def scored(self, generation: int, score: float) -> bool:
         """Count feedback; return False if the generation is in no rollout."""

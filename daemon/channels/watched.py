@@ -24,6 +24,7 @@ class Watched:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._watches: dict[int, LiveWatch] = {}
+        self._channels: dict[int, str] = {}
         self._numbers: defaultdict[str, list[int]] = defaultdict(list)
 
     def note(self, live: Generation, watch: LiveWatch) -> None:
@@ -33,15 +34,24 @@ class Watched:
         with self._lock:
             numbers = [number for number in self._numbers[live.channel] if number != live.number] + [live.number]
             for old in numbers[:-_KEPT]:
-                del self._watches[old]
+                self._watches.pop(old, None)
+                self._channels.pop(old, None)
             self._numbers[live.channel] = numbers[-_KEPT:]
             self._watches[live.number] = watch
+            if live.number:
+                self._channels[live.number] = live.channel
+
+    def owner(self, generation: int) -> str | None:
+        """Return the channel of a generation; None if it was not live lately, or is the bare base."""
+        with self._lock:
+            return self._channels.get(generation)
 
     def forget(self, channel: str) -> None:
         """Let go of a channel's generations."""
         with self._lock:
             for number in self._numbers.pop(channel, ()):
                 self._watches.pop(number, None)
+                self._channels.pop(number, None)
 
     def ended(self, ended: "Ended") -> None:
         """Count a request that has ended."""

@@ -14,7 +14,8 @@ from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, Overtaken
 from hotswapd.daemon.ledger.reasons import PAUSED_SENTENCE, Reason
 from hotswapd.daemon.ledger.rows import Row
-from hotswapd.daemon.ledger.states import IN_STORE, State
+from hotswapd.daemon.ledger.states import IN_STORE, UNFETCHED, State
+from hotswapd.daemon.ledger.turn import Turn
 from hotswapd.loaders.source import Scan
 from hotswapd.loaders.store.artifact import Artifact
 
@@ -89,7 +90,7 @@ class Inbox:
         if turn is None:
             return None
         turns.take(turn.channel)
-        return rows.find(turn.swap_id)
+        return self._as_it_is(turn, UNFETCHED)
 
     def choose(self, conditions: Conditions) -> Row | None:
         """Choose what the worker tries next; its channel has had its turn then."""
@@ -97,7 +98,12 @@ class Inbox:
         if turn is None:
             return None
         self._tried.take(turn.channel)
-        return self.ledger.rows.find(turn.swap_id)
+        return self._as_it_is(turn, IN_STORE)
+
+    def _as_it_is(self, turn: Turn, still: Collection[State]) -> Row | None:
+        """Read the row whose turn it is; None if another thread has moved it meanwhile, which has woken everybody."""
+        row = self.ledger.rows.find(turn.swap_id)
+        return row if row is not None and row.state in still else None
 
     def fetched(self, row: Row, artifact: Artifact, seconds: float) -> None:
         """Record that it is in the store. Raises Overtaken if it was sighted again, or superseded, meanwhile."""
@@ -129,7 +135,9 @@ class Inbox:
         """Move what is in the store to HELD in these channels, since their queues are paused."""
         for turn in self.ledger.rows.stored():
             if turn.channel in paused and turn.state in IN_STORE - {State.HELD}:
-                self._hold(self.ledger.rows.get(turn.swap_id))
+                row = self._as_it_is(turn, IN_STORE - {State.HELD})
+                if row is not None:
+                    self._hold(row)
 
     def _hold(self, row: Row) -> None:
         try:

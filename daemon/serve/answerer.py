@@ -53,6 +53,10 @@ class Split(Protocol):
         """Tell whether there is a channel of this name."""
         ...
 
+    def owns(self, number: int, name: str) -> bool:
+        """Tell whether requests to a channel may name this generation: not if it is another channel's."""
+        ...
+
     def scored(self, generation: int, score: float) -> bool:
         """Count feedback; return False if the generation is in no rollout."""
         ...
@@ -76,6 +80,10 @@ class NoSplit:
     def has(self, name: str) -> bool:
         """Tell whether it is the only one."""
         return name == DEFAULT
+
+    def owns(self, number: int, name: str) -> bool:
+        """Return True: there is no other."""
+        return True
 
     def scored(self, generation: int, score: float) -> bool:
         """Count nothing."""
@@ -188,6 +196,9 @@ class Answerer:
 
     def _numbered(self, which: Which) -> int | None:
         if not isinstance(which.generation, Beside):
+            if which.generation is not None and not self._split.owns(which.generation, which.channel):
+                sentence = f"generation {which.generation} is not one of the channel {which.channel}"
+                raise NoSuchModel(ErrorCode.GENERATION_NOT_SERVED, sentence)
             return which.generation
         number = self._split.number(which.channel)
         if number is None:

@@ -27,6 +27,8 @@ class Routes:
         self._live: dict[str, Place | Parked] = {}
         self._places: list[Place] = []
         self._parking = Parking()
+        self._base: Image | None = None
+        """The bare base, once it was live: it can be asked for by its number ever after, since it needs no berth."""
 
     def __iter__(self) -> Iterator[Place]:
         """Iterate over the places that something needs."""
@@ -43,6 +45,8 @@ class Routes:
         Returns requests that have waited for just this generation.
         """
         place = self._place(image)
+        if place.number == 0:
+            self._base = image
         self._leave(name, place)
         self._live[name] = place
         place.names.add(name)
@@ -70,6 +74,7 @@ class Routes:
 
     def unroute_all(self) -> None:
         """Take no new requests at all."""
+        self._base = None
         for name in list(self._live):
             self.unroute(name)
         for place in list(self._places):
@@ -132,6 +137,8 @@ class Routes:
             asked = place.image.generation == wanted and wanted is not None and not place.withdrawn
             if asked and (place.open or place.tickets):
                 return place
+        if wanted == 0 and self._base is not None:
+            return self._place(self._base)
         return next((self._back(one) for one in self._parking if one.number == wanted and not one.withdrawn), None)
 
     def _back(self, parked: Parked) -> Place | Parked:

@@ -182,3 +182,22 @@ def test_a_ledger_that_is_down_ends_no_poll(queue: Queue, monkeypatch: pytest.Mo
     monkeypatch.setattr("hotswapd.daemon.rollout.rollouts.Rollouts.poll", down)
     queue.channels.of("a")
     queue.channels.poll()
+
+
+def test_a_generation_belongs_to_one_channel_and_the_base_to_all(queue: Queue) -> None:
+    """As requests may name them: what was live too long ago to be known is the default channel's."""
+    put(queue, "a/1", "b/1", "a/2", "plain")
+    queue.ask(queue.acts.start, queue.channels.of("a"), 1, 50.0)
+    owns = queue.channels.owns
+    assert [owns(number, "a") for number in range(5)] == [True, True, False, True, False]
+    assert [owns(number, "b") for number in range(5)] == [True, False, True, False, False]
+    assert [owns(number, "default") for number in (0, 1, 2, 3, 4, 99)] == [True, False, False, False, True, True]
+    assert not owns(99, "a")
+
+
+def test_a_channel_in_which_nothing_is_live_is_the_bare_base(queue: Queue) -> None:
+    """Whatever the default channel has live."""
+    put(queue, "plain", "a/1")
+    assert [queue.channels.route("x", name) for name in ("default", "a", "b")] == [(None, ""), (None, ""), (0, "")]
+    queue.ask(queue.acts.roll_back, queue.channels.of("a"), None, follow=True)
+    assert queue.channels.route("x", "a") == (0, "")

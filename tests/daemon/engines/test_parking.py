@@ -49,8 +49,9 @@ def test_a_candidate_takes_the_berth_of_what_nobody_asks_for(daemon: Daemon) -> 
 def test_bytes_that_were_damaged_are_not_answered_with(daemon: Daemon) -> None:
     """Whoever waits is told; the others go on."""
     fill(daemon)
-    daemon.bench.engine.host.forget(daemon.channels.of("a").live.now.digest)
-    artifact = daemon.store.find(daemon.channels.of("a").live.now.digest)
+    digest = daemon.channels.of("a").live.now.digest
+    daemon.bench.engine.host.forget(digest)  # it was parked in memory, which is full now
+    artifact = daemon.store.find(digest)
     assert artifact is not None
     weights = artifact.path / "adapter_model.safetensors"
     weights.chmod(0o600)

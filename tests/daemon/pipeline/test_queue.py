@@ -192,3 +192,24 @@ def test_old_retries_are_not_remembered_for_ever() -> None:
         queue.scan()
         queue.clock.now += 4000.0
     assert len(queue.inbox._retry_at) <= 1
+
+
+def test_a_row_that_another_thread_moves_meanwhile_has_lost_its_turn() -> None:
+    """Between the choice and the reading of the row: it is neither fetched, nor tried, nor held."""
+    queue = Queue()
+    queue.place.put("a", b"1", stamp=1.0)
+    queue.scan()
+    rows = queue.ledger.rows
+    waiting = rows.fetchable("s", 1)
+    row = queue.fetched()
+    stored = rows.stored(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "fetchable", lambda *_: waiting)
+        patch.setattr(rows, "stored", lambda *_: [])
+        assert queue.inbox.next_fetch("s") is None
+    queue.ledger.move(row, row.state.SUPERSEDED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "stored", lambda *_: stored)
+        assert queue.inbox.choose(Conditions()) is None
+        queue.inbox.hold_fetched({"default"})
+    assert queue.states()["file:///s/a"] == "SUPERSEDED"

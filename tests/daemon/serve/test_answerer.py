@@ -78,6 +78,9 @@ class Split:
     def names(self) -> list[str]:
         return [DEFAULT, "support"]
 
+    def owns(self, number: int, name: str) -> bool:
+        return True
+
     def has(self, name: str) -> bool:
         return name in self.names()
 

@@ -25,6 +25,9 @@ class Two(NoSplit):
     def has(self, name: str) -> bool:
         return name in self.names()
 
+    def owns(self, number: int, name: str) -> bool:
+        return number == 0 or {1: "support", 2: "sales"}.get(number, DEFAULT) == name
+
 
 @pytest.fixture(scope="module")
 def one() -> Iterator[Served]:
@@ -51,6 +54,8 @@ def truth(index: int | None) -> str:
         ("support", "support", "1", SUPPORT),
         ("sales", "sales", "2", SALES),
         ("sales@g2", "sales", "2", SALES),
+        (f"{MODEL}@g0", "default", "0", None),
+        ("support@g0", "support", "0", None),
     ],
 )
 def test_a_channel_answers_with_what_is_live_in_it(
@@ -69,6 +74,6 @@ def test_channels_are_models(one: Served) -> None:
     assert one.client.models.retrieve("support").id == "support"
 
 
-@pytest.mark.parametrize("model", ["marketing", "support@canary", "support@g9"])
+@pytest.mark.parametrize("model", ["marketing", "support@canary", "support@g9", "support@g2", f"{MODEL}@g1"])
 def test_what_no_channel_has_is_not_found(one: Served, model: str) -> None:
     assert ask(one, model).status_code == 404
