@@ -4,6 +4,7 @@ Slower, since nothing is shared: the base's matrices are multiplied once for eac
 does, whatever the model keeps of a text: recurrent states, position biases, experts that are given some rows only.
 """
 
+import inspect
 from collections.abc import Sequence as Several
 from typing import Any
 
@@ -24,6 +25,9 @@ class PlainRunner:
     def __init__(self, model: Any, low_rank: LowRank) -> None:
         self._model = model
         self._low_rank = low_rank
+        named = inspect.signature(model.forward).parameters
+        self._cache = "cache_params" if "cache_params" in named else "past_key_values"
+        """What the family calls the cache: one by another name would be ignored without a word."""
 
     def run(self, pieces: Several[Piece]) -> Ran:
         """Compute these tokens, one request after the other."""
@@ -46,7 +50,7 @@ class PlainRunner:
             one.state = DynamicCache(config=self._model.config.get_text_config())
         first = one.computed
         ids = torch.tensor([one.tokens[first : first + piece.count]], device=self._model.device)
-        found: Any = self._model(input_ids=ids, past_key_values=one.state, use_cache=True)
+        found: Any = self._model(input_ids=ids, use_cache=True, **{self._cache: one.state})
         rows = wanted_rows(piece)
         logits: torch.Tensor = found.logits[0]
         return logits[len(logits) - rows :]
