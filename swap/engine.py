@@ -209,10 +209,12 @@ class Engine:
         """
         config = getattr(self.resident.model, "generation_config", None)
         seed = secrets.randbits(63)
+        penalty = float(getattr(config, "repetition_penalty", None) or 1.0)
         if config is None or not config.do_sample:
-            return Sampling(seed=seed)
+            return Sampling(seed=seed, repetition_penalty=penalty)
         temperature = 1.0 if config.temperature is None else float(config.temperature)
-        return Sampling(temperature, float(config.top_p or 1.0), int(config.top_k or 0), seed)
+        least = float(getattr(config, "min_p", None) or 0.0)
+        return Sampling(temperature, float(config.top_p or 1.0), int(config.top_k or 0), seed, least, penalty)
 
     def submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
         """Queue a request; `hear` is called on the loop's thread.

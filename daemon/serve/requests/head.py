@@ -26,9 +26,10 @@ answered too. `NAME@g7` is generation 7 while it is served, `NAME@canary` the on
 `X-Hotswapd-Channel`. All answers of one request (`n`, or several prompts) come from one generation, and so does every
 token of a stream, whatever goes live meanwhile.
 
-**Sampling.** What a request leaves out is as the model's generation configuration says: `temperature`, `top_p` and
-`top_k` if it has `do_sample`, else the likeliest token each time. A temperature below 1e-5 takes the likeliest token.
-Without `seed` each request draws afresh; with it, the same tokens from the same generation.
+**Sampling.** What a request leaves out is as the model's generation configuration says: `temperature`, `top_p`,
+`top_k` and `min_p` if it has `do_sample`, else the likeliest token each time; and its `repetition_penalty`, whichever
+way. A temperature below 1e-5 takes the likeliest token. Without `seed` each request draws afresh; with it, the same
+tokens from the same generation.
 
 **Messages.** Text only. Parts of a message are joined as lines; null is an empty text. What the server said can be
 sent back as it came. A `developer` is the `system` to a template that does not know the word. The tokenizer's own
