@@ -77,19 +77,19 @@ def test_seeds_are_honoured(one: Bench) -> None:
 @pytest.mark.parametrize(
     ("config", "usual"),
     [
-        ({}, (0.0, 1.0, 0, 0.0, 1.0)),
-        ({"do_sample": False, "temperature": 0.6, "repetition_penalty": 1.05}, (0.0, 1.0, 0, 0.0, 1.05)),
-        ({"do_sample": True}, (1.0, 1.0, 0, 0.0, 1.0)),
+        ({}, [0.0, 1.0, 0, 0.0, 1.0]),
+        ({"do_sample": False, "temperature": 0.6, "repetition_penalty": 1.05}, [0.0, 1.0, 0, 0.0, 1.05]),
+        ({"do_sample": True}, [1.0, 1.0, 0, 0.0, 1.0]),
         (
             {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "top_k": 20, "min_p": 0.1, "repetition_penalty": 1.1},
-            (0.6, 0.9, 20, 0.1, 1.1),
+            [0.6, 0.9, 20, 0.1, 1.1],
         ),
     ],
 )
 def test_sampling_is_usually_as_the_generation_configuration_says(
-    one: Bench, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], usual: tuple[float, ...]
+    one: Bench, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], usual: list[float]
 ) -> None:
     monkeypatch.setattr(one.resident.model, "generation_config", GenerationConfig(**config))
     how = one.engine.usual_sampling()
-    assert (how.temperature, how.top_p, how.top_k, how.min_p, how.repetition_penalty) == usual
+    assert [how.temperature, how.top_p, how.top_k, how.min_p, how.repetition_penalty] == usual
     assert how.seed != one.engine.usual_sampling().seed

@@ -42,4 +42,22 @@ of 0 is -9999.
 **What is not known.** Null is as good as leaving a field out. A field that would change the answer and is not
 supported is refused by name: with status 400, a sentence, a [code](codes.md), and the place in `param`, such as
 `messages[3].content[0].type`.
-"""
+
+## Clients
+
+`make clients` runs these, unchanged and pinned, against the real daemon. What one of them does beyond plain text
+needs tools or schemas, which this server does not have: it is refused by name.
+
+| client | what it does here |
+| --- | --- |
+| openai for Python (2 and 3) and Node | all of it but tools, schemas, images, audio, embeddings and stored answers |
+| langchain-openai, LlamaIndex, Pydantic AI, openai-agents | chats, streams, history, and responses where it has them; no tools, handoffs or typed output |
+| litellm (SDK and proxy) | as a provider `openai` or `hosted_vllm` |
+| instructor | in `Mode.MD_JSON` only: its other modes send tools or a schema |
+| DSPy | its chat adapter; its JSON adapter sends a schema first, and falls back |
+| Vercel AI | chats, completions and responses; for turns of responses set `providerOptions.openai.store` to false, or it sends references to answers that are not kept |
+| inspect-ai, promptfoo | chats and responses |
+| outlines, guidance | free text: what binds an answer to a grammar is refused |
+| lm-eval | `local-completions` with all kinds of tasks; `local-chat-completions` has no log-probabilities by its own account |
+| `vllm bench serve`, guidellm | both endpoints, with the base's tokenizer on their side |
+"""  # noqa: E501 - rows of a table
