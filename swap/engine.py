@@ -194,9 +194,12 @@ class Engine:
         """Return how many characters the longest prompt may have."""
         return self._prompts.most_characters(self.context)
 
-    def encode(self, text: str, wanted: Wanted = always) -> tuple[int, ...]:
-        """Turn a prompt into token ids; `wanted` tells whether to go on. Raises BadAsk or Dropped."""
-        return self._prompts.encode(text, self.context, wanted)
+    def encode(self, text: str, wanted: Wanted = always, *, special: bool = True) -> tuple[int, ...]:
+        """Turn a prompt into token ids; `wanted` tells whether to go on, `special` adds the tokenizer's own tokens.
+
+        Raises BadAsk or Dropped.
+        """
+        return self._prompts.encode(text, self.context, wanted, special=special)
 
     def encode_chat(self, messages: Sequence[Mapping[str, str]], wanted: Wanted = always) -> tuple[int, ...]:
         """Turn a conversation into token ids with the tokenizer's own template. Raises BadAsk or Dropped."""

@@ -229,7 +229,7 @@ class Answerer:
         with _refusals():
             if body.messages is not None:
                 return self._conversation([message.plain() for message in body.messages], wanted)
-            return self._engine.encode(body.prompt or "", wanted)
+            return self._engine.encode(body.prompt or "", wanted, special=body.add_special_tokens is not False)
 
     def untokenized(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens, special ones too. Raises BadRequest."""
@@ -255,8 +255,9 @@ class Answerer:
         with _refusals():
             if not isinstance(body, CompletionBody):
                 return [self._conversation(body.turns(), wanted)]
+            special = body.add_special_tokens is not False
             return [
-                self._engine.encode(prompt, wanted) if isinstance(prompt, str) else tuple(prompt)
+                self._engine.encode(prompt, wanted, special=special) if isinstance(prompt, str) else tuple(prompt)
                 for prompt in body.prompts
             ]
 
