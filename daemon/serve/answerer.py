@@ -158,9 +158,11 @@ class Answerer:
         try:
             for ask, hear in zip(asks[1:], listeners[1:], strict=True):
                 tickets.append(self._start(replace(ask, generation=same, tag=first.tag), hear))
-        except FaceError:
+        except FaceError as error:
             for one in tickets:
                 self.cancel(one)
+            if isinstance(error, NoSuchModel) and asks[0].generation is None:
+                raise NotReady(ErrorCode.BUSY, "what is live changed meanwhile; send the request again") from None
             raise
         return tickets
 

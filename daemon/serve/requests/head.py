@@ -35,6 +35,9 @@ tokens from the same generation.
 sent back as it came. A `developer` is the `system` to a template that does not know the word. The tokenizer's own
 template decides which roles there are.
 
+**Several prompts.** `n` times the number of prompts is at most 128. All prompts of a request together have at most
+about four times as many token ids as `serve.context_tokens`: send a larger batch as several requests.
+
 **Log-probabilities** are natural logarithms in the model's own distribution: before temperature, penalties and
 biases. A token is shown as its text, and half of a character as U+FFFD; `bytes` has what it really is. A probability
 of 0 is -9999.

@@ -311,3 +311,13 @@ def test_a_channels_requests_are_split_by_its_own_rollout() -> None:
     engine, split = Engine(), Split()
     answerer(engine, split).start([Ask((1,), 1, name="support")], [lambda _: None])
     assert [(ask.generation, ask.tag) for ask in engine.asked] == [(None, "")]
+
+
+def test_a_generation_that_is_taken_back_between_two_answers_fails_the_request_as_a_whole() -> None:
+    """With a status that clients try again; one that asked for this generation is told that it is gone."""
+    engine = Engine(None, NoGeneration(LIVE, ()))
+    with pytest.raises(NotReady):
+        several(engine, Ask((1,), 1), Ask((1,), 1))
+    assert len(engine.cancelled) == 1
+    with pytest.raises(NoSuchModel):
+        several(Engine(None, NoGeneration(9, ())), *[Ask((1,), 1, generation=9)] * 2)
