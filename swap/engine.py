@@ -194,9 +194,12 @@ class Engine:
         """Return how many characters the longest prompt may have."""
         return self._prompts.most_characters(self.context)
 
-    def encode(self, text: str, wanted: Wanted = always) -> tuple[int, ...]:
-        """Turn a prompt into token ids; `wanted` tells whether to go on. Raises BadAsk or Dropped."""
-        return self._prompts.encode(text, self.context, wanted)
+    def encode(self, text: str, wanted: Wanted = always, *, special: bool = True) -> tuple[int, ...]:
+        """Turn a prompt into token ids; `wanted` tells whether to go on, `special` adds the tokenizer's own tokens.
+
+        Raises BadAsk or Dropped.
+        """
+        return self._prompts.encode(text, self.context, wanted, special=special)
 
     def encode_chat(self, messages: Sequence[Mapping[str, str]], wanted: Wanted = always) -> tuple[int, ...]:
         """Turn a conversation into token ids with the tokenizer's own template. Raises BadAsk or Dropped."""
@@ -209,10 +212,12 @@ class Engine:
         """
         config = getattr(self.resident.model, "generation_config", None)
         seed = secrets.randbits(63)
+        penalty = float(getattr(config, "repetition_penalty", None) or 1.0)
         if config is None or not config.do_sample:
-            return Sampling(seed=seed)
+            return Sampling(seed=seed, repetition_penalty=penalty)
         temperature = 1.0 if config.temperature is None else float(config.temperature)
-        return Sampling(temperature, float(config.top_p or 1.0), int(config.top_k or 0), seed)
+        least = float(getattr(config, "min_p", None) or 0.0)
+        return Sampling(temperature, float(config.top_p or 1.0), int(config.top_k or 0), seed, least, penalty)
 
     def submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
         """Queue a request; `hear` is called on the loop's thread.

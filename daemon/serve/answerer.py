@@ -166,9 +166,11 @@ class Answerer:
         try:
             for ask, hear in zip(asks[1:], listeners[1:], strict=True):
                 tickets.append(self._start(replace(ask, generation=same, tag=first.tag), hear))
-        except FaceError:
+        except FaceError as error:
             for one in tickets:
                 self.cancel(one)
+            if isinstance(error, NoSuchModel) and asks[0].generation is None:
+                raise NotReady(ErrorCode.BUSY, "what is live changed meanwhile; send the request again") from None
             raise
         return tickets
 
@@ -240,7 +242,7 @@ class Answerer:
         with _refusals():
             if body.messages is not None:
                 return self._conversation([message.plain() for message in body.messages], wanted)
-            return self._engine.encode(body.prompt or "", wanted)
+            return self._engine.encode(body.prompt or "", wanted, special=body.add_special_tokens is not False)
 
     def untokenized(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens, special ones too. Raises BadRequest."""
@@ -266,8 +268,9 @@ class Answerer:
         with _refusals():
             if not isinstance(body, CompletionBody):
                 return [self._conversation(body.turns(), wanted)]
+            special = body.add_special_tokens is not False
             return [
-                self._engine.encode(prompt, wanted) if isinstance(prompt, str) else tuple(prompt)
+                self._engine.encode(prompt, wanted, special=special) if isinstance(prompt, str) else tuple(prompt)
                 for prompt in body.prompts
             ]
 

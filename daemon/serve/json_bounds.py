@@ -105,4 +105,4 @@ def _shown(name: str) -> str:
 
 
 def _too_complex(what: str) -> BadRequest:
-    return BadRequest(ErrorCode.BODY_TOO_COMPLEX, f"the body {what}, which no prompt that fits here needs")
+    return BadRequest(ErrorCode.BODY_TOO_COMPLEX, f"the body {what}, more than a prompt can need; send fewer at a time")

@@ -43,15 +43,16 @@ class Prompts:
         """Return how many characters the longest text of so many tokens has; 0 without a tokenizer."""
         return context * self._longest
 
-    def encode(self, text: str, context: int, wanted: Wanted = always) -> tuple[int, ...]:
+    def encode(self, text: str, context: int, wanted: Wanted = always, *, special: bool = True) -> tuple[int, ...]:
         """Turn a prompt into token ids, of which at most `context` fit.
 
-        `wanted` is asked now and then whether to go on. Raises BadAsk or Dropped.
+        `wanted` is asked now and then whether to go on; `special` adds what the tokenizer puts around a text.
+        Raises BadAsk or Dropped.
         """
         if self._tokenizer is None:
             raise BadAsk(AskCode.NO_TOKENIZER, "prompt", "this base has no tokenizer: send the prompt as token ids")
         self._require_fitting(text, "prompt", context, wanted)
-        return self._encode(text, special=True)
+        return self._encode(text, special=special)
 
     def encode_chat(
         self, messages: Sequence[Mapping[str, str]], context: int, wanted: Wanted = always

@@ -18,9 +18,12 @@ FIELDS = (
     "model", "prompt", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "seed",
     "stop", "stream", "stream_options", "n", "user", "presence_penalty", "frequency_penalty", "logit_bias", "echo",
     "best_of", "logprobs", "top_logprobs", "suffix", "response_format", "tools", "store", "id", "score", "\ud800", "x",
+    "min_p", "min_tokens", "stop_token_ids", "ignore_eos", "repetition_penalty", "prompt_logprobs", "cache_salt",
+    "metadata", "tool_choice", "input", "instructions", "include", "max_output_tokens", "tokens", "add_special_tokens",
 )  # fmt: skip
 PATHS = (
-    "/v1/completions", "/v1/chat/completions", "/v1/feedback", "/v1/models", "/status.json", "/metrics", "/",
+    "/v1/completions", "/v1/chat/completions", "/v1/responses", "/tokenize", "/detokenize", "/health", "/openapi.json",
+    "/v1/embeddings", "/v1/feedback", "/v1/models", "/status.json", "/metrics", "/",
     "/health/live", "/health/ready", "/page/app.js", "/page/%2e%2e/x", "/%00", "/%ff%fe", "//", "/v1/completions/",
     "*", "/v1/%F0%9F%98%80", "/v1/completions?a=%ff", "/v1/models/" + "a" * 2000,
 )  # fmt: skip
@@ -54,9 +57,16 @@ def hostile(chance: random.Random, model: str) -> Sent:
 
 def _valid(chance: random.Random, model: str) -> tuple[str, dict[str, Any]]:
     usual: dict[str, Any] = {"model": model, "max_tokens": 2}
-    if chance.random() < 0.5:
-        return PATHS[0], {**usual, "prompt": "hello"}
-    return PATHS[1], {**usual, "messages": [{"role": "user", "content": "hello"}]}
+    match chance.randrange(8):
+        case 0:
+            return "/tokenize", {"model": model, "prompt": "hello"}
+        case 1:
+            return "/detokenize", {"model": model, "tokens": [1, 2]}
+        case 2:
+            return "/v1/responses", {"model": model, "max_output_tokens": 2, "input": "hello"}
+        case 3 | 4:
+            return "/v1/completions", {**usual, "prompt": "hello"}
+    return "/v1/chat/completions", {**usual, "messages": [{"role": "user", "content": "hello"}]}
 
 
 def _post(path: str, body: bytes) -> Sent:
@@ -67,17 +77,16 @@ def _wrong_fields(chance: random.Random, model: str) -> Sent:
     path, fields = _valid(chance, model)
     for _ in range(chance.randint(1, 3)):
         fields[chance.choice(FIELDS)] = _value(chance, 3)
-    return _post(path if chance.random() < 0.9 else PATHS[2], json.dumps(fields, allow_nan=True).encode())
+    return _post(path if chance.random() < 0.9 else "/v1/feedback", json.dumps(fields, allow_nan=True).encode())
 
 
 def _wrong_message(chance: random.Random, model: str) -> Sent:
-    _, fields = _valid(chance, model)
-    fields.pop("prompt", None)
+    fields: dict[str, Any] = {"model": model, "max_tokens": 2}
     message: dict[str, Any] = {"role": "user", "content": "hello"}
     message[chance.choice(("role", "content", "name", "x", "\ud800"))] = _value(chance, 3)
     parts = [{"type": "text", "text": "a"}, {"type": chance.choice(STRINGS), "text": _value(chance, 1)}]
     fields["messages"] = [message, {"role": "user", "content": parts if chance.random() < 0.5 else "b"}]
-    return _post(PATHS[1], json.dumps(fields).encode())
+    return _post("/v1/chat/completions", json.dumps(fields).encode())
 
 
 def _wrong_bytes(chance: random.Random, model: str) -> Sent:

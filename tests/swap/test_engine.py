@@ -1,9 +1,11 @@
 """The engine: warm before it answers, and closed to every request that its loop cannot answer."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from kits.rows import LONG, SHORT_ASK, Bench, bench
+from transformers import GenerationConfig
 
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.sampling import Sampling
@@ -23,6 +25,7 @@ def one() -> Iterator[Bench]:
         (Ask((-1,), 4), "bad_token"),
         (Ask((1,), 0), "bad_max_tokens"),
         (Ask((1,), 4, sampling=Sampling(logit_bias=((260, 1.0),))), "bad_token"),
+        (Ask((1,), 4, stop_token_ids=(260,)), "bad_token"),
         (Ask((1,) * 440, 9), "context_length_exceeded"),
         (Ask((1,) * 5000, 1), "context_length_exceeded"),
     ],
@@ -69,3 +72,24 @@ def test_seeds_are_honoured(one: Bench) -> None:
 
     assert ask(1) == ask(1)
     assert ask(1) != ask(2)
+
+
+@pytest.mark.parametrize(
+    ("config", "usual"),
+    [
+        ({}, [0.0, 1.0, 0, 0.0, 1.0]),
+        ({"do_sample": False, "temperature": 0.6, "repetition_penalty": 1.05}, [0.0, 1.0, 0, 0.0, 1.05]),
+        ({"do_sample": True}, [1.0, 1.0, 0, 0.0, 1.0]),
+        (
+            {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "top_k": 20, "min_p": 0.1, "repetition_penalty": 1.1},
+            [0.6, 0.9, 20, 0.1, 1.1],
+        ),
+    ],
+)
+def test_sampling_is_usually_as_the_generation_configuration_says(
+    one: Bench, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], usual: list[float]
+) -> None:
+    monkeypatch.setattr(one.resident.model, "generation_config", GenerationConfig(**config))
+    how = one.engine.usual_sampling()
+    assert [how.temperature, how.top_p, how.top_k, how.min_p, how.repetition_penalty] == usual
+    assert how.seed != one.engine.usual_sampling().seed

@@ -50,7 +50,9 @@ class CompletionBody(Common):
     best_of: Annotated[int | None, says("Only as many as `n`: no answer is thrown away.")] = None
     suffix: Annotated[object, Only("", why="text is not filled in before a suffix")] = None
     prompt_embeds: Annotated[object, Only(why="prompts are text or token ids")] = None
-    add_special_tokens: Annotated[object, Only(True, why="a text becomes tokens as the tokenizer says")] = None
+    add_special_tokens: Annotated[
+        bool | None, says("False: without the tokens that the tokenizer puts around a text.")
+    ] = None
 
     @model_validator(mode="after")
     def _choices(self) -> Self:

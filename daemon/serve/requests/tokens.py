@@ -25,7 +25,7 @@ class TokenizeBody(_Body):
     ] = None
     return_token_strs: Annotated[bool | None, says("Also give each token as the vocabulary has it.")] = None
     add_special_tokens: Annotated[
-        bool | None, says("Only as requests for answers do it: true for a text, false for a conversation.")
+        bool | None, says("Usual for a text: those that the tokenizer puts around it. Never for a conversation.")
     ] = None
     add_generation_prompt: Annotated[object, Only(True, why="an answer begins a new message")] = None
     continue_final_message: Annotated[object, Only(False, why="an answer begins a new message")] = None
@@ -39,10 +39,8 @@ class TokenizeBody(_Body):
     def _one_of_both(self) -> Self:
         if (self.prompt is None) == (self.messages is None):
             raise wrong(SENTENCE, "send either prompt or messages", "prompt")
-        usual = self.messages is None
-        if self.add_special_tokens is not None and self.add_special_tokens is not usual:
-            sentence = f"add_special_tokens can only be {str(usual).lower()} here; leave it out"
-            raise wrong(SENTENCE, sentence, "add_special_tokens")
+        if self.messages is not None and self.add_special_tokens:
+            raise wrong(SENTENCE, "add_special_tokens is for a prompt: a template writes its own", "add_special_tokens")
         return self
 
 

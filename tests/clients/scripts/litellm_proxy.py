@@ -24,10 +24,12 @@ with tempfile.TemporaryDirectory() as folder:
     config.write_text(CONFIG.format(model=MODEL, url=URL))
     program = Path(sys.executable).with_name("litellm")
     command = [program, "--config", config, "--port", str(port), "--host", "127.0.0.1"]
-    with subprocess.Popen(command, env=os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}) as proxy:
+    local = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
+    with subprocess.Popen(command, env=os.environ | local) as proxy:
         try:
             client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
             for _ in range(120):
+                assert proxy.poll() is None, "the proxy did not start"
                 try:
                     client.models.list()
                     break

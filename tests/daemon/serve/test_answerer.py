@@ -42,10 +42,10 @@ class Engine:
         self.rows = SimpleNamespace(generations=lambda: [LIVE])
         self.resident = SimpleNamespace(tokenizer=SimpleNamespace(chat_template=template))
 
-    def encode(self, text: str, wanted: Wanted = always) -> tuple[int, ...]:
+    def encode(self, text: str, wanted: Wanted = always, *, special: bool = True) -> tuple[int, ...]:
         if not text.isascii():
             raise BadAsk(AskCode.CONTEXT_LENGTH_EXCEEDED, "prompt", "too long")
-        return tuple(text.encode())
+        return tuple(text.encode() if special else text.upper().encode())
 
     def encode_chat(self, messages: list[dict[str, str]], wanted: Wanted = always) -> tuple[int, ...]:
         return self.encode("".join(f"{one['role']}:{one['content']}" for one in messages))
@@ -104,6 +104,11 @@ def test_a_request_has_the_clients_values() -> None:
     ask = prepared(prompt="ab", max_tokens=3, stop=["x"], temperature=0.0, top_p=0.5, top_k=2, seed=4, user="me")
     drawn = Sampling(0.0, 0.5, 2, 4, repetition_penalty=1.1)
     assert ask == Ask((97, 98), 3, ("x",), drawn, None, "me")
+
+
+def test_special_tokens_can_be_left_out() -> None:
+    assert prepared(prompt="ab", add_special_tokens=False).prompt == tuple(b"AB")
+    assert prepared(prompt="ab", add_special_tokens=True).prompt == prepared(prompt="ab").prompt == tuple(b"ab")
 
 
 def test_silence_means_the_models_own_sampling() -> None:
@@ -279,6 +284,7 @@ def test_a_conversation_is_tokenized_as_it_would_be_answered() -> None:
     one = answerer(Engine())
     assert one.tokens(TokenizeBody(messages=[Message(role="user", content="a")])) == tuple(b"user:a")
     assert one.tokens(TokenizeBody(prompt="ab")) == (97, 98)
+    assert one.tokens(TokenizeBody(prompt="ab", add_special_tokens=False)) == tuple(b"AB")
     with pytest.raises(BadRequest):
         one.tokens(TokenizeBody(prompt="é"))
 
@@ -308,3 +314,13 @@ def test_a_channels_requests_are_split_by_its_own_rollout() -> None:
     engine, split = Engine(), Split()
     answerer(engine, split).start([Ask((1,), 1, name="support")], [lambda _: None])
     assert [(ask.generation, ask.tag) for ask in engine.asked] == [(None, "")]
+
+
+def test_a_generation_that_is_taken_back_between_two_answers_fails_the_request_as_a_whole() -> None:
+    """With a status that clients try again; one that asked for this generation is told that it is gone."""
+    engine = Engine(None, NoGeneration(LIVE, ()))
+    with pytest.raises(NotReady):
+        several(engine, Ask((1,), 1), Ask((1,), 1))
+    assert len(engine.cancelled) == 1
+    with pytest.raises(NoSuchModel):
+        several(Engine(None, NoGeneration(9, ())), *[Ask((1,), 1, generation=9)] * 2)

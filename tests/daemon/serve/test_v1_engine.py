@@ -217,3 +217,30 @@ def test_a_client_that_goes_away_frees_its_place(one: Served, monkeypatch: pytes
         assert gone.wait(LONG)
     assert one.bench.right(*one.bench.ask(SHORT_ASK), SHORT_ASK)
     until(lambda: one.bench.loop.held_pages == 0, "pages of the cache are held")
+
+
+def test_what_was_said_can_be_sent_back(one: Served) -> None:
+    """The message of an answer as OpenAI's client has it, in every role, with parts and with null."""
+    turns: list[Any] = [
+        {"role": "developer", "content": "be brief"},
+        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+    ]
+    said = one.client.chat.completions.create(model=MODEL, messages=turns, max_tokens=6, temperature=0, n=2)
+    turns += [said.choices[0].message, {"role": "tool", "content": "4", "tool_call_id": "7"}]
+    turns += [{"role": "assistant", "content": None}, {"role": "user", "content": "again"}]
+    again = one.client.chat.completions.create(model=MODEL, messages=turns, max_tokens=6, temperature=0)
+    spoken = said.choices[0].message.content
+    written = [("system", "be brief"), ("user", "a\nb"), ("assistant", spoken), ("tool", "4")]
+    written += [("assistant", ""), ("user", "again")]
+    messages = [{"role": role, "content": text} for role, text in written]
+    text = byte_tokenizer().apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    assert again.choices[0].message.content == truth(one, text, 6)
+
+
+def test_every_answer_of_a_response_can_be_sent_back(one: Served) -> None:
+    first = one.client.responses.create(model=MODEL, input="hi", max_output_tokens=6, temperature=0)
+    turns: Any = [{"role": "user", "content": "hi"}, *first.output, {"role": "user", "content": "again"}]
+    second = one.client.responses.create(model=MODEL, input=turns, max_output_tokens=6, temperature=0)
+    messages: Any = [*turns[:1], {"role": "assistant", "content": first.output_text}, *turns[-1:]]
+    chat = one.client.chat.completions.create(model=MODEL, messages=messages, max_tokens=6, temperature=0)
+    assert second.output_text == chat.choices[0].message.content

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from kits.models import byte_tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from hotswapd.swap.rows.asks import BadAsk
 from hotswapd.swap.rows.prompts import Dropped, Prompts
@@ -41,6 +42,14 @@ def test_a_prompt_is_what_the_tokenizer_says() -> None:
     tokenizer = byte_tokenizer()
     for text in ("hello", "", "é" * 50, "x" * 20_000):
         assert Prompts(tokenizer).encode(text, 20_000) == tuple(tokenizer.encode(text))
+
+
+def test_what_the_tokenizer_puts_around_a_text_can_be_left_out() -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing("<|end|> $A", special_tokens=[("<|end|>", 256)])
+    plain = tuple(tokenizer.encode("hello", add_special_tokens=False))
+    assert Prompts(tokenizer).encode("hello", CONTEXT) == (256, *plain)
+    assert Prompts(tokenizer).encode("hello", CONTEXT, special=False) == plain
 
 
 def test_a_text_far_too_long_is_not_tokenized_whole() -> None:

@@ -17,7 +17,7 @@ def tokenize(**fields: Any) -> TokenizeBody:
 
 def test_a_text_or_a_conversation_is_tokenized() -> None:
     assert tokenize(prompt="hi", model="m", add_special_tokens=True).prompt == "hi"
-    assert tokenize(prompt="").prompt == ""
+    assert tokenize(prompt="", add_special_tokens=False).prompt == ""
     messages = tokenize(messages=HI, add_special_tokens=False, add_generation_prompt=True).messages
     assert messages is not None
     assert messages[0].role == "user"
@@ -28,7 +28,6 @@ def test_a_text_or_a_conversation_is_tokenized() -> None:
     [
         ({}, "prompt"),
         ({"prompt": "hi", "messages": HI}, "prompt"),
-        ({"prompt": "hi", "add_special_tokens": False}, "add_special_tokens"),
         ({"messages": HI, "add_special_tokens": True}, "add_special_tokens"),
         ({"messages": HI, "continue_final_message": True}, "continue_final_message"),
         ({"messages": []}, "messages"),
