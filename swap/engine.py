@@ -76,6 +76,8 @@ class Engine:
         resident.berths.on_drop = self._keep
         self.cache_tokens = 0
         """How many tokens the cache has room for."""
+        self.cache_bytes = 0
+        """What the cache takes once it is full."""
 
     def open(self, report: Report = lambda _: None) -> None:
         """Choose how to run the base, start the loop, answer with the base, and warm up. Raises StartError."""
@@ -103,6 +105,7 @@ class Engine:
         size = token_bytes(tried.layers.values(), resident.dtype)
         pages = Pages(cache_pages(spec, self.context, size, resident.device), shares=not tried.plain)
         self.cache_tokens = pages.count * PAGE
+        self.cache_bytes = self.cache_tokens * size
         self.context = min(self.context, self.cache_tokens)
         if tried.attention is None:
             return PlainRunner(resident.model, resident.low_rank), pages

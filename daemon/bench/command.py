@@ -14,9 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from hotswapd.daemon.demo.model import NoDemoModel
 from hotswapd.daemon.host.exits import Exit
 
-from .presets import OF_A_REAL_BASE, PRESETS, TINY, Preset, build_base
+from .presets import DEMO, OF_A_REAL_BASE, PRESETS, TINY, Preset, build_base
 from .samples import Findings
 from .table import show
 
@@ -31,10 +32,11 @@ MEASUREMENTS = (
     "restarting",
     "compiling",
     "comparing",
+    "mixing",
     "instructions",
 )
-# The last one runs under valgrind for minutes, so it runs only if it is asked for.
-USUAL = MEASUREMENTS[:-1]
+# The last two take many minutes, one under valgrind and one on a real model: they run only if they are asked for.
+USUAL = MEASUREMENTS[:-2]
 
 
 def run(arguments: Namespace) -> int:
@@ -46,9 +48,12 @@ def run(arguments: Namespace) -> int:
         return _refuse("--plot needs matplotlib: pip install 'hotswapd[bench]'")
     _quieten()
     with tempfile.TemporaryDirectory(prefix="hotswapd-bench-", dir=arguments.room) as room:
-        for result in bench(_preset(arguments), arguments.base, arguments.only or USUAL, Path(room)):
-            if arguments.json:  # each time: hours of measuring must not be lost if the rest is interrupted
-                arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        try:
+            for result in bench(_preset(arguments), arguments.base, arguments.only or USUAL, Path(room)):
+                if arguments.json:  # each time: hours of measuring must not be lost if the rest is interrupted
+                    arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        except NoDemoModel as error:
+            return _refuse(str(error))
     show(result)
     if arguments.plot:
         import_module(f"{__package__}.plot").draw(result, arguments.plot)
@@ -62,7 +67,7 @@ def bench(preset: Preset, base: str | None, only: tuple[str, ...], room: Path) -
 
     began, clock, machine = time.time(), time.monotonic(), describe()
     if base is None:
-        _say(f"building a {preset.name} base with random weights")
+        _say(f"preparing the {preset.name} base")
     scene = Scene.of(preset, base or str(build_base(preset, room / "base")), room)
     found, failed = Findings(), []
     for number, name in enumerate(only, start=1):
@@ -91,8 +96,8 @@ def _measurement(name: str) -> Callable[[Any], Findings]:
 
 
 def _preset(arguments: Namespace) -> Preset:
-    """Return the named preset, else tiny or the one for a real base, overridden by the flags."""
-    default = OF_A_REAL_BASE if arguments.base else TINY
+    """Return the named preset, else the one that suits what is measured, overridden by the flags."""
+    default = OF_A_REAL_BASE if arguments.base else DEMO if tuple(arguments.only or ()) == ("mixing",) else TINY
     preset = PRESETS[arguments.preset] if arguments.preset else default
     changes: Mapping[str, Any] = {
         "rounds": arguments.rounds,
@@ -100,6 +105,7 @@ def _preset(arguments: Namespace) -> Preset:
         "ranks": arguments.ranks and tuple(sorted(arguments.ranks)),
         "folders": arguments.folders,
         "rows": arguments.rows,
+        "swaps": arguments.swaps,
         "eager": arguments.eager or None,
     }
     return replace(preset, **{name: value for name, value in changes.items() if value is not None})

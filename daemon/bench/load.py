@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from hotswapd.swap.rows.lanes import Progress
-
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.tickets import Progress
 
 _LIMIT = 300.0
 
@@ -102,7 +101,7 @@ class Load:
                 ended.set()
 
         prompt = tuple((31 * number + 7 * place) % self.vocabulary for place in range(self.prompt))
-        answer.generation = self.engine().submit(Ask(prompt, self.tokens), on_progress).generation
+        answer.generation = self.engine().submit(Ask(prompt, self.tokens, ignore_eos=True), on_progress).generation
         if not ended.wait(_LIMIT):
             raise TimeoutError(f"a request had no answer within {_LIMIT:g} s")
 

@@ -34,7 +34,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
 
 
 def _pauses(axes: Any, series: dict[str, Any]) -> None:
-    shown = [one for key, one in series.items() if re.fullmatch(r"pause\.(?!turn|verify)\w+", key)]
+    shown = [one for key, one in series.items() if re.fullmatch(r"pause\.(?!step|verify)\w+", key)]
     names = [one["key"].removeprefix("pause.") for one in shown]
     medians = [1e3 * one["median"] for one in shown]
     below = [1e3 * (one["median"] - one["low"]) for one in shown]

@@ -1,9 +1,12 @@
 """The presets: named shapes with random weights, so that nothing is downloaded, and how long to measure each."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from hotswapd.daemon.demo.model import cache_directory, unpacked_model
 
 _SHARED = {"tie_word_embeddings": False, "bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
 
@@ -13,7 +16,8 @@ class Preset:
     """What to measure, and for how long.
 
     `ranks` are those of the dropped adapters; the largest is the resident's. `periods` are seconds between swaps,
-    `window` seconds of load for each way of serving. `folders` and `rows` are counts. `eager` serves uncompiled.
+    `window` seconds of load for each way of serving. `folders`, `rows` and `swaps` are counts. `eager` serves
+    uncompiled.
     """
 
     name: str
@@ -30,6 +34,7 @@ class Preset:
     folders: tuple[int, ...] = (100, 10_000)
     rows: int = 1_000_000
     settle: float = 2.0
+    swaps: int = 50
     eager: bool = False
 
 
@@ -76,8 +81,11 @@ TINY = Preset(
     rows=20_000,
     settle=0.2,
 )
+DEMO = Preset("demo", ranks=(8, 16), rounds=9, prompt=32, tokens=24)
+"""The demo's model and its adapters: real weights, out of a package and not from the network."""
 PRESETS = {
     "tiny": TINY,
+    "demo": DEMO,
     "0.5b": Preset("0.5b", "qwen2", {**_HALF, "tie_word_embeddings": True}),
     "8b": Preset("8b", "llama", _EIGHT, ranks=(2, 64, 384)),
 }
@@ -85,7 +93,12 @@ OF_A_REAL_BASE = Preset("base")
 
 
 def build_base(preset: Preset, directory: Path) -> Path:
-    """Save the preset's shape with random weights, in bfloat16 if there is CUDA, and return the directory."""
+    """Save the preset's shape with random weights, in bfloat16 if there is CUDA, and return the directory.
+
+    The demo's model is unpacked once, where the demo has it. Raises NoDemoModel.
+    """
+    if preset.name == DEMO.name:
+        return unpacked_model(cache_directory(os.environ))
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 

@@ -15,15 +15,15 @@ from hotswapd.daemon.demo.process import DemoDaemon
 from .samples import Findings
 from .scene import Scene, size_of
 
-STEPS = ("notice", "settle", "fetch", "admit", "stage", "verify", "turn")
+STEPS = ("notice", "settle", "fetch", "admit", "stage", "verify", "route")
 WHAT = {
     "notice": "from the rename to the first row in the ledger",
     "settle": "until it was seen unchanged for `settle`",
     "fetch": "copied into the store, hashed, synced",
     "admit": "checked against the contract",
     "stage": "read, laid out, checked to be finite",
-    "verify": "probe turns",
-    "turn": "the commit: one copy, the pointer, the ledger",
+    "verify": "probes",
+    "route": "going live: the pointer, the ledger, the change of route",
 }
 _ENTERS = {"settle": "SIGHTED", "fetch": "FETCHED", "admit": "ADMITTED", "stage": "STAGED", "verify": "VERIFIED"}
 
@@ -88,7 +88,7 @@ def split(events: list[tuple[str, float]], dropped: float) -> dict[str, float]:
     for step, state in _ENTERS.items():
         entered = next((at for name, at in events if name == state), before)
         parts[step], before = max(0.0, entered - before), max(entered, before)
-    return {**parts, "turn": live - before, "total": live - dropped}
+    return {**parts, "route": live - before, "total": live - dropped}
 
 
 def measure(scene: Scene) -> Findings:

@@ -22,6 +22,7 @@ _GROUPS = {
     "rollback": "Rollback",
     "restart": "Restart to ready",
     "ab": "A/B",
+    "mixing": "Several generations in one batch",
     "scale": "Scale",
     "instructions": "Instructions",
 }

@@ -4,8 +4,9 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _TENTHS = 10
 _DOUBT = 0.05
 
@@ -124,13 +125,13 @@ class Findings:
         }
 
 
-def interleave(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def interleave(ways: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
     """Run every way once a round, starting each round with another one; the first round only warms up.
 
     A way returns its own sample, so that its preparation is not in it.
     """
     names = list(ways)
-    taken: dict[str, list[float]] = {name: [] for name in names}
+    taken: dict[str, list[T]] = {name: [] for name in names}
     for number in range(rounds + 1):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:

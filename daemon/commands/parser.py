@@ -103,7 +103,7 @@ def _log_format(parser: argparse.ArgumentParser) -> None:
 
 def _add_bench(commands: _Commands) -> None:
     bench = _add(commands, "bench", lazy.bench, "measure what a swap costs, compared with PEFT and one plain copy")
-    bench.add_argument("--preset", choices=("tiny", "0.5b", "8b"), help="shape and durations (default: tiny)")
+    bench.add_argument("--preset", choices=("tiny", "demo", "0.5b", "8b"), help="shape and durations")
     bench.add_argument("--base", metavar="B", help="a real base model, in place of random weights")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write every sample as JSON")
     bench.add_argument("--plot", type=Path, metavar="FILE", help="draw the figures (.svg, .png)")
@@ -114,6 +114,7 @@ def _add_bench(commands: _Commands) -> None:
     bench.add_argument("--ranks", type=_numbers, metavar="R,...", help="ranks of the adapters, e.g. 8,64,960")
     bench.add_argument("--folders", type=_numbers, metavar="N,...", help="how many adapters to scan, e.g. 100,100000")
     bench.add_argument("--rows", type=_at_least_one, metavar="N", help="rows of the largest ledger")
+    bench.add_argument("--swaps", type=_at_least_one, metavar="N", help="swaps under load in mixing (default: 50)")
     bench.add_argument("--room", type=Path, metavar="DIR", help="where temporary files go (default: TMPDIR)")
 
 

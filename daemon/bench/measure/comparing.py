@@ -99,29 +99,28 @@ def expected(scene: Scene) -> dict[tuple[Tokens, int], Tokens]:
 
 @contextmanager
 def _one_model(scene: Scene) -> Iterator[Way]:
-    with _engine(scene, images=2) as engine:
+    with _engine(scene, berths=2) as engine:
         images = [_staged(engine.resident, adapter) for adapter in _adapters(scene)]
-        engine.resident.commit(images[0], 1, engine.lanes.go_live)
-        images[1].generation = 2
-        engine.lanes.go_beside(images[1])
+        engine.route(images[0], 1)
+        engine.rows.open(images[1], 2)
 
         def answer(prompt: Tokens, arm: int) -> Tokens:
             return _complete(engine, Ask(prompt, scene.preset.tokens, generation=arm + 1))
 
-        yield Way(answer, _weights(engine), _cache(engine))
+        yield Way(answer, _weights(engine), engine.cache_bytes)
 
 
 @contextmanager
 def _two_models(scene: Scene) -> Iterator[Way]:
     with ExitStack() as stack:
-        engines = [stack.enter_context(_engine(scene, images=1)) for _ in range(2)]
+        engines = [stack.enter_context(_engine(scene, berths=1)) for _ in range(2)]
         for engine, adapter in zip(engines, _adapters(scene), strict=True):
-            engine.resident.commit(_staged(engine.resident, adapter), 1, engine.lanes.go_live)
+            engine.route(_staged(engine.resident, adapter), 1)
 
         def answer(prompt: Tokens, arm: int) -> Tokens:
             return _complete(engines[arm], Ask(prompt, scene.preset.tokens))
 
-        yield Way(answer, sum(map(_weights, engines)), sum(map(_cache, engines)))
+        yield Way(answer, sum(map(_weights, engines)), sum(engine.cache_bytes for engine in engines))
 
 
 @contextmanager
@@ -139,13 +138,13 @@ def _swap_each_call(scene: Scene) -> Iterator[Way]:
 
 
 @contextmanager
-def _engine(scene: Scene, images: int) -> Iterator[Engine]:
+def _engine(scene: Scene, berths: int) -> Iterator[Engine]:
     preset = scene.preset
     context = preset.prompt + preset.tokens
     cache = max(2, preset.clients) * context + 64
     compiled = False if preset.eager else "auto"
     sizes = EngineSpec(context_tokens=context, cache_tokens=cache, batch_tokens=512, compile=compiled)
-    engine = Engine(Resident.open(scene.spec(images=images)), sizes)
+    engine = Engine(Resident.open(scene.spec(berths=berths)), sizes)
     engine.open()
     try:
         yield engine
@@ -183,19 +182,11 @@ def _generate(model: Any, prompt: Tokens, tokens: int) -> Tokens:
 
 def _weights(engine: Engine) -> int:
     resident = engine.resident
-    images = [resident.base_image.buffer, resident.live.buffer]
-    images += [seat.lane.image.buffer for seat in engine.lanes._seats if seat.lane.image is not None]
-    return _size([*resident.model.parameters(), *resident.model.buffers(), resident.arena.buffer, *images])
-
-
-def _cache(engine: Engine) -> int:
-    """Return the bytes of the lanes that answer; one that still has the base waits for the next adapter."""
-    used = [seat.lane for seat in engine.lanes._seats if seat.lane.image is not engine.resident.base_image]
-    return _size(lane._processor.cache.cache_tensor for lane in used)
+    return _size([*resident.model.parameters(), *resident.model.buffers(), resident.berths.memory])
 
 
 def _size(tensors: Iterable[torch.Tensor]) -> int:
-    """Return the sum of the bytes, each storage once: the adapter's slots in a model are views of its arena."""
+    """Return the sum of the bytes, each storage once: tied weights share theirs."""
     storages = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in tensors}
     return sum(storages.values())
 
@@ -241,9 +232,9 @@ def _findings(taken: dict[str, list[Window]], truths: dict[tuple[Tokens, int], T
         facts = {"prompts": len(truths) // 2, "prompts_that_tell_them_apart": differ}
         shares = [one.exact for one in windows]
         found.add(f"ab.{name}.exact", f"share of answers that are a fresh PEFT load's, {what}", "", shares, **facts)
-        found.add(f"ab.{name}.weights", f"weights, adapters and images, {what}", "bytes", [way.weights])
+        found.add(f"ab.{name}.weights", f"weights and berths, {what}", "bytes", [way.weights])
         if way.cache:
-            found.add(f"ab.{name}.cache", f"caches of the lanes that answer, {what}", "bytes", [way.cache])
+            found.add(f"ab.{name}.cache", f"caches, {what}", "bytes", [way.cache])
     for name in ("swap_each_call", "two_models"):
         against = found.compare(rates["one_model"], rates[name], f"requests/s, {WHAT['one_model']}, to {WHAT[name]}")
         if name == "swap_each_call":

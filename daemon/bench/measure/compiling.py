@@ -3,6 +3,8 @@
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,17 @@ from peft.utils.hotswap import hotswap_adapter, prepare_model_for_compiled_hotsw
 from hotswapd.daemon.bench.peft_ways import NAME, peft_model
 from hotswapd.daemon.bench.samples import Findings, at_most
 from hotswapd.daemon.bench.scene import Scene, write_adapter
-from hotswapd.swap.resident.base import load_base
+from hotswapd.swap.engine import Engine
+from hotswapd.swap.resident.base import base_config, load_base
 from hotswapd.swap.resident.compilation import CompileCounter
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.sizes import EngineSpec
 
 _RANKS = (4, 8, 2)
 _MAX_RANK = 8
+_CONTEXT = 64
+_PROMPT = tuple(range(16))
 WHAT = {
     "ours": "hotswapd",
     "peft_prepared": "PEFT after prepare_model_for_compiled_hotswap",
@@ -48,8 +55,8 @@ def measure(scene: Scene) -> Findings:
     return found
 
 
-Stepper = tuple[Any, list[Callable[[], object]], Callable[[], None]]
-"""A compiled model, the functions that each swap it once, and the one that closes it."""
+Stepper = tuple[Callable[[], object], list[Callable[[], object]], Callable[[], None]]
+"""A compiled model's step, the functions that each swap it once, and the one that closes it."""
 
 
 def _adapters(scene: Scene, name: str, ranks: tuple[int, ...], alphas: tuple[int, ...]) -> list[Path]:
@@ -61,13 +68,28 @@ def _adapters(scene: Scene, name: str, ranks: tuple[int, ...], alphas: tuple[int
 
 
 def _ours(scene: Scene, adapters: list[Path]) -> Stepper:
-    resident = Resident.open(scene.spec(max_rank=_MAX_RANK, images=3))
-    resident.swap(adapters[0], 1)
-    swaps: list[Callable[[], object]] = [
-        lambda adapter=adapter, number=number: resident.swap(adapter, number)  # type: ignore[misc]
-        for number, adapter in enumerate(adapters[1:], start=2)
-    ]
-    return torch.compile(resident.model), swaps, resident.close
+    resident = Resident.open(scene.spec(max_rank=_MAX_RANK, berths=2))
+    sizes = EngineSpec(context_tokens=_CONTEXT, cache_tokens=2 * _CONTEXT, max_requests=1, compile=True)
+    engine = Engine(resident, sizes)
+    engine.open()
+    numbers = count(1)
+
+    def swap(adapter: Path) -> None:
+        image = resident.stage(resident.admit(adapter))
+        resident.verify(image)
+        engine.route(image, next(numbers))
+        resident.drop(image)
+
+    def close() -> None:
+        engine.close()
+        resident.close()
+
+    swap(adapters[0])
+    return (
+        lambda: engine.complete(Ask(_PROMPT, 2, ignore_eos=True)),
+        [partial(swap, one) for one in adapters[1:]],
+        close,
+    )
 
 
 def _prepared(scene: Scene, adapters: list[Path]) -> Stepper:
@@ -79,8 +101,6 @@ def _unprepared(scene: Scene, adapters: list[Path]) -> Stepper:
 
 
 def _theirs(scene: Scene, adapters: list[Path], *, prepared: bool) -> Stepper:
-    from hotswapd.swap.resident.base import base_config
-
     model = peft_model(load_base(scene.spec(), base_config(scene.base)).model, adapters[0])
     if prepared:
         prepare_model_for_compiled_hotswap(model, target_rank=_MAX_RANK)
@@ -89,19 +109,29 @@ def _theirs(scene: Scene, adapters: list[Path], *, prepared: bool) -> Stepper:
         lambda adapter=adapter: hotswap_adapter(model, str(adapter), NAME, torch_device=device)  # type: ignore[misc]
         for adapter in adapters[1:]
     ]
-    return torch.compile(model), swaps, lambda: None
+    return _stepped(scene, torch.compile(model)), swaps, lambda: None
+
+
+def _stepped(scene: Scene, model: Any) -> Callable[[], object]:
+    ids = torch.tensor([_PROMPT], device=scene.device)
+
+    def step() -> None:
+        with torch.inference_mode():
+            model(input_ids=ids, use_cache=False)
+
+    return step
 
 
 def _swap_all(scene: Scene, stepper: Stepper, counter: CompileCounter, found: Findings, name: str) -> int:
     """Warm up, then swap; the counter and the first step after each swap show what it caused."""
-    model, swaps, close = stepper
-    cold = _step(scene, model)
-    usual = min(_step(scene, model) for _ in range(5))
+    step, swaps, close = stepper
+    cold = _clock(scene, step)
+    usual = min(_clock(scene, step) for _ in range(5))
     warm = counter.count
     lost = []
     for swap in swaps:
         swap()
-        lost.append(max(0.0, _step(scene, model) - usual))
+        lost.append(max(0.0, _clock(scene, step) - usual))
     close()
     found.add(
         f"compiling.{name}.count", f"{WHAT[name]}: recompilations in {len(swaps)} swaps", "", [counter.count - warm]
@@ -111,11 +141,9 @@ def _swap_all(scene: Scene, stepper: Stepper, counter: CompileCounter, found: Fi
     return counter.count - warm
 
 
-def _step(scene: Scene, model: Any) -> float:
-    ids = torch.arange(16, device=scene.device)[None]
+def _clock(scene: Scene, step: Callable[[], object]) -> float:
     scene.synchronize()
     began = time.perf_counter()
-    with torch.inference_mode():
-        model(input_ids=ids, use_cache=False)
+    step()
     scene.synchronize()
     return time.perf_counter() - began

@@ -71,7 +71,7 @@ def _gate(server: Server) -> Change:
     def read(_: Server, __: Load) -> None:
         turns = GateTurns(engine.resident, Limits(), Surroundings(engine.busy))
         turns.be_long()
-        score(turns, engine.resident.live, [text])
+        score(turns, engine.rows.live() or engine.resident.base_image, [text])
 
     return read
 

@@ -1,4 +1,4 @@
-"""Instructions, because seconds are too noisy: valgrind counts those of staging and of the commit's copy on a CPU."""
+"""Instructions, because seconds are too noisy: valgrind counts those of staging, going live and a copy on a CPU."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def measure(scene: Scene) -> Findings:
         return found
     adapter = scene.adapter(scene.rank, 0)
     none = _count(scene, adapter, "none", 0)
-    for step in ("stage", "copy", "load"):
+    for step in ("stage", "route", "copy", "load"):
         extra = (_count(scene, adapter, step, _TIMES) - none) / _TIMES
         found.add(f"instructions.{step}", f"instructions of one {step}", "", [extra], file=str(adapter.name))
     return found

@@ -1,32 +1,29 @@
-"""How the ledger scales, and what the resident keeps in memory for each lane and each generation."""
+"""How the ledger scales, and what the resident keeps in memory for its berths and its cache."""
 
-import gc
-import os
 import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any
 
-import torch
-
+from hotswapd.daemon.bench.memory import held
 from hotswapd.daemon.bench.samples import Findings
 from hotswapd.daemon.bench.scene import Scene
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.rows import Find
 from hotswapd.daemon.ledger.states import State
+from hotswapd.swap.berths.berths import Berths
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.resident.resident import Resident
 from hotswapd.swap.rows.sizes import EngineSpec
 
 _BATCH = 10_000
 _SOURCES = 4
-_LANES = (1, 2, 3)
-_MORE_IMAGES = (0, 2, 4)
+_BERTHS = (1, 4, 16)
+_CACHE = (2048, 8192)
 
 
 def measure(scene: Scene) -> Findings:
-    """Question a ledger with a tenth of the rows and one with all; then open engines with more lanes and images."""
+    """Question a ledger with a tenth of the rows and one with all; then make berths, and caches of two sizes."""
     found = Findings()
     for rows in (scene.preset.rows // 10, scene.preset.rows):
         _ledger(scene, rows, found)
@@ -89,37 +86,28 @@ def _seconds(ask: Callable[[], object]) -> float:
 
 def _memory(scene: Scene, found: Findings) -> None:
     """Measure what is allocated, and what the process (or the device) holds in addition."""
-    base = Resident.open(scene.spec(images=max(_LANES) + 2))
-    _images(scene, base.arena.layout.size, found)
+    resident = Resident.open(scene.spec(berths=1))
+    _berths(scene, resident.layout.size, found)
     try:
-        for lanes in _LANES:
-            before = _held(scene)
-            engine = Engine(base, EngineSpec(lanes=lanes, context_tokens=512, cache_tokens=2048, batch_tokens=512))
+        for tokens in _CACHE:
+            before = held(scene.device)
+            engine = Engine(resident, EngineSpec(context_tokens=512, cache_tokens=tokens, batch_tokens=512))
             engine.open()
-            caches = [seat.lane._processor.cache.cache_tensor.nbytes for seat in engine.lanes._seats]
-            held = _held(scene) - before
+            size, more = engine.cache_bytes, held(scene.device) - before
             engine.close(5.0)
             del engine
-            found.add(f"scale.lanes.cache.{lanes}", f"{lanes} lanes: their caches", "bytes", [sum(caches)])
-            found.add(f"scale.lanes.held.{lanes}", f"{lanes} lanes: memory held more, once warm", "bytes", [held])
+            found.add(f"scale.cache.bytes.{tokens}", f"a cache of {tokens} tokens, written or not", "bytes", [size])
+            found.add(f"scale.cache.held.{tokens}", "an engine with it, once warm: memory held more", "bytes", [more])
     finally:
-        base.close()
+        resident.close()
 
 
-def _images(scene: Scene, arena: int, found: Findings) -> None:
-    """Measure what each generation kept on the device costs, before anything is freed that could be reused."""
-    for more in _MORE_IMAGES:
-        before = _held(scene)
-        kept = [torch.ones(arena, dtype=torch.uint8, device=scene.device) for _ in range(more)]
-        found.add(
-            f"scale.images.held.{more}", f"{more} images more", "bytes", [_held(scene) - before], arena_bytes=arena
-        )
-        del kept
-
-
-def _held(scene: Scene) -> int:
-    gc.collect()
-    if scene.device.type == "cuda":
-        return int(torch.cuda.memory_allocated(scene.device))
-    pages: Any = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+def _berths(scene: Scene, size: int, found: Findings) -> None:
+    """Measure what berths with an adapter in each cost, before anything is freed that could be reused."""
+    for number in _BERTHS:
+        before = held(scene.device)
+        berths = Berths(size, number, scene.device)
+        berths.memory.fill_(1)
+        more = held(scene.device) - before
+        found.add(f"scale.berths.held.{number}", f"{number} berths, filled", "bytes", [more], berth_bytes=size)
+        del berths

@@ -7,12 +7,13 @@ from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
-from hotswapd.swap.rows.lanes import NoLane
-
 from hotswapd.daemon.bench.load import Load, first_tokens, longest_gap, shared_time, tokens_per_second
 from hotswapd.daemon.bench.samples import Findings, at_least
 from hotswapd.daemon.bench.scene import Scene
+from hotswapd.swap.adapter.admission import Plan
+from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
+from hotswapd.swap.errors import NoBerth
 from hotswapd.swap.resident.resident import Resident
 from hotswapd.swap.rows.sizes import EngineSpec
 
@@ -33,7 +34,7 @@ class Server:
         """Load the base, warm up, and make an adapter live."""
         preset = self._scene.preset
         context = preset.prompt + preset.tokens
-        resident = Resident.open(self._scene.spec(images=4))
+        resident = Resident.open(self._scene.spec(berths=4))
         sizes = EngineSpec(context_tokens=context, cache_tokens=max(2, preset.clients) * context + 64, batch_tokens=512)
         if preset.eager:
             sizes = replace(sizes, compile=False)
@@ -53,32 +54,30 @@ class Server:
         self.start()
 
     def swap(self) -> None:
-        """Take the other adapter all the way to live, waiting for a lane as the daemon does."""
+        """Take the other adapter all the way to live, waiting for a berth as the daemon does."""
         resident = self.engine.resident
-        image = resident.stage(resident.admit(next(self._adapters)), "0" * 64)
+        image = self._staged(resident.admit(next(self._adapters)))
         try:
             resident.verify(image)
-            self._commit(image)
+            self._generation += 1
+            self.engine.route(image, self._generation)
         finally:
             resident.drop(image)
 
-    def _commit(self, image: Any) -> None:
+    def _staged(self, plan: Plan) -> Image:
         free = threading.Event()
         while True:
             try:
-                self.engine.resident.commit(image, self._generation + 1, self.engine.lanes.go_live)
-            except NoLane:
+                return self.engine.resident.stage(plan, f"{self._generation:064x}")
+            except NoBerth:
                 self.held += 1
                 free.wait(_RETRY)
-            else:
-                self._generation += 1
-                return
 
 
 Change = Callable[[Server, Load], None]
 
 
-def _two_lanes(server: Server, load: Load) -> None:
+def _in_place(server: Server, load: Load) -> None:
     server.swap()
 
 
@@ -98,8 +97,8 @@ def measure(scene: Scene) -> Findings:
     """Load the same engine with every way of swapping, one window after the other, interleaved."""
     preset = scene.preset
     middle = preset.periods[len(preset.periods) // 2]
-    plans: list[tuple[str, float, Change]] = [("never", 0.0, _two_lanes)]
-    plans += [(f"every_{period:g}s", period, _two_lanes) for period in preset.periods]
+    plans: list[tuple[str, float, Change]] = [("never", 0.0, _in_place)]
+    plans += [(f"every_{period:g}s", period, _in_place) for period in preset.periods]
     plans += [
         (f"drain_every_{middle:g}s", middle, _drain_first),
         (f"restart_every_{middle:g}s", middle, _stop_and_start),
@@ -122,7 +121,6 @@ def window(scene: Scene, server: Server, period: float, change: Change) -> dict[
     load = Load(lambda: server.engine, preset.clients, preset.prompt, preset.tokens, vocabulary)
     swaps: list[float] = []
     held = server.held
-    before = server.engine.resident
 
     def meanwhile(end: float) -> None:
         due = time.monotonic() + (period / 2 if period else preset.window)
@@ -133,17 +131,12 @@ def window(scene: Scene, server: Server, period: float, change: Change) -> dict[
             swaps.append(time.monotonic() - began)
             due = max(due + period, time.monotonic())
 
-    copies, copying = before.writer.copies, before.writer.copy_seconds
     began, end = load.run(preset.window, meanwhile)
-    after = server.engine.resident
-    same = after is before
     return {
         "tokens": tokens_per_second(load.answers, began, end),
         "first": first_tokens(load.answers, end),
         "gap": longest_gap(load.answers),
         "shared": shared_time(load.answers, began, end),
-        "copies": after.writer.copies - copies if same else after.writer.copies,
-        "copying": (after.writer.copy_seconds - copying if same else after.writer.copy_seconds) / (end - began),
         "swaps": swaps,
         "held": server.held - held,
         "errors": sum(bool(answer.error) for answer in load.answers),
@@ -173,7 +166,7 @@ def _findings(taken: dict[str, list[dict[str, Any]]], window: float, ours: list[
             f"serving.{name}.gap", f"longest time between two tokens of an answer, swap {name}", "s", gaps, **facts
         )
         if name in ours:
-            _add_turns(found, name, windows)
+            _add_sharing(found, name, windows)
     against = {
         name: found.compare(tokens[name], tokens["never"], f"tokens/s, swap {name}, against none")
         for name in tokens
@@ -184,12 +177,9 @@ def _findings(taken: dict[str, list[dict[str, Any]]], window: float, ours: list[
     return found
 
 
-def _add_turns(found: Findings, name: str, windows: list[dict[str, Any]]) -> None:
-    shared, copying = [one["shared"] for one in windows], [one["copying"] for one in windows]
+def _add_sharing(found: Findings, name: str, windows: list[dict[str, Any]]) -> None:
+    shared = [one["shared"] for one in windows]
     found.add(f"serving.{name}.two_busy", f"share of the time with two generations busy, swap {name}", "", shared)
-    found.add(f"serving.{name}.copying", f"share of the time spent copying images for turns, swap {name}", "", copying)
-    copies = [float(one["copies"]) for one in windows]
-    found.add(f"serving.{name}.copies", f"image copies in a window, swap {name}", "", copies)
     swaps = [seconds for one in windows for seconds in one["swaps"]]
     if swaps:
         found.add(f"serving.{name}.swap", f"from admission to live under load, swap {name}", "s", swaps)

@@ -23,7 +23,7 @@ WHAT = {
 def measure(scene: Scene) -> Findings:
     """Stage an adapter of each rank from the page cache, and the largest also from the disk."""
     found = Findings()
-    resident = Resident.open(scene.spec(images=2))
+    resident = Resident.open(scene.spec(berths=2))
     try:
         for rank in scene.preset.ranks:
             _measure(scene, resident, rank, found)
@@ -36,7 +36,7 @@ def _measure(scene: Scene, resident: Resident, rank: int, found: Findings) -> No
     adapter = scene.adapter(rank)
     size = size_of(adapter)
     ways = _ways(scene, resident, adapter)
-    facts = {"file_bytes": size, "rank": rank, "max_rank": scene.rank, "arena_bytes": resident.arena.layout.size}
+    facts = {"file_bytes": size, "rank": rank, "max_rank": scene.rank, "berth_bytes": resident.layout.size}
     series = {}
     for name, seconds in interleave(ways, scene.preset.rounds).items():
         rates = [size / one / 1e6 for one in seconds]

@@ -70,10 +70,11 @@ def test_every_promised_measurement_is_there(run: tuple[dict[str, Any], str, Pat
     assert {f"staging.{way}.rank{rank}" for way in ("ours", "load") for rank in (2, 16)} <= set(found)
     ways = ("never", "every_0.1s", "every_1s", "every_3s", "drain_every_1s", "restart_every_1s")
     assert {f"serving.{way}.{what}" for way in ways for what in ("tokens", "first_token", "gap")} <= set(found)
-    assert {f"serving.every_0.1s.{what}" for what in ("two_busy", "copying", "copies")} <= set(found)
+    assert {f"serving.every_0.1s.{what}" for what in ("two_busy", "swap")} <= set(found)
     assert {f"scale.{kind}.scan.{count}" for kind in ("folder", "s3") for count in (3, 12)} <= set(found)
     assert {f"scale.ledger.history.{rows}" for rows in (20, 200)} <= set(found)
-    assert {f"scale.lanes.cache.{lanes}" for lanes in (1, 2, 3)} <= set(found)
+    assert {f"scale.berths.held.{berths}" for berths in (1, 4, 16)} <= set(found)
+    assert {f"scale.cache.bytes.{tokens}" for tokens in (2048, 8192)} <= set(found)
 
 
 def test_what_was_measured_really_ran(run: tuple[dict[str, Any], str, Path]) -> None:
@@ -95,8 +96,7 @@ def test_ratios_and_goals_follow_from_the_samples(run: tuple[dict[str, Any], str
     pairs = zip(found["pause.ours"]["samples"], found["pause.limit"]["samples"], strict=True)
     assert found["pause.ours/pause.limit"]["samples"] == pytest.approx([a / b for a, b in pairs])
     goals = {goal["key"]: goal for goal in result["goals"]}
-    limit = 1.3 * found["pause.limit"]["median"] + found["pause.turn"]["median"]
-    assert goals["pause.limit"]["limit"] == pytest.approx(limit)
+    assert goals["pause.route"]["value"] == found["pause.ours"]["median"]
     for goal in goals.values():
         within = goal["value"] <= goal["limit"] if goal["at_most"] else goal["value"] >= goal["limit"]
         assert goal["met"] is within

@@ -18,5 +18,5 @@ def test_the_way_to_live_is_split_at_the_ledgers_events() -> None:
     parts = split(events, 10.0)
     assert parts["settle"] == pytest.approx(2.0)
     assert parts["admit"] == 0.0
-    assert parts["turn"] == pytest.approx(0.1)
+    assert parts["route"] == pytest.approx(0.1)
     assert sum(parts[step] for step in STEPS) == pytest.approx(parts["total"]) == pytest.approx(3.6)

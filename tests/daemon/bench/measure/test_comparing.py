@@ -39,12 +39,12 @@ def test_each_way_answers_as_a_fresh_peft_load(result: dict[str, Any]) -> None:
         assert facts["prompts_that_tell_them_apart"] == facts["prompts"] > 0
 
 
-def test_one_model_costs_images_and_two_cost_a_model(result: dict[str, Any]) -> None:
+def test_one_model_costs_berths_and_two_cost_a_model(result: dict[str, Any]) -> None:
     """Counted by what is allocated, so that no other process moves it."""
     weights = {name: _series(result)[f"ab.{name}.weights"]["median"] for name in WHAT}
     assert weights["swap_each_call"] < weights["one_model"] < weights["two_models"]
     caches = [_series(result)[f"ab.{name}.cache"]["median"] for name in ("one_model", "two_models")]
-    assert caches[0] == caches[1] > 0
+    assert 2 * caches[0] == caches[1] > 0
 
 
 def test_the_ratios_are_there_and_the_page_has_them(result: dict[str, Any]) -> None:
