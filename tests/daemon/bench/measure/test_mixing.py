@@ -15,7 +15,7 @@ from hotswapd.daemon.bench.render import tables
 pytestmark = pytest.mark.slow
 
 SWAPS = 3
-_SHORT = replace(TINY, ranks=(4, 16), rounds=1, prompt=48, tokens=3, swaps=SWAPS)
+_SHORT = replace(TINY, ranks=(4, 16), rounds=1, prompt=45, tokens=3, swaps=SWAPS)
 
 
 @pytest.fixture(scope="module")
