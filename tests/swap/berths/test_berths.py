@@ -116,16 +116,16 @@ def test_a_full_device_is_told() -> None:
     assert berths.take("b").digest == "b"
 
 
-def test_the_oldest_generation_gives_way_first() -> None:
-    """What was live last is what an operator most likely goes back to."""
+def test_what_was_let_go_longest_ago_gives_way_first() -> None:
+    """What was needed last is what is most likely needed again."""
     berths = Berths(8, 2, CPU)
     for generation in (2, 1):
         image = berths.take("x")
         image.generation = generation
         berths.release(image)
     berths.take("new")
-    assert berths.kept(1) is None
-    assert berths.kept(2) is not None
+    assert berths.kept(2) is None
+    assert berths.kept(1) is not None
 
 
 def test_the_later_of_two_images_of_a_generation_is_kept() -> None:

@@ -9,14 +9,12 @@ import pytest
 import torch
 from kits.clock import Clock
 from kits.crowd import crowd
-from kits.rows import LONG, SHORT_ASK, Bench, Held, Listener, adapter, bench
+from kits.rows import LONG, SHORT_ASK, Bench, Held, Listener, bench
 from kits.sequences import Summing
 from kits.waiting import until
 
 from hotswapd.swap.berths.berths import Berths
-from hotswapd.swap.errors import BaseUnusable, NoBerth
-from hotswapd.swap.resident.base import ResidentSpec
-from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.errors import NoBerth
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.candidate import CANDIDATE
 from hotswapd.swap.rows.ended import Ended
@@ -396,12 +394,6 @@ def test_shutdown_is_bounded_and_the_rest_hears_why(one: Bench) -> None:
     closing.join(LONG)
     assert heard.wait().error == "the process is ending"
     assert not one.loop.alive
-
-
-def test_an_attention_that_cannot_verify_does_not_start() -> None:
-    """Its answer at start-up would not be what a gate reads."""
-    with pytest.raises(BaseUnusable, match=r"attn_implementation.*sdpa"):
-        Resident.open(ResidentSpec(str(adapter(0).parent / "base"), max_rank=16, berths=4, attn_implementation="eager"))
 
 
 @pytest.mark.slow
