@@ -10,6 +10,7 @@ from .berths.image import Image
 from .errors import StartError
 from .failures import Contained
 from .resident.base import Report
+from .resident.compilation import FailOnRecompileLimitHit, failing_at_limit
 from .resident.resident import Resident
 from .rows.asks import DEFAULT, Ask, check
 from .rows.cache import KVCache
@@ -132,8 +133,11 @@ class Engine:
             if not isinstance(runner, FixedRunner):
                 return
             try:
-                with Contained(), self.resident.step():
+                with Contained(), self.resident.step(), failing_at_limit():
                     runner.warm_up()
+            except FailOnRecompileLimitHit as error:
+                why = "torch.compile has hit its recompile limit, so parts would run uncompiled"
+                raise StartError(f"{why}; set model.compile = false") from error
             except RuntimeError as error:
                 if self.compiled:
                     raise StartError(f"the model cannot be compiled: {error}; set model.compile = false") from error

@@ -164,7 +164,8 @@ class Serve(Table):
     @classmethod
     def _lanes_are_berths(cls, given: Any) -> Any:
         if isinstance(given, dict) and given.get("lanes") and "berths" not in given:
-            return given | {"berths": given["lanes"]}
+            lanes = given["lanes"]
+            return given | {"berths": max(2, lanes) if isinstance(lanes, int) else lanes}
         return given
 
     @model_validator(mode="after")

@@ -1,14 +1,15 @@
 """Counts compilations, in every thread, and keeps torch from giving up on them without a word."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch._dynamo import config
 from torch._dynamo.callback import callback_handler
 from torch._dynamo.exc import FailOnRecompileLimitHit
 
-__all__ = ["CompileCounter", "FailOnRecompileLimitHit", "fail_at_limit"]
+__all__ = ["CompileCounter", "FailOnRecompileLimitHit", "failing_at_limit"]
 
 
 class CompileCounter:
@@ -40,10 +41,15 @@ class CompileCounter:
         self._on_compile()
 
 
-def fail_at_limit(fail: bool) -> None:
-    """Make a hit of torch's recompile limit in this thread raise FailOnRecompileLimitHit, or not.
+@contextmanager
+def failing_at_limit() -> Iterator[None]:
+    """Make a hit of torch's recompile limit in this thread raise FailOnRecompileLimitHit until the end of the body.
 
-    Otherwise torch runs what it did not compile uncompiled, with no more than a warning. The setting is thread-local,
-    so the loop's thread makes it itself.
+    Otherwise torch runs what it did not compile uncompiled, with no more than a warning. The setting is thread-local.
     """
-    config.fail_on_recompile_limit_hit = fail
+    before = config.fail_on_recompile_limit_hit
+    config.fail_on_recompile_limit_hit = True
+    try:
+        yield
+    finally:
+        config.fail_on_recompile_limit_hit = before

@@ -26,7 +26,7 @@ class PlainRunner:
         self._model = model
         self._low_rank = low_rank
         named = inspect.signature(model.forward).parameters
-        self._cache = "cache_params" if "cache_params" in named else "past_key_values"
+        self._cache_name = "cache_params" if "cache_params" in named else "past_key_values"
         """What the family calls the cache: one by another name would be ignored without a word."""
 
     def run(self, pieces: Several[Piece]) -> Ran:
@@ -50,7 +50,7 @@ class PlainRunner:
             one.state = DynamicCache(config=self._model.config.get_text_config())
         first = one.computed
         ids = torch.tensor([one.tokens[first : first + piece.count]], device=self._model.device)
-        found: Any = self._model(input_ids=ids, use_cache=True, **{self._cache: one.state})
+        found: Any = self._model(input_ids=ids, use_cache=True, **{self._cache_name: one.state})
         rows = wanted_rows(piece)
         logits: torch.Tensor = found.logits[0]
         return logits[len(logits) - rows :]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from hotswapd.swap.errors import BaseUnservable, ResidentLost, StartError
 from hotswapd.swap.failures import classify
 from hotswapd.swap.resident.base import Report
-from hotswapd.swap.resident.compilation import FailOnRecompileLimitHit
 from hotswapd.swap.resident.resident import Resident
 
 from .asks import Ask
@@ -75,8 +74,6 @@ def _await(waits: list[_Waiting], rows: Rows) -> None:
         if not one.error:
             continue
         cause = rows.loop.cause if rows.loop is not None else None
-        if isinstance(cause, FailOnRecompileLimitHit):
-            raise StartError(f"torch.compile has hit its recompile limit, so parts would run uncompiled; {_REMEDY}")
         if classify(cause or RuntimeError(one.error)) == "other":
             raise BaseUnservable(f"model.base: the loop cannot run this model: {one.error}; serve another base")
         raise ResidentLost(f"the model cannot answer: {one.error}")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from kits.rows import Bench, bench
 
+from hotswapd.swap.errors import StartError
 from hotswapd.swap.rows.fixed import FixedRunner
 from hotswapd.swap.rows.runner import PagedRunner
 from hotswapd.swap.rows.tickets import Progress
@@ -78,3 +79,11 @@ def test_nothing_compiles_after_the_start() -> None:
             one.open(index)
         mixed(one)
         assert one.resident.recompiles == 0
+
+
+@pytest.mark.slow
+def test_a_model_that_compiles_without_end_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch's limit at one, the second family would run uncompiled, and nobody would know."""
+    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 1)
+    with pytest.raises(StartError, match="recompile limit"), bench(**SIZES | {"max_requests": 1}, compile=True):
+        raise AssertionError("it started")
