@@ -14,8 +14,6 @@ _TOO_MUCH_HEADER = ("the header is over 1 MiB, or names more than 20,000 tensors
 _BAD_ENTRY = ("an entry is not what safetensors prescribes", "save it with the safetensors library")
 _PART = "a kind of adapter, or a part of one, that is not plain LoRA"
 _NOT_PLAIN = (_PART, "train it as plain LoRA, or merge that part into the base")
-_NOT_TO_COMPUTE = ("the engine cannot compute this request", "")
-_NO_TEXT = ("this base has none: send token ids, or use `/v1/completions`", "")
 
 
 class FilesCode(Code):
@@ -284,36 +282,4 @@ class GateCode(Code):
         "verify_timeout",
         "the gates took longer than `verify.timeout`",
         "raise it, or give them less to do",
-    )
-
-
-class AskCode(Code):
-    """Why the engine refuses a request: status 400 over HTTP."""
-
-    BAD_MESSAGES = ("bad_messages", *_NOT_TO_COMPUTE)
-    EMPTY_PROMPT = ("empty_prompt", *_NOT_TO_COMPUTE)
-    BAD_TOKEN = ("bad_token", *_NOT_TO_COMPUTE)
-    BAD_MAX_TOKENS = ("bad_max_tokens", *_NOT_TO_COMPUTE)
-    CONTEXT_LENGTH_EXCEEDED = (
-        "context_length_exceeded",
-        "prompt and answer are longer than `serve.context_tokens`",
-        "",
-    )
-    NO_TOKENIZER = ("no_tokenizer", *_NO_TEXT)
-    NO_CHAT_TEMPLATE = ("no_chat_template", *_NO_TEXT)
-
-
-class DeviceCode(Code):
-    """What is wrong with the device: status 503 over HTTP."""
-
-    RESIDENT_LOST = "resident_lost", "the device failed; the daemon restarts", ""
-
-
-class AnswerCode(Code):
-    """Why an answer ended before its end: in the error that closes it."""
-
-    NON_FINITE = (
-        "non_finite",
-        "the model's keys, values or logits became NaN or infinite for this request; other requests were not touched",
-        "look at the adapter and at its training run; ask again for another generation",
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from hotswapd.codes import Code
 
-from .codes import DeviceCode
+from .request_codes import DeviceCode
 
 Failure = Literal["sticky", "memory", "other"]
 """What an error near the device means, see `failures.classify`: restart the process, ask for less, or neither."""

@@ -19,16 +19,8 @@ from hotswapd.loaders.codes import (
     RootCode,
     WaitingCode,
 )
-from hotswapd.swap.codes import (
-    AnswerCode,
-    AskCode,
-    ConfigCode,
-    DeviceCode,
-    FilesCode,
-    GateCode,
-    HeaderCode,
-    TensorCode,
-)
+from hotswapd.swap.codes import ConfigCode, FilesCode, GateCode, HeaderCode, TensorCode
+from hotswapd.swap.request_codes import AnswerCode, AskCode, DeviceCode
 
 Cells = Callable[[Code], tuple[str, ...]]
 

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from hotswapd.daemon.errors import BadRequest, Busy, ErrorCode, FaceError, NotReady
 from hotswapd.daemon.ledger.channel import DEFAULT
-from hotswapd.swap.codes import AskCode
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost
+from hotswapd.swap.request_codes import AskCode
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.prompts import Wanted, always
 from hotswapd.swap.rows.sampling import Sampling

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hotswapd.codes import Code
 from hotswapd.daemon.errors import ErrorCode, FaceError
-from hotswapd.swap.codes import AnswerCode
+from hotswapd.swap.request_codes import AnswerCode
 from hotswapd.swap.rows.text import TextStream
 from hotswapd.swap.rows.tickets import Progress, Ticket, TokenLogprobs
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from hotswapd.swap.codes import AskCode
+from hotswapd.swap.request_codes import AskCode
 
 from .candidate import Candidate
 from .sampling import Sampling

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from hotswapd.swap.codes import AnswerCode
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.failures import is_sticky, let_go
+from hotswapd.swap.request_codes import AnswerCode
 
 from .drawing import Drawer, Drawn, logprobs
 from .pages import Pages

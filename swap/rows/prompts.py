@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hotswapd.swap.codes import AskCode
 from hotswapd.swap.fair_lock import FairLock
+from hotswapd.swap.request_codes import AskCode
 
 from .asks import BadAsk
 

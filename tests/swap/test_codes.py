@@ -8,7 +8,8 @@ import pytest
 from hotswapd.codes import Code
 from hotswapd.swap import codes
 from hotswapd.swap.adapter.strict_json import Fault
-from hotswapd.swap.codes import AnswerCode, FilesCode, HeaderCode, TensorCode
+from hotswapd.swap.codes import FilesCode, HeaderCode, TensorCode
+from hotswapd.swap.request_codes import AnswerCode
 
 ENUMS = [one for _, one in inspect.getmembers(codes, inspect.isclass) if issubclass(one, Code) and one is not Code]
 

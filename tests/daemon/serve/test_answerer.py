@@ -17,8 +17,8 @@ from hotswapd.daemon.serve.requests.kinds import Body
 from hotswapd.daemon.serve.requests.message import Message
 from hotswapd.daemon.serve.requests.responses import ResponsesBody
 from hotswapd.daemon.serve.requests.tokens import TokenizeBody
-from hotswapd.swap.codes import AskCode
 from hotswapd.swap.errors import ResidentLost
+from hotswapd.swap.request_codes import AskCode
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.prompts import Wanted, always
 from hotswapd.swap.rows.sampling import Sampling

@@ -11,7 +11,7 @@ from kits.rows import LONG, RUNNERS, Bench, Held, adapter, bench, digest_of, hom
 from kits.steps import Steps
 
 from hotswapd.swap.berths.image import Image
-from hotswapd.swap.codes import AnswerCode
+from hotswapd.swap.request_codes import AnswerCode
 from hotswapd.swap.rows.sampling import Sampling
 
 TRIGGER = 200

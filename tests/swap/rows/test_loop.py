@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kits.sequences import LONG, VOCABULARY, Summing, image, summed, ticket
 
-from hotswapd.swap.codes import AnswerCode
 from hotswapd.swap.errors import ResidentLost
+from hotswapd.swap.request_codes import AnswerCode
 from hotswapd.swap.rows.tickets import Ticket
 
 IMAGES = [image(number) for number in range(4)]
