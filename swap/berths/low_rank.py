@@ -107,7 +107,11 @@ class _Slot:
 def _add(part: _Part, x: torch.Tensor, y: torch.Tensor) -> None:
     """Add scaling * x A^T B^T to y, in the dtype of A and B, as PEFT does."""
     hidden = linear(x if x.dtype == part.a.dtype else x.to(part.a.dtype), part.a)
-    y.add_(linear(hidden, part.b), alpha=part.scaling)
+    if y.dtype != part.b.dtype:
+        y.add_(linear(hidden, part.b), alpha=part.scaling)  # rounded once, as in PEFT
+        return
+    whole = y.view(-1, y.shape[-1])  # one call in place of two: a small product costs what calling it costs
+    whole.addmm_(hidden.view(-1, hidden.shape[-1]), part.b.t(), alpha=part.scaling)
 
 
 class LowRank:

@@ -10,6 +10,12 @@ from dataclasses import dataclass, field
 
 PAGE = 16
 """Tokens in a page: what a prefix must share to be computed once."""
+_AHEAD = 16
+"""Pages that are kept clear behind a request's last one at most, so that it can grow in place."""
+_TRIES = 2
+"""How many times the pages of a run are given up at most, prefixes of others, so as to find that run free."""
+_CLEAR, _FREE = b"\2", b"\1"
+"""How a page is marked that is free, but behind a request that will grow, and how one that is just free."""
 
 Root = tuple[str, str]
 """What a prefix belongs to: the digest of the generation that computed it, and the request's salt."""
@@ -34,7 +40,7 @@ class Pages:
         """Begin with every page free. Without `shares` no prefix is kept: pages only count what requests may have."""
         self.count = count
         self.shares = shares
-        self._free = bytearray(b"\1" * count)
+        self._free = bytearray(_FREE * count)
         self._left = count
         self._unheld = 0
         self._idle: OrderedDict[Node, None] = OrderedDict()
@@ -50,16 +56,28 @@ class Pages:
         """How many pages requests hold."""
         return self.count - self.room
 
-    def take(self, count: int, after: int = -1) -> list[int]:
-        """Take pages, next to each other and behind `after` where possible. The caller has looked for `room`."""
-        while self._left < count:
-            self._drop_oldest()
-        taken = self._behind(after, count) if after >= 0 else self._run(count)
+    def take(self, count: int, after: int = -1, more: int = 0) -> list[int]:
+        """Take pages, next to each other and behind `after` where possible. The caller has looked for `room`.
+
+        `more` is how many may follow later: as many behind these are kept clear of others while there is other room,
+        since keys and values that lie next to each other are read where they are, and others are copied in each step.
+        """
+        more = min(more, _AHEAD)
+        self._make_room(count, 0 if after >= 0 else more)
+        taken = self._behind(after, count) if after >= 0 else self._run(count, more)
         while len(taken) < count:
-            page = self._free.find(1)
+            page = next(at for at in map(self._free.find, (_FREE, _CLEAR)) if at >= 0)
             self._mark(page)
             taken.append(page)
+        self._keep_clear(taken[-1] + 1, more)
         return taken
+
+    def open_behind(self, page: int) -> None:
+        """Let others have what was kept clear behind this page."""
+        for at in range(page + 1, min(page + 1 + _AHEAD, self.count)):
+            if self._free[at] != _CLEAR[0]:
+                return
+            self._free[at] = _FREE[0]
 
     def give(self, pages: Iterable[int]) -> None:
         """Give pages back that are no node's."""
@@ -142,15 +160,35 @@ class Pages:
             taken.append(after)
         return taken
 
-    def _run(self, count: int) -> list[int]:
-        """Take pages next to each other, with as many free behind them if that can be had: the request will grow."""
-        for wanted in (2 * count + 2, count):
-            start = self._free.find(b"\1" * wanted)
-            if start >= 0:
-                for page in range(start, start + count):
-                    self._mark(page)
-                return list(range(start, start + count))
-        return []
+    def _make_room(self, count: int, more: int) -> None:
+        """Drop prefixes until so many pages are free, and a few more where that frees a run that can grow."""
+        while self._left < count:
+            self._drop_oldest()
+        run = _FREE * (count + more)
+        for _ in range(_TRIES * len(run) if more else 0):
+            if not self._idle or self._free.find(run) >= 0:
+                return
+            self._drop_oldest()
+
+    def _run(self, count: int, more: int) -> list[int]:
+        """Take pages next to each other, in front of `more` that are free too if that can be had."""
+        start = self._find(count + more, count)
+        if start < 0 and _CLEAR in self._free:  # nothing is kept clear that is needed now
+            self._free = self._free.replace(_CLEAR, _FREE)
+            start = self._find(count)
+        taken = list(range(start, start + count)) if start >= 0 else []
+        for page in taken:
+            self._mark(page)
+        return taken
+
+    def _find(self, *lengths: int) -> int:
+        return next((at for at in (self._free.find(_FREE * length) for length in lengths) if at >= 0), -1)
+
+    def _keep_clear(self, start: int, count: int) -> None:
+        for page in range(start, min(start + count, self.count)):
+            if not self._free[page]:
+                return
+            self._free[page] = _CLEAR[0]
 
     def _mark(self, page: int) -> None:
         self._free[page] = 0

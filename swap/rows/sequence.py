@@ -59,7 +59,8 @@ class Sequence:
 
     def grow(self, pages: Pages, count: int) -> None:
         """Take so many more pages; the caller has looked for room."""
-        taken = pages.take(count, self.pages[-1] if self.pages else -1)
+        most = -(-(len(self.ask.prompt) + self.ask.max_tokens) // PAGE)
+        taken = pages.take(count, self.pages[-1] if self.pages else -1, max(0, most - len(self.pages) - count))
         self.own.update(taken)
         self.pages += taken
         self.table = None
@@ -81,6 +82,8 @@ class Sequence:
         """Give all pages back; what it has computed is found again as a prefix for as long as that is kept."""
         pages.release(self.path)
         pages.give(self.own)
+        if self.pages:
+            pages.open_behind(self.pages[-1])
         self.pages, self.path, self.own = [], [], set()
         self.computed, self.table, self.state = 0, None, None
 

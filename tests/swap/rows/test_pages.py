@@ -237,6 +237,56 @@ def test_a_growing_request_gets_the_page_behind_its_last() -> None:
     assert one.pages == list(range(one.pages[0], one.pages[0] + 3))
 
 
+def straight(one: Sequence) -> bool:
+    return one.pages == list(range(one.pages[0], one.pages[0] + len(one.pages)))
+
+
+def test_requests_that_grow_side_by_side_grow_in_place() -> None:
+    """What may follow is kept clear of the next one."""
+    pages = Pages(COUNT)
+    three = [sequence(TEXT[:PAGE], tokens=3 * PAGE) for _ in range(3)]
+    for _ in range(4):
+        for one in three:
+            one.grow(pages, 1)
+    assert all(straight(one) for one in three)
+    assert pages.room == 0
+
+
+def test_a_cache_full_of_prefixes_gives_way_in_one_piece() -> None:
+    """Those of one old request, so that a new one can grow in place there."""
+    pages = Pages(COUNT)
+    for first in range(4):
+        cached(pages, [first] * (3 * PAGE)).let_go(pages)
+    assert pages.room == COUNT
+    two = [sequence([9 + number], tokens=2 * PAGE) for number in range(2)]
+    for _ in range(3):
+        for one in two:
+            one.grow(pages, 1)
+    assert all(straight(one) for one in two)
+
+
+def test_what_is_kept_clear_is_had_by_who_needs_it() -> None:
+    """Room to grow is a wish: nobody waits for it, and no prefix of others goes for it twice."""
+    pages = Pages(4)
+    one = sequence(TEXT[:PAGE], tokens=3 * PAGE)
+    one.grow(pages, 1)
+    assert pages.room == 3
+    assert len(pages.take(3)) == 3
+    assert pages.room == 0
+
+
+def test_what_was_kept_clear_is_free_again_at_the_end() -> None:
+    """For the next one's run, and whatever else."""
+    pages = Pages(4)
+    one = sequence(TEXT[:PAGE], tokens=3 * PAGE)
+    one.grow(pages, 1)
+    one.let_go(pages)
+    other = sequence(TEXT[:PAGE], tokens=3 * PAGE)
+    other.grow(pages, 1)
+    assert other.pages == [0]
+    assert pages.take(3, more=0) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("length", [1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])
 def test_the_last_token_is_always_computed(length: int) -> None:
     """Its logits are what the answer begins with, and they are not cached."""
