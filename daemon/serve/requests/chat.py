@@ -25,7 +25,8 @@ class ChatBody(Common):
     max_completion_tokens: Annotated[Limit | None, says("The newer name of `max_tokens`, which it wins over.")] = None
     logprobs: Annotated[bool | None, says("Log-probabilities in the model's own distribution.")] = None
     top_logprobs: Annotated[
-        Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None, says("So many of the likeliest tokens at each position.")
+        Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None,
+        says("Also those of this many of the likeliest tokens at each position."),
     ] = None
 
     reasoning_effort: Annotated[object, Ignored("the template decides how a model reasons")] = None
@@ -36,7 +37,7 @@ class ChatBody(Common):
     web_search_options: Annotated[object, Only(why="this server searches nothing")] = None
     modalities: Annotated[object, Only(["text"], why="answers are text")] = None
     audio: Annotated[object, Only(why="answers are text")] = None
-    prediction: Annotated[object, Only(why="no text is predicted for the model")] = None
+    prediction: Annotated[object, Only(why="predicted text is not used")] = None
     echo: Annotated[object, Only(False, why="an answer begins a new message")] = None
     add_generation_prompt: Annotated[object, Only(True, why="an answer begins a new message")] = None
     continue_final_message: Annotated[object, Only(False, why="an answer begins a new message")] = None

@@ -16,13 +16,15 @@ class Common(Sampled):
     n: Annotated[
         Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None, says("Answers for each prompt; they share its cache.")
     ] = None
-    presence_penalty: Annotated[Penalty | None, says("Taken from the logits of tokens that the answer has.")] = None
+    presence_penalty: Annotated[
+        Penalty | None, says("Subtracted from the logits of tokens that the answer already has.")
+    ] = None
     frequency_penalty: Annotated[
-        Penalty | None, says("Taken from the logits of tokens as often as the answer has them.")
+        Penalty | None, says("Subtracted from the logits of tokens, once for each time the answer already has them.")
     ] = None
     prompt_logprobs: Annotated[
         Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None,
-        says("Log-probabilities of the prompt's tokens, and so many of the likeliest at each position."),
+        says("Log-probabilities of the prompt's tokens, and of this many of the likeliest at each position."),
     ] = None
     stream_options: Annotated[StreamOptions | None, says("For `stream` = true only.")] = None
     response_format: Annotated[object, Only({"type": "text"}, why="answers are not bound to a grammar or a schema")] = (

@@ -44,7 +44,7 @@ class CompletionBody(Common):
     ] = None
     logprobs: Annotated[
         Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None,
-        says("Log-probabilities in the model's own distribution, and so many of the likeliest at each position."),
+        says("Log-probabilities in the model's own distribution, and of this many of the likeliest at each position."),
     ] = None
     echo: Annotated[bool | None, says("The answer begins with the prompt, with its log-probabilities.")] = None
     best_of: Annotated[int | None, says("Only as many as `n`: no answer is thrown away.")] = None

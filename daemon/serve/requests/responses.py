@@ -74,7 +74,7 @@ class ResponsesBody(Sampled):
     max_output_tokens: Annotated[Annotated[int, Field(ge=1)] | None, says("As many as fit if left out.")] = None
     top_logprobs: Annotated[
         Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None,
-        says(f"So many of the likeliest tokens, if `include` has `{_SCORES}`."),
+        says(f"This many of the likeliest tokens at each position, if `include` has `{_SCORES}`."),
     ] = None
     include: Annotated[list[str] | None, says(f"`{_SCORES}` is given; what an answer here never has is left out.")] = (
         None
@@ -89,13 +89,13 @@ class ResponsesBody(Sampled):
     previous_response: Annotated[object, Only(why=_KEPT)] = None
     previous_input_messages: Annotated[object, Only([], why=_KEPT)] = None
     conversation: Annotated[object, Only(why=_KEPT)] = None
-    background: Annotated[object, Only(False, why="an answer is given to who waits for it")] = None
-    background_options: Annotated[object, Only(why="an answer is given to who waits for it")] = None
+    background: Annotated[object, Only(False, why="an answer is sent to the client that waits for it")] = None
+    background_options: Annotated[object, Only(why="an answer is sent to the client that waits for it")] = None
     prompt: Annotated[object, Only(why="prompts are not kept here: send the text as input")] = None
     truncation: Annotated[object, Only("disabled", why="an input that is too long is refused")] = None
     context_management: Annotated[object, Only([], why="an input that is too long is refused")] = None
     image: Annotated[object, Only(why="answers are text")] = None
-    access_programs: Annotated[object, Only(why="there are none")] = None
+    access_programs: Annotated[object, Only(why="there are no access programs")] = None
 
     @property
     def limit(self) -> int | None:

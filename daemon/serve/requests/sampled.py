@@ -27,7 +27,8 @@ class Sampled(BaseModel):
         Annotated[int, Field(ge=-1)] | None, says("0 and -1 are off; left out: as the generation configuration says.")
     ] = None
     min_p: Annotated[
-        Annotated[float, Field(ge=0, le=1)] | None, says("Least share of the likeliest token's probability.")
+        Annotated[float, Field(ge=0, le=1)] | None,
+        says("Leave out tokens that are less probable than this share of the likeliest one."),
     ] = None
     seed: Annotated[int | None, says("The same seed draws the same tokens; choice `i` of `n` has `seed + i`.")] = None
     repetition_penalty: Annotated[
@@ -39,8 +40,10 @@ class Sampled(BaseModel):
     stop_token_ids: Annotated[
         Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=64)] | None, says("Tokens that end the answer.")
     ] = None
-    ignore_eos: Annotated[bool | None, says("Go on behind the model's own end of text.")] = None
-    min_tokens: Annotated[Annotated[int, Field(ge=0)] | None, says("No end before so many tokens.")] = None
+    ignore_eos: Annotated[bool | None, says("Go on after the model's own end-of-text token.")] = None
+    min_tokens: Annotated[
+        Annotated[int, Field(ge=0)] | None, says("The answer does not end before it has this many tokens.")
+    ] = None
     cache_salt: Annotated[
         Annotated[str, Field(min_length=1, max_length=1024)] | None,
         says("Only requests with the same salt share a cached prompt."),
@@ -52,13 +55,13 @@ class Sampled(BaseModel):
     service_tier: Annotated[object, Ignored("there is one tier")] = None
     store: Annotated[object, Ignored("nothing is stored")] = None
     parallel_tool_calls: Annotated[object, Ignored(_NO_TOOLS)] = None
-    safety_identifier: Annotated[object, Ignored("nobody is watched")] = None
+    safety_identifier: Annotated[object, Ignored("users are not monitored")] = None
     prompt_cache_key: Annotated[object, Ignored("prompts are cached by what they hold")] = None
     prompt_cache_options: Annotated[object, Ignored("prompts are cached by what they hold")] = None
     prompt_cache_retention: Annotated[object, Ignored("prompts are cached by what they hold")] = None
-    request_id: Annotated[object, Ignored("answers have ids of their own")] = None
+    request_id: Annotated[object, Ignored("each answer gets an id of its own")] = None
     session_id: Annotated[object, Ignored("prompts are cached by what they hold")] = None
-    stream_interval: Annotated[object, Ignored("each step's text is sent at once")] = None
+    stream_interval: Annotated[object, Ignored("text is sent as soon as it is there")] = None
     truncation_side: Annotated[object, Ignored("no prompt is truncated")] = None
     moderation: Annotated[object, Only(why="answers are not moderated")] = None
 
@@ -75,22 +78,22 @@ class Sampled(BaseModel):
     skip_special_tokens: Annotated[object, Only(True, why="special tokens are never part of a text")] = None
     spaces_between_special_tokens: Annotated[object, Only(True, why="special tokens are never part of a text")] = None
     truncate_prompt_tokens: Annotated[object, Only(why="a prompt that is too long is refused")] = None
-    allowed_token_ids: Annotated[object, Only([], why="no token can be forbidden but by `logit_bias`")] = None
-    bad_words: Annotated[object, Only([], why="no token can be forbidden but by `logit_bias`")] = None
-    logprob_token_ids: Annotated[object, Only(why="the likeliest tokens are scored, not chosen ones")] = None
+    allowed_token_ids: Annotated[object, Only([], why="tokens can only be forbidden with `logit_bias`")] = None
+    bad_words: Annotated[object, Only([], why="tokens can only be forbidden with `logit_bias`")] = None
+    logprob_token_ids: Annotated[object, Only(why="the likeliest tokens are scored, and no others")] = None
     priority: Annotated[object, Only(0, why="requests are answered in the order in which they come")] = None
     return_tokens_as_token_ids: Annotated[object, Only(False, why="tokens are shown as texts")] = None
     return_token_ids: Annotated[object, Only(False, why="tokens are shown as texts")] = None
     return_token_offsets: Annotated[object, Only(False, why="`/tokenize` shows what a prompt becomes")] = None
     return_prompt_text: Annotated[object, Only(False, why="`/tokenize` shows what a prompt becomes")] = None
     return_mm_kwargs: Annotated[object, Ignored("prompts are text")] = None
-    routed_experts_prompt_start: Annotated[object, Only(0, why="routing is not shown")] = None
+    routed_experts_prompt_start: Annotated[object, Only(0, why="the routing of experts is not shown")] = None
     kv_transfer_params: Annotated[object, Only(why="caches are not moved")] = None
     ec_transfer_params: Annotated[object, Only(why="caches are not moved")] = None
     mm_processor_kwargs: Annotated[object, Only({}, why="prompts are text")] = None
     vllm_xargs: Annotated[object, Only({}, why="there are no extensions")] = None
-    repetition_detection: Annotated[object, Only(why="an answer ends by a stop or its length")] = None
-    thinking_token_budget: Annotated[object, Only(-1, why="reasoning has no budget of its own")] = None
+    repetition_detection: Annotated[object, Only(why="an answer ends at a stop or at its length")] = None
+    thinking_token_budget: Annotated[object, Only(-1, why="reasoning has no separate budget")] = None
     watermarking: Annotated[object, Only(False, why="answers have no watermark")] = None
 
     @field_validator("logit_bias")
