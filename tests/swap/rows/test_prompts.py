@@ -1,5 +1,6 @@
 """Prompts become token ids; one that can never fit is refused before most of it has been looked at."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_prompt_is_what_the_tokenizer_says() -> None:
 
 
 def test_what_the_tokenizer_puts_around_a_text_can_be_left_out() -> None:
-    tokenizer = byte_tokenizer()
+    tokenizer = deepcopy(byte_tokenizer())  # other tests have the same one
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing("<|end|> $A", special_tokens=[("<|end|>", 256)])
     plain = tuple(tokenizer.encode("hello", add_special_tokens=False))
     assert Prompts(tokenizer).encode("hello", CONTEXT) == (256, *plain)
