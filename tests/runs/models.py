@@ -108,7 +108,8 @@ def _compare(engine: Engine, oracle: Any, image: Image) -> float:
     for prompt in PROMPTS:
         with engine.resident.visit(image):
             ours = logits(engine.resident.model, prompt)
-        worst = max(worst, float((ours - logits(oracle, prompt)).abs().max()))
+        wanted = logits(oracle, prompt)
+        worst = max(worst, float((ours - wanted).abs().max() / wanted.abs().max().clamp_min(1.0)))
         answer = engine.complete(Ask(tuple(prompt), TOKENS, logprobs=TOP), timeout=LIMIT)
         if _to_the_end(list(answer.token_ids), engine.ends) != _to_the_end(greedy(oracle, prompt, TOKENS), engine.ends):
             return float("inf")
@@ -117,10 +118,11 @@ def _compare(engine: Engine, oracle: Any, image: Image) -> float:
 
 
 def _apart(answer: Completion, prompt: list[int], oracle: Any) -> float:
-    """Return the largest difference of a log-probability, of the tokens and of the likeliest others."""
-    wanted = logits(oracle, [*prompt, *answer.token_ids]).log_softmax(-1)[len(prompt) - 1 :]
+    """Return the largest difference of a log-probability, as a share of the largest logit if that is above 1."""
+    whole = logits(oracle, [*prompt, *answer.token_ids])
+    scale, wanted = float(whole.abs().max().clamp_min(1.0)), whole.log_softmax(-1)[len(prompt) - 1 :]
     said = [(row, pair) for row, one in zip(wanted, answer.logprobs, strict=False) for pair in one.top]
-    return max((abs(float(row[token]) - logprob) for row, (token, logprob) in said), default=float("inf"))
+    return max((abs(float(row[token]) - logprob) / scale for row, (token, logprob) in said), default=float("inf"))
 
 
 def _to_the_end(tokens: list[int], ends: tuple[int, ...]) -> list[int]:

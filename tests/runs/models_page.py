@@ -12,11 +12,13 @@ _HEAD = """\
 `make models` builds each family that transformers loads as a causal language model, or as one that also sees or
 hears, small and with random weights, from its configuration class alone. It serves it on a CPU in float32, makes an
 adapter on every slot live, and compares the bare base and the adapter with a fresh PEFT load: the tokens that are
-answered must be equal, and every logit and log-probability within 1e-4.
+answered must be equal, and every logit and log-probability within 1e-4, or that share of the largest logit if that is
+above 1.
 
 {when}: of {count} families that could be built small, {served} are served and
-{refused} are refused, by `hotswapd check` and `hotswapd run` alike. A family that is not listed could not be built from
-a few numbers, which says nothing of it.
+{refused} are refused: by `hotswapd check` and `hotswapd run` alike, but where no loop can serve it only by `run`,
+which tries that with the weights. A family that is not listed could not be built from a few numbers, which says nothing
+of it.
 
 Slots are all Linear and Conv1D modules of the language model but the output embedding. Of a model that also sees or
 hears, the language model is served for text. Fused experts have no slots, nor has what PEFT makes no layer for. Where
