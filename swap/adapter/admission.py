@@ -102,7 +102,7 @@ def _check_complete(fields: LoraFields, pairs: Sequence[Pair], manifest: Manifes
     expected = oracle.expected(fields)
     if expected is None or not pairs:
         return []
-    missing = sorted(expected - modules_named(as_loaded(manifest.tensors, oracle.slots, oracle).values()))
+    missing = sorted(expected - modules_named(as_loaded(manifest.tensors, oracle).values()))
     more = sorted({pair.slot.module for pair in pairs} - expected)
     found = []
     if missing and fields.exclude_modules is not None:

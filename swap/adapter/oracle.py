@@ -78,12 +78,15 @@ class MetaOracle:
         return self._renamed(tuple(names))
 
     def _choose(self, target_modules: str | Sequence[str]) -> tuple[Slot, ...]:
-        """Find the slots; of all Linear modules, those that PEFT makes a layer for."""
+        """Find the slots; of all Linear modules, those that PEFT makes a layer for and whose tensors it loads again."""
         slots = find_slots(self._base, target_modules)
         if target_modules != ALL_LINEAR or not slots:
             return slots
         without = self._unadaptable(frozenset(slot.module for slot in slots))
-        return tuple(slot for slot in slots if slot.module not in without)
+        names = {slot.module: f"base_model.model.{slot.module}.lora_A.weight" for slot in slots}
+        loaded = renamed(self._base, names.values())
+        lost = {module for module, name in names.items() if loaded.get(name, name) != name}
+        return tuple(slot for slot in slots if slot.module not in without | lost)
 
     def unadaptable(self, modules: frozenset[str]) -> frozenset[str]:
         """Name those of the modules that PEFT makes no layer of their own for.

@@ -16,6 +16,10 @@ from .quantization import require_quantizable
 
 _PAGED = "paged|"
 """What the names of attentions begin with that only run in transformers' own batches."""
+_KNOWN_NOT_TO = frozenset({"got_ocr2", "pp_chart2table", "shieldgemma2", "video_llama_3"})
+"""Families of which a loop has given other answers than the model alone, without the trial at the start noticing."""
+_BERTS = frozenset({"big_bird", "megatron-bert", "rembert", "roformer"})
+"""Kin of BERT whose modules do not say that their attention sees what follows."""
 _OTHER = "serve a base of another family, such as Llama, Qwen3 or Gemma-3"
 _LEAVE_OUT = "leave model.target_modules out, for all modules that PEFT takes"
 
@@ -51,6 +55,8 @@ def obstacle(base: nn.Module) -> str:
     needed = _needed_beside_text(base)
     if needed:
         return f"needs {needed} with every text, so that its language model cannot answer text alone"
+    if base.config.model_type in _KNOWN_NOT_TO:
+        return "answers in a loop with another text than by itself"
     if _is_encoder(base, beside_language(base)):
         return "is an encoder: its attention sees what follows, too"
     return ""
@@ -68,7 +74,9 @@ def _needed_beside_text(base: nn.Module) -> str:
     return " and ".join(name for name in needed if name != "input_ids")
 
 
-def _is_encoder(base: nn.Module, beside: Collection[str]) -> bool:
+def _is_encoder(base: PreTrainedModel, beside: Collection[str]) -> bool:
+    if base.config.model_type in _BERTS and not base.config.is_decoder:
+        return True
     modules = [module for name, module in base.named_modules() if name not in beside]
     return {flag for module in modules if (flag := getattr(module, "is_causal", None)) is not None} == {False}
 

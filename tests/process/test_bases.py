@@ -67,6 +67,25 @@ def test_a_base_that_sees_is_served_for_text(room: Room, tmp_path: Path) -> None
     assert answer["choices"][0]["text"] == text_of(greedy(loaded(base, place), list(PROMPT), 8))
 
 
+@pytest.mark.parametrize("family", ["falcon", "mamba", "gemma2"])
+def test_a_family_of_its_own_way_is_served(room: Room, tmp_path: Path, family: str) -> None:
+    """Position biases, recurrent states, soft-capped scores: if need be one request at a time, as the status says."""
+    base = save_small(family, tmp_path / "base", vocab_size=VOCABULARY, eos_token_id=EOS)
+    byte_tokenizer().save_pretrained(base)
+    names = {"falcon": ["query_key_value", "dense"], "mamba": ["in_proj", "x_proj"]}.get(
+        family, ["q_proj", "down_proj"]
+    )
+    adapter = save_adapter(base, tmp_path / "run", names)
+    edit_config(base_model_name_or_path=None)(adapter)
+    room.ready(HOTSWAPD_MODEL__BASE=str(base))
+    assert bool(room.status()["resident"]["one_at_a_time"]) == (family != "gemma2")
+    place = adapter.rename(room.root / "adapters" / "run")
+    assert room.outcome(place.as_uri())["state"] == "LIVE", room.tail()
+    answer = ask(room, base)
+    assert answer["system_fingerprint"].startswith("hotswapd-g1-")
+    assert answer["choices"][0]["text"] == text_of(greedy(loaded(base, place), list(PROMPT), 8))
+
+
 def test_code_of_a_base_is_not_run_by_the_daemon(room: Room, tmp_path: Path) -> None:
     base = base_with_code(tmp_path / "odd")
     assert room.start(HOTSWAPD_MODEL__BASE=str(base)).wait() == 78

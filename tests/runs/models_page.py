@@ -10,22 +10,24 @@ _HEAD = """\
 # Models
 
 `make models` builds each family that transformers loads as a causal language model, or as one that also sees or
-hears, small and with random weights, from its configuration class alone. It serves it on a CPU in float32, makes two
-adapters live one after the other, each on every slot, and compares the bare base and both adapters with a fresh PEFT
-load: the tokens of three prompts must be equal, and every logit within 1e-4.
+hears, small and with random weights, from its configuration class alone. It serves it on a CPU in float32, makes an
+adapter on every slot live, and compares the bare base and the adapter with a fresh PEFT load: the tokens that are
+answered must be equal, and every logit and log-probability within 1e-4, or that share of the largest logit if that is
+above 1.
 
 {when}: of {count} families that could be built small, {served} are served and
-{refused} are refused, by `hotswapd check` and `hotswapd run` alike. A family that is not listed could not be built from
-a few numbers, which says nothing of it.
+{refused} are refused: by `hotswapd check` and `hotswapd run` alike, but where no loop can serve it only by `run`,
+which tries that with the weights. A family that is not listed could not be built from a few numbers, which says nothing
+of it.
 
 Slots are all Linear and Conv1D modules of the language model but the output embedding. Of a model that also sees or
-hears, the language model is served for text. Fused experts have no slots. Where the last column has `target_modules`,
-that setting is needed, as the refusal without it says.
+hears, the language model is served for text. Fused experts have no slots, nor has what PEFT makes no layer for. Where
+the last column says so, the family is served one request at a time, with the model's own cache.
 """
 _SERVED = """
 ## Served
 
-| family | class | slots | largest difference of a logit | |
+| family | class | slots | largest difference | |
 | --- | --- | --- | --- | --- |
 """
 _REFUSED = """
@@ -50,7 +52,6 @@ class Line:
     slots: int = 0
     difference: float = 0.0
     plain: str = ""
-    targets: Sequence[str] = ""
 
 
 def write_page(path: Path, lines: Sequence[Line]) -> None:
@@ -65,10 +66,9 @@ def write_page(path: Path, lines: Sequence[Line]) -> None:
 
 
 def _served(line: Line) -> str:
-    notes = [f"one request at a time: it {line.plain}"] if line.plain else []
-    notes += [f"`target_modules` = {', '.join(line.targets)}"] if line.targets else []
+    note = f"one request at a time: {line.plain}" if line.plain else ""
     difference = "other tokens" if line.difference == float("inf") else f"{line.difference:.0e}"
-    return f"| {line.family} | {line.kind} | {line.slots} | {difference} | {'; '.join(notes)} |\n"
+    return f"| {line.family} | {line.kind} | {line.slots} | {difference} | {note} |\n"
 
 
 def _refused(line: Line) -> str:

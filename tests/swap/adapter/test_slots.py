@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from kits.families import small
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
@@ -136,3 +137,11 @@ def test_a_router_that_is_a_linear_gets_no_slot() -> None:
     leaves = {slot.module.rpartition(".")[2] for slot in find_slots(model, "all-linear")}
     assert leaves == {"q_proj", "k_proj", "v_proj", "o_proj"}
     assert any(isinstance(module, nn.Linear) for name, module in model.named_modules() if name.endswith("router"))
+
+
+def test_a_linear_that_a_family_wrote_again_gets_a_slot() -> None:
+    """Falcon's own class answers as a Linear does, so PEFT's layer can stand for it."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(small("falcon"))
+    leaves = {slot.module.rpartition(".")[2] for slot in find_slots(model, "all-linear")}
+    assert leaves == {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"}

@@ -1,11 +1,15 @@
 """Where a base runs and in which dtype."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from kits.families import save_small
 from transformers import LlamaConfig
 
 from hotswapd.swap.errors import DeviceMissing
-from hotswapd.swap.resident.base import choose_device, choose_dtype
+from hotswapd.swap.resident.base import ResidentSpec, choose_device, choose_dtype, load_base
+from hotswapd.swap.resident.outline import outline
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -29,3 +33,16 @@ def test_a_missing_device_is_never_a_cpu() -> None:
     assert choose_device("cpu") == CPU
     with pytest.raises(DeviceMissing, match=r"model\.device is 'cuda:99'"):
         choose_device("cuda:99")
+
+
+@pytest.mark.parametrize(
+    ("family", "wanted", "loaded"),
+    [("llama", "sdpa", "sdpa"), ("llama", "eager", "eager"), ("gemma2", "sdpa", "eager"), ("gemma2", "eager", "eager")],
+)
+def test_a_family_without_sdpa_is_loaded_as_transformers_does(
+    tmp_path: Path, family: str, wanted: str, loaded: str
+) -> None:
+    """Soft-capped scores have no SDPA; nobody has to say so."""
+    spec = ResidentSpec(str(save_small(family, tmp_path)), attn_implementation=wanted, device="cpu")
+    config, _ = outline(spec)
+    assert load_base(spec, config).model.config._attn_implementation == loaded
