@@ -87,7 +87,8 @@ class Collector:
             part = self._standing.part
             state, answering = self._current.now.state, [one for one in part.loaded() if one.use not in _IDLE]
             kept = self._ledger.generations.kept(state.keep, [one.number for one in answering])
-            needed = self._ledger.rows.in_store() | {one.digest for one in (*part.lives(), *answering)}
+            needed = self._ledger.rows.in_store() | {one.digest for one in part.lives()}
+            needed |= {one.digest for one in answering}
             doomed = beyond_cap(self._store, self._ledger, kept, needed, state.max_bytes)
             removed = self._store.collect((kept | needed) - doomed)
         except (LedgerDown, Unavailable) as error:
