@@ -101,14 +101,19 @@ def test_a_command_is_about_the_channel_that_it_names(
     assert face.asked[-1] == asked
 
 
-def test_status_and_history_are_about_the_default_channel_without_a_name(served: tuple[FakeFace, str]) -> None:
+@pytest.mark.parametrize(
+    ("argv", "asked"),
+    [
+        (["status"], ("status", None)),
+        (["status", "--channel", "sales"], ("status", "sales")),
+        (["history"], ("history", "default")),
+        (["history", "--channel", "sales"], ("history", "sales")),
+    ],
+)
+def test_status_and_history_are_about_the_default_channel_without_a_name(
+    served: tuple[FakeFace, str], argv: list[str], asked: tuple[str, str | None]
+) -> None:
     """The status also counts what waits in the others; the history has the rows of one channel."""
     face, path = served
-    assert main(["status", "--json", "--socket", path]) == 0
-    assert face.asked[-1] == ("status", None)
-    assert main(["status", "--json", "--channel", "sales", "--socket", path]) == 0
-    assert face.asked[-1] == ("status", "sales")
-    assert main(["history", "--json", "--socket", path]) == 0
-    assert face.asked[-1] == ("history", "default")
-    assert main(["history", "--json", "--channel", "sales", "--socket", path]) == 0
-    assert face.asked[-1] == ("history", "sales")
+    assert main([*argv, "--json", "--socket", path]) == 0
+    assert face.asked[-1] == asked
