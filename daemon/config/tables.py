@@ -179,11 +179,13 @@ class State(Table):
     """``[state]``: where the ledger and the store lie, and how many generations are kept.
 
     `host_bytes` is what adapters without a berth may have in memory; 0 is a quarter of what is free at the start.
+    `max_bytes` caps the store; 0 does not.
     """
 
     dir: AbsolutePath = Path("/var/lib/hotswapd")
     keep: Count = 5
     host_bytes: Amount = 0
+    max_bytes: Amount = 0
 
 
 def _fits_a_socket(path: Path) -> Path:

@@ -5,30 +5,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
-
-import torch
+from typing import TYPE_CHECKING
 
 from hotswapd.daemon.answers import ResidentStatus
-from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.swap.berths.image import NO_BERTH
 from hotswapd.swap.berths.pace import Pace
-from hotswapd.swap.errors import BytesChanged, NoBerth, ResidentLost, RolledBack
+from hotswapd.swap.errors import BytesChanged, NoBerth, RolledBack
 from hotswapd.swap.failures import is_sticky
-from hotswapd.swap.gates.spec import ADMISSION, OnVerdict, Outcome, Progress, Verdict
+from hotswapd.swap.gates.spec import ADMISSION, Outcome, Progress, Verdict
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.rows.returning import Returning
 
-from .protocol import DEFAULT, Admitted, Answer, Caller, Loaded, NoRoom, Part, Patient, Routed, Staged, Subject
+from .candidate_gates import Gates, ShortProbe
+from .protocol import DEFAULT, Admitted, Answer, Caller, Loaded, Part, Patient, Routed, Staged, Subject
+from .translated import Translated
 
 if TYPE_CHECKING:
     from hotswapd.swap.adapter.admission import Plan
     from hotswapd.swap.adapter.base_names import Names
     from hotswapd.swap.berths.image import Image
     from hotswapd.swap.engine import Engine
-    from hotswapd.swap.resident.resident import Resident
-    from hotswapd.swap.rows.rows import PlaceStatus
+    from hotswapd.swap.rows.status import PlaceStatus
     from hotswapd.swap.rows.tickets import Parked
 
 
@@ -55,52 +52,6 @@ def _no_copy(digest: str) -> AbstractContextManager[Path]:
     raise BytesChanged(f"there is no copy of {digest[:12]}")
 
 
-class Gates(Protocol):
-    """Everything that a candidate must pass. Both methods are for the worker's thread."""
-
-    def prepare(self) -> bool:
-        """Do in advance what the first candidate would wait for; return whether there was anything to do."""
-        ...
-
-    def run(
-        self,
-        image: "Image",
-        uri: str,
-        directory: Path,
-        usual_norms: Sequence[float],
-        on_verdict: OnVerdict,
-        live: "Image | None" = None,
-        name: str = DEFAULT,
-    ) -> None:
-        """Try a candidate for a served name that would follow `live`.
-
-        Raises RolledBack if a gate fails, and what the resident raises.
-        """
-        ...
-
-
-class _Probe:
-    """The gates of an engine that was given no others."""
-
-    def __init__(self, resident: "Resident") -> None:
-        self._resident = resident
-
-    def prepare(self) -> bool:
-        return False
-
-    def run(
-        self,
-        image: "Image",
-        uri: str,
-        directory: Path,
-        usual_norms: Sequence[float],
-        on_verdict: OnVerdict,
-        live: "Image | None" = None,
-        name: str = DEFAULT,
-    ) -> None:
-        self._resident.verify(image)
-
-
 class ResidentEngine:
     """`engines.protocol.Engine` over the resident in this process. See the protocol for threads and errors."""
 
@@ -112,7 +63,7 @@ class ResidentEngine:
         self._caller: Caller = Patient()
         self._engine = engine
         self._resident = engine.resident
-        self._gates: Gates = _Probe(engine.resident)
+        self._gates: Gates = ShortProbe(engine.resident)
         self._opened: set[int] = set()
         self._copies: Copies = copies or _no_copy
         self._moving = threading.RLock()
@@ -171,7 +122,7 @@ class ResidentEngine:
         assert isinstance(admitted, _Admitted)
         for warning in admitted.plan.warnings:
             caller.verdict(Verdict(ADMISSION, Outcome.WARNED, warning.code, str(warning)))
-        with _Translated():
+        with Translated():
             return _OnDevice(self._stage(admitted.plan, admitted.digest))
 
     def _stage(self, plan: "Plan", digest: str) -> "Image":
@@ -200,7 +151,7 @@ class ResidentEngine:
     def check(self, staged: Staged) -> tuple[Part, ...]:
         """Run the short probe: a few prompts, whose logits must be finite and of a usual size."""
         try:
-            with _Translated():
+            with Translated():
                 self._resident.verify(_image(staged))
         except RolledBack as error:
             return (Part("", Answer.REFUSED, error.code, error.sentence),)
@@ -209,7 +160,7 @@ class ResidentEngine:
     def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
         """Run every gate in the candidate's own berth, in turns between the steps of requests."""
         try:
-            with _Translated(), self._calling(caller), self._live_held(subject.name) as live:
+            with Translated(), self._calling(caller), self._live_held(subject.name) as live:
                 about = subject.uri, subject.directory, subject.usual_norms
                 self._gates.run(_image(staged), *about, caller.verdict, live, subject.name)
         except RolledBack as error:
@@ -334,26 +285,3 @@ def _idle(image: "Image") -> Loaded:
 def _image(staged: Staged) -> "Image":
     assert isinstance(staged, _OnDevice)  # made by this engine
     return staged.image
-
-
-class _Translated:
-    """Turns what the resident raises into the protocol's errors.
-
-    It is a class because contextlib's context managers give an error back its frames, and frames hold tensors.
-    """
-
-    def __enter__(self) -> None:
-        """Nothing is needed before the body."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Raise the protocol's error in place of the resident's own; let every other one pass."""
-        del trace
-        if isinstance(error, NoBerth):
-            raise NoRoom(str(error)) from None
-        if isinstance(error, torch.cuda.OutOfMemoryError):
-            detail = "there was not enough memory to try it; lower serve.cache_tokens or serve.berths"
-            raise RolledBack(Reason.OUT_OF_MEMORY, detail) from None
-        if error is not None and not isinstance(error, ResidentLost) and is_sticky(error):
-            raise ResidentLost("the device does not answer any more") from None

@@ -1,6 +1,7 @@
 """What was live: every generation, with its number. Numbers are one series over all channels."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable
 from dataclasses import astuple, fields
 from typing import Any
 
@@ -44,6 +45,13 @@ class Generations:
             found = database.execute(f"{_ranked(there)} UNION {_ranked(f'({there}) AND refused = 0')}", (keep, keep))
             newest = {str(digest) for (digest,) in found}
         return newest | {one.digest for number in answering if (one := self.get(number)) is not None}
+
+    def oldest_first(self, digests: Collection[str]) -> list[str]:
+        """Sort digests by when they last went live, in whatever channel."""
+        where = "WHERE digest IN (SELECT value FROM json_each(?)) GROUP BY digest ORDER BY max(since), digest"
+        with self._file.reading() as database:
+            found = database.execute(f"SELECT digest FROM generations {where}", (json.dumps(sorted(digests)),))
+            return [str(digest) for (digest,) in found]
 
     def forget(self, channel: str) -> None:
         """Remove every generation of a channel."""

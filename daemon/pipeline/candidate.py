@@ -27,6 +27,7 @@ from hotswapd.swap.codes import ConfigCode
 from hotswapd.swap.errors import Interrupted, Rejected, ResidentLost, RolledBack
 from hotswapd.swap.gates.spec import Progress, Verdict
 
+from .ahead import Ahead
 from .reading import reading
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,8 @@ class Candidates:
         """`on_step` is called with the name of each step that may take long, before it: admit, stage, verify."""
         self.under_way: VerifyStatus | None = None
         """How far a verification is, in the words of ``GET /status``; None between two. Legal on any thread."""
+        self.ahead = Ahead(engine, ledger, store)
+        """The candidate after the one that is tried, if it is staged already."""
         self._engine = engine
         self._ledger = ledger
         self._store = store
@@ -140,7 +143,7 @@ class Candidates:
             admitted = self._engine.admit(artifact.path, row.digest)
         self._ledger.attempts.begin(row.digest, SWAP, "staging", row.channel)
         with reading(artifact.path), attempt.step("stage", State.STAGED):
-            staged = self._engine.stage(admitted, attempt)
+            staged = self.ahead.take(admitted, attempt)
         try:
             self._ledger.attempts.begin(row.digest, SWAP, "verification", row.channel)
             with attempt.step("verify", State.VERIFIED):

@@ -94,11 +94,15 @@ class Inbox:
 
     def choose(self, conditions: Conditions) -> Row | None:
         """Choose what the worker tries next; its channel has had its turn then."""
+        row = self.next_one(conditions)
+        if row is not None:
+            self._tried.take(row.channel)
+        return row
+
+    def next_one(self, conditions: Conditions) -> Row | None:
+        """Return what would be tried next as things are now."""
         turn = choose(self.ledger.rows.stored(1), conditions, self._tried.last) if self._is_open else None
-        if turn is None:
-            return None
-        self._tried.take(turn.channel)
-        return self._as_it_is(turn, IN_STORE)
+        return None if turn is None else self._as_it_is(turn, IN_STORE)
 
     def _as_it_is(self, turn: Turn, still: Collection[State]) -> Row | None:
         """Read the row whose turn it is; None if another thread has moved it meanwhile, which has woken everybody."""

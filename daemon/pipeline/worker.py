@@ -16,6 +16,8 @@ from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Overtaken
 from hotswapd.daemon.ledger.reasons import PAUSED_SENTENCE, Reason
+from hotswapd.daemon.ledger.rows import Row
+from hotswapd.daemon.ledger.states import State
 from hotswapd.swap.errors import Interrupted, ResidentLost
 
 from .candidate import Candidates
@@ -56,6 +58,7 @@ class Worker:
         self._engine = engine
         self._channels = channels
         self._candidates = candidates
+        self._looked = -1
         self._tick = tick
         self._stop = stop
         self._next_tick = 0.0
@@ -91,11 +94,27 @@ class Worker:
             self._tick()
         if channel and self._ledger.flags.paused(channel):
             raise Interrupted(Reason.PAUSED, PAUSED_SENTENCE)
-        if (self._channels.waits() or not self._commands.empty()) and not self._engine.room():
+        urgent = self._channels.waits() or not self._commands.empty()
+        if urgent:
+            self._candidates.ahead.drop()
+        if urgent and not self._engine.room():
             sentence = "its berth is needed to change what is live; it is tried again after that"
             raise Interrupted(Reason.INTERRUPTED, sentence)
         while self._command():
             pass
+        if channel and self._inbox.changes() != self._looked:
+            self._looked = self._inbox.changes()
+            self._candidates.ahead.stage(lambda: self._after(channel))
+
+    def _after(self, channel: str) -> Row | None:
+        """Return what will be tried after the candidate of this channel, if that is another channel's."""
+        row = self._inbox.next_one(self._conditions())
+        return row if row is not None and row.channel != channel and row.state == State.FETCHED else None
+
+    def _conditions(self) -> Conditions:
+        flags = self._ledger.flags
+        held = flags.holding("paused"), flags.holding("pinned")
+        return Conditions(*held, self._engine.room(), time.time(), self._is_busy)
 
     def rest(self, seconds: float, channel: str = "") -> None:
         """Wait, as a gate does so that requests get their share of the model, and give way meanwhile."""
@@ -149,16 +168,16 @@ class Worker:
         return True
 
     def _candidate(self) -> bool:
-        flags = self._ledger.flags
-        paused, pinned = flags.holding("paused"), flags.holding("pinned")
-        if paused:
-            self._inbox.hold_fetched(paused)
-        row = self._inbox.choose(Conditions(paused, pinned, self._engine.room(), time.time(), self._is_busy))
+        conditions = self._conditions()
+        if conditions.paused:
+            self._inbox.hold_fetched(conditions.paused)
+        row = self._inbox.choose(conditions)
         if row is None:
+            self._candidates.ahead.drop()
             return False
         with structlog.contextvars.bound_contextvars(swap_id=row.swap_id, channel=row.channel):
             try:
-                self._candidates.run(row, self, pinned=row.channel in pinned)
+                self._candidates.run(row, self, pinned=row.channel in conditions.pinned)
             except Overtaken:
                 log.debug("overtaken", uri=row.uri)
             except ResidentLost as error:

@@ -4,10 +4,9 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from hotswapd.daemon.errors import BadRequest, Busy, ErrorCode, FaceError, NotReady
-from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.request_codes import AskCode
@@ -22,6 +21,7 @@ from .question import Question
 from .requests.completion import CompletionBody
 from .requests.kinds import Body
 from .requests.tokens import TokenizeBody
+from .split import NoSplit, Split
 from .token_texts import TokenTexts
 
 _GREEDY = 1e-5
@@ -32,62 +32,6 @@ _DRAWN = (
 )  # fmt: skip
 _ITEMS = 4096
 _BYTES = 64 << 10
-
-
-class Split(Protocol):
-    """Splits requests between the live generation and the one beside it. Every method is legal on any thread."""
-
-    def route(self, key: str, name: str = DEFAULT) -> tuple[int | None, str]:
-        """Return a channel's generation for a key, None for the live one, and the tag by which the request counts."""
-        ...
-
-    def number(self, name: str = DEFAULT) -> int | None:
-        """Return the generation beside a channel's live one, or None."""
-        ...
-
-    def names(self) -> list[str]:
-        """Name all channels."""
-        ...
-
-    def has(self, name: str) -> bool:
-        """Tell whether there is a channel of this name."""
-        ...
-
-    def owns(self, number: int, name: str) -> bool:
-        """Tell whether requests to a channel may name this generation: not if it is another channel's."""
-        ...
-
-    def scored(self, generation: int, score: float) -> bool:
-        """Count feedback; return False if the generation is in no rollout."""
-        ...
-
-
-class NoSplit:
-    """Nothing is ever beside the live generation: for the server of a candidate, for example."""
-
-    def route(self, key: str, name: str = DEFAULT) -> tuple[int | None, str]:
-        """Return the live generation."""
-        return None, ""
-
-    def number(self, name: str = DEFAULT) -> int | None:
-        """Return None."""
-        return None
-
-    def names(self) -> list[str]:
-        """Name the only one."""
-        return [DEFAULT]
-
-    def has(self, name: str) -> bool:
-        """Tell whether it is the only one."""
-        return name == DEFAULT
-
-    def owns(self, number: int, name: str) -> bool:
-        """Return True: there is no other."""
-        return True
-
-    def scored(self, generation: int, score: float) -> bool:
-        """Count nothing."""
-        return False
 
 
 class Answerer:

@@ -1,8 +1,8 @@
 """A reload: the configuration is read again while the model stays. Either all of it takes effect or none.
 
-Sources, [admission], [verify], [[channel]] but its rollouts, [log], serve.max_drain and state.keep can change; key and
-token files are read again whenever they are used. Everything else belongs to the model or to an open socket, and
-needs a restart.
+Sources, [admission], [verify], [[channel]] but its rollouts, [log], serve.max_drain, state.keep and state.max_bytes can
+change; key and token files are read again whenever they are used. Everything else belongs to the model or to an open
+socket, and needs a restart.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 _TABLES = frozenset({"source", "admission", "verify", "channel", "log"})
 _SHOWN = 2000
 """Letters of a refusal that the status shows; the log has all of it."""
-_KEYS = frozenset({"serve.max_drain", "state.keep"})
+_KEYS = frozenset({"serve.max_drain", "state.keep", "state.max_bytes"})
 
 
 @dataclass(frozen=True, slots=True)

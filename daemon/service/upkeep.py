@@ -15,6 +15,8 @@ from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.store.store import Store
 from hotswapd.swap.engine import Engine
 
+from .cap import beyond_cap
+
 log = structlog.get_logger(__name__)
 _IDLE = ("previous", "candidate")
 """What lies in a berth without answering anybody: its bytes in the store are not needed for that."""
@@ -83,9 +85,12 @@ class Collector:
         self._wanted.clear()
         try:
             part = self._standing.part
-            answering = [one.number for one in part.loaded() if one.use not in _IDLE]
-            kept = self._ledger.generations.kept(self._current.now.state.keep, answering)
-            removed = self._store.collect(kept | self._ledger.rows.in_store() | {one.digest for one in part.lives()})
+            state, answering = self._current.now.state, [one for one in part.loaded() if one.use not in _IDLE]
+            kept = self._ledger.generations.kept(state.keep, [one.number for one in answering])
+            needed = self._ledger.rows.in_store() | {one.digest for one in part.lives()}
+            needed |= {one.digest for one in answering}
+            doomed = beyond_cap(self._store, self._ledger, kept, needed, state.max_bytes)
+            removed = self._store.collect((kept | needed) - doomed)
         except (LedgerDown, Unavailable) as error:
             log.warning("not_collected", detail=str(error))
             return

@@ -10,14 +10,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .asks import DEFAULT, Ask
 from .ended import Ended
 from .loop import Loop
 from .routes import Routes
-from .tickets import Outcome, Parked, Place, Progress, QueueFull, Ticket
+from .status import PlaceStatus, status_of
+from .tickets import Outcome, Parked, Progress, QueueFull, Ticket
 
 if TYPE_CHECKING:
     from hotswapd.swap.berths.berths import Berths
@@ -25,22 +25,6 @@ if TYPE_CHECKING:
 
 _LAST_STEP = 10.0
 """Seconds that the loop's thread is given to end the step it is in, at shutdown."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceStatus:
-    """A generation that is served or still answers: its requests that have a token are active, the others wait.
-
-    `names` are the served names that it is live under; `use` is ``live``, ``canary``, ``candidate`` or ``draining``.
-    """
-
-    berth: int
-    names: tuple[str, ...]
-    generation: int
-    digest: str
-    use: str
-    active: int
-    waiting: int
 
 
 class Rows:
@@ -261,7 +245,7 @@ class Rows:
     def status(self) -> list[PlaceStatus]:
         """Describe every generation that is served, tried or still answers."""
         with self._lock:
-            return [_status(place) for place in self._routes]
+            return [status_of(place) for place in self._routes]
 
     def busy(self) -> bool:
         """Tell whether requests are being answered."""
@@ -308,11 +292,3 @@ class Rows:
             self._forget(ticket)
             self.on_request_end(ticket.ended(progress.finish))  # first: whoever has the answer finds it counted
         ticket.pass_on(progress)
-
-
-def _status(place: Place) -> PlaceStatus:
-    image = place.image
-    active = sum(ticket.started for ticket in place.tickets.values())
-    use = "live" if place.names else "canary" if place.opened else "candidate" if place.lent else "draining"
-    waiting = len(place.tickets) - active
-    return PlaceStatus(image.berth, tuple(sorted(place.names)), image.number, image.digest, use, active, waiting)

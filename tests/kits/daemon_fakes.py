@@ -10,13 +10,14 @@ from hotswapd.daemon.control.face import Peer
 from hotswapd.daemon.errors import BadRequest, Conflict, ErrorCode
 from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.report.metrics import Metrics
-from hotswapd.daemon.serve.answerer import Answerer, NoSplit
+from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.face import Readiness
 from hotswapd.daemon.serve.names import Which
 from hotswapd.daemon.serve.question import Question
 from hotswapd.daemon.serve.requests.completion import CompletionBody
 from hotswapd.daemon.serve.requests.kinds import Body
 from hotswapd.daemon.serve.requests.tokens import TokenizeBody
+from hotswapd.daemon.serve.split import NoSplit
 from hotswapd.daemon.serve.token_texts import TokenTexts
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.prompts import Wanted, always

@@ -30,7 +30,7 @@ from hotswapd.swap.berths.image import Image
 from hotswapd.swap.codes import TensorCode
 from hotswapd.swap.errors import Misfit, NoBerth, Rejected, RolledBack
 from hotswapd.swap.gates.spec import Outcome, Progress, Verdict
-from hotswapd.swap.rows.rows import PlaceStatus
+from hotswapd.swap.rows.status import PlaceStatus
 from kits.folders import WEIGHTS
 
 BAD, SICK = b"bad", b"sick"

@@ -10,9 +10,10 @@ import uvicorn
 from openai import OpenAI
 
 from hotswapd.daemon.report.metrics import Metrics
-from hotswapd.daemon.serve.answerer import Answerer, Split
+from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.app import make_http_app
 from hotswapd.daemon.serve.names import names_of
+from hotswapd.daemon.serve.split import Split
 from hotswapd.swap.engine import Engine
 from kits.daemon_fakes import FakeFace
 from kits.rows import LONG, Bench, bench

@@ -70,7 +70,7 @@ def test_only_the_base_is_required(load: Load) -> None:
         "max_artifact_bytes": 4294967296,
         "tokenizer": "warn",
     }
-    assert settings.state.model_dump() == {"dir": Path("/var/lib/hotswapd"), "keep": 5, "host_bytes": 0}
+    assert settings.state.model_dump() == {"dir": Path("/var/lib/hotswapd"), "keep": 5, "host_bytes": 0, "max_bytes": 0}
     assert settings.control.socket == Path("/run/hotswapd/control.sock")
     assert settings.log.model_dump() == {"level": "info", "format": "auto"}
     assert settings.source == ()

@@ -53,6 +53,10 @@ def test_a_senseless_limit_is_refused(client: Client, limit: str) -> None:
         ("/unpin", {}, ("unpin",)),
         ("/pause", {}, ("pause",)),
         ("/resume", {}, ("resume",)),
+        ("/resume", {"channel": "support"}, ("resume", "support")),
+        ("/rollback", {"generation": 2, "channel": "support"}, ("rollback", 2, False, "support")),
+        ("/channel/remove", {"channel": "support"}, ("remove", False, "support")),
+        ("/channel/remove", {"channel": "support", "purge": True}, ("remove", True, "support")),
     ],
 )
 def test_each_change_reaches_the_daemon(
@@ -103,3 +107,18 @@ def test_completions_are_not_served_here(client: Client) -> None:
     with pytest.raises(Refused) as caught:
         client.post("/v1/completions", {})
     assert caught.value.status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "code"),
+    [
+        ("/pause", {"channel": 3}, "bad_channel"),
+        ("/pause", {"channel": ""}, "bad_channel"),
+        ("/channel/remove", {}, "bad_channel"),
+        ("/channel/remove", {"channel": "a", "purge": "yes"}, "bad_purge"),
+    ],
+)
+def test_a_channel_is_a_name(client: Client, face: FakeFace, path: str, fields: dict[str, object], code: str) -> None:
+    with pytest.raises(Refused) as caught:
+        client.post(path, fields)
+    assert (caught.value.status, caught.value.code, face.asked) == (400, code, [])

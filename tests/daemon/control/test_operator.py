@@ -9,7 +9,7 @@ from kits.queues import Queue
 
 from hotswapd.daemon.control.face import Peer
 from hotswapd.daemon.control.operator import Operator
-from hotswapd.daemon.errors import BadRequest, NotReady
+from hotswapd.daemon.errors import BadRequest, NoSuchChannel, NotReady
 from hotswapd.daemon.ledger.ledger import LedgerDown
 
 WHO = Peer(11, 22, 33)
@@ -117,3 +117,18 @@ def test_without_a_ledger_an_act_is_not_ready(scene: Scene, monkeypatch: pytest.
     with pytest.raises(NotReady, match="the disk is full") as caught:
         scene.operator.pause(WHO)
     assert caught.value.code == "ledger_down"
+
+
+def test_a_channel_that_there_is_not_is_refused_and_recorded(scene: Scene) -> None:
+    """While the daemon starts, those are known that the ledger knows."""
+    with pytest.raises(NoSuchChannel, match="there is no channel 'nobody'"):
+        scene.operator.pause(WHO, "nobody")
+    assert scene.last() == ("pause", "channel nobody", "no_such_channel", 11, 22, 33)
+    with pytest.raises(NoSuchChannel):
+        scene.operator.status("nobody")
+    scene.queue.ledger.channels.make(["support"])
+    scene.operator.pause(WHO, "support")
+    assert (scene.queue.ledger.flags.paused("support"), scene.queue.ledger.flags.paused()) == (True, False)
+    assert scene.operator.status("support")["paused"]
+    scene.operator.resume(WHO, "support")
+    assert not scene.operator.status("support")["paused"]

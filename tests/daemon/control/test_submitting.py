@@ -14,6 +14,7 @@ from hotswapd.daemon.control import submitting
 from hotswapd.daemon.control.submitting import Submitting
 from hotswapd.daemon.errors import BadRequest, Conflict
 from hotswapd.daemon.ledger.rows import Row
+from hotswapd.daemon.pipeline.naming import Named
 from hotswapd.loaders.errors import SourceDown
 from hotswapd.swap.codes import FilesCode
 
@@ -149,3 +150,14 @@ def test_a_wrong_address_is_refused(scene: Scene, uri: str, code: str, said: str
         scene.submitting.submit(uri, "default", again=False)
     assert (caught.value.code, caught.value.param) == (code, "uri")
     assert said in caught.value.sentence
+
+
+def test_an_adapter_is_submitted_to_its_own_channel(scene: Scene) -> None:
+    """To another, the sentence says whose it is."""
+    naming = lambda source: lambda uri: Named("support")  # noqa: E731 - what a table would say
+    submitting = Submitting(scene.queue.ledger, scene.queue.inbox, scene.sources, naming)
+    with pytest.raises(
+        BadRequest, match="is for the channel support, not for default: name it with --channel"
+    ) as caught:
+        submitting.submit(scene.one, "default", again=True)
+    assert (caught.value.code, caught.value.param) == ("other_channel", "channel")

@@ -9,7 +9,7 @@ from kits.rows import LONG, reference
 from kits.serving import GENERATION, MODEL, Served, served
 
 from hotswapd.daemon.ledger.channel import DEFAULT
-from hotswapd.daemon.serve.answerer import NoSplit
+from hotswapd.daemon.serve.split import NoSplit
 
 CHANNEL = "X-Hotswapd-Channel"
 PROMPT, TOKENS = "the cat sat", 10

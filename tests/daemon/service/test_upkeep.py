@@ -16,8 +16,9 @@ from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.service.upkeep import Collector, Upkeep
 
 
-def current(keep: int = 1) -> Current:
-    return Current(cast("Any", SimpleNamespace(state=SimpleNamespace(keep=keep), serve=SimpleNamespace(max_drain=9.0))))
+def current(keep: int = 1, max_bytes: int = 0) -> Current:
+    state, serve = SimpleNamespace(keep=keep, max_bytes=max_bytes), SimpleNamespace(max_drain=9.0)
+    return Current(cast("Any", SimpleNamespace(state=state, serve=serve)))
 
 
 class Garbage:
