@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch._dynamo
 from kits.rows import Bench, bench
 
 from hotswapd.swap.errors import StartError
@@ -82,8 +83,8 @@ def test_nothing_compiles_after_the_start() -> None:
 
 
 @pytest.mark.slow
-def test_a_model_that_compiles_without_end_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_compiles_without_end_is_not_started() -> None:
     """With torch's limit at one, the second family would run uncompiled, and nobody would know."""
-    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 1)
-    with pytest.raises(StartError, match="recompile limit"), bench(**SIZES | {"max_requests": 1}, compile=True):
+    few: Any = torch._dynamo.config.patch(recompile_limit=1)
+    with few, pytest.raises(StartError, match="recompile limit"), bench(**SIZES | {"max_requests": 1}, compile=True):
         raise AssertionError("it started")
