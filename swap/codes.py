@@ -267,6 +267,16 @@ class GateCode(Code):
         "look at the data and its labels",
     )
     PROBE_FORGOTTEN = "probe_forgotten", "it has unlearned its language", "look at learning rate and labels"
+    REPLAY_DIFFERS = (
+        "replay_differs",
+        "it finds what the live generation has just answered nearly as unlikely as the base does, or more",
+        "look at the training run; publish another task to a channel of its own, or set `verify.replay.outcome`",
+    )
+    REPLAY_UNDECIDED = (
+        "replay_undecided",
+        "the live generation's answers do not tell whether it is a successor; it is not refused for that",
+        "nothing, or judge by a dataset of your own",
+    )
     NO_CHANGE = "no_change", "it answers exactly as the base does", "was it saved before it was trained?"
     GOLDEN_PROMPT = (
         "golden_prompt",

@@ -77,6 +77,7 @@ class Making:
         engine, ledger, store, settings = self.engine, self.ledger, self.store, self.current.now
         base = replace(self.base, channel=name)
         watch = LiveWatch(settings.verify_of(name).watch, self.wake, running=self.running)
+        watch.sample.keep(settings.verify_of(name).replay.outcome != "off")
         traffic = Traffic(self.wake)
         beside = Beside(engine, ledger, traffic)
         listener = Noting(self.watched, watch, self.listener(watch))

@@ -102,7 +102,9 @@ class Channels:
         """Judge by the configuration that holds now, which names these channels."""
         self.learn(named)
         for channel in self.made():
-            channel.watch.renew(self._making.current.now.verify_of(channel.name).watch)
+            verify = self._making.current.now.verify_of(channel.name)
+            channel.watch.renew(verify.watch)
+            channel.watch.sample.keep(verify.replay.outcome != "off")
 
     def _to_poll(self) -> list[Channel]:
         with self._lock:

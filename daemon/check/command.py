@@ -43,7 +43,7 @@ def check(arguments: Namespace) -> int:
         for problem in error.problems:
             complain(str(problem), Exit.CONFIGURATION)
         return Exit.CONFIGURATION
-    except NoBase as error:
+    except BadUse as error:
         return complain(str(error), Exit.USAGE)
     except (NoSlots, BaseUnservable) as error:
         return complain(str(error), Exit.CONFIGURATION)
@@ -56,6 +56,10 @@ def check(arguments: Namespace) -> int:
 
 
 def _findings(arguments: Namespace) -> Findings:
+    if arguments.replay is not None and arguments.live is None:
+        raise BadUse("--replay needs the adapter that gave the answers: name its directory with --live")
+    if arguments.live is not None and not arguments.verify:
+        raise BadUse("--live is for the gates: add --verify")
     settings = _settings(arguments)
     admission = settings.admission if settings else Admission()
     sources = settings.source if settings else ()
@@ -67,7 +71,7 @@ def _findings(arguments: Namespace) -> Findings:
             found = replace(found, ignored=ignored_at(arguments.place, sources))
             if not arguments.verify or not found.ok:
                 return _aimed(found, directory)
-            return _verified(found, directory, arguments.place, settings)
+            return _verified(found, directory, arguments, settings)
     except Rejected as error:
         return Findings(error.misfits)
 
@@ -79,17 +83,18 @@ def _aimed(found: Findings, directory: Path) -> Findings:
     return replace(found, note=f"it holds no adapter itself, but {below}") if below else found
 
 
-class NoBase(Exception):
-    """The gates were asked for, but no model to run them on was named."""
+class BadUse(Exception):
+    """The gates were asked for without what they need: a base, or what is live for its answers."""
 
 
-def _verified(found: Findings, directory: Path, place: str, settings: Settings | None) -> Findings:
+def _verified(found: Findings, directory: Path, arguments: Namespace, settings: Settings | None) -> Findings:
     """Also run the gates, on the model itself."""
     if settings is None:
-        raise NoBase("--verify needs the base: name it with --config or --base")
-    from .gates import verify_adapter  # late: it imports the model's code, which takes seconds
+        raise BadUse("--verify needs the base: name it with --config or --base")
+    from .gates import Beside, verify_adapter  # late: it imports the model's code, which takes seconds
 
-    return replace(found, verdicts=tuple(verify_adapter(directory, place, settings)))
+    beside = Beside(arguments.live, arguments.replay)
+    return replace(found, verdicts=tuple(verify_adapter(directory, arguments.place, settings, beside)))
 
 
 def _settings(arguments: Namespace) -> Settings | None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import engine_spec, resident_spec
-from hotswapd.daemon.gates.from_config import make_spec, require_readable
+from hotswapd.daemon.gates.from_config import make_spec, read_replay, require_readable
 from hotswapd.daemon.gates.judge import Judge
 from hotswapd.loaders.store.store import digest_of
 from hotswapd.swap.berths.image import Image
@@ -21,15 +21,25 @@ from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.gates.verifier import Verifier
 from hotswapd.swap.resident.resident import Resident
 
-_BERTHS = 2
-"""One for the adapter, and one that the start needs for a moment."""
+_BERTHS = 3
+"""One for the adapter, one for what is taken as live, and one that the start needs for a moment."""
 
 
-def verify_adapter(directory: Path, place: str, settings: Settings) -> list[Verdict]:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What an adapter is compared with: the directory of one that counts as live, and a file of answers that it gave.
+
+    What a daemon serves is not known here: without the first a dataset is compared only with the base.
+    """
+
+    live: Path | None = None
+    replay: Path | None = None
+
+
+def verify_adapter(directory: Path, place: str, settings: Settings, beside: Beside) -> list[Verdict]:
     """Run the gates on an adapter that fits, until one fails.
 
-    What a daemon serves is not known here, so a dataset is compared only with the base. Raises ConfigError,
-    StartError, Unavailable or Rejected.
+    Raises ConfigError, StartError, Unavailable, OSError or Rejected.
     """
     require_readable(settings.verify)
     disable_progress_bar()
@@ -39,15 +49,21 @@ def verify_adapter(directory: Path, place: str, settings: Settings) -> list[Verd
         verifier = Verifier(
             resident, make_spec(settings.verify, engine), Surroundings(), context=engine.context, ends=engine.ends
         )
-        image = resident.stage(resident.admit(directory), digest_of(directory))
+        replay = read_replay(beside.replay, engine) if beside.replay is not None else None
+        live = _staged(resident, beside.live) if beside.live is not None else None
+        image = _staged(resident, directory)
         with suppress(RolledBack):  # the last verdict is the one that failed
             differs = tokenizer_verdict(directory, resident.tokenizer, settings.admission.tokenizer)
             if differs is not None:
                 verdicts.append(differs)
             if differs is None or differs.outcome != Outcome.FAILED:
-                verifier.run(image, verdicts.append)
+                verifier.run(image, verdicts.append, live=live, replay=replay)
             _ask_the_judge(engine, image, directory, place, settings, verdicts)
     return verdicts
+
+
+def _staged(resident: Resident, directory: Path) -> Image:
+    return resident.stage(resident.admit(directory), digest_of(directory))
 
 
 def _ask_the_judge(

@@ -50,6 +50,15 @@ def _add_local_commands(commands: _Commands) -> None:
     check.add_argument("--base", metavar="B", help="base model, in place of the configuration's")
     check.add_argument("--max-rank", type=int, metavar="N", help="largest rank, in place of the configuration's")
     check.add_argument("--verify", action="store_true", help="also load the base and run the gates of [verify]")
+    check.add_argument(
+        "--live", type=Path, metavar="DIR", help="with --verify: an adapter to compare it with, as if that were live"
+    )
+    check.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="with --live: answers to find likely, for [verify.replay], as lines of prompt and answer",
+    )
     check.add_argument("--json", action="store_true", help="print JSON")
     _add_publish(commands)
     _add_bench(commands)

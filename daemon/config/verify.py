@@ -58,6 +58,17 @@ class Dataset(Table):
     max_ratio: Positive = 1.1
 
 
+class Replay(Table):
+    """``[verify.replay]``: how likely a candidate must find what the live generation has just answered.
+
+    0 is as likely as the live generation does, 1 as the bare base. The answers are kept in memory only.
+    """
+
+    outcome: Literal["warn", "refuse", "off"] = "warn"
+    max_score: Positive = 0.7
+    min_answers: Count = 16
+
+
 class Command(Table):
     """``[verify.command]``: a program that judges the candidate, in a berth that serves it to nobody else."""
 
@@ -99,5 +110,6 @@ class Verify(Table):
     outgrown: Literal["warn", "refuse"] = "warn"
     probe: tuple[Probe, ...] = ()
     dataset: Dataset | None = None
+    replay: Replay = Replay()
     command: Command | None = None
     watch: Watch = Watch()

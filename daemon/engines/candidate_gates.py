@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from hotswapd.swap.gates.spec import OnVerdict
+from hotswapd.swap.gates.spec import OnVerdict, Replayed
 
 from .protocol import DEFAULT
 
@@ -29,8 +29,9 @@ class Gates(Protocol):
         on_verdict: OnVerdict,
         live: "Image | None" = None,
         name: str = DEFAULT,
+        replay: Sequence[Replayed] | None = None,
     ) -> None:
-        """Try a candidate for a served name that would follow `live`.
+        """Try a candidate for a served name that would follow `live`; `replay` is a sample of what that has answered.
 
         Raises RolledBack if a gate fails, and what the resident raises.
         """
@@ -56,6 +57,7 @@ class ShortProbe:
         on_verdict: OnVerdict,
         live: "Image | None" = None,
         name: str = DEFAULT,
+        replay: Sequence[Replayed] | None = None,
     ) -> None:
         """Run the short probe. Raises RolledBack."""
         self._resident.verify(image)

@@ -23,13 +23,13 @@ nothing was decided and the call may be repeated later.
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from hotswapd.swap.errors import RolledBack
-from hotswapd.swap.gates.spec import Progress, Verdict
+from hotswapd.swap.gates.spec import Progress, Replayed, Verdict
 
 DEFAULT = "default"
 """The served name that always exists: requests that ask for the base model by its name are answered by its route."""
@@ -63,12 +63,14 @@ class Subject:
     """What a verification knows of a candidate besides its bytes: where it came from, and where its files are.
 
     `usual_norms` are the update norms of generations that were live and good. `name` is the served name that it is for.
+    `replay` is a sample of what is live under that name has answered, None where nobody took one.
     """
 
     uri: str
     directory: Path
     usual_norms: Sequence[float] = ()
     name: str = DEFAULT
+    replay: Sequence[Replayed] | None = field(default=None, repr=False)
 
 
 class Answer(StrEnum):

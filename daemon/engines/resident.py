@@ -162,7 +162,7 @@ class ResidentEngine:
         try:
             with Translated(), self._calling(caller), self._live_held(subject.name) as live:
                 about = subject.uri, subject.directory, subject.usual_norms
-                self._gates.run(_image(staged), *about, caller.verdict, live, subject.name)
+                self._gates.run(_image(staged), *about, caller.verdict, live, subject.name, subject.replay)
         except RolledBack as error:
             return (Part("", Answer.REFUSED, error.code, error.sentence),)
         return (Part(),)

@@ -5,13 +5,14 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hotswapd.daemon.config.settings import ConfigError, Settings
 from hotswapd.daemon.config.verify import Dataset as DatasetTable
 from hotswapd.daemon.config.verify import Probe, Verify
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.gates.spec import Dataset, Example, Golden, Limits, Spec
+from hotswapd.swap.gates.spec import Dataset, Example, Golden, Limits, Replay, Replayed, Spec
 from hotswapd.swap.rows.asks import BadAsk
 
 _LIMITS = tuple(Limits.__dataclass_fields__)
@@ -54,6 +55,16 @@ def read_dataset(table: DatasetTable) -> list[Line]:
     return lines
 
 
+def read_replay(file: Path, engine: Engine) -> tuple[Replayed, ...]:
+    """Read answers for the replay gate from a file in the format of a dataset. Raises ConfigError."""
+    try:
+        lines = read_dataset(DatasetTable(file=file.resolve()))
+        return tuple(Replayed(one) for one in _examples(lines, engine) if len(one.tokens) > one.given)
+    except (ConfigError, BadAsk) as error:
+        said = "; ".join(problem.sentence for problem in error.problems) if isinstance(error, ConfigError) else error
+        raise ConfigError("--replay", str(said)) from None
+
+
 def _line(number: int, line: str) -> Line:
     try:
         found = json.loads(line)
@@ -71,7 +82,9 @@ def make_spec(verify: Verify, engine: Engine) -> Spec:
     """Make the spec of the gates. Raises ConfigError. For the worker's thread, before requests use the tokenizer."""
     limits = Limits(**verify.model_dump(include=set(_LIMITS)))
     golden = tuple(_golden(f"verify.probe[{index}]", probe, engine) for index, probe in enumerate(verify.probe))
-    return Spec(limits, golden, _dataset(verify.dataset, engine) if verify.dataset else None)
+    dataset = _dataset(verify.dataset, engine) if verify.dataset else None
+    replay = None if verify.replay.outcome == "off" else Replay(**verify.replay.model_dump())
+    return Spec(limits, golden, dataset, replay)
 
 
 def _golden(key: str, probe: Probe, engine: Engine) -> Golden:

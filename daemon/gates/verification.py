@@ -12,7 +12,7 @@ from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import Interrupted, ResidentLost, RolledBack
-from hotswapd.swap.gates.spec import OnVerdict, Outcome, Verdict
+from hotswapd.swap.gates.spec import OnVerdict, Outcome, Replayed, Verdict
 from hotswapd.swap.gates.tokenizer import tokenizer_verdict
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.gates.verifier import Verifier
@@ -50,9 +50,10 @@ class ByChannel:
         on_verdict: OnVerdict,
         live: Image | None = None,
         name: str = DEFAULT,
+        replay: Sequence[Replayed] | None = None,
     ) -> None:
         """Try a candidate of a channel; see `Verification.run`."""
-        self._own.get(name, self._common).run(image, uri, directory, usual_norms, on_verdict, live)
+        self._own.get(name, self._common).run(image, uri, directory, usual_norms, on_verdict, live, replay)
 
 
 class Verification:
@@ -98,16 +99,17 @@ class Verification:
         usual_norms: Sequence[float],
         on_verdict: OnVerdict,
         live: Image | None = None,
+        replay: Sequence[Replayed] | None = None,
     ) -> None:
         """Try a candidate whose files are in `directory`; `on_verdict` gets each verdict, a failed one too.
 
-        `live` is what it would follow, held by the caller. Raises RolledBack if a gate fails, Unavailable
-        or Interrupted if it could not be tried, and ResidentLost.
+        `live` is what it would follow, held by the caller, `replay` a sample of what that has answered. Raises
+        RolledBack if a gate fails, Unavailable or Interrupted if it could not be tried, and ResidentLost.
         """
         differs = tokenizer_verdict(directory, self._tokenizer, self._policy)
         if differs is not None:
             _pass(differs, on_verdict)
-        self._verifier.run(image, on_verdict, usual_norms, live)
+        self._verifier.run(image, on_verdict, usual_norms, live, replay)
         if self._judge is None:
             return
         _pass(self._judge.verdict(image, uri, directory), on_verdict)

@@ -12,6 +12,7 @@ from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.rows.ended import Ended
 
+from .sample import Sample
 from .tally import Tally
 
 GATE = "watch"
@@ -36,6 +37,8 @@ class LiveWatch:
         those in which the process was frozen.
         """
         self.table = table
+        self.sample = Sample()
+        """What the live generation has answered. Nothing of the base's: a candidate need not be like that."""
         self._wake = wake
         self._clock = clock
         self._running = running
@@ -52,6 +55,7 @@ class LiveWatch:
         with self._lock:
             if generation != self._watched:
                 self._before, self._watched = self._watched, generation
+                self.sample.forget()
             self._tallies[generation] = Tally()
             for old in sorted(self._tallies)[:-_KEPT]:
                 if old not in (self._watched, self._before):
@@ -76,6 +80,8 @@ class LiveWatch:
             if tally is None:
                 return
             tally.add(ended)
+            if ended.generation == self._watched != 0:
+                self.sample.add(ended)
         if ended.non_finite:
             self._wake()
 

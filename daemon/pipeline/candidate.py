@@ -155,7 +155,8 @@ class Candidates:
     def _verify(self, attempt: "_Attempt", staged: Staged, directory: Path) -> None:
         """Run the gates. Raises RolledBack if one fails."""
         row = attempt.row
-        subject = Subject(row.uri, directory, self._usual_norms(row.channel), row.channel)
+        replay = self._channels.of(row.channel).watch.sample.answers()
+        subject = Subject(row.uri, directory, self._usual_norms(row.channel), row.channel, replay)
         self.under_way = {
             "swap_id": row.swap_id,
             "channel": row.channel,

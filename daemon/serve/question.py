@@ -22,6 +22,10 @@ class Question:
         """Tokens of all prompts; those that have several answers count once."""
         return sum(len(ask.prompt) for ask in self.asks[:: self.copies])
 
+    def sent_by(self, client: str) -> "Question":
+        """Return the same question, known to come from this client."""
+        return replace(self, asks=tuple(replace(ask, client=client) for ask in self.asks))
+
     def for_generation(self, generation: int | Candidate) -> "Question":
         """Return the same question for another generation."""
         return replace(self, asks=tuple(replace(ask, generation=generation) for ask in self.asks))

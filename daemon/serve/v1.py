@@ -63,7 +63,7 @@ def answering_routes(
 
 
 def client_of(request: Request, caller: Caller) -> str:
-    """Return whom a request takes turns for."""
+    """Return whom a request takes turns for, and counts for: its key's name and its address."""
     return f"{caller.name} {request.client.host if request.client else ''}"
 
 
@@ -118,8 +118,9 @@ class _Endpoint:
         """Read a request and queue it. Raises FaceError."""
         answerer = self.answerer()
         reading = _Reading(self.kind, self.names, request.headers.get(self.rollout.header, ""), answerer)
-        body, question = await self.intake.take(request, client_of(request, caller), answerer, reading)
-        conversation = Conversation(answerer, question)
+        client = client_of(request, caller)
+        body, question = await self.intake.take(request, client, answerer, reading)
+        conversation = Conversation(answerer, question.sent_by(client))
         ticket = conversation.ticket
         head = Head(body.model, system_fingerprint(ticket.generation, ticket.digest), question.prompt_tokens)
         return body, conversation, shape_of(body, question, head, answerer.token_texts())

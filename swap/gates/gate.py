@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.resident.resident import Resident
 
-from .spec import Spec, Verdict
+from .spec import Replayed, Spec, Verdict
 from .turns import GateTurns
 
 
@@ -38,13 +38,15 @@ class Ground:
 class Attempt:
     """One candidate's way through the gates. `live` is what it would follow, held by the caller.
 
-    `usual_norms` are the update norms of generations that were live.
+    `usual_norms` are the update norms of generations that were live. `replay` is a sample of what `live` has answered,
+    None where nobody takes one.
     """
 
     image: Image
     turns: GateTurns
     live: Image
     usual_norms: Sequence[float] = ()
+    replay: Sequence[Replayed] | None = field(default=None, repr=False)
 
 
 class Gate(ABC):

@@ -68,38 +68,46 @@ def _read(model: Any, tokens: Sequence[int], count: int, cache: DynamicCache, se
 
 def score(turns: GateTurns, image: Image, examples: Sequence[Example]) -> tuple[float, int]:
     """Sum the losses (nats) of the tokens that the examples do not give, and count those tokens."""
-    total, count = 0.0, 0
+    found = score_each(turns, image, examples)
+    return math.fsum(total for total, _ in found), sum(count for _, count in found)
+
+
+def score_each(turns: GateTurns, image: Image, examples: Sequence[Example]) -> list[tuple[float, int]]:
+    """Do the same for each example; in their order."""
+    found: dict[int, tuple[float, int]] = {}
     for batch in _batches(examples, turns.tokens):
         if len(batch) == 1:
-            found = read_text(turns, image, batch[0].tokens).losses[batch[0].given - 1 :]
+            example = examples[batch[0]]
+            scored = [read_text(turns, image, example.tokens).losses[example.given - 1 :]]
         else:
-            found = turns.run(image, partial(_score_batch, batch=batch))
-            turns.advance(sum(len(one.tokens) for one in batch))
-        total, count = total + math.fsum(found), count + len(found)
-    return total, count
+            texts = [examples[at] for at in batch]
+            scored = turns.run(image, partial(_score_batch, batch=texts))
+            turns.advance(sum(len(one.tokens) for one in texts))
+        found |= {at: (math.fsum(losses), len(losses)) for at, losses in zip(batch, scored, strict=True)}
+    return [found[at] for at in range(len(examples))]
 
 
-def _batches(examples: Sequence[Example], most: int) -> Iterator[list[Example]]:
-    """Group short examples of similar length, so that each group fits into one turn with its padding."""
-    batch: list[Example] = []
-    for example in sorted(examples, key=lambda one: len(one.tokens)):
-        if batch and (len(batch) + 1) * len(example.tokens) > most:
+def _batches(examples: Sequence[Example], most: int) -> Iterator[list[int]]:
+    """Group short examples of similar length, by their places, so that a group fits into one turn with its padding."""
+    batch: list[int] = []
+    for at in sorted(range(len(examples)), key=lambda at: len(examples[at].tokens)):
+        if batch and (len(batch) + 1) * len(examples[at].tokens) > most:
             yield batch
             batch = []
-        batch.append(example)
+        batch.append(at)
     if batch:
         yield batch
 
 
-def _score_batch(model: Any, batch: Sequence[Example]) -> list[float]:
+def _score_batch(model: Any, batch: Sequence[Example]) -> list[list[float]]:
     """Score several texts at once. They are padded at their ends, which no token before them can see."""
     longest = max(len(one.tokens) for one in batch)
     ids = torch.tensor([[*one.tokens, *[one.tokens[-1]] * (longest - len(one.tokens))] for one in batch])
     logits = forward(model, ids.to(model.device))
-    found: list[float] = []
-    for row, one in enumerate(batch):
-        found += losses(logits[row, : len(one.tokens)], torch.tensor(one.tokens[1:]))[one.given - 1 :]
-    return found
+    return [
+        losses(logits[row, : len(one.tokens)], torch.tensor(one.tokens[1:]))[one.given - 1 :]
+        for row, one in enumerate(batch)
+    ]
 
 
 def perplexity(total: float, count: int) -> float:

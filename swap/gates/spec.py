@@ -78,12 +78,36 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """An answer of the live generation's, behind its prompt, and whose it is.
+
+    What clients wrote is in no repr, and belongs in no log and no file.
+    """
+
+    example: Example = field(repr=False)
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What becomes of a candidate that finds the live generation's answers unlikely: ``warn`` or ``refuse``.
+
+    0 is the score of the live generation, 1 that of the base.
+    """
+
+    outcome: str = "warn"
+    max_score: float = 0.7
+    min_answers: int = 16
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """All gates that run on the model itself."""
 
     limits: Limits = field(default_factory=Limits)
     golden: tuple[Golden, ...] = ()
     dataset: Dataset | None = None
+    replay: Replay | None = field(default_factory=Replay)
 
 
 @dataclass(frozen=True, slots=True)

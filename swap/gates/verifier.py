@@ -12,10 +12,11 @@ from .gate import Attempt, Gate, Ground
 from .golden import GoldenGate
 from .norms import NormsGate
 from .probe import ProbeGate
-from .spec import OnVerdict, Outcome, Progress, Spec, Verdict
+from .replay import ReplayGate
+from .spec import OnVerdict, Outcome, Progress, Replayed, Spec, Verdict
 from .turns import GateTurns, Surroundings
 
-GATES: tuple[type[Gate], ...] = (NormsGate, ProbeGate, GoldenGate, DatasetGate)
+GATES: tuple[type[Gate], ...] = (NormsGate, ProbeGate, GoldenGate, DatasetGate, ReplayGate)
 """In the order in which a candidate passes them. A new gate is a file beside these and a name here."""
 
 
@@ -41,17 +42,25 @@ class Verifier:
         prepared = [gate.prepare() for gate in self._gates]
         return any(prepared)
 
-    def run(self, image: Image, on_verdict: OnVerdict, before: Sequence[float] = (), live: Image | None = None) -> None:
+    def run(
+        self,
+        image: Image,
+        on_verdict: OnVerdict,
+        before: Sequence[float] = (),
+        live: Image | None = None,
+        replay: Sequence[Replayed] | None = None,
+    ) -> None:
         """Try one candidate in its own berth; `on_verdict` gets each verdict, even one that fails.
 
         `before` are the update norms of generations that were live, `live` is what it would follow, held by the caller;
-        without it that is the base. Raises RolledBack at the first gate that fails,
-        Interrupted when it was told to stop, and ResidentLost.
+        without it that is the base; `replay` is a sample of what that has answered. Raises RolledBack at the first gate
+        that fails, Interrupted when it was told to stop, and ResidentLost.
         """
         turns = self._turns()
+        attempt = Attempt(image, turns, live or self._resident.base_image, before, replay)
         try:
             for gate in self._gates:
-                for verdict in gate.verdicts(Attempt(image, turns, live or self._resident.base_image, before)):
+                for verdict in gate.verdicts(attempt):
                     _pass(verdict, on_verdict)
         except RolledBack as error:
             if error.code == GateCode.VERIFY_TIMEOUT:

@@ -29,7 +29,8 @@ class Ask:
     `key` names whose request it is: requests of different keys take turns. `tag` comes back with
     how the request ended. `logprobs` None asks for none, 0 for those of the tokens themselves, k for the k likeliest
     tokens of each position too; `prompt_logprobs` the same for the prompt. With `max_tokens` 0 only the prompt is read.
-    A prompt's cache is shared by requests that have the same `cache_salt`.
+    A prompt's cache is shared by requests that have the same `cache_salt`. `client` is who sent it, as the server knows
+    that: a key's name and an address, with a space between; `key` may be what the client says of itself.
     """
 
     prompt: tuple[int, ...]
@@ -45,6 +46,7 @@ class Ask:
     logprobs: int | None = None
     prompt_logprobs: int | None = None
     cache_salt: str = ""
+    client: str = ""
 
 
 def check(ask: Ask, vocabulary: int, context: int) -> None:

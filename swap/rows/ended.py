@@ -1,6 +1,6 @@
 """How a request ended, in plain values: the daemon counts these without importing what answered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,11 +10,12 @@ class Ended:
     `generation` is -1 for a candidate's own requests. `non_finite` tells whether a logit of one of its tokens was NaN
     or infinite. `seconds` is from its first token to its last, `first` from its arrival to its first token, 0 without
     one. `tag` is its request's. `logprob` is the mean log-probability of its tokens in nats, None unless each of them
-    was scored.
+    was scored. `client` is who asked, see `Ask`; `usual` whether the answer is the model's own, see `Sampling`. What
+    clients wrote is in no repr.
     """
 
     generation: int
-    token_ids: tuple[int, ...]
+    token_ids: tuple[int, ...] = field(repr=False)
     finish: str
     non_finite: bool
     seconds: float
@@ -22,3 +23,6 @@ class Ended:
     tag: str = ""
     logprob: float | None = None
     channel: str = "default"
+    prompt: tuple[int, ...] = field(default=(), repr=False)
+    client: str = ""
+    usual: bool = True

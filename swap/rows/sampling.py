@@ -6,6 +6,8 @@ _MASK64 = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 COLDEST = 1e-5
 """Temperatures below this are greedy: dividing logits by them gives infinities."""
+USUAL = 1.0
+"""Above this temperature answers say more of the request than of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Sampling:
         """Whether logits are changed before a token is drawn."""
         penalised = self.presence_penalty or self.frequency_penalty or self.repetition_penalty != 1.0
         return bool(penalised or self.logit_bias or self.min_tokens)
+
+    @property
+    def usual(self) -> bool:
+        """Whether answers are the model's own: drawn from what it finds likely, and from nothing that was changed."""
+        return self.temperature <= USUAL and not self.shapes
 
 
 def uniform(seed: int, step: int) -> float:

@@ -182,4 +182,7 @@ class Ticket:
             tag=self.ask.tag,
             logprob=self._total / self._scored if scored else None,
             channel=self.channel,
+            prompt=self.ask.prompt,
+            client=self.ask.client,
+            usual=self.ask.sampling.usual and not self.ask.ignore_eos,
         )

@@ -4,7 +4,6 @@ The list came first and the limit after it. Each is made from the files of the a
 trained for another task; the retrained ones are in tests/trained. Everything is a function of seeds.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -126,11 +125,6 @@ def write(change: Change, live: Path, other: Path, out: Path) -> Path:
     return out
 
 
-def rank(adapter: Path) -> int:
-    """Read the rank that an adapter was trained at."""
-    return int(json.loads((adapter / CONFIG).read_text())["r"])
-
-
 def _read(adapter: Path) -> Tensors:
     return {name: tensor.float() for name, tensor in sorted(load_file(adapter / WEIGHTS).items())}
 
@@ -153,7 +147,8 @@ def _order(count: int, seed: int) -> torch.Tensor:
 
 def _noise_like(tensor: torch.Tensor, seed: int) -> torch.Tensor:
     noise = torch.randn(tensor.shape, generator=torch.Generator().manual_seed(seed))
-    return noise * (tensor.norm() / noise.norm())
+    scaled_noise: torch.Tensor = noise * (tensor.norm() / noise.norm())
+    return scaled_noise
 
 
 def _to_8_bits(tensor: torch.Tensor) -> torch.Tensor:
@@ -169,4 +164,5 @@ def _taken(name: str, tensor: torch.Tensor, other: Tensors) -> torch.Tensor:
     taken = torch.zeros_like(tensor)
     columns = min(tensor.shape[1], found.shape[1])
     taken[:, :columns] = found[:, :columns]
-    return taken * (tensor.norm() / taken.norm())
+    sized: torch.Tensor = taken * (tensor.norm() / taken.norm())
+    return sized

@@ -14,5 +14,5 @@ def test_the_limits_are_those_of_the_verify_table() -> None:
 
 def test_every_limit_of_the_verify_table_reaches_the_gates() -> None:
     """What [verify] has besides are tables of their own."""
-    tables = {"probe", "dataset", "command", "watch"}
+    tables = {"probe", "dataset", "replay", "command", "watch"}
     assert set(Verify.model_fields) - {field.name for field in fields(Limits)} == tables
