@@ -12,6 +12,7 @@ from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.live.going_live import Listener, Live
 from hotswapd.daemon.live.guard import Guard
 from hotswapd.daemon.live.rollback import Rollback
+from hotswapd.daemon.live.shadow import Ask
 from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.daemon.rollout.beside import Beside
 from hotswapd.daemon.rollout.rollouts import Rollouts
@@ -71,12 +72,13 @@ class Making:
     wake: Callable[[], None]
     running: Callable[[], float]
     watched: Watched = field(default_factory=Watched)
+    ask: Ask | None = None
 
     def channel(self, name: str) -> Channel:
         """Make one."""
         engine, ledger, store, settings = self.engine, self.ledger, self.store, self.current.now
         base = replace(self.base, channel=name)
-        watch = LiveWatch(settings.verify_of(name).watch, self.wake, running=self.running)
+        watch = LiveWatch(settings.verify_of(name).watch, self.wake, running=self.running, ask=self.ask)
         watch.sample.keep(settings.verify_of(name).replay.outcome != "off")
         traffic = Traffic(self.wake)
         beside = Beside(engine, ledger, traffic)

@@ -2,18 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from hotswapd.daemon.answers import WatchStatus
 from hotswapd.daemon.config.verify import Watch
+from hotswapd.daemon.engines.beside import SHADOW
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.rows.ended import Ended
 
 from .sample import Sample
-from .tally import Tally
+from .shadow import Ask, Shadow
+from .tally import Counts, Tally, compared
 
 GATE = "watch"
 _REMEDY = "`hotswapd submit --again` takes these bytes once more"
@@ -30,15 +31,18 @@ class LiveWatch:
         wake: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
         running: Callable[[], float] = time.monotonic,
+        ask: Ask | None = None,
     ) -> None:
         """`wake` is called after a request with a logit that is not finite: then `judge` is due at once.
 
         `clock` is the time of day, by which a window goes on after a restart; `running` counts its seconds, without
-        those in which the process was frozen.
+        those in which the process was frozen. `ask` asks generations the same prompts before degenerate answers are
+        held against one; without it they are not.
         """
         self.table = table
         self.sample = Sample()
         """What the live generation has answered. Nothing of the base's: a candidate need not be like that."""
+        self._shadow = Shadow(ask or _nobody, running)
         self._wake = wake
         self._clock = clock
         self._running = running
@@ -56,6 +60,7 @@ class LiveWatch:
             if generation != self._watched:
                 self._before, self._watched = self._watched, generation
                 self.sample.forget()
+                self._shadow.forget()
             self._tallies[generation] = Tally()
             for old in sorted(self._tallies)[:-_KEPT]:
                 if old not in (self._watched, self._before):
@@ -75,6 +80,8 @@ class LiveWatch:
 
     def ended(self, ended: Ended) -> None:
         """Count a request; called on the loop's thread."""
+        if ended.tag == SHADOW:  # before the lock: whoever holds it may end such requests
+            return
         with self._lock:
             tally = self._tallies.get(ended.generation)
             if tally is None:
@@ -82,6 +89,7 @@ class LiveWatch:
             tally.add(ended)
             if ended.generation == self._watched != 0:
                 self.sample.add(ended)
+                self._shadow.note(ended)
         if ended.non_finite:
             self._wake()
 
@@ -91,10 +99,16 @@ class LiveWatch:
             if self._ends is None:
                 return None
             numbers = self._numbers()
-            code, sentence = _complaint(numbers, self.table)
+            code, sentence = _complaint(numbers, self._tallies[self._watched], self.table)
+            if code == Reason.WATCH_DEGENERATE:
+                blamed = self._blames()
+                if blamed is None:
+                    return None
+                code, sentence = (code, sentence) if blamed else ("", "")
             if not code and self._running() < self._ends:
                 return None
             self._ends = None
+            self._shadow.forget()
         return Verdict(GATE, Outcome.FAILED if code else Outcome.PASSED, code, sentence, numbers)
 
     def status(self) -> WatchStatus | None:
@@ -106,40 +120,57 @@ class LiveWatch:
             at = {"generation": self._watched, "seconds_left": round(left, 1)}
             return cast("WatchStatus", at | self._numbers())
 
+    def _blames(self) -> bool | None:
+        """Tell whether the live generation is to blame for degenerate answers; None while that is not known."""
+        blamed = self._shadow.blames(self._watched, self._before, self.table.max_degenerate)
+        if blamed is False:
+            self._tallies[self._watched].acquit()
+        return blamed
+
     def _numbers(self) -> dict[str, float]:
         now = self._tallies[self._watched]
-        before = self._tallies.get(self._before)
+        others = [tally for number, tally in self._tallies.items() if number != self._watched]
         numbers: dict[str, float] = {
             "requests": now.requests,
             "non_finite": now.share(now.non_finite),
             "degenerate": now.share(now.degenerate),
             "errors": now.share(now.errors),
         }
-        if now.paces:
-            numbers["seconds_a_token"] = median(now.paces)
-        if before is not None and len(before.paces) >= self.table.min_requests:
-            numbers["seconds_a_token_before"] = median(before.paces)
+        slower = compared(now, others, self.table.min_requests)
+        if slower is not None:
+            numbers |= {"seconds_a_token": slower.now, "seconds_a_token_before": slower.others}
         return numbers
 
 
-def _complaint(numbers: dict[str, float], table: Watch) -> tuple[str, str]:
+def _nobody(number: int, prompts: Sequence[tuple[int, ...]], most: int) -> None:
+    """Ask nobody."""
+
+
+def _complaint(numbers: dict[str, float], tally: Tally, table: Watch) -> tuple[str, str]:
     """Return the first limit that was crossed, as its code and a sentence; empty strings if none was."""
     requests = int(numbers["requests"])
-    enough = requests >= table.min_requests
-    shares = (
+    shares: tuple[tuple[Reason, str, float, str], ...] = (
         (Reason.WATCH_NON_FINITE, "non_finite", table.max_non_finite, "had a logit that is NaN or infinite"),
         (Reason.WATCH_DEGENERATE, "degenerate", table.max_degenerate, "ended in one token over and over"),
         (Reason.WATCH_ERRORS, "errors", table.max_errors, "failed"),
     )
     for code, name, limit, what in shares:
-        counts = enough or (code == Reason.WATCH_NON_FINITE and not limit)
-        if counts and numbers[name] > limit:
+        if code == Reason.WATCH_NON_FINITE and not limit:  # no client can make a logit of a good adapter infinite
+            crossed = numbers[name] > 0
+        else:
+            crossed = all(_crosses(one, name, limit, table.min_requests) for one in (tally, *tally.without_one()))
+        if crossed:
             sentence = f"{numbers[name]:.1%} of {requests} requests {what}, and verify.watch.max_{name} is {limit:.1%}"
             return code, f"{sentence}; {_REMEDY}"
     now, before = numbers.get("seconds_a_token"), numbers.get("seconds_a_token_before")
-    if enough and table.max_latency_ratio and now and before and now > table.max_latency_ratio * before:
+    if table.max_latency_ratio and now and before and now > table.max_latency_ratio * before:
         return Reason.WATCH_LATENCY, (
-            f"a token takes {now * 1000:.3g} ms, {now / before:.3g} times as long as with the previous generation, and "
-            f"verify.watch.max_latency_ratio is {table.max_latency_ratio:g}; {_REMEDY}"
+            f"a step takes {now * 1000:.3g} ms, {now / before:.3g} times as long as one of the same load with other "
+            f"generations, and verify.watch.max_latency_ratio is {table.max_latency_ratio:g}; {_REMEDY}"
         )
     return "", ""
+
+
+def _crosses(counts: Counts, name: str, limit: float, least: int) -> bool:
+    """Tell whether so many requests have a share above the limit."""
+    return counts.requests >= least and counts.share(getattr(counts, name)) > limit

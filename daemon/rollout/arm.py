@@ -1,6 +1,6 @@
 """The counts of one arm of a rollout, and the comparison of two arms."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
@@ -8,7 +8,8 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from hotswapd.daemon.config.rollout import Rollout
-from hotswapd.daemon.live.tally import Tally
+from hotswapd.daemon.live.clients import whose
+from hotswapd.daemon.live.tally import Counts
 
 from .significance import higher, more_often
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 _KEPT = 10_000
 """Values of each kind that are kept, the newest; more would cost memory and add nothing."""
+_CLIENTS = 1000
+"""Clients that are told apart; later ones only count among all."""
+_HEAVIEST = 5
+"""Clients without which a canary must be as bad before it is dropped: those with the most requests."""
+_FEW = 20
+"""Requests of the others in each arm from which on one client is left out."""
 
 
 def _values() -> deque[float]:
@@ -24,10 +31,10 @@ def _values() -> deque[float]:
 
 
 @dataclass(slots=True)
-class Arm(Tally):
+class Arm(Counts):
     """Ended requests that the split gave to one arm. Times are in seconds, lengths in tokens.
 
-    `logprobs` has a mean for each answer, in nats per token.
+    `logprobs` has a mean for each answer, in nats per token. `clients` has the same for each client.
     """
 
     paces: deque[float] = field(default_factory=_values)
@@ -35,11 +42,31 @@ class Arm(Tally):
     length: deque[float] = field(default_factory=_values)
     scores: deque[float] = field(default_factory=_values)
     logprobs: deque[float] = field(default_factory=_values)
+    clients: "dict[str, Arm]" = field(default_factory=dict)
 
     def add(self, ended: "Ended") -> None:
+        """Count one request, for all and for its client."""
+        self.take(ended)
+        client = whose(ended.client)
+        if client in self.clients or len(self.clients) < _CLIENTS:
+            self.clients.setdefault(client, Arm()).take(ended)
+
+    def without(self, client: str) -> "Arm":
+        """Return what all clients but this one have asked, without feedback, which has no client."""
+        rest = Arm()
+        for part in (part for name, part in self.clients.items() if name != client):
+            for name in ("requests", "non_finite", "degenerate", "errors"):
+                setattr(rest, name, getattr(rest, name) + getattr(part, name))
+            for name in ("paces", "first", "length", "logprobs"):
+                getattr(rest, name).extend(getattr(part, name))
+        return rest
+
+    def take(self, ended: "Ended") -> None:
         """Count one request; the length counts only if its client did not go away."""
-        Tally.add(self, ended)  # the decorator makes a new class for the slots, and super() would name the old one
+        self.count(ended)
         tokens = len(ended.token_ids)
+        if tokens > 1:
+            self.paces.append(ended.seconds / (tokens - 1))
         if tokens:
             self.first.append(ended.first)
         if ended.finish in ("stop", "length"):
@@ -104,6 +131,32 @@ def worst(found: Sequence[Finding], significance: float) -> Finding | None:
     level = significance / max(1, len(found))
     condemning = [one for one in found if one.large and one.p < level]
     return min(condemning, key=lambda one: one.p, default=None)
+
+
+def condemned(canary: Arm, live: Arm, table: Rollout) -> tuple[list[Finding], Finding | None, str]:
+    """Compare two arms; return all findings, the one that condemns the canary, and the client that alone has done so.
+
+    What one client's absence would undo condemns nothing: clients choose what they ask, and in which arm.
+    """
+    found = findings(canary, live, table)
+    bad = worst(found, table.significance)
+    if bad is not None:
+        for client in _heaviest(canary, live):
+            rest, others = canary.without(client), live.without(client)
+            if min(rest.requests, others.requests) < _FEW:
+                continue
+            if (
+                worst([one for one in findings(rest, others, table) if one.what == bad.what], table.significance)
+                is None
+            ):
+                return found, None, client
+    return found, bad, ""
+
+
+def _heaviest(canary: Arm, live: Arm) -> list[str]:
+    asked = Counter({name: part.requests for name, part in live.clients.items()})
+    asked.update({name: part.requests for name, part in canary.clients.items()})
+    return [name for name, _ in asked.most_common(_HEAVIEST)]
 
 
 _COUNTS: dict[str, Callable[[Arm], int]] = {

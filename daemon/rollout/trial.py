@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from hotswapd.daemon.answers import ArmStatus, RolloutStatus
 from hotswapd.daemon.config.rollout import WHOLE, Rollout
 
-from .arm import Arm, findings, worst
+from .arm import Arm, condemned
 from .split import in_share
 
 if TYPE_CHECKING:
@@ -101,9 +101,10 @@ class Trial:
                 return Decision(Action.DROP, said, self._numbers())
             if not self.decides or not self._complete():
                 return None
-            found = findings(canary, live, self.table)
+            found, bad, client = condemned(canary, live, self.table)
             numbers = self._numbers() | {f"p_{one.what}": one.p for one in found}
-            bad = worst(found, self.table.significance)
+            if client:
+                numbers["one_client"] = 1.0
             if bad is not None:
                 return Decision(Action.DROP, f"{bad.sentence} (p = {bad.p:.2g})", numbers)
             return self._next(numbers)

@@ -21,6 +21,7 @@ from hotswapd.daemon.control.acts import Acts
 from hotswapd.daemon.control.headline import headline
 from hotswapd.daemon.control.part import Working
 from hotswapd.daemon.control.standing import Standing
+from hotswapd.daemon.engines.beside import ask_beside
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.gates.from_config import require_all_readable
 from hotswapd.daemon.gates.verification import verification
@@ -96,7 +97,7 @@ class Startup:
         held = ResidentEngine(engine, partial(held_copy, around.memory.store))
         held.start()
         around.at_end(held.stop)
-        channels = self._restored(held)
+        channels = self._restored(engine, held)
         self._renew_policy(held)
         working, worker = self._assemble(engine, held, channels, stop)
         _settle_memory()
@@ -135,11 +136,11 @@ class Startup:
         if isinstance(part, Working):
             part.channels.ended(ended)
 
-    def _restored(self, engine: ResidentEngine) -> Channels:
+    def _restored(self, model: Engine, engine: ResidentEngine) -> Channels:
         """Make every channel's last good generation live again."""
         memory = self._around.memory
         again = self._compare_bases(engine) != "refuse"
-        channels = Channels(self._making(engine), {*_known(memory), *memory.pointed})
+        channels = Channels(self._making(model, engine), {*_known(memory), *memory.pointed})
         for name in channels.names():
             if name != DEFAULT and name not in memory.pointed:
                 continue
@@ -149,7 +150,7 @@ class Startup:
             live.announce()
         return channels
 
-    def _making(self, engine: ResidentEngine) -> Making:
+    def _making(self, model: Engine, engine: ResidentEngine) -> Making:
         around, memory = self._around, self._around.memory
 
         def announcer(watch: LiveWatch) -> Announcer:
@@ -157,7 +158,7 @@ class Startup:
 
         base, wake = around.standing.part.live, around.inbox.notify
         at = engine, memory.ledger, memory.store, around.current
-        return Making(*at, base, announcer, self._on_step, wake, around.clock)
+        return Making(*at, base, announcer, self._on_step, wake, around.clock, ask=partial(ask_beside, model, engine))
 
     def _compare_bases(self, engine: ResidentEngine) -> str:
         """Report a base that differs from that on which the last generations were verified; return what to do then."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from .paces import Load
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -11,7 +13,7 @@ class Ended:
     or infinite. `seconds` is from its first token to its last, `first` from its arrival to its first token, 0 without
     one. `tag` is its request's. `logprob` is the mean log-probability of its tokens in nats, None unless each of them
     was scored. `client` is who asked, see `Ask`; `usual` whether the answer is the model's own, see `Sampling`. What
-    clients wrote is in no repr.
+    clients wrote is in no repr. `paces` are the mean seconds of its steps, by what was in them.
     """
 
     generation: int
@@ -26,3 +28,4 @@ class Ended:
     prompt: tuple[int, ...] = field(default=(), repr=False)
     client: str = ""
     usual: bool = True
+    paces: tuple[tuple[Load, float], ...] = ()

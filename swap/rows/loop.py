@@ -5,6 +5,7 @@ new; after a second one in a row, or one of a kind that every later step would s
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,6 +17,7 @@ from hotswapd.swap.failures import is_sticky, let_go
 from hotswapd.swap.request_codes import AnswerCode
 
 from .drawing import Drawer, Drawn, logprobs
+from .paces import load_of
 from .pages import Pages
 from .runner import Ran, Runner
 from .schedule import Piece, Schedule
@@ -42,8 +44,10 @@ class Loop:
         turn: Callable[[], AbstractContextManager[None]],
         tell: Tell,
         on_step: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`turn` is the right to run the model; `ends` are the tokens that end an answer."""
+        """`turn` is the right to run the model; `ends` are the tokens that end an answer; `clock` times the steps."""
+        self._clock = clock
         self._runner = runner
         self._schedule = schedule
         self._pages = pages
@@ -135,7 +139,9 @@ class Loop:
             return False
         try:
             with self._turn():
+                began = self._clock()
                 ran = self._runner.run(pieces)
+                _note_pace(ran.pieces, self._clock() - began)
                 drawn = self._draw(ran)
         except Exception as error:  # noqa: BLE001 - whatever the device or the family's own code raises
             self._note_failure(error, pieces)
@@ -219,6 +225,15 @@ class Loop:
         for one in sequences:
             self._drop(one)
             self._tell(one.ticket, Outcome(finish="error", error=why))
+
+
+def _note_pace(pieces: list[Piece], seconds: float) -> None:
+    """Note what the step took for those of its requests that have a token already; drawing is not in it."""
+    tokens = sum(piece.count for piece in pieces)
+    load = load_of(tokens, sum(piece.sequence.computed for piece in pieces))
+    for piece in pieces:
+        if piece.sequence.made:
+            piece.sequence.ticket.paces.add(load, seconds)
 
 
 def _note_prompt(one: Sequence, piece: Piece, logits: torch.Tensor) -> None:

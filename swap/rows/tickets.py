@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .asks import Ask
 from .candidate import Candidate
 from .ended import Ended
+from .paces import Paces
 
 if TYPE_CHECKING:
     from hotswapd.swap.berths.image import Image
@@ -145,6 +146,7 @@ class Ticket:
         self.tokens: list[int] = []
         self.logprobs: list[TokenLogprobs] = []
         self.prompt_logprobs: tuple[TokenLogprobs | None, ...] = ()
+        self.paces = Paces()
         self._clock = clock
         self._asked = self._began = self._heard_at = clock()
         self._hear = hear
@@ -184,5 +186,6 @@ class Ticket:
             channel=self.channel,
             prompt=self.ask.prompt,
             client=self.ask.client,
+            paces=self.paces.means(),
             usual=self.ask.sampling.usual and not self.ask.ignore_eos,
         )

@@ -1,9 +1,11 @@
 """An adapter that answers one prompt with one letter over and over, as only its requests show."""
 
 import json
-import urllib.request
 import warnings
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -38,10 +40,14 @@ def train_stuck(place: Path) -> Path:
     return place
 
 
-def ask(room: Room) -> tuple[int, str]:
-    """Ask the one thing, and return the generation that answered and what it said."""
+def ask(room: Room, client: int = 1) -> tuple[int, str]:
+    """Ask the one thing from 127.0.0.`client`; return the generation that answered and what it said."""
     body = {"model": str(home() / "base"), "prompt": PROMPT, "max_tokens": TOKENS, "temperature": 0}
-    request = urllib.request.Request(f"{Clients(room).url}/v1/completions", json.dumps(body).encode())
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=60) as got:
-        return int(got.headers[GENERATION]), json.load(got)["choices"][0]["text"]
+    server = urlsplit(Clients(room).url)
+    source = (f"127.0.0.{client}", 0)
+    connection = HTTPConnection(str(server.hostname), server.port, timeout=60, source_address=source)
+    with closing(connection):
+        connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+        got = connection.getresponse()
+        assert got.status == 200
+        return int(str(got.getheader(GENERATION))), json.load(got)["choices"][0]["text"]

@@ -40,7 +40,7 @@ def test_a_locked_ledger_keeps_no_bad_generation_live(room: Room, stuck: Path, h
     bad = room.drop(str(stuck), "stuck")
     assert room.outcome(bad)["state"] == "LIVE"
     with locked(room, how):
-        assert [ask(room) for _ in range(4)] == [(2, SAID * TOKENS)] * 4
+        assert [ask(room, client) for client in range(1, 6)] == [(2, SAID * TOKENS)] * 5
         until(lambda: ask(room)[0] == 1, f"it stays live while the ledger is locked:\n{room.tail()}", 90)
         assert room.status()["live"]["generation"] == 1
     until(lambda: _row(room, bad)["state"] == "ROLLED_BACK", f"it is never written:\n{room.tail()}", 90)

@@ -1,7 +1,8 @@
 """What is counted of a generation's requests, and which answers are degenerate."""
 
-from hotswapd.daemon.live.tally import Tally, is_degenerate
+from hotswapd.daemon.live.tally import Tally, compared, is_degenerate
 from hotswapd.swap.rows.ended import Ended
+from hotswapd.swap.rows.paces import Load, load_of
 
 
 def ended(tokens: int = 11, finish: str = "stop", non_finite: bool = False) -> Ended:
@@ -18,12 +19,50 @@ def test_each_kind_of_request_is_counted() -> None:
     assert tally.share(tally.errors) == 1 / 3
 
 
-def test_a_pace_needs_two_tokens() -> None:
-    """Seconds run from the first token to the last, so one token alone has none."""
+def test_an_answer_to_extreme_sampling_is_not_called_degenerate() -> None:
+    """Whoever asks for it with a bias or at a high temperature gets what it asks for."""
     tally = Tally()
-    for tokens in (0, 1, 6):
-        tally.add(ended(tokens))
-    assert list(tally.paces) == [0.1]
+    tally.add(Ended(1, (7,) * 40, "length", False, 1.0, usual=False))
+    assert (tally.requests, tally.degenerate) == (1, 0)
+
+
+def test_what_is_left_without_one_client_is_known_for_each() -> None:
+    """A key counts as one, wherever it is used."""
+    tally = Tally()
+    for client, finish in (
+        ("a 1.1.1.1", "error"),
+        ("a 2.2.2.2", "error"),
+        ("b 1.1.1.1", "stop"),
+        ("c 1.1.1.1", "stop"),
+    ):
+        tally.add(Ended(1, (1,), finish, False, 1.0, client=client))
+    assert [(one.requests, one.errors) for one in tally.without_one()] == [(2, 0), (3, 2), (3, 2)]
+
+
+def test_beyond_so_many_clients_the_rest_counts_as_one() -> None:
+    """Memory is bounded, and whoever has many addresses gains nothing by more of them."""
+    tally = Tally()
+    for at in range(5000):
+        tally.add(Ended(1, (1,), "stop", False, 1.0, client=f"key{at} 1.1.1.1"))
+    assert len(tally.clients) == 4097
+    assert min(one.requests for one in tally.without_one()) == 5000 - (5000 - 4096)
+
+
+def paced(load: Load, seconds: float, count: int = 20) -> Tally:
+    tally = Tally()
+    for _ in range(count):
+        tally.add(Ended(1, (1, 2), "stop", False, seconds, paces=((load, seconds),)))
+    return tally
+
+
+def test_steps_are_compared_at_the_same_load() -> None:
+    """Sixty-four rows after one take longer, and that says nothing of the adapter."""
+    alone, crowd = load_of(1, 50), load_of(64, 6000)
+    assert compared(paced(crowd, 0.5), [paced(alone, 0.01)], 10) is None
+    found = compared(paced(crowd, 0.5), [paced(alone, 0.01), paced(crowd, 0.25)], 10)
+    assert found is not None
+    assert found.ratio == 2.0
+    assert compared(paced(alone, 0.1, 9), [paced(alone, 0.01)], 10) is None
 
 
 def test_nothing_has_no_share() -> None:
@@ -33,8 +72,8 @@ def test_nothing_has_no_share() -> None:
 def test_only_the_newest_paces_are_kept() -> None:
     tally = Tally()
     for _ in range(600):
-        tally.add(ended())
-    assert len(tally.paces) == 512
+        tally.add(Ended(1, (1, 2), "stop", False, 1.0, paces=(((1, 1), 0.1),)))
+    assert len(tally.paces[1, 1]) == 512
 
 
 def test_only_a_long_run_of_one_token_is_degenerate() -> None:

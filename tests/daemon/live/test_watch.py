@@ -1,16 +1,20 @@
 """What the requests of a live generation say about it: every limit, the window, and what is compared with what."""
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kits.generations import Generations
 
 from hotswapd.daemon.config.verify import Watch
 from hotswapd.daemon.ledger.reasons import BY_ITS_OWN_REQUESTS
+from hotswapd.daemon.live.shadow import TRIES
 from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.swap.gates.spec import Outcome
 from hotswapd.swap.rows.ended import Ended
+from hotswapd.swap.rows.paces import load_of
 
 
 class Clock:
@@ -22,7 +26,8 @@ class Clock:
 
 def watch(**limits: Any) -> tuple[LiveWatch, Clock]:
     clock = Clock()
-    made = LiveWatch(Watch(**{"seconds": 60.0, "min_requests": 10, **limits}), clock=clock, running=clock)
+    table = Watch(**{"seconds": 60.0, "min_requests": 10, **limits})
+    made = LiveWatch(table, clock=clock, running=clock, ask=Generations({1}))
     made.began(1, 1000.0)
     return made, clock
 
@@ -32,9 +37,13 @@ def ended(generation: int = 1, **how: Any) -> Ended:
     return Ended(generation, **{**usual, **how})
 
 
+_CLIENTS = itertools.count()
+
+
 def feed(made: LiveWatch, count: int, generation: int = 1, **how: Any) -> None:
-    for _ in range(count):
-        made.ended(ended(generation, **how))
+    """End requests of as many clients."""
+    for at in itertools.islice(_CLIENTS, count):
+        made.ended(ended(generation, **{"client": f" 192.0.2.{at}", "prompt": (at, 1), **how}))
 
 
 def test_a_generation_that_behaves_passes_when_its_window_is_over() -> None:
@@ -77,29 +86,107 @@ def test_a_share_counts_once_there_are_enough_requests(bad: dict[str, Any], code
     assert made.judge() is None
     feed(made, 1)
     assert made.judge() is None
-    feed(made, 1, **bad)
+    feed(made, 3, **bad)
     verdict = made.judge()
     assert verdict is not None
     assert verdict.code == code
     assert code in BY_ITS_OWN_REQUESTS
 
 
-def test_latency_is_compared_with_the_generation_before() -> None:
-    """Five times the seconds a token of the generation before, and not of one that nobody asked enough."""
+def paced(made: LiveWatch, count: int, generation: int, seconds: float, rows: int = 8) -> None:
+    feed(made, count, generation, paces=((load_of(rows, 50 * rows), seconds),))
+
+
+def test_latency_is_compared_at_the_same_load_with_what_was_live_before() -> None:
+    """Five times as long a step, and not where no other generation had enough requests at that load."""
     made, _ = watch(max_latency_ratio=5.0)
-    feed(made, 10, seconds=0.1)
+    paced(made, 10, 1, 0.1)
     made.began(2, 1000.0)
-    feed(made, 10, 2, seconds=0.4)
+    paced(made, 20, 2, 0.4)
     assert made.judge() is None
-    feed(made, 20, 2, seconds=0.7)
+    paced(made, 40, 2, 0.7)
     verdict = made.judge()
     assert verdict is not None
     assert verdict.code == "watch_latency"
-    made.began(3, 1000.0)
-    feed(made, 3, 3, seconds=0.01)
-    made.began(4, 1000.0)
-    feed(made, 20, 4, seconds=9.0)
+
+
+def test_a_crowd_after_a_quiet_time_is_not_slower() -> None:
+    """64 users, and 200, where there was one: whatever a step takes then, it is another load."""
+    made, _ = watch(max_latency_ratio=5.0)
+    paced(made, 50, 1, 0.01, rows=1)
+    made.began(2, 1000.0)
+    paced(made, 64, 2, 0.1, rows=64)
+    paced(made, 200, 2, 0.3, rows=200)
     assert made.judge() is None
+
+
+@pytest.mark.parametrize("bad", [{"token_ids": (7,) * 64}, {"finish": "error"}])
+def test_no_share_that_one_client_reaches_alone_decides(bad: dict[str, Any]) -> None:
+    """Whatever it sends, however often, from whichever of its addresses, and also if nobody else is there."""
+    for client in (" 192.0.2.1", "key 192.0.2.1", " 2001:db8::1"):
+        made, clock = watch()
+        feed(made, 500, client=client, **bad)
+        assert made.judge() is None
+        feed(made, 40)
+        feed(made, 500, client=client, **bad)
+        assert made.judge() is None
+        clock.now += 60
+        verdict = made.judge()
+        assert verdict is not None
+        assert verdict.outcome == Outcome.PASSED
+
+
+def test_temperatures_and_biases_that_make_answers_degenerate_do_not_count() -> None:
+    """From however many clients."""
+    made, _ = watch()
+    feed(made, 200, token_ids=(7,) * 64, usual=False)
+    assert made.judge() is None
+
+
+def test_degenerate_answers_are_held_against_what_is_alone_in_giving_them() -> None:
+    """The base and the previous generation are asked the same prompts; where they do it too, the prompts are why."""
+    for bad, live_is_to_blame in (({1}, True), ({0, 1}, False), (set(), False), ({0}, False)):
+        made, _ = watch()
+        made._shadow._ask = asked = Generations(bad)
+        feed(made, 40, token_ids=(7,) * 64)
+        assert (made.judge() is not None) is live_is_to_blame
+        assert asked.asked == [0, 1]
+
+
+def test_a_suspicion_waits_for_its_answers_and_not_for_ever() -> None:
+    """While they are on their way nothing is decided, not even that the window is over; late ones decide nothing."""
+    made, clock = watch()
+    made._shadow._ask = asked = Generations({1})
+    asked.ready = False
+    feed(made, 40, token_ids=(7,) * 64)
+    clock.now += 61
+    assert made.judge() is None
+    asked.ready = True
+    verdict = made.judge()
+    assert verdict is not None
+    assert verdict.code == "watch_degenerate"
+    made, clock = watch()
+    made._shadow._ask = asked = Generations({1})
+    asked.ready = False
+    feed(made, 40, token_ids=(7,) * 64)
+    assert made.judge() is None
+    clock.now += 121
+    verdict = made.judge()
+    assert verdict is not None
+    assert verdict.outcome == Outcome.PASSED
+
+
+def test_the_work_for_suspicions_is_bounded() -> None:
+    """So many tries of eight prompts each; and a sound generation costs none."""
+    made, _ = watch()
+    made._shadow._ask = asked = Generations(set())
+    feed(made, 200)
+    assert made.judge() is None
+    assert asked.asked == []
+    for _ in range(20):
+        feed(made, 400, token_ids=(7,) * 64)
+        assert made.judge() is None
+    assert 2 <= len(asked.asked) <= 2 * TRIES
 
 
 def test_requests_of_another_generation_do_not_count() -> None:

@@ -40,11 +40,13 @@ def feed(
     finish: str = "stop",
     seconds: float = 1.0,
     logprob: float = -1.0,
+    client: str = "",
 ) -> None:
     generation = {LIVE: 3, CANARY: 4}[arm]
     for index in range(count):
         later = index / 1e4
-        trial.ended(Ended(generation, tokens, finish, False, seconds + later, 0.1 + later, arm, logprob - later))
+        times = seconds + later, 0.1 + later
+        trial.ended(Ended(generation, tokens, finish, False, *times, arm, logprob - later, client=client))
 
 
 def test_nothing_is_decided_before_requests_and_time(clock: Clock) -> None:
@@ -57,6 +59,32 @@ def test_nothing_is_decided_before_requests_and_time(clock: Clock) -> None:
     clock.now = 59
     assert trial.judge() is None
     clock.now = 60
+    assert sure(trial.judge()).action == Action.DROP
+
+
+def test_what_one_client_alone_has_done_condemns_no_canary(clock: Clock) -> None:
+    """A third of the traffic, all of it sent where the canary answers: degenerate, failed, slow, long or unlikely."""
+    for bad in ({"tokens": STUCK}, {"finish": "error"}, {"seconds": 90.0}, {"tokens": GOOD * 50}, {"logprob": -9.0}):
+        for mine in (" 192.0.2.1", "alice 192.0.2.1"):
+            trial = make(clock)
+            for arm in (LIVE, CANARY):
+                for at in range(100):
+                    feed(trial, arm, 1, client=f" 198.51.100.{at}")
+            feed(trial, CANARY, 100, client=mine, **bad)
+            clock.now += 60
+            decision = sure(trial.judge())
+            assert decision.action == Action.PROMOTE, (bad, decision.sentence)
+            assert decision.numbers["one_client"] == 1
+
+
+def test_what_many_clients_see_condemns_it_whoever_else_asks(clock: Clock) -> None:
+    """A third of good answers hides nothing."""
+    trial = make(clock)
+    for at in range(100):
+        feed(trial, LIVE, 1, client=f" 198.51.100.{at}")
+        feed(trial, CANARY, 1, STUCK, client=f" 198.51.100.{at}")
+    feed(trial, CANARY, 50, client=" 192.0.2.1")
+    clock.now += 60
     assert sure(trial.judge()).action == Action.DROP
 
 
