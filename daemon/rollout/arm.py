@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _KEPT = 10_000
 """Values of each kind that are kept, the newest; more would cost memory and add nothing."""
+FEEDBACK = "feedback"
+"""What clients say of answers; it is not known whose it is."""
 _CLIENTS = 1000
 """Clients that are told apart; later ones only count among all."""
 _HEAVIEST = 5
@@ -122,7 +124,7 @@ def findings(canary: Arm, live: Arm, table: Rollout) -> list[Finding]:
     if table.feedback and canary.scores and live.scores:
         worse = fmean(canary.scores) < fmean(live.scores)
         said = f"the mean score is {fmean(canary.scores):.4g}, and {fmean(live.scores):.4g} with what is live"
-        found.append(Finding("feedback", higher(live.scores, canary.scores), worse, said))
+        found.append(Finding(FEEDBACK, higher(live.scores, canary.scores), worse, said))
     return found
 
 
@@ -140,7 +142,7 @@ def condemned(canary: Arm, live: Arm, table: Rollout) -> tuple[list[Finding], Fi
     """
     found = findings(canary, live, table)
     bad = worst(found, table.significance)
-    if bad is not None:
+    if bad is not None and bad.what != FEEDBACK:
         for client in _heaviest(canary, live):
             rest, others = canary.without(client), live.without(client)
             if min(rest.requests, others.requests) < _FEW:

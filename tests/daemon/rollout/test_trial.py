@@ -77,6 +77,19 @@ def test_what_one_client_alone_has_done_condemns_no_canary(clock: Clock) -> None
             assert decision.numbers["one_client"] == 1
 
 
+def test_feedback_condemns_whoever_has_asked_most(clock: Clock) -> None:
+    """It has no client, so nothing of it can be left out."""
+    trial = make(clock, feedback=True)
+    for arm in (LIVE, CANARY):
+        feed(trial, arm, 100, client=" 192.0.2.1")
+        feed(trial, arm, 100, client=" 192.0.2.2")
+    for _ in range(100):
+        trial.scored(3, 1.0)
+        trial.scored(4, 0.0)
+    clock.now += 60
+    assert sure(trial.judge()).action == Action.DROP
+
+
 def test_what_many_clients_see_condemns_it_whoever_else_asks(clock: Clock) -> None:
     """A third of good answers hides nothing."""
     trial = make(clock)
