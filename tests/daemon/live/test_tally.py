@@ -62,6 +62,11 @@ def test_steps_are_compared_at_the_same_load() -> None:
     found = compared(paced(crowd, 0.5), [paced(alone, 0.01), paced(crowd, 0.25)], 10)
     assert found is not None
     assert found.ratio == 2.0
+    busy = paced(crowd, 0.25, 5)
+    busy.paces[crowd].extend([9.0] * 15)  # another program has the machine
+    found = compared(busy, [paced(crowd, 0.25)], 10)
+    assert found is not None
+    assert found.ratio == 1.0
     assert compared(paced(alone, 0.1, 9), [paced(alone, 0.01)], 10) is None
 
 

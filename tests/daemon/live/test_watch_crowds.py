@@ -143,7 +143,7 @@ def test_no_hostile_client_rolls_anything_back(strategy: str) -> None:
 
 
 def test_a_bad_generation_is_rolled_back_all_the_same() -> None:
-    """One that everybody's requests show: in every window, also where a third of the requests are a client's that is served well."""
+    """One that the requests of all but one client show, also where a third are that client's and are well."""
     shown = flood()
 
     def requests(rng: random.Random) -> Requests:
