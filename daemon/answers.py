@@ -85,7 +85,11 @@ class VerifyStatus(TypedDict):
 
 
 class WatchStatus(TypedDict):
-    """What the watch has seen of the live generation; shares are from 0 to 1, of `requests`."""
+    """What the watch has seen of the live generation; shares are from 0 to 1, of `requests`.
+
+    `seconds_a_token` are those of a step, which gives each of its requests a token, at a load that other generations
+    have had too, and `seconds_a_token_before` theirs.
+    """
 
     generation: int
     seconds_left: float

@@ -43,6 +43,8 @@ class Sample:
         self._lock = threading.Lock()
         self._drawn: list[_Drawn] = []
         self._keeps = True
+        self._bar = 1.0
+        """Lots from here on were too high once: so most answers cost nothing after a while."""
 
     def keep(self, on: bool) -> None:
         """Take answers from now on, or take none and forget those that are kept."""
@@ -68,8 +70,11 @@ class Sample:
             or not ended.token_ids
         ):
             return
+        lot = self._rng.random()
+        if lot >= self._bar:
+            return
         client = whose(ended.client)
-        drawn = _Drawn(self._rng.random(), client, Replayed(_cut(ended), client))
+        drawn = _Drawn(lot, client, Replayed(_cut(ended), client))
         with self._lock:
             self._drawn.append(drawn)
             self._drawn.sort(key=lambda one: one.lot)
@@ -77,12 +82,13 @@ class Sample:
             if len(mine) > FROM_ONE:
                 self._drawn.remove(mine[-1])
             while len(self._drawn) > ANSWERS or self.tokens > TOKENS:
-                self._drawn.pop()
+                self._bar = self._drawn.pop().lot
 
     def forget(self) -> None:
         """Keep nothing of what was answered so far."""
         with self._lock:
             self._drawn.clear()
+            self._bar = 1.0
 
     def answers(self) -> tuple[Replayed, ...]:
         """Return what is kept now."""
