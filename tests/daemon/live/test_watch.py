@@ -98,7 +98,7 @@ def paced(made: LiveWatch, count: int, generation: int, seconds: float, rows: in
 
 
 def test_latency_is_compared_at_the_same_load_with_what_was_live_before() -> None:
-    """Nine in ten steps at least five times as long, and not where no other generation had enough requests at that load."""
+    """Nine in ten steps five times as long, and not where no other generation had enough requests at that load."""
     made, _ = watch(max_latency_ratio=5.0)
     paced(made, 10, 1, 0.1)
     made.began(2, 1000.0)
