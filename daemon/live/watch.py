@@ -23,7 +23,7 @@ _KEPT = 8
 
 
 class LiveWatch:
-    """Counts requests by generation, and judges the live one. Every method is legal on any thread."""
+    """Counts requests by generation, and judges the live one. Every method is legal on any thread, but `judge`."""
 
     def __init__(
         self,
@@ -94,22 +94,34 @@ class LiveWatch:
             self._wake()
 
     def judge(self) -> Verdict | None:
-        """Return the verdict once the window is over or a limit is crossed, one for each generation; None otherwise."""
+        """Return the verdict once the window is over or a limit is crossed, one for each generation; None otherwise.
+
+        For the worker's thread.
+        """
         with self._lock:
-            if self._ends is None:
+            suspected = self._ends is not None and self._complaint()[0] == Reason.WATCH_DEGENERATE
+            watched, before = self._watched, self._before
+        # without the lock, for which the loop's thread may wait
+        blamed = self._shadow.blames(watched, before, self.table.max_degenerate) if suspected else False
+        if blamed is None:
+            return None
+        with self._lock:
+            if self._ends is None or watched != self._watched:
                 return None
+            if suspected and not blamed:
+                self._tallies[watched].acquit()
             numbers = self._numbers()
-            code, sentence = _complaint(numbers, self._tallies[self._watched], self.table)
-            if code == Reason.WATCH_DEGENERATE:
-                blamed = self._blames()
-                if blamed is None:
-                    return None
-                code, sentence = (code, sentence) if blamed else ("", "")
+            code, sentence = self._complaint()
+            if code == Reason.WATCH_DEGENERATE and not blamed:
+                code = sentence = ""
             if not code and self._running() < self._ends:
                 return None
             self._ends = None
-            self._shadow.forget()
+        self._shadow.forget()
         return Verdict(GATE, Outcome.FAILED if code else Outcome.PASSED, code, sentence, numbers)
+
+    def _complaint(self) -> tuple[str, str]:
+        return _complaint(self._numbers(), self._tallies[self._watched], self.table)
 
     def status(self) -> WatchStatus | None:
         """Return the counts so far and the seconds left; None if no generation is being watched."""
@@ -119,13 +131,6 @@ class LiveWatch:
             left = max(0.0, self._ends - self._running())
             at = {"generation": self._watched, "seconds_left": round(left, 1)}
             return cast("WatchStatus", at | self._numbers())
-
-    def _blames(self) -> bool | None:
-        """Tell whether the live generation is to blame for degenerate answers; None while that is not known."""
-        blamed = self._shadow.blames(self._watched, self._before, self.table.max_degenerate)
-        if blamed is False:
-            self._tallies[self._watched].acquit()
-        return blamed
 
     def _numbers(self) -> dict[str, float]:
         now = self._tallies[self._watched]
