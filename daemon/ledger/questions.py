@@ -16,6 +16,7 @@ OPEN_STATES = ", ".join(f"'{state.value}'" for state in sorted(OPEN))
 _PRESENT = ", ".join(f"'{state.value}'" for state in sorted(PRESENT))
 _FETCHABLE = "(state = 'SIGHTED' OR (state = 'WAITING' AND tries > 0))"
 _STORED = ", ".join(f"'{state.value}'" for state in sorted(IN_STORE))
+_UNDER_WAY = ", ".join(f"'{state.value}'" for state in sorted(IN_STORE - {State.FETCHED, State.HELD}))
 _REFUSED = ", ".join(f"'{state.value}'" for state in sorted(REFUSED))
 _LIVED = "'LIVE', 'RETIRED', 'ROLLED_BACK'"
 
@@ -148,6 +149,23 @@ class Rows:
                 (each,),
             )
             return {str(digest) for (digest,) in found}
+
+    def needed(self) -> set[str]:
+        """Return the digests of what is live, of what is being tried, and of the newest candidate of each channel."""
+        newest = f"SELECT digest, max(seq) FROM swaps WHERE state IN ({_STORED}) GROUP BY channel"
+        with self._file.reading() as database:
+            found = database.execute(
+                f"SELECT digest FROM ({newest}) UNION SELECT digest FROM swaps WHERE state IN ({_UNDER_WAY}, 'LIVE')"
+            )
+            return {str(digest) for (digest,) in found}
+
+    def waiting(self) -> dict[str, int]:
+        """Map the digests of candidates in the store that wait for their turn to their place in the order."""
+        with self._file.reading() as database:
+            found = database.execute(
+                "SELECT digest, max(seq) FROM swaps WHERE state IN ('FETCHED', 'HELD') GROUP BY digest"
+            )
+            return {str(digest): int(seq) for digest, seq in found}
 
     def verdict(self, digest: str, fingerprint: str, channel: str = DEFAULT) -> Row | None:
         """Return the row in which these bytes were refused in a channel under its policy, or quarantined.

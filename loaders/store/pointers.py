@@ -26,7 +26,9 @@ class Pointers:
         self._directory = root / "channels"
         self._on_written = on_written
         self._removed = Pointer(root, file=_HIGHEST)
-        self._highest = {name: _highest_of(self._of(name).read()) for name in self.names()}
+        records = {name: self._of(name).read() for name in (DEFAULT, *self.names())}
+        self._digests = {name: _digest_of(record) for name, record in records.items()}
+        self._highest = {name: _highest_of(record) for name, record in records.items() if name != DEFAULT}
 
     def names(self) -> list[str]:
         """Name the channels other than the default one that have a pointer."""
@@ -41,6 +43,7 @@ class Pointers:
         if name != DEFAULT:
             self._make_directory()
         pointer.write(record | ({_HIGHEST: most} if most > number else {}))
+        self._digests[name] = _digest_of(record)
         if name != DEFAULT:
             self._highest[name] = most
 
@@ -53,9 +56,14 @@ class Pointers:
         """Remove a pointer; its numbers are not given again."""
         self._removed.write({_HIGHEST: self.highest()})
         self._highest.pop(name, None)
+        self._digests.pop(name, None)
         with contextlib.suppress(FileNotFoundError):
             self._of(name).path.unlink()
             fsync_directory(self._of(name).path.parent)
+
+    def digests(self) -> list[str]:
+        """Name the bytes that the pointers name, as they were written last."""
+        return list(self._digests.values())
 
     def highest(self) -> int:
         """Return the highest generation that any pointer was ever given, 0 if unknown."""
@@ -75,6 +83,10 @@ class Pointers:
 
 def _highest_of(record: dict[str, Any] | None) -> int:
     return 0 if record is None else max(_number(record, "generation"), _number(record, _HIGHEST))
+
+
+def _digest_of(record: dict[str, Any] | None) -> str:
+    return str(record.get("digest", "")) if record else ""
 
 
 def _number(record: dict[str, Any], key: str) -> int:

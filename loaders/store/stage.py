@@ -22,8 +22,8 @@ class Home(Protocol):
         """Report a step after which the process may die."""
         ...
 
-    def require_free(self, size: int) -> None:
-        """Raise Unavailable unless `size` bytes fit and the reserve stays free."""
+    def claim(self, stage: Path, size: int) -> None:
+        """Count bytes that are about to be written into a stage. Raises Unavailable unless they fit."""
         ...
 
     def adopt(self, path: Path, copied: Artifact) -> Artifact:
@@ -47,8 +47,8 @@ class Stage:
         """Copy `chunks` into the file, sync it and return its size in bytes.
 
         Raises Refused ``too_large`` above `cap` bytes, Unavailable ``disk_full`` if less than the reserve would be
-        left free, ``store_failed`` if the store fails otherwise, ValueError out of order. Errors from the iteration
-        of `chunks` pass through.
+        left free, ``store_full`` above the store's limit, ``store_failed`` if the store fails otherwise, ValueError out
+        of order. Errors from the iteration of `chunks` pass through.
         """
         if name != (CONFIG, WEIGHTS, None)[len(self._sizes)]:
             raise ValueError(f"write {CONFIG}, then {WEIGHTS}, each once; not {name} now")
@@ -71,7 +71,7 @@ class Stage:
             size += len(chunk)
             if size > cap:
                 raise Refused(FileCode.TOO_LARGE, f"{name} is larger than the {cap} bytes that are allowed")
-            self._store.require_free(len(chunk))
+            self._store.claim(self.path, len(chunk))
             with store_errors():
                 write_all(fd, chunk)
                 behind.wrote(chunk)
@@ -81,7 +81,7 @@ class Stage:
 
     def beside(self, name: str, data: bytes) -> None:
         """Put one of the tokenizer's files beside the adapter; the digest does not run over it. Raises Unavailable."""
-        self._store.require_free(len(data))
+        self._store.claim(self.path, len(data))
         with store_errors():
             write_durably(self.path / name, data)
 
