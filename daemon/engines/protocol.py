@@ -117,6 +117,10 @@ class Routed:
     pause: float = 0.0
 
 
+Route = tuple[Staged, int, str]
+"""What is to answer, its generation's number, and the served name."""
+
+
 class Caller(Protocol):
     """Whoever waits for a long call. Every method is called on the thread that made the call."""
 
@@ -204,6 +208,13 @@ class Engine(Protocol):
         Entering does everything that can fail: afterwards every serving member has it, and room for it. Raises NoRoom.
         The body makes the change durable. When the body ends well, the route changes at once and can no longer fail;
         requests under way keep their generation. When the body raises, nothing has changed.
+        """
+        ...
+
+    def route_together(self, routes: Sequence[Route]) -> AbstractContextManager[Routed]:
+        """Make several generations answer for their names at one moment; the contract is that of `route`.
+
+        Once any answer names one of them, every request that comes later is answered by all of them.
         """
         ...
 

@@ -3,12 +3,14 @@
 import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from hotswapd.loaders.codes import FileCode
-from hotswapd.loaders.errors import Refused
-from hotswapd.loaders.files import CONFIG, WEIGHTS, FileName
+from hotswapd.loaders.codes import FileCode, WaitingCode
+from hotswapd.loaders.errors import Refused, Unavailable
+from hotswapd.loaders.files import CONFIG, MANIFEST, WEIGHTS, FileName
+from hotswapd.loaders.together import members_of
 
 from .artifact import Artifact
 from .disk import store_errors, write_all, write_durably
@@ -42,6 +44,7 @@ class Stage:
         self._store = store
         self._sha = hashlib.sha256()
         self._sizes: dict[str, int] = {}
+        self._together = ""
 
     def write(self, name: FileName, chunks: Iterable[bytes], cap: int) -> int:
         """Copy `chunks` into the file, sync it and return its size in bytes.
@@ -80,7 +83,12 @@ class Stage:
         return size
 
     def beside(self, name: str, data: bytes) -> None:
-        """Put one of the tokenizer's files beside the adapter; the digest does not run over it. Raises Unavailable."""
+        """Put a file of the tokenizer, or the manifest, beside the adapter; the digest does not run over it.
+
+        Raises Unavailable.
+        """
+        if name == MANIFEST:
+            self._together = _members(data)
         self._store.claim(self.path, len(data))
         with store_errors():
             write_durably(self.path / name, data)
@@ -92,4 +100,12 @@ class Stage:
         """
         if len(self._sizes) != 2:
             raise ValueError(f"commit needs both {CONFIG} and {WEIGHTS}")
-        return self._store.adopt(self.path, Artifact(Path(), self._sha.hexdigest(), sum(self._sizes.values())))
+        copied = Artifact(Path(), self._sha.hexdigest(), sum(self._sizes.values()))
+        return replace(self._store.adopt(self.path, copied), together=self._together)
+
+
+def _members(manifest: bytes) -> str:
+    try:
+        return members_of(manifest)
+    except ValueError as error:
+        raise Unavailable(WaitingCode.MANIFEST_UNREADABLE, f"{error}: publish again, or delete it") from error

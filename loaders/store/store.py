@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +211,14 @@ class Store:
         """
         with self._lock, store_errors():
             self._pointers.write(channel, record, highest)
+
+    def point_together(self, records: Mapping[str, dict[str, Any]], highest: int | None = None) -> None:
+        """Write the records of several channels, durably: whenever the process dies, all of them or none.
+
+        Raises Unavailable. All of them may be due then: go back by calling it with the records of before.
+        """
+        with self._lock, store_errors():
+            self._pointers.write_together(records, highest)
 
     def unpoint(self, channel: str) -> None:
         """Remove a channel's pointer: a restart serves nothing for it. Raises Unavailable."""

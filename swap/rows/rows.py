@@ -8,7 +8,7 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -81,10 +81,15 @@ class Rows:
 
         Requests under way keep theirs. The image must be held; what was live keeps its berth until that is needed.
         """
+        return self.route_together([(image, number, name)])
+
+    def route_together(self, routes: "Sequence[tuple[Image, int, str]]") -> float:
+        """Change several routes at one moment: no request is taken between two of them; see `route`."""
         with self._lock:
             began = time.perf_counter()
-            image.generation = number
-            self._step(self._routes.route(image, name))
+            for image, number, name in routes:
+                image.generation = number
+                self._step(self._routes.route(image, name))
             took = time.perf_counter() - began
         self._on_free()
         return took
