@@ -21,7 +21,7 @@ nothing was decided and the call may be repeated later.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -112,9 +112,14 @@ class Loaded:
 
 @dataclass(slots=True)
 class Routed:
-    """A change of route. `pause` is how many seconds it kept requests from being taken, known once it is done."""
+    """A change of route. `pause` is how many seconds it kept requests from being taken, known once it is done.
+
+    The body may set `then`, which a change of several calls at that moment: no request is taken between the two. It
+    must be quick and must not raise.
+    """
 
     pause: float = 0.0
+    then: Callable[[], None] = lambda: None
 
 
 Route = tuple[Staged, int, str]

@@ -194,7 +194,8 @@ class ResidentEngine:
         """Change all of these routes under one lock when the body has ended well."""
         routed = Routed()
         yield routed
-        routed.pause = self._engine.rows.route_together([(_image(one), number, name) for one, number, name in routes])
+        several = [(_image(one), number, name) for one, number, name in routes]
+        routed.pause = self._engine.rows.route_together(several, routed.then)
         for staged, number, _ in routes:
             staged.number = number
             self._end_scoring(number)

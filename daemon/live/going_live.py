@@ -137,7 +137,8 @@ class Live:
             failpoint("seat")
             live = self._write(change, time.time())
             failpoint("committed")
-        self.take_over(change, live, staged, routed.pause)
+        before, self._now = self._now, live
+        self.took_over(change, before, staged, routed.pause)
         failpoint("live")
         self.note_pause(live.swap_id, routed.pause)
         return live
@@ -154,7 +155,8 @@ class Live:
         live = _generation(change.number, change.row, change.digest, time.time())
         with self._engine.route(staged, change.number, self.channel) as routed:
             self._unwritten.append((change, live))
-        self.take_over(change, live, staged, routed.pause)
+        before, self._now = self._now, live
+        self.took_over(change, before, staged, routed.pause)
         with suppress(Unavailable):  # a restart serves what the pointer names, and corrects the ledger accordingly
             self._store.point(live.record(), channel=self.channel)
         return live
@@ -212,16 +214,19 @@ class Live:
         with self._ledger.going_live(row, live, change.left):
             return live
 
-    def take_over(self, change: Change, live: Generation, staged: Staged, pause: float) -> None:
-        """Note what is written and routed: it is live now, and the listener hears of it."""
-        before, self._now = self._now, live
+    def show(self, live: Generation) -> None:
+        """Let `now` be what was just routed to."""
+        self._now = live
+
+    def took_over(self, change: Change, before: Generation, staged: Staged, pause: float) -> None:
+        """Do what follows a change of what is live from `before` to `now`; the listener hears of it."""
         if change.left.state == State.ROLLED_BACK:
             self._engine.close(before.number)
         elif before.number:
             self._former = [*self._former, before][-_REMEMBERED:]
         if change.refuses is not None:
             self._former = [one for one in self._former if one.number != change.refuses]
-        self._listener.went_live(live, staged, pause)
+        self._listener.went_live(self._now, staged, pause)
 
     def _row(self, change: Change) -> Row:
         if change.refuses is not None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -46,12 +47,14 @@ class Together:
         for one in members:
             one.live.prepare(one.change)
         routes = [(one.staged, one.change.number, one.live.channel) for one in members]
+        before = [one.live.now for one in members]
         with self.engine.route_together(routes) as routed:
             failpoint("seat")
             lives = self._write(members, time.time())
+            routed.then = partial(_show, members, lives)
             failpoint("committed")
-        for one, live in zip(members, lives, strict=True):
-            one.live.take_over(one.change, live, one.staged, routed.pause)
+        for one, left in zip(members, before, strict=True):
+            one.live.took_over(one.change, left, one.staged, routed.pause)
         failpoint("live")
         for one, live in zip(members, lives, strict=True):
             one.live.note_pause(live.swap_id, routed.pause)
@@ -80,3 +83,11 @@ class Together:
                 except Unavailable as error:
                     log.error("pointer_is_ahead", detail=error.sentence)  # noqa: TRY400 - the sentence says it
             raise
+
+
+def _show(members: Sequence[Member], lives: Sequence[Generation]) -> None:
+    """Let every channel name its new generation at the moment of the change: who finds a channel's first one there is
+    answered by all of them.
+    """
+    for one, live in zip(members, lives, strict=True):
+        one.live.show(live)

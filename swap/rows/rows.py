@@ -83,13 +83,19 @@ class Rows:
         """
         return self.route_together([(image, number, name)])
 
-    def route_together(self, routes: "Sequence[tuple[Image, int, str]]") -> float:
-        """Change several routes at one moment: no request is taken between two of them; see `route`."""
+    def route_together(
+        self, routes: "Sequence[tuple[Image, int, str]]", then: Callable[[], None] = lambda: None
+    ) -> float:
+        """Change several routes at one moment, see `route`: no request is taken between two of them.
+
+        `then` is called at that moment; it must neither block nor raise.
+        """
         with self._lock:
             began = time.perf_counter()
             for image, number, name in routes:
                 image.generation = number
                 self._step(self._routes.route(image, name))
+            then()
             took = time.perf_counter() - began
         self._on_free()
         return took

@@ -153,9 +153,10 @@ class FakeEngine:
         for staged, _, _ in routes:
             assert self.holds[id(staged)], "it is not held by whoever wants it live"
         self._require_room()
-        yield Routed(0.001)
+        yield (routed := Routed(0.001))
         for route in routes:
             self._route(*route)
+        routed.then()
 
     def _route(self, staged: Staged, number: int, name: str) -> None:
         staged.number = number
@@ -283,8 +284,10 @@ class _Rows:
             self._model.live = image.digest
         return 0.001
 
-    def route_together(self, routes: Sequence[tuple[Image, int, str]]) -> float:
-        return max([self.route(*route) for route in routes])
+    def route_together(self, routes: Sequence[tuple[Image, int, str]], then: Callable[[], None]) -> float:
+        took = max([self.route(*route) for route in routes])
+        then()
+        return took
 
     def live(self, name: str = DEFAULT) -> Image | None:
         return self._live.get(name)
