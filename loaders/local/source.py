@@ -87,8 +87,8 @@ class LocalSource:
             before = {name: os.fstat(fd) for name, fd in files.items()}
             if fingerprint(before.values()) != sighting.revision:
                 raise _changed(sighting.uri)
-            manifest = _manifest(files[MANIFEST], stop) if MANIFEST in files else b""
-            listed = _digests(manifest) if manifest else {}
+            manifest = _manifest(files[MANIFEST], stop) if MANIFEST in files else None
+            listed = {} if manifest is None else _digests(manifest)
             store.require_free(before[CONFIG].st_size + before[WEIGHTS].st_size)
             with store.stage() as stage:
                 for name, cap in self._caps.items():
@@ -96,7 +96,7 @@ class LocalSource:
                     stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
                 if fingerprint(os.fstat(fd) for fd in files.values()) != sighting.revision:
                     raise _gone_or_changed(sighting.uri, directory)
-                if manifest:
+                if manifest is not None:
                     stage.beside(MANIFEST, manifest)
                 for extra in TOKENIZER:
                     _copy_beside(stage, extra, directory, stop)
