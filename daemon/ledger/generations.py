@@ -29,7 +29,7 @@ class Missed(IntEnum):
     """What a rollback goes back to: one of the two newest good generations of a channel."""
 
 
-Rank = tuple[Missed, int]
+Rank = tuple[Missed, float]
 """How much something is missed, and its age as a number that grows."""
 
 
@@ -67,21 +67,21 @@ class Generations:
         return newest | {one.digest for number in answering if (one := self.get(number)) is not None}
 
     def ranks(self, digests: Iterable[str]) -> dict[str, Rank]:
-        """Say of each of these digests that was live how much it would be missed: `Rank`, and then the higher number.
+        """Say of each of these digests that was live how much it would be missed, and when it last went live.
 
         What only a channel had that was removed is not among them.
         """
         there = f"channel = '{DEFAULT}' OR channel IN (SELECT name FROM channels)"
         place = "row_number() OVER (PARTITION BY channel, refused ORDER BY number DESC)"
-        ranked = f"SELECT digest, number, refused, {place} AS place FROM generations WHERE {there}"
+        ranked = f"SELECT digest, since, refused, {place} AS place FROM generations WHERE {there}"
         rank = f"CASE WHEN refused THEN {Missed.REFUSED} WHEN place > 2 THEN {Missed.OLD} ELSE {Missed.TARGET} END"
         where = "digest IN (SELECT value FROM json_each(?))"
         with self._file.reading() as database:
             found = database.execute(
-                f"SELECT digest, {rank} AS rank, number FROM ({ranked}) WHERE {where} ORDER BY rank, number",
+                f"SELECT digest, {rank} AS rank, since FROM ({ranked}) WHERE {where} ORDER BY rank, since",
                 (json.dumps(list(digests)),),
             )
-            return {str(digest): (Missed(rank), int(number)) for digest, rank, number in found}
+            return {str(digest): (Missed(rank), float(since)) for digest, rank, since in found}
 
     def forget(self, channel: str) -> None:
         """Remove every generation of a channel."""

@@ -110,9 +110,11 @@ class Store:
         ``store_full`` if that is not enough.
         """
         most = self._limit.bytes()
+        if not most:
+            return []
         with self._lock:
             there, digests = self._tally.total(), self._tally.digests()
-        if not most or there + size <= most:
+        if there + size <= most:
             return []
         order = self._limit.spare(digests)  # without the lock: it asks others, who may wait for the store
         with self._lock, store_errors():

@@ -79,17 +79,12 @@ class Rows:
     def route(self, image: "Image", number: int, name: str = DEFAULT) -> float:
         """Send new requests for this name to this generation from now on; returns the seconds that the change took.
 
-        Requests under way keep theirs. The image must be held; what was live keeps its berth until that is needed.
+        The image must be held; what was live keeps its berth until that is needed.
         """
-        return self.route_together([(image, number, name)])
+        return self.route_together([(image, number, name)], lambda: None)
 
-    def route_together(
-        self, routes: "Sequence[tuple[Image, int, str]]", then: Callable[[], None] = lambda: None
-    ) -> float:
-        """Change several routes at one moment, see `route`: no request is taken between two of them.
-
-        `then` is called at that moment; it must neither block nor raise.
-        """
+    def route_together(self, routes: "Sequence[tuple[Image, int, str]]", then: Callable[[], None]) -> float:
+        """Change several routes at one moment, see `route`; `then` is called at it, and must not block or raise."""
         with self._lock:
             began = time.perf_counter()
             for image, number, name in routes:
