@@ -62,6 +62,11 @@ class WaitingCode(Code):
     ARCHIVED = "archived", "the object lies in an archive class", "restore it"
     READ_FAILED = "read_failed", "its file system gives an error", "fix it"
     DISK_FULL = "disk_full", "the store's disk is full, but for the reserve", "free some space, or lower `state.keep`"
+    STORE_FULL = (
+        "store_full",
+        "the store has reached `state.max_bytes`, and everything in it is needed",
+        "raise it, lower `state.keep`, or remove a channel",
+    )
     STORE_FAILED = "store_failed", "the store cannot be written", "fix its file system or permissions"
     STOPPING = "stopping"
 

@@ -13,6 +13,7 @@ from .codes import WaitingCode
 from .errors import Unavailable
 from .files import CONFIG, MANIFEST, WEIGHTS
 from .source import Waiting
+from .together import KEY, members_of
 
 MAX_MANIFEST_BYTES = 64 << 10
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -26,14 +27,18 @@ class Listed:
     size: int
 
 
-def dump_digests(files: Mapping[str, Listed], base_fingerprint: str = "") -> bytes:
+def dump_digests(
+    files: Mapping[str, Listed], base_fingerprint: str = "", together: Mapping[str, str] | None = None
+) -> bytes:
     """Write the manifest; the same files always give the same bytes.
 
-    `base_fingerprint` is that of the base that they were checked against, empty if there was none.
+    `base_fingerprint` is that of the base that they were checked against, empty if there was none. `together` are the
+    digests of all members of its set, by channel.
     """
     listed = {name: asdict(files[name]) for name in (CONFIG, WEIGHTS)}
     base = {"base_fingerprint": base_fingerprint} if base_fingerprint else {}
-    return json.dumps({"version": 1, "files": listed, **base}, indent=1, sort_keys=True).encode() + b"\n"
+    members = {KEY: dict(together)} if together else {}
+    return json.dumps({"version": 1, "files": listed, **base, **members}, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def load_digests(raw: bytes) -> dict[str, Listed]:
@@ -47,6 +52,7 @@ def load_digests(raw: bytes) -> dict[str, Listed]:
     try:
         if whole["version"] != 1:
             raise ValueError(f"{MANIFEST} has an unknown version; only 1 is known")
+        members_of(raw)
         return {name: _listed(whole["files"][name]) for name in (CONFIG, WEIGHTS)}
     except (KeyError, TypeError) as error:
         raise ValueError(f"{MANIFEST} does not list {CONFIG} and {WEIGHTS} with their sha256 and size") from error

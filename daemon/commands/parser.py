@@ -130,7 +130,13 @@ def _add_bench(commands: _Commands) -> None:
 def _add_publish(commands: _Commands) -> None:
     publish = _add(commands, "publish", lazy.publish, "check an adapter and send it to a watched place")
     publish.add_argument(
-        "directory", type=Path, metavar="DIR", help="directory with adapter_config.json and the weights"
+        "directory",
+        nargs="+",
+        metavar="DIR",
+        help="directory with adapter_config.json and the weights; with --together, CHANNEL=DIR for each",
+    )
+    publish.add_argument(
+        "--together", action="store_true", help="several channels: they go live at one moment, or none of them does"
     )
     publish.add_argument("dest", metavar="DEST", help="s3://bucket/prefix/name, or a directory on this machine")
     publish.add_argument("--config", type=Path, metavar="F", help="the daemon's TOML file: check against its base")

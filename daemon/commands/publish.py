@@ -3,10 +3,10 @@
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -21,7 +21,7 @@ from hotswapd.daemon.terminal.complaint import complain
 from hotswapd.daemon.terminal.misfits import misfit_table
 from hotswapd.daemon.terminal.words import show
 from hotswapd.loaders.errors import Refused, Unavailable
-from hotswapd.loaders.publish import Published, destination
+from hotswapd.loaders.publish import Published, destination, publish_together
 from hotswapd.loaders.publish import publish as send
 from hotswapd.loaders.uri import AdapterURI
 from hotswapd.swap.errors import BaseUnservable, BaseUnusable, NoSlots, Rejected
@@ -32,34 +32,51 @@ if TYPE_CHECKING:
 
 
 def publish(arguments: Namespace) -> int:
-    """Publish one adapter: 0 if it was sent, 3 if it would be refused, 4 if a place cannot be reached."""
+    """Publish one adapter, or a set: 0 if it was sent, 3 if it would be refused, 4 if a place cannot be reached."""
     try:
-        dest = _dest(arguments.dest)
-    except ValueError as error:
-        return complain(str(error), Exit.USAGE)
-    try:
+        dest, members = _dest(arguments.dest), _members(arguments)
         settings = _settings(arguments)
-        with _bar() as progress:
-            done = send(
-                arguments.directory,
-                dest,
-                check=_check(settings),
-                progress=progress,
-                access=_access(arguments, dest, settings),
-                base_fingerprint=base_fingerprint(settings.model.base, settings.model.revision) if settings else "",
-            )
+        done = _send(arguments, members, dest, settings)
     except ConfigError as error:
         for problem in error.problems:
             complain(str(problem), Exit.CONFIGURATION)
         return Exit.CONFIGURATION
     except Rejected as error:
-        complain(f"{arguments.directory} would be refused, so nothing was sent", Exit.REJECTED)
+        complain(f"{' '.join(arguments.directory)} would be refused, so nothing was sent", Exit.REJECTED)
         show(misfit_table(error.misfits))
         return Exit.REJECTED
     except (NoSlots, BaseUnusable, Refused, Unavailable) as error:
         return complain(str(error), _exit_code(error))
-    _say(done, ignored_at(dest, settings.source if settings else ()))
+    except ValueError as error:
+        return complain(str(error), Exit.USAGE)
+    for one in done:
+        _say(one, ignored_at(str(one.uri), settings.source if settings else ()))
     return Exit.FINE
+
+
+def _members(arguments: Namespace) -> dict[str, Path]:
+    """Return the directories by channel; by an empty name without --together. Raises ValueError with a sentence."""
+    if not arguments.together:
+        if len(arguments.directory) > 1:
+            raise ValueError("one directory and one destination: several go with --together, as CHANNEL=DIR each")
+        return {"": Path(arguments.directory[0])}
+    members: dict[str, Path] = {}
+    for word in arguments.directory:
+        name, equals, directory = word.partition("=")
+        if not equals or name in members:
+            raise ValueError(f"{word!r}: with --together write CHANNEL=DIR, each channel once")
+        members[name] = Path(directory)
+    return members
+
+
+def _send(
+    arguments: Namespace, members: Mapping[str, Path], dest: str, settings: Settings | None
+) -> Sequence[Published]:
+    fingerprint = base_fingerprint(settings.model.base, settings.model.revision) if settings else ""
+    check, access = _check(settings), _access(arguments, dest, settings)
+    with _bar() as progress:
+        how: dict[str, Any] = {"check": check, "progress": progress, "access": access, "base_fingerprint": fingerprint}
+        return publish_together(members, dest, **how) if arguments.together else [send(members[""], dest, **how)]
 
 
 def _exit_code(error: Exception) -> Exit:

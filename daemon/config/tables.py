@@ -179,7 +179,7 @@ class State(Table):
     """``[state]``: where the ledger and the store lie, and how many generations are kept.
 
     `host_bytes` is what adapters without a berth may have in memory; 0 is a quarter of what is free at the start.
-    `max_bytes` caps the store; 0 does not.
+    `max_bytes` is what the store may hold; 0 is no limit.
     """
 
     dir: AbsolutePath = Path("/var/lib/hotswapd")

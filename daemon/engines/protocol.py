@@ -21,7 +21,7 @@ nothing was decided and the call may be repeated later.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -114,9 +114,18 @@ class Loaded:
 
 @dataclass(slots=True)
 class Routed:
-    """A change of route. `pause` is how many seconds it kept requests from being taken, known once it is done."""
+    """A change of route. `pause` is how many seconds it kept requests from being taken, known once it is done.
+
+    The body may set `then`, which a change of several calls at that moment: no request is taken between the two. It
+    must be quick and must not raise.
+    """
 
     pause: float = 0.0
+    then: Callable[[], None] = lambda: None
+
+
+Route = tuple[Staged, int, str]
+"""What is to answer, its generation's number, and the served name."""
 
 
 class Caller(Protocol):
@@ -206,6 +215,13 @@ class Engine(Protocol):
         Entering does everything that can fail: afterwards every serving member has it, and room for it. Raises NoRoom.
         The body makes the change durable. When the body ends well, the route changes at once and can no longer fail;
         requests under way keep their generation. When the body raises, nothing has changed.
+        """
+        ...
+
+    def route_together(self, routes: Sequence[Route]) -> AbstractContextManager[Routed]:
+        """Make several generations answer for their names at one moment; the contract is that of `route`.
+
+        Once any answer names one of them, every request that comes later is answered by all of them.
         """
         ...
 

@@ -17,7 +17,7 @@ from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.rows.returning import Returning
 
 from .candidate_gates import Gates, ShortProbe
-from .protocol import DEFAULT, Admitted, Answer, Caller, Loaded, Part, Patient, Routed, Staged, Subject
+from .protocol import DEFAULT, Admitted, Answer, Caller, Loaded, Part, Patient, Route, Routed, Staged, Subject
 from .translated import Translated
 
 if TYPE_CHECKING:
@@ -188,6 +188,17 @@ class ResidentEngine:
         routed.pause = self._engine.rows.route(_image(staged), number, name)
         staged.number = number
         self._end_scoring(number)  # if it was open beside the live one, it has become the live one
+
+    @contextmanager
+    def route_together(self, routes: Sequence[Route]) -> Iterator[Routed]:
+        """Change all of these routes under one lock when the body has ended well."""
+        routed = Routed()
+        yield routed
+        several = [(_image(one), number, name) for one, number, name in routes]
+        routed.pause = self._engine.rows.route_together(several, routed.then)
+        for staged, number, _ in routes:
+            staged.number = number
+            self._end_scoring(number)
 
     def park(self, number: int, digest: str, name: str) -> None:
         """Let it wait in the store until it is asked for."""

@@ -1,8 +1,9 @@
 """What was live: every generation, with its number. Numbers are one series over all channels."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import astuple, fields
+from enum import IntEnum
 from typing import Any
 
 from .channel import DEFAULT
@@ -11,6 +12,25 @@ from .generation import Generation
 
 _COLUMNS = tuple(one.name for one in fields(Generation))
 _NAMES = ", ".join(_COLUMNS)
+
+
+class Missed(IntEnum):
+    """How much a copy in the store would be missed, from little to much."""
+
+    NOT = 0
+    """Nothing needs it."""
+    OLDER_CANDIDATE = 1
+    """It waits behind a newer one of its channel; if its turn comes, it is fetched again."""
+    REFUSED = 2
+    """A generation that was rolled back from."""
+    OLD = 3
+    """A good generation with at least two newer ones."""
+    TARGET = 4
+    """What a rollback goes back to: one of the two newest good generations of a channel."""
+
+
+Rank = tuple[Missed, float]
+"""How much something is missed, and its age as a number that grows."""
 
 
 def _ranked(where: str) -> str:
@@ -46,12 +66,22 @@ class Generations:
             newest = {str(digest) for (digest,) in found}
         return newest | {one.digest for number in answering if (one := self.get(number)) is not None}
 
-    def oldest_first(self, digests: Collection[str]) -> list[str]:
-        """Sort digests by when they last went live, in whatever channel."""
-        where = "WHERE digest IN (SELECT value FROM json_each(?)) GROUP BY digest ORDER BY max(since), digest"
+    def ranks(self, digests: Iterable[str]) -> dict[str, Rank]:
+        """Say of each of these digests that was live how much it would be missed, and when it last went live.
+
+        What only a channel had that was removed is not among them.
+        """
+        there = f"channel = '{DEFAULT}' OR channel IN (SELECT name FROM channels)"
+        place = "row_number() OVER (PARTITION BY channel, refused ORDER BY number DESC)"
+        ranked = f"SELECT digest, since, refused, {place} AS place FROM generations WHERE {there}"
+        rank = f"CASE WHEN refused THEN {Missed.REFUSED} WHEN place > 2 THEN {Missed.OLD} ELSE {Missed.TARGET} END"
+        where = "digest IN (SELECT value FROM json_each(?))"
         with self._file.reading() as database:
-            found = database.execute(f"SELECT digest FROM generations {where}", (json.dumps(sorted(digests)),))
-            return [str(digest) for (digest,) in found]
+            found = database.execute(
+                f"SELECT digest, {rank} AS rank, since FROM ({ranked}) WHERE {where} ORDER BY rank, since",
+                (json.dumps(list(digests)),),
+            )
+            return {str(digest): (Missed(rank), float(since)) for digest, rank, since in found}
 
     def forget(self, channel: str) -> None:
         """Remove every generation of a channel."""

@@ -111,11 +111,12 @@ class Ledger:
             self._note(database, [changed], now)
         return changed
 
-    def fetched(self, row: Row, digest: str, seconds: float) -> Row:
-        """Record that an adapter is in the store, and which bytes are now at its address."""
+    def fetched(self, row: Row, digest: str, seconds: float, together: str = "") -> Row:
+        """Record that an adapter is in the store, which bytes are now at its address, and of which set it is."""
         with self._file.writing() as database:
             self._set_place(database, row, digest)
-            return self.move(row, State.FETCHED, digest=digest, seconds={"fetch": seconds}, tries=0)
+            took = {"fetch": seconds}
+            return self.move(row, State.FETCHED, digest=digest, seconds=took, tries=0, together=together)
 
     def unchanged(self, row: Row, digest: str, seconds: float, detail: str) -> Row:
         """End a row whose bytes were already seen at its address."""

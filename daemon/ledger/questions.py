@@ -4,9 +4,11 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from hotswapd.loaders.together import load_members
+
 from .channel import DEFAULT
 from .file import LedgerFile
-from .reasons import BY_ITS_OWN_REQUESTS
+from .reasons import BY_ITS_OWN_REQUESTS, Reason
 from .rows import COLUMNS, Row, of_columns
 from .states import IN_STORE, OPEN, PRESENT, REFUSED, State
 from .turn import TURN_NAMES, Turn, turn_of
@@ -16,6 +18,7 @@ OPEN_STATES = ", ".join(f"'{state.value}'" for state in sorted(OPEN))
 _PRESENT = ", ".join(f"'{state.value}'" for state in sorted(PRESENT))
 _FETCHABLE = "(state = 'SIGHTED' OR (state = 'WAITING' AND tries > 0))"
 _STORED = ", ".join(f"'{state.value}'" for state in sorted(IN_STORE))
+_UNDER_WAY = ", ".join(f"'{state.value}'" for state in sorted(IN_STORE - {State.FETCHED, State.HELD}))
 _REFUSED = ", ".join(f"'{state.value}'" for state in sorted(REFUSED))
 _LIVED = "'LIVE', 'RETIRED', 'ROLLED_BACK'"
 
@@ -130,6 +133,14 @@ class Rows:
         where = "WHERE identity = ? AND identity <> '' AND digest = ? AND channel = ? ORDER BY seq DESC LIMIT 1"
         return next(iter(self._select(where, identity, digest, channel)), None)
 
+    def members(self, together: str) -> dict[tuple[str, str], Turn]:
+        """Map channel and digest to the newest row of each that came as a member of this set."""
+        digests = json.dumps(sorted(set(load_members(together).values())))
+        where = "digest IN (SELECT value FROM json_each(?)) AND together = ? ORDER BY seq"
+        with self._file.reading() as database:
+            found = database.execute(f"SELECT digest, {TURN_NAMES} FROM swaps WHERE {where}", (digests, together))
+            return {(turn.channel, digest): turn for digest, *rest in found for turn in [turn_of(*rest)]}
+
     def open_count(self) -> int:
         """Count what may still go live."""
         with self._file.reading() as database:
@@ -149,8 +160,27 @@ class Rows:
             )
             return {str(digest) for (digest,) in found}
 
+    def needed(self) -> set[str]:
+        """Return the digests of what is live, of what is being tried, and of the newest candidate of each channel."""
+        newest = f"SELECT digest, max(seq) FROM swaps WHERE state IN ({_STORED}) GROUP BY channel"
+        with self._file.reading() as database:
+            found = database.execute(
+                f"SELECT digest FROM ({newest}) UNION SELECT digest FROM swaps WHERE state IN ({_UNDER_WAY}, 'LIVE')"
+            )
+            return {str(digest) for (digest,) in found}
+
+    def waiting(self) -> dict[str, int]:
+        """Map the digests of candidates in the store that wait for their turn to their place in the order."""
+        with self._file.reading() as database:
+            found = database.execute(
+                "SELECT digest, max(seq) FROM swaps WHERE state IN ('FETCHED', 'HELD') GROUP BY digest"
+            )
+            return {str(digest): int(seq) for digest, seq in found}
+
     def verdict(self, digest: str, fingerprint: str, channel: str = DEFAULT) -> Row | None:
         """Return the row in which these bytes were refused in a channel under its policy, or quarantined.
+
+        Not one that was refused because another member of its set was.
 
         Also the row in which they were rolled back automatically because of their own requests, unless they were live
         since.
@@ -159,7 +189,8 @@ class Rows:
         since = f"SELECT 1 FROM swaps AS s WHERE {later} AND s.generation NOT NULL"
         by_itself = f"reason IN ({','.join('?' * len(BY_ITS_OWN_REQUESTS))})"
         watched = f"state = 'ROLLED_BACK' AND {by_itself} AND NOT EXISTS ({since})"
-        refused = f"(state = 'REJECTED' AND fingerprint = ?) OR state = 'QUARANTINED' OR ({watched})"
+        rejected = f"state = 'REJECTED' AND fingerprint = ? AND reason <> '{Reason.SET_REFUSED}'"
+        refused = f"({rejected}) OR state = 'QUARANTINED' OR ({watched})"
         values = (digest, channel, fingerprint, *sorted(BY_ITS_OWN_REQUESTS))
         where = f"WHERE digest = ? AND channel = ? AND ({refused}) ORDER BY seq DESC"
         return next(iter(self._select(where, *values)), None)

@@ -90,6 +90,24 @@ class Reason(Code):
         "its berth was needed for a rollback or a pin, or what is live changed while it was a canary",
         "nothing: it is tried again after that",
     )
+    SET_INCOMPLETE = (
+        "set_incomplete",
+        State.HELD,
+        "another member of its set, which the sentence names, has not arrived; they go live together",
+        "publish the whole set again: what is there already is not sent twice",
+    )
+    SET_BLOCKED = (
+        "set_blocked",
+        State.HELD,
+        "another member of its set cannot go live now: it is pinned, paused or has a rollout, or berths are missing",
+        "unpin or resume that channel, or end its rollout; raise `serve.berths` to twice the members",
+    )
+    SET_REFUSED = (
+        "set_refused",
+        State.REJECTED,
+        "another member of its set was refused, or has had its time: none of them goes live",
+        "look at that one, and publish the set again; or publish this adapter by itself",
+    )
     RESTARTED = "restarted", State.HELD, "the daemon ended while it was tried", "nothing"
 
     ARTIFACT_LOST = (

@@ -15,7 +15,8 @@ from .states import State
 @dataclass(frozen=True, slots=True)
 class Row:
     """One swap. `seq` orders sightings, `stamp` is the time of the source, `seconds` go by stage, `verify` by gate,
-    `identity` is that of the files that were sighted. `channel` is the served name that it is for.
+    `identity` is that of the files that were sighted. `channel` is the served name that it is for, `together` the set
+    that it is a member of, as `loaders.together` writes it; empty if of none.
 
     The operator asked for `forced` rows: neither known bytes nor an earlier verdict end them. `sighted`, `finished` and
     `next_try` are seconds since the epoch.
@@ -42,6 +43,7 @@ class Row:
     verify: tuple[VerdictRecord, ...] = ()
     identity: str = ""
     channel: str = DEFAULT
+    together: str = ""
 
     def history(self) -> HistoryRow:
         """Describe it for ``GET /history``."""

@@ -4,7 +4,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 5
+VERSION = 6
 LOCK_WAIT = 5.0
 """Seconds that a call waits while another program, such as a backup, has the file locked."""
 _CACHE_KIB = 256
@@ -16,7 +16,8 @@ CREATE TABLE swaps (
     digest TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
     generation INTEGER, fingerprint TEXT NOT NULL DEFAULT '', forced INTEGER NOT NULL DEFAULT 0,
     tries INTEGER NOT NULL DEFAULT 0, next_try REAL, finished REAL, seconds TEXT NOT NULL DEFAULT '{}',
-    verify TEXT NOT NULL DEFAULT '[]', identity TEXT NOT NULL DEFAULT '', channel TEXT NOT NULL DEFAULT 'default'
+    verify TEXT NOT NULL DEFAULT '[]', identity TEXT NOT NULL DEFAULT '', channel TEXT NOT NULL DEFAULT 'default',
+    together TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX swaps_by_channel ON swaps (channel, state, seq);
 CREATE INDEX swaps_by_newest ON swaps (channel, seq);
@@ -89,6 +90,7 @@ _STEPS = {
         CREATE TABLE channels (name TEXT PRIMARY KEY, since REAL NOT NULL) STRICT;
     """,
     4: "CREATE TABLE bases (number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL) STRICT;",
+    5: "ALTER TABLE swaps ADD COLUMN together TEXT NOT NULL DEFAULT '';",
 }
 """The statements that bring a ledger of this version to the next one."""
 

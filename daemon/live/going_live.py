@@ -124,18 +124,23 @@ class Live:
         record = self._store.pointer(self.channel) or self._now.record()
         self._store.point(record, max(number, self._store.highest()), self.channel)
 
-    def go_live(self, change: Change, staged: Staged) -> Generation:
-        """Make a verified adapter live as this generation, durably. Also raises NoRoom, Unavailable or Overtaken."""
+    def prepare(self, change: Change) -> None:
+        """Do what must be done before a change. Also raises Unavailable."""
         self.catch_up()
         self._on_step("commit")
         self._beside.give_way(change.number)
+
+    def go_live(self, change: Change, staged: Staged) -> Generation:
+        """Make a verified adapter live as this generation, durably. Also raises NoRoom, Unavailable or Overtaken."""
+        self.prepare(change)
         with self._engine.route(staged, change.number, self.channel) as routed:
             failpoint("seat")
             live = self._write(change, time.time())
             failpoint("committed")
-        self._take_over(change, live, staged, routed.pause)
+        before, self._now = self._now, live
+        self.took_over(change, before, staged, routed.pause)
         failpoint("live")
-        self._note_pause(live.swap_id, routed.pause)
+        self.note_pause(live.swap_id, routed.pause)
         return live
 
     def go_back(self, change: Change, staged: Staged) -> Generation:
@@ -150,7 +155,8 @@ class Live:
         live = _generation(change.number, change.row, change.digest, time.time())
         with self._engine.route(staged, change.number, self.channel) as routed:
             self._unwritten.append((change, live))
-        self._take_over(change, live, staged, routed.pause)
+        before, self._now = self._now, live
+        self.took_over(change, before, staged, routed.pause)
         with suppress(Unavailable):  # a restart serves what the pointer names, and corrects the ledger accordingly
             self._store.point(live.record(), channel=self.channel)
         return live
@@ -195,23 +201,32 @@ class Live:
     def _write(self, change: Change, since: float) -> Generation:
         """Write ledger and pointer, both or neither."""
         with self._pointer_kept(), self._ledger.together():
-            row = self._row(change)
-            live = _generation(change.number, row, row.digest, since, row.swap_id)
-            self._ledger.attempts.end(row.digest, SWAP, self.channel, forget=True)
-            with self._ledger.going_live(row, live, change.left):
-                self._store.point(live.record(), channel=self.channel)
+            live = self.record(change, since)
+            self._store.point(live.record(), channel=self.channel)
             failpoint("pointed")
         return live
 
-    def _take_over(self, change: Change, live: Generation, staged: Staged, pause: float) -> None:
-        before, self._now = self._now, live
+    def record(self, change: Change, since: float) -> Generation:
+        """Write a change to the ledger only, in a transaction of the caller's; the caller writes the pointer in it."""
+        row = self._row(change)
+        live = _generation(change.number, row, row.digest, since, row.swap_id)
+        self._ledger.attempts.end(row.digest, SWAP, self.channel, forget=True)
+        with self._ledger.going_live(row, live, change.left):
+            return live
+
+    def show(self, live: Generation) -> None:
+        """Let `now` be what was just routed to."""
+        self._now = live
+
+    def took_over(self, change: Change, before: Generation, staged: Staged, pause: float) -> None:
+        """Do what follows a change of what is live from `before` to `now`; the listener hears of it."""
         if change.left.state == State.ROLLED_BACK:
             self._engine.close(before.number)
         elif before.number:
             self._former = [*self._former, before][-_REMEMBERED:]
         if change.refuses is not None:
             self._former = [one for one in self._former if one.number != change.refuses]
-        self._listener.went_live(live, staged, pause)
+        self._listener.went_live(self._now, staged, pause)
 
     def _row(self, change: Change) -> Row:
         if change.refuses is not None:
@@ -236,7 +251,8 @@ class Live:
                     log.error("pointer_is_ahead", detail=error.sentence)  # noqa: TRY400 - the sentence says it
             raise
 
-    def _note_pause(self, swap_id: str, pause: float) -> None:
+    def note_pause(self, swap_id: str, pause: float) -> None:
+        """Write for how many seconds the change kept requests from being taken, if the ledger takes it."""
         try:
             row = self._ledger.rows.get(swap_id)
             self._ledger.amend(row, seconds=row.seconds | {"pause": pause})

@@ -1,18 +1,18 @@
 """One candidate's way from the store to live, on the worker's thread. `live.going_live` says what a death leaves."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import structlog
 
 from hotswapd.daemon.answers import VerifyStatus
 from hotswapd.daemon.channels.channels import Channels
 from hotswapd.daemon.config.policy import Policy
-from hotswapd.daemon.engines.protocol import Engine, NoRoom, Patient, Staged, Subject, decide
+from hotswapd.daemon.engines.protocol import Engine, Staged, Subject, decide
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, Overtaken
@@ -20,15 +20,18 @@ from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
 from hotswapd.daemon.ledger.states import State
 from hotswapd.daemon.live.going_live import Change
-from hotswapd.daemon.report.verdicts import log_verdict, record
-from hotswapd.loaders.errors import Unavailable
+from hotswapd.daemon.live.together import Together
 from hotswapd.loaders.store.store import Store
 from hotswapd.swap.codes import ConfigCode
-from hotswapd.swap.errors import Interrupted, Rejected, ResidentLost, RolledBack
-from hotswapd.swap.gates.spec import Progress, Verdict
+from hotswapd.swap.errors import ResidentLost
+from hotswapd.swap.gates.spec import Progress
 
 from .ahead import Ahead
+from .attempt import Attempt, Ending, Pauses, Preparing, explain
 from .reading import reading
+from .sets import Sets
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 _DEATHS = 2
@@ -37,30 +40,7 @@ _UNREADABLE_TRIES = 3
 """Tries to read a copy in the store; after that it is fetched again, if its source still has it."""
 _USUAL = 8
 """Generations whose norms count as usual."""
-_NO_BERTH_SENTENCE = "every berth is in use; it is tried again as soon as one is free"
 _PINNED_SENTENCE = "it is verified, and the live generation is pinned; `hotswapd unpin` lets it go live"
-_OUT_OF_MEMORY = "there was not enough memory to try it; lower serve.cache_tokens or serve.berths"
-
-
-class Pauses(Protocol):
-    """How a long step gives way to urgent work; both methods may raise Interrupted. The worker is one."""
-
-    def give_way(self, channel: str = "") -> None:
-        """Do urgent work, between two pieces of a step for this channel."""
-        ...
-
-    def rest(self, seconds: float, channel: str = "") -> None:
-        """Wait, and do urgent work meanwhile."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a try ended, in plain strings: no exception outlives the try, and so no tensor does."""
-
-    state: State
-    reason: str = ""
-    detail: str = ""
 
 
 class Candidates:
@@ -86,23 +66,31 @@ class Candidates:
         self._policy = policy
         self._channels = channels
         self._on_step = on_step
+        self.sets = Sets(self, channels, ledger, Together(engine, ledger, store), engine.drop)
 
     def run(self, row: Row, pauses: Pauses, *, pinned: bool) -> Row:
-        """Try a candidate that is in the store, and return its row afterwards."""
-        if row.state != State.FETCHED:
-            row = self._ledger.move(row, State.FETCHED, Reason.AGAIN)
+        """Try a candidate that is in the store, with all of its set if it is a member of one; return its row."""
         live = self._channels.of(row.channel).live.now
         if row.digest == live.digest and not row.forced:
+            row = self.again(row)
             self._ledger.pass_by(row, Reason.ALREADY_LIVE, f"these bytes are live already, as generation {live.number}")
             return self._ledger.rows.get(row.swap_id)
-        known = self._known_verdict(row)
-        return self._end(row, known) if known else self._try(row, pauses, pinned=pinned)
+        if row.together and row.digest != live.digest:
+            self.sets.run(row, pauses)
+            return self._ledger.rows.get(row.swap_id)
+        row = self.again(row)
+        known = self.known_verdict(row)
+        return self.end(row, known) if known else self._try(row, pauses, pinned=pinned)
+
+    def again(self, row: Row) -> Row:
+        """Begin with a row that is in the store, however far it had come."""
+        return row if row.state == State.FETCHED else self._ledger.move(row, State.FETCHED, Reason.AGAIN)
 
     def prepare(self, pauses: Pauses) -> bool:
         """Do in advance what the next candidate would wait for; return whether there was anything to do."""
-        return self._engine.prepare(_Preparing(pauses))
+        return self._engine.prepare(Preparing(pauses))
 
-    def _known_verdict(self, row: Row) -> Ending | None:
+    def known_verdict(self, row: Row) -> Ending | None:
         """Return how these bytes must end if that is known without trying them; None if they must be tried."""
         if row.forced:
             self._ledger.attempts.end(row.digest, SWAP, row.channel, forget=True)
@@ -118,22 +106,39 @@ class Candidates:
         return Ending(before.state, before.reason, before.detail) if before else None
 
     def _try(self, row: Row, pauses: Pauses, *, pinned: bool) -> Row:
-        attempt = _Attempt(self._ledger, replace(row, verify=()), self._on_step, pauses, self._show)
-        try:
-            ending = self._attempt(attempt, pinned=pinned)
-        except (ResidentLost, LedgerDown, Overtaken):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a candidate does, the next one gets its turn
-            ending = _explain(error)
-            if ending.reason == Reason.INTERNAL_ERROR and self._engine.is_lost(error):
-                raise ResidentLost("the device does not answer any more") from None
+        row, found = self.verified(row, pauses)
+        ending = found if isinstance(found, Ending) else self._settled(row, found, pinned=pinned)
         if ending is None:
             return self._ledger.rows.get(row.swap_id)
         self._ledger.attempts.end(row.digest, SWAP, row.channel)
-        return self._end(attempt.row, ending)
+        return self.end(row, ending)
 
-    def _attempt(self, attempt: "_Attempt", *, pinned: bool) -> Ending | None:
-        """Make it live, or put it beside the live one, and return None; otherwise return how it ended."""
+    def verified(self, row: Row, pauses: Pauses) -> tuple[Row, Staged | Ending]:
+        """Admit, stage and verify it; return its row as it is now, and what the caller must drop, or how it ended."""
+        attempt = Attempt(self._ledger, replace(row, verify=()), self._on_step, pauses, self._show)
+        found = self.explained(lambda: self._attempt(attempt))
+        return attempt.row, found
+
+    def explained(self, run: Callable[[], T]) -> T | Ending:
+        """Do it, and turn what it raises into an ending, unless that concerns more than one candidate."""
+        try:
+            return run()
+        except (ResidentLost, LedgerDown, Overtaken):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a candidate does, the next one gets its turn
+            ending = explain(error)
+            if ending.reason == Reason.INTERNAL_ERROR and self._engine.is_lost(error):
+                raise ResidentLost("the device does not answer any more") from None
+            return ending
+
+    def _settled(self, row: Row, staged: Staged, *, pinned: bool) -> Ending | None:
+        try:
+            return self.explained(lambda: self._settle(row, staged, pinned=pinned))
+        finally:
+            self._engine.drop(staged)
+
+    def _attempt(self, attempt: Attempt) -> Staged | Ending:
+        """Return it staged and verified, or that its copy was lost."""
         row = attempt.row
         artifact = self._store.find(row.digest)
         if artifact is None or row.tries >= _UNREADABLE_TRIES:
@@ -148,11 +153,12 @@ class Candidates:
             self._ledger.attempts.begin(row.digest, SWAP, "verification", row.channel)
             with attempt.step("verify", State.VERIFIED):
                 self._verify(attempt, staged, artifact.path)
-            return self._settle(attempt.row, staged, pinned=pinned)
-        finally:
+        except BaseException:
             self._engine.drop(staged)
+            raise
+        return staged
 
-    def _verify(self, attempt: "_Attempt", staged: Staged, directory: Path) -> None:
+    def _verify(self, attempt: Attempt, staged: Staged, directory: Path) -> None:
         """Run the gates. Raises RolledBack if one fails."""
         row = attempt.row
         replay = self._channels.of(row.channel).watch.sample.answers()
@@ -196,7 +202,8 @@ class Candidates:
                 found += [norm for one in verdicts if (norm := one["numbers"].get("update_norm"))]
         return found
 
-    def _end(self, row: Row, ending: Ending) -> Row:
+    def end(self, row: Row, ending: Ending) -> Row:
+        """Write how a try ended."""
         failpoint("verdict")
         fields: dict[str, Any] = {}
         if ending.state == State.REJECTED and ending.reason != ConfigCode.BASE_DIFFERS:  # which is not of these bytes
@@ -208,85 +215,3 @@ class Candidates:
         if ending.state == State.WAITING:
             fields |= {"tries": row.tries + 1, "forced": True, "next_try": time.time()}
         return self._ledger.move(row, ending.state, ending.reason, ending.detail, **fields)
-
-
-def _explain(error: Exception) -> Ending:
-    """Turn the error that ended a try into the ending that its row gets."""
-    match error:
-        case Rejected():
-            return Ending(State.REJECTED, error.code, error.summary())
-        case RolledBack():
-            return Ending(State.ROLLED_BACK, error.code, error.sentence)
-        case NoRoom():
-            return Ending(State.HELD, Reason.NO_BERTH, _NO_BERTH_SENTENCE)
-        case Unavailable():
-            return Ending(State.HELD, error.code, error.sentence)
-        case Interrupted():
-            return Ending(State.HELD if error.reason == Reason.PAUSED else State.FETCHED, error.reason, error.sentence)
-        case MemoryError():
-            return Ending(State.ROLLED_BACK, Reason.OUT_OF_MEMORY, _OUT_OF_MEMORY)
-    log.error("swap_failed", exc_info=error)
-    return Ending(State.ROLLED_BACK, Reason.INTERNAL_ERROR, f"a defect of hotswapd: {type(error).__name__}: {error}")
-
-
-class _Attempt:
-    """One try: its row with the seconds of each step, and the `Caller` of the engine's long calls."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        row: Row,
-        on_step: Callable[[str], None],
-        pauses: Pauses,
-        show: Callable[[Progress], None],
-    ) -> None:
-        self.row = row
-        self.progress = show
-        self._pauses = pauses
-        self._ledger = ledger
-        self._on_step = on_step
-
-    def give_way(self) -> None:
-        """Do what is urgent. Raises Interrupted."""
-        self._pauses.give_way(self.row.channel)
-
-    def rest(self, seconds: float) -> None:
-        """Wait, doing what is urgent meanwhile. Raises Interrupted."""
-        self._pauses.rest(seconds, self.row.channel)
-
-    def verdict(self, verdict: Verdict, member: str = "") -> None:
-        """Add a gate's verdict to the row; the next change of state writes it."""
-        found = record(verdict)
-        if member:
-            found["member"] = member
-        self.row = replace(self.row, verify=(*self.row.verify, found))
-        where = {"member": member} if member else {}
-        log_verdict(verdict, uri=self.row.uri, digest=self.row.digest, **where)
-
-    @contextmanager
-    def step(self, stage: str, state: State) -> Iterator[None]:
-        """Time a step, and record it once it is done; the seconds of a failed one are kept too."""
-        began = time.perf_counter()
-        try:
-            self._on_step(stage)
-            yield
-        except BaseException:
-            self.row = replace(self.row, seconds=self.row.seconds | {stage: time.perf_counter() - began})
-            raise
-        seconds = self.row.seconds | {stage: time.perf_counter() - began}
-        self.row = self._ledger.move(self.row, state, seconds=seconds)
-
-
-class _Preparing(Patient):
-    """The `Caller` of a preparation: it gives way, and takes no notes, since there is no candidate."""
-
-    def __init__(self, pauses: Pauses) -> None:
-        self._pauses = pauses
-
-    def give_way(self) -> None:
-        """Do what is urgent. Raises Interrupted."""
-        self._pauses.give_way()
-
-    def rest(self, seconds: float) -> None:
-        """Wait, doing what is urgent meanwhile. Raises Interrupted."""
-        self._pauses.rest(seconds)

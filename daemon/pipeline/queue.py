@@ -18,6 +18,7 @@ from hotswapd.daemon.ledger.states import IN_STORE, UNFETCHED, State
 from hotswapd.daemon.ledger.turn import Turn
 from hotswapd.loaders.source import Scan
 from hotswapd.loaders.store.artifact import Artifact
+from hotswapd.loaders.together import load_members
 
 from .changes import Changes
 from .naming import Naming, default_only
@@ -110,16 +111,20 @@ class Inbox:
         return row if row is not None and row.state in still else None
 
     def fetched(self, row: Row, artifact: Artifact, seconds: float) -> None:
-        """Record that it is in the store. Raises Overtaken if it was sighted again, or superseded, meanwhile."""
+        """Record that it is in the store. Raises Overtaken if it was sighted again, or superseded, meanwhile.
+
+        Where its manifest names a set in which its channel is no member, it is an adapter like any other.
+        """
+        together = artifact.together if row.channel in load_members(artifact.together) else ""
         if row.forced:
-            self.ledger.fetched(row, artifact.digest, seconds)
+            self.ledger.fetched(row, artifact.digest, seconds, together)
         elif self.ledger.rows.place(row.uri, row.channel) == artifact.digest:
             self.ledger.unchanged(row, artifact.digest, seconds, UNCHANGED)
         elif same := self.ledger.rows.same_files(row.identity, artifact.digest, row.channel):
             log.info("renamed", source=row.source, uri=row.uri, was=same.uri)
             self.ledger.renamed(row, artifact.digest, seconds, renamed_sentence(same.uri))
         else:
-            self.ledger.fetched(row, artifact.digest, seconds)
+            self.ledger.fetched(row, artifact.digest, seconds, together)
         self._retry_at.pop(row.swap_id, None)
 
     def wait_for_another_try(self, row: Row, code: str, sentence: str, after: float | None = None) -> None:

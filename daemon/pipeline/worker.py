@@ -186,6 +186,7 @@ class Worker:
         return True
 
     def _is_busy(self, row: Waits) -> bool:
-        """Tell whether a candidate must wait for the rollout of its channel."""
+        """Tell whether a candidate must wait for the rollout of its channel, or for another member of its set."""
         channel = self._channels.peek(row.channel)
-        return channel is not None and channel.rollouts.leaves_alone(row.swap_id)
+        left_alone = channel is not None and channel.rollouts.leaves_alone(row.swap_id)
+        return left_alone or self._candidates.sets.holds(row)

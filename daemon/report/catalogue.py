@@ -87,6 +87,7 @@ before an upload.""",
     Section("### The weights file's header", codes=tuple(HeaderCode)),
     Section("### The configuration's fields", codes=tuple(ConfigCode)),
     Section("### The tensors", codes=tuple(TensorCode)),
+    Section("### Its set", codes=tuple(_reasons(State.REJECTED))),
     Section(
         "## Why an adapter is ROLLED_BACK or QUARANTINED",
         """\

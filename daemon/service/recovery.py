@@ -14,6 +14,7 @@ from hotswapd.daemon.ledger.rows import OPERATOR, Row
 from hotswapd.daemon.live.restore import pointed_at
 from hotswapd.daemon.pipeline.sightings import Sightings
 from hotswapd.loaders.errors import Unavailable
+from hotswapd.loaders.store.limit import Limit, NoLimit
 from hotswapd.loaders.store.store import Store
 
 from .state_dir import StateDir
@@ -35,16 +36,23 @@ class Memory:
     guarded: bool
 
 
-def remember(state: StateDir, on_change: Callable[[Sequence[Row]], None]) -> Memory:
-    """Open store and ledger. Raises ConfigError if the store cannot be used, or the ledger is a newer version's."""
-    try:
-        store = Store(state.store, on_step=failpoint)
-    except OSError as error:
-        raise ConfigError("state.dir", f"{state.store} cannot be used: {error.strerror or error}") from None
+def remember(
+    state: StateDir,
+    on_change: Callable[[Sequence[Row]], None],
+    limit: Callable[[Ledger], Limit] = lambda _: NoLimit(),
+) -> Memory:
+    """Open store and ledger; `limit` makes that of the store.
+
+    Raises ConfigError if the store cannot be used, or the ledger is a newer version's.
+    """
     try:
         ledger = Ledger(state.ledger, on_change)
     except NewerLedger as error:
         raise ConfigError("state.dir", str(error)) from None
+    try:
+        store = Store(state.store, on_step=failpoint, limit=limit(ledger))
+    except OSError as error:
+        raise ConfigError("state.dir", f"{state.store} cannot be used: {error.strerror or error}") from None
     channels = (DEFAULT, *store.pointed())
     pointed = {name: found for name in channels if (found := pointed_at(store, name)) is not None}
     guarded = ledger.was_lost or (bool(pointed) and _has_no_past(ledger))

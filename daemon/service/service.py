@@ -40,6 +40,7 @@ from hotswapd.daemon.report.swaps import Reporter
 from hotswapd.loaders import open_source
 from hotswapd.swap.errors import DeviceMissing, ResidentLost, StartError
 
+from .eviction import Eviction
 from .recovery import recover, remember
 from .reload import Reloading
 from .rounds import Rounds
@@ -124,7 +125,7 @@ class Service:
         self._current = Current(settings)
         self._policy = Policy()
         self._standing = Standing(Starting(base_generation(settings.model.revision, time.time())))
-        self._memory = remember(state, self._on_change)
+        self._memory = remember(state, self._on_change, lambda it: Eviction(it, self._standing, self._current))
         recover(self._memory, [table.name for table in settings.source])
         self._watch_sources()
         self._make_operator(read)
@@ -253,6 +254,7 @@ class Service:
         self._notify.reloading()
         self._reloading.reload(part)
         if not self._standing.reload_refused:
+            self._to_collect.set()  # less may be kept from now on
             for renew in self._at_reload:
                 renew()
         self._notify.ready(headline(self._standing, self._memory.ledger, self._sources))

@@ -15,11 +15,9 @@ from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.store.store import Store
 from hotswapd.swap.engine import Engine
 
-from .cap import beyond_cap
+from .eviction import IDLE
 
 log = structlog.get_logger(__name__)
-_IDLE = ("previous", "candidate")
-"""What lies in a berth without answering anybody: its bytes in the store are not needed for that."""
 
 
 class Upkeep:
@@ -85,12 +83,10 @@ class Collector:
         self._wanted.clear()
         try:
             part = self._standing.part
-            state, answering = self._current.now.state, [one for one in part.loaded() if one.use not in _IDLE]
-            kept = self._ledger.generations.kept(state.keep, [one.number for one in answering])
-            needed = self._ledger.rows.in_store() | {one.digest for one in part.lives()}
-            needed |= {one.digest for one in answering}
-            doomed = beyond_cap(self._store, self._ledger, kept, needed, state.max_bytes)
-            removed = self._store.collect((kept | needed) - doomed)
+            answering = [one.number for one in part.loaded() if one.use not in IDLE]
+            kept = self._ledger.generations.kept(self._current.now.state.keep, answering)
+            needed = kept | self._ledger.rows.in_store() | {one.digest for one in part.lives()}
+            removed = [*self._store.collect(needed), *self._store.make_room()]
         except (LedgerDown, Unavailable) as error:
             log.warning("not_collected", detail=str(error))
             return

@@ -12,7 +12,7 @@ from hotswapd.loaders.bell import Bell
 from hotswapd.loaders.codes import GoneCode, IgnoredCode, WaitingCode
 from hotswapd.loaders.digests import MAX_MANIFEST_BYTES, Listed, listed_bytes, load_digests, mismatch
 from hotswapd.loaders.errors import Gone, Refused, SourceDown, Unavailable
-from hotswapd.loaders.files import BESIDE, CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, WEIGHTS, FileName
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, TOKENIZER, WEIGHTS, FileName
 from hotswapd.loaders.source import Artifact, Scan, Sighting, Waiting
 from hotswapd.loaders.store.stage import Stage
 from hotswapd.loaders.store.store import READ_BYTES, Store
@@ -87,7 +87,8 @@ class LocalSource:
             before = {name: os.fstat(fd) for name, fd in files.items()}
             if fingerprint(before.values()) != sighting.revision:
                 raise _changed(sighting.uri)
-            listed = _manifest(files[MANIFEST], stop) if MANIFEST in files else {}
+            manifest = _manifest(files[MANIFEST], stop) if MANIFEST in files else None
+            listed = {} if manifest is None else _digests(manifest)
             store.require_free(before[CONFIG].st_size + before[WEIGHTS].st_size)
             with store.stage() as stage:
                 for name, cap in self._caps.items():
@@ -95,7 +96,9 @@ class LocalSource:
                     stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
                 if fingerprint(os.fstat(fd) for fd in files.values()) != sighting.revision:
                     raise _gone_or_changed(sighting.uri, directory)
-                for extra in BESIDE:
+                if manifest is not None:
+                    stage.beside(MANIFEST, manifest)
+                for extra in TOKENIZER:
                     _copy_beside(stage, extra, directory, stop)
                 return stage.commit()
 
@@ -178,9 +181,13 @@ def _copy_beside(stage: Stage, name: str, directory: int, stop: threading.Event)
         stage.beside(name, b"".join(_chunks(fd, os.fstat(fd).st_size, stop)))
 
 
-def _manifest(manifest: int, stop: threading.Event) -> dict[str, Listed]:
+def _manifest(manifest: int, stop: threading.Event) -> bytes:
+    return b"".join(_chunks(manifest, MAX_MANIFEST_BYTES + 1, stop))
+
+
+def _digests(manifest: bytes) -> dict[str, Listed]:
     try:
-        return load_digests(b"".join(_chunks(manifest, MAX_MANIFEST_BYTES + 1, stop)))
+        return load_digests(manifest)
     except ValueError as error:
         raise mismatch(str(error)) from error
 

@@ -2,5 +2,6 @@
 
 from .callback import PublishCallback
 from .sending import Place, Published, destination, publish
+from .together import publish_together
 
-__all__ = ["Place", "PublishCallback", "Published", "destination", "publish"]
+__all__ = ["Place", "PublishCallback", "Published", "destination", "publish", "publish_together"]

@@ -70,8 +70,7 @@ def publish(
     with snapshot(Path(directory), base_fingerprint) as copy:
         if check is not None:
             check(copy.path)
-        sent = _send(copy, _place(uri, access), progress)
-        return Published(uri, sent, copy.files[CONFIG].size + copy.files[WEIGHTS].size)
+        return send(copy, uri, progress, access)
 
 
 def destination(dest: str) -> AdapterURI:
@@ -101,6 +100,12 @@ def _place(uri: AdapterURI, access: "S3Access | None") -> Place:
     from .to_folder import LocalPlace
 
     return LocalPlace(Path(uri.location))
+
+
+def send(copy: Snapshot, uri: AdapterURI, progress: Progress | None, access: "S3Access | None") -> Published:
+    """Send a copy to a destination. Raises Unavailable."""
+    sent = _send(copy, _place(uri, access), progress)
+    return Published(uri, sent, copy.files[CONFIG].size + copy.files[WEIGHTS].size)
 
 
 def _send(copy: Snapshot, place: Place, progress: Progress | None) -> tuple[str, ...]:

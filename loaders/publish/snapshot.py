@@ -5,7 +5,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,12 @@ class Snapshot:
     path: Path
     files: dict[str, Listed]
 
+    def write_manifest(self, base_fingerprint: str = "", together: Mapping[str, str] | None = None) -> None:
+        """Write the manifest, or write it again as that of a member of a set. Raises OSError."""
+        manifest = dump_digests(self.files, base_fingerprint, together)
+        (self.path / MANIFEST).write_bytes(manifest)
+        self.files[MANIFEST] = Listed(hashlib.sha256(manifest).hexdigest(), len(manifest))
+
 
 @contextmanager
 def snapshot(directory: Path, base_fingerprint: str = "") -> Iterator[Snapshot]:
@@ -41,10 +47,11 @@ def snapshot(directory: Path, base_fingerprint: str = "") -> Iterator[Snapshot]:
         except OSError as error:
             raise _no_room(error) from error
         try:
-            files = _gather(directory, path, base_fingerprint)
+            copy = Snapshot(path, _gather(directory, path))
+            copy.write_manifest(base_fingerprint)
         except OSError as error:
             raise _meaning(directory, error) from error
-        yield Snapshot(path, files)
+        yield copy
 
 
 def require_listed(directory: Path) -> None:
@@ -65,15 +72,12 @@ def require_listed(directory: Path) -> None:
                 pass
 
 
-def _gather(directory: Path, path: Path, base_fingerprint: str) -> dict[str, Listed]:
+def _gather(directory: Path, path: Path) -> dict[str, Listed]:
     before = _facts(directory)
     files: dict[str, Listed] = {name: _copy(directory / name, path / name) for name in (CONFIG, WEIGHTS)}
     if _facts(directory) != before:
         raise Refused(FileCode.CHANGED, f"{directory} was written to while it was read: publish it when it is finished")
     _require_whole(path, directory)
-    manifest = dump_digests(files, base_fingerprint)
-    (path / MANIFEST).write_bytes(manifest)
-    files[MANIFEST] = Listed(hashlib.sha256(manifest).hexdigest(), len(manifest))
     return files
 
 

@@ -42,12 +42,17 @@ def examine(bucket: Bucket, directory: str, keyed: Keyed, max_bytes: int) -> Wai
         raise
 
 
-def read_manifest(bucket: Bucket, directory: str, manifest: Object | None) -> dict[str, Listed]:
-    """Read what the two files must be; empty without a manifest. Raises S3Trouble or ValueError."""
+def read_manifest(bucket: Bucket, directory: str, manifest: Object | None) -> bytes | None:
+    """Read the manifest; None without one. Raises S3Trouble."""
     if manifest is None:
-        return {}
+        return None
     wanted = min(manifest.size, MAX_MANIFEST_BYTES + 1)
-    return load_digests(bucket.start(f"{directory}{MANIFEST}", manifest, wanted) if wanted else b"")
+    return bucket.start(f"{directory}{MANIFEST}", manifest, wanted) if wanted else b""
+
+
+def listed_in(manifest: bytes | None) -> dict[str, Listed]:
+    """Read what the two files must be; empty without a manifest. Raises ValueError."""
+    return {} if manifest is None else load_digests(manifest)
 
 
 def _config(bucket: Bucket, directory: str, config: Object) -> Waiting | None:
@@ -80,7 +85,7 @@ def _reader(bucket: Bucket, key: str, weights: Object) -> Callable[[int, int], b
 
 def _listed(bucket: Bucket, directory: str, keyed: Keyed) -> Waiting | None:
     sizes = {name: there.size for name, there in keyed.objects.items()}
-    return unlike_listed(lambda: read_manifest(bucket, directory, keyed.objects.get(MANIFEST)), sizes)
+    return unlike_listed(lambda: listed_in(read_manifest(bucket, directory, keyed.objects.get(MANIFEST))), sizes)
 
 
 def _incomplete(name: str, lacking: str | None) -> Waiting | None:

@@ -6,14 +6,14 @@ from contextlib import closing
 from hotswapd.loaders.codes import FileCode, GoneCode, WaitingCode
 from hotswapd.loaders.digests import Listed, listed_bytes, mismatch
 from hotswapd.loaders.errors import Gone, Refused, Unavailable
-from hotswapd.loaders.files import BESIDE, CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, WEIGHTS, FileName
+from hotswapd.loaders.files import CONFIG, MANIFEST, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, TOKENIZER, WEIGHTS, FileName
 from hotswapd.loaders.source import Artifact, Sighting
 from hotswapd.loaders.store.stage import Stage
 from hotswapd.loaders.store.store import Store
 from hotswapd.loaders.uri import AdapterURI
 
 from .errors import S3Trouble
-from .examine import read_manifest
+from .examine import listed_in, read_manifest
 from .objects import Bucket, Object
 from .settle import facts_of, revision_of
 
@@ -32,14 +32,17 @@ def copy_pair(bucket: Bucket, directory: str, sighting: Sighting, store: Store, 
         if before[name].size > cap:
             raise Refused(FileCode.TOO_LARGE, f"{name} has {before[name].size} bytes and {cap} are allowed")
     store.require_free(before[CONFIG].size + before[WEIGHTS].size)
-    listed = _manifest(bucket, directory, before)
+    manifest = read_manifest(bucket, directory, before.get(MANIFEST))
+    listed = _listed(manifest)
     with store.stage() as stage:
         for name, cap in caps.items():
             with closing(bucket.stream(f"{directory}{name}", before[name])) as chunks:
                 stage.write(name, listed_bytes(chunks, name, listed.get(name)), cap)
         if _heads(bucket, directory, sighting.uri) != before:
             raise _changed(sighting.uri)
-        for extra in BESIDE:
+        if manifest is not None:
+            stage.beside(MANIFEST, manifest)
+        for extra in TOKENIZER:
             _copy_beside(bucket, f"{directory}{extra}", extra, stage)
         return stage.commit()
 
@@ -64,9 +67,9 @@ def _heads(bucket: Bucket, directory: str, uri: AdapterURI) -> dict[str, Object]
     return found
 
 
-def _manifest(bucket: Bucket, directory: str, objects: dict[str, Object]) -> dict[str, Listed]:
+def _listed(manifest: bytes | None) -> dict[str, Listed]:
     try:
-        return read_manifest(bucket, directory, objects.get(MANIFEST))
+        return listed_in(manifest)
     except ValueError as error:
         raise mismatch(str(error)) from error
 

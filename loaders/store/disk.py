@@ -78,6 +78,12 @@ def disk_full(detail: str) -> Unavailable:
     )
 
 
+def store_full(detail: str) -> Unavailable:
+    """Return the error for a store that is as large as it may be; `detail` is half a sentence."""
+    sentence = f"the store has reached state.max_bytes: {detail}; raise it, lower state.keep, or remove a channel"
+    return Unavailable(WaitingCode.STORE_FULL, sentence)
+
+
 @contextlib.contextmanager
 def store_errors() -> Iterator[None]:
     """Turn the store's own OSErrors into Unavailable, which tells them from the source's."""

@@ -3,12 +3,14 @@
 import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from hotswapd.loaders.codes import FileCode
-from hotswapd.loaders.errors import Refused
-from hotswapd.loaders.files import CONFIG, WEIGHTS, FileName
+from hotswapd.loaders.codes import FileCode, WaitingCode
+from hotswapd.loaders.errors import Refused, Unavailable
+from hotswapd.loaders.files import CONFIG, MANIFEST, WEIGHTS, FileName
+from hotswapd.loaders.together import members_of
 
 from .artifact import Artifact
 from .disk import store_errors, write_all, write_durably
@@ -22,8 +24,8 @@ class Home(Protocol):
         """Report a step after which the process may die."""
         ...
 
-    def require_free(self, size: int) -> None:
-        """Raise Unavailable unless `size` bytes fit and the reserve stays free."""
+    def claim(self, stage: Path, size: int) -> None:
+        """Count bytes that are about to be written into a stage. Raises Unavailable unless they fit."""
         ...
 
     def adopt(self, path: Path, copied: Artifact) -> Artifact:
@@ -42,13 +44,14 @@ class Stage:
         self._store = store
         self._sha = hashlib.sha256()
         self._sizes: dict[str, int] = {}
+        self._together = ""
 
     def write(self, name: FileName, chunks: Iterable[bytes], cap: int) -> int:
         """Copy `chunks` into the file, sync it and return its size in bytes.
 
         Raises Refused ``too_large`` above `cap` bytes, Unavailable ``disk_full`` if less than the reserve would be
-        left free, ``store_failed`` if the store fails otherwise, ValueError out of order. Errors from the iteration
-        of `chunks` pass through.
+        left free, ``store_full`` above the store's limit, ``store_failed`` if the store fails otherwise, ValueError out
+        of order. Errors from the iteration of `chunks` pass through.
         """
         if name != (CONFIG, WEIGHTS, None)[len(self._sizes)]:
             raise ValueError(f"write {CONFIG}, then {WEIGHTS}, each once; not {name} now")
@@ -71,7 +74,7 @@ class Stage:
             size += len(chunk)
             if size > cap:
                 raise Refused(FileCode.TOO_LARGE, f"{name} is larger than the {cap} bytes that are allowed")
-            self._store.require_free(len(chunk))
+            self._store.claim(self.path, len(chunk))
             with store_errors():
                 write_all(fd, chunk)
                 behind.wrote(chunk)
@@ -80,8 +83,13 @@ class Stage:
         return size
 
     def beside(self, name: str, data: bytes) -> None:
-        """Put one of the tokenizer's files beside the adapter; the digest does not run over it. Raises Unavailable."""
-        self._store.require_free(len(data))
+        """Put a file of the tokenizer, or the manifest, beside the adapter; the digest does not run over it.
+
+        Raises Unavailable.
+        """
+        if name == MANIFEST:
+            self._together = _members(data)
+        self._store.claim(self.path, len(data))
         with store_errors():
             write_durably(self.path / name, data)
 
@@ -92,4 +100,12 @@ class Stage:
         """
         if len(self._sizes) != 2:
             raise ValueError(f"commit needs both {CONFIG} and {WEIGHTS}")
-        return self._store.adopt(self.path, Artifact(Path(), self._sha.hexdigest(), sum(self._sizes.values())))
+        copied = Artifact(Path(), self._sha.hexdigest(), sum(self._sizes.values()))
+        return replace(self._store.adopt(self.path, copied), together=self._together)
+
+
+def _members(manifest: bytes) -> str:
+    try:
+        return members_of(manifest)
+    except ValueError as error:
+        raise Unavailable(WaitingCode.MANIFEST_UNREADABLE, f"{error}: publish again, or delete it") from error

@@ -14,17 +14,19 @@ import shutil
 import stat
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hotswapd.loaders.files import BESIDE, CONFIG, WEIGHTS
 
 from .artifact import Artifact
-from .disk import disk_full, remove, store_errors
+from .disk import disk_full, remove, store_errors, store_full
+from .limit import Limit, NoLimit
 from .pointers import DEFAULT, Pointers
 from .stage import Stage
 from .syncing import fsync_directory
+from .tally import Tally
 
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 READ_BYTES = 1 << 20
@@ -36,9 +38,13 @@ class Store:
     """Directory of artifacts named by digest. Every method may be called on any thread."""
 
     def __init__(
-        self, root: Path, reserve_bytes: int = 256 << 20, on_step: Callable[[str], None] = lambda step: None
+        self,
+        root: Path,
+        reserve_bytes: int = 256 << 20,
+        on_step: Callable[[str], None] = lambda step: None,
+        limit: Limit | None = None,
     ) -> None:
-        """Open or make the store; `reserve_bytes` of the file system stay free.
+        """Open or make the store; `reserve_bytes` of the file system stay free, and it never exceeds its `limit`.
 
         `on_step` is called after each step at which a process may die: copied, synced, adopted, pointing, collecting.
 
@@ -47,6 +53,7 @@ class Store:
         self.root = root
         self.reserve_bytes = reserve_bytes
         self.step = on_step
+        self._limit = limit or NoLimit()
         self._artifacts = root / "artifacts"
         self._stages = root / "stages"
         self._lock = threading.RLock()
@@ -61,6 +68,7 @@ class Store:
         for directory in (root, root.parent):
             with contextlib.suppress(OSError):  # a disk that became read-only has nothing to sync
                 fsync_directory(directory)
+        self._tally = Tally(self._artifacts.iterdir())
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Stage]:
@@ -74,14 +82,65 @@ class Store:
             shutil.rmtree(path, ignore_errors=True)
             with self._lock:
                 self._in_use.discard(path)
+                self._tally.ended(path)
 
     def require_free(self, size: int) -> None:
-        """Raise Unavailable ``disk_full`` unless `size` bytes fit and the reserve stays free."""
+        """Make room for `size` bytes below the limit, at the cost of what can be spared.
+
+        Raises Unavailable ``disk_full`` unless they fit and the reserve stays free, ``store_full`` if all that is left
+        below the limit is needed.
+        """
         with store_errors():
             room = os.statvfs(self.root)
         free = room.f_bavail * room.f_frsize
         if free - size < self.reserve_bytes:
             raise disk_full(f"{free} bytes are free, {size} and a reserve of {self.reserve_bytes} are needed")
+        self.make_room(size)
+
+    def claim(self, stage: Path, size: int) -> None:
+        """Count bytes that are about to be written into a stage. Called by `Stage` only. Raises Unavailable."""
+        self.require_free(size)
+        with self._lock:
+            self._tally.wrote(stage, size)
+
+    def make_room(self, size: int = 0) -> list[str]:
+        """Remove what can be spared until `size` more bytes fit below the limit; return the digests removed.
+
+        What is held, was just committed or is pointed at never goes, whatever the limit says. Raises Unavailable
+        ``store_full`` if that is not enough.
+        """
+        most = self._limit.bytes()
+        if not most:
+            return []
+        with self._lock:
+            there, digests = self._tally.total(), self._tally.digests()
+        if there + size <= most:
+            return []
+        order = self._limit.spare(digests)  # without the lock: it asks others, who may wait for the store
+        with self._lock, store_errors():
+            chosen = self._first_of(order, most - size)
+            left = self._tally.total() - self._tally.size(chosen)
+            gone = chosen if left + size <= most or not size else []  # nothing goes for what does not fit even so
+            self._remove(gone)
+        if left + size > most:
+            raise store_full(f"{left} bytes of what it holds are needed, {size} more come, and {most} are allowed")
+        return gone
+
+    def _first_of(self, order: Iterable[str], most: int) -> list[str]:
+        """Choose as many as must go for `most` bytes to be left."""
+        safe, chosen = {*self._held, *self._young, *self._pointers.digests()}, list[str]()
+        for digest in order:
+            if self._tally.total() - self._tally.size(chosen) <= most:
+                break
+            if digest not in safe:
+                chosen.append(digest)
+        return chosen
+
+    def _remove(self, digests: Iterable[str]) -> None:
+        for digest in digests:
+            self._discard(self._artifacts / digest)
+            self.step("collecting")
+        fsync_directory(self._artifacts)
 
     def adopt(self, path: Path, copied: Artifact) -> Artifact:
         """Move a finished stage to its digest's name. Called by `Stage.commit` only."""
@@ -97,6 +156,8 @@ class Store:
             else:
                 _renew_beside(path, final)
             fsync_directory(self._artifacts)
+            self._tally.ended(path)
+            self._tally.put(final)
         return Artifact(final, copied.digest, copied.size)
 
     def find(self, digest: str) -> Artifact | None:
@@ -133,13 +194,10 @@ class Store:
         """
         with self._lock, store_errors():
             spared, self._young = {*keep, *self._held, *self._young}, set()
-            doomed = [p for p in self._artifacts.iterdir() if p.name not in spared]
-            for path in doomed:
-                self._discard(path)
-                self.step("collecting")
+            doomed = sorted(path.name for path in self._artifacts.iterdir() if path.name not in spared)
             if doomed:
-                fsync_directory(self._artifacts)
-        return sorted(path.name for path in doomed)
+                self._remove(doomed)
+        return doomed
 
     def wipe_stages(self) -> None:
         """Remove the stages of earlier processes, but not those of this one. Raises Unavailable."""
@@ -155,6 +213,14 @@ class Store:
         """
         with self._lock, store_errors():
             self._pointers.write(channel, record, highest)
+
+    def point_together(self, records: Mapping[str, dict[str, Any]], highest: int | None = None) -> None:
+        """Write the records of several channels, durably: whenever the process dies, all of them or none.
+
+        Raises Unavailable. All of them may be due then: go back by calling it with the records of before.
+        """
+        with self._lock, store_errors():
+            self._pointers.write_together(records, highest)
 
     def unpoint(self, channel: str) -> None:
         """Remove a channel's pointer: a restart serves nothing for it. Raises Unavailable."""
@@ -188,6 +254,7 @@ class Store:
             away = Path(tempfile.mkdtemp(dir=self._stages))
             path.rename(away / path.name)
             remove(away)
+        self._tally.put(path)
 
 
 def _renew_beside(fresh: Path, kept: Path) -> None:

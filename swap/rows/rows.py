@@ -8,7 +8,7 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -79,12 +79,18 @@ class Rows:
     def route(self, image: "Image", number: int, name: str = DEFAULT) -> float:
         """Send new requests for this name to this generation from now on; returns the seconds that the change took.
 
-        Requests under way keep theirs. The image must be held; what was live keeps its berth until that is needed.
+        The image must be held; what was live keeps its berth until that is needed.
         """
+        return self.route_together([(image, number, name)], lambda: None)
+
+    def route_together(self, routes: "Sequence[tuple[Image, int, str]]", then: Callable[[], None]) -> float:
+        """Change several routes at one moment, see `route`; `then` is called at it, and must not block or raise."""
         with self._lock:
             began = time.perf_counter()
-            image.generation = number
-            self._step(self._routes.route(image, name))
+            for image, number, name in routes:
+                image.generation = number
+                self._step(self._routes.route(image, name))
+            then()
             took = time.perf_counter() - began
         self._on_free()
         return took

@@ -21,6 +21,7 @@ from hotswapd.daemon.engines.protocol import (
     Loaded,
     NoRoom,
     Part,
+    Route,
     Routed,
     Staged,
     Subject,
@@ -145,6 +146,19 @@ class FakeEngine:
             assert self.holds[id(staged)], "it is not held by whoever wants it live"
             self._require_room()
         yield Routed(0.001)
+        self._route(staged, number, name)
+
+    @contextmanager
+    def route_together(self, routes: Sequence[Route]) -> Iterator[Routed]:
+        for staged, _, _ in routes:
+            assert self.holds[id(staged)], "it is not held by whoever wants it live"
+        self._require_room()
+        yield (routed := Routed(0.001))
+        for route in routes:
+            self._route(*route)
+        routed.then()
+
+    def _route(self, staged: Staged, number: int, name: str) -> None:
         staged.number = number
         self.answers[number] = staged
         before = self.routes.get(name, 0)
@@ -269,6 +283,11 @@ class _Rows:
         if name == DEFAULT:
             self._model.live = image.digest
         return 0.001
+
+    def route_together(self, routes: Sequence[tuple[Image, int, str]], then: Callable[[], None]) -> float:
+        took = max([self.route(*route) for route in routes])
+        then()
+        return took
 
     def live(self, name: str = DEFAULT) -> Image | None:
         return self._live.get(name)

@@ -75,6 +75,7 @@ class There:
     stamp: float
     waiting: Waiting | None = None
     identity: str = ""
+    together: str = ""
 
 
 @dataclass
@@ -86,13 +87,15 @@ class Place:
     there: dict[str, There] = field(default_factory=dict)
     writes: int = 0
 
-    def put(self, name: str, content: bytes, *, code: str = "", stamp: float | None = None) -> str:
+    def put(self, name: str, content: bytes, *, code: str = "", stamp: float | None = None, together: str = "") -> str:
         """Write an adapter, incomplete when `code` says why, and return its address."""
         self.writes += 1
         waiting = Waiting(cast("Code", code), f"it waits: {code}") if code else None
         uri = f"file:///{self.name}/{name}"
         at = self.clock() if stamp is None else stamp
-        self.there[uri] = There(content, f"{self.name}{self.writes}", at, waiting, f"files {self.name} {self.writes}")
+        self.there[uri] = There(
+            content, f"{self.name}{self.writes}", at, waiting, f"files {self.name} {self.writes}", together
+        )
         return uri
 
     def touch(self, uri: str) -> None:
@@ -239,7 +242,7 @@ class Queue:
         if there is None or there.revision != row.revision:
             self.inbox.wait_for_another_try(row, "changed", "it was written to")
         else:
-            self.inbox.fetched(row, self.keep(there.content), 0.1)
+            self.inbox.fetched(row, replace(self.keep(there.content), together=there.together), 0.1)
         return self.ledger.rows.get(row.swap_id)
 
     def keep(self, content: bytes) -> Artifact:

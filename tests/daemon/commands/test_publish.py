@@ -142,3 +142,46 @@ def test_the_progress_bar_is_drawn_on_a_terminal_only(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert publish(place, "good", tmp_path / "drawn") == 0
     assert "publishing" in capsys.readouterr().err
+
+
+def together(place: Path, dest: Path | str, *members: str, more: tuple[str, ...] = ()) -> int:
+    return main(["publish", "--together", *members, str(dest), *more])
+
+
+def test_a_set_is_sent_with_a_manifest_that_names_all(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = place / "good"
+    assert together(place, tmp_path, f"sales={good}", f"support={good}", more=("--base", str(place / "base"))) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("/set-")[0] for line in lines] == [
+        f"published file://{tmp_path}/{name}" for name in ("sales", "support")
+    ]
+    (manifest,) = (tmp_path / "sales").glob(f"*/{MANIFEST}")
+    assert set(json.loads(manifest.read_bytes())["together"]) == {"sales", "support"}
+
+
+def test_a_set_with_a_member_that_would_be_refused_is_not_sent(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members = f"sales={place / 'good'}", f"support={place / 'wide'}"
+    assert together(place, tmp_path, *members, more=("--config", str(place / "daemon.toml"))) == 3
+    assert "would be refused, so nothing was sent" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--together", "a"], "with --together write CHANNEL=DIR"),
+        (["--together", "a=b", "a=c"], "with --together write CHANNEL=DIR, each channel once"),
+        (["--together", "a=b"], "at least two members"),
+        (["--together", "a=b", "../x=c"], "cannot be a channel here"),
+        (["a", "b"], "several go with --together"),
+    ],
+)
+def test_a_line_that_names_no_set_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(["publish", *words, str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err

@@ -115,3 +115,27 @@ def test_it_describes_the_model_and_its_berths(engine: ResidentEngine) -> None:
     assert said["berth_bytes"] > 0
     assert said["cache_tokens"] >= 448
     assert said["recompiles"] == 0
+
+
+def test_several_names_change_at_one_moment(made: Bench, engine: ResidentEngine) -> None:
+    """A body that raises changes none of them; one that ends well changes all."""
+    staged = {name: stage(engine, index) for index, name in enumerate(("sales", "support"))}
+    routes = [(one, number, name) for number, (name, one) in enumerate(staged.items(), 1)]
+
+    class Refused(Exception):
+        pass
+
+    with pytest.raises(Refused), engine.route_together(routes):
+        raise Refused
+    assert [name for loaded in engine.loaded() for name in loaded.names] == ["default"]
+    with engine.route_together(routes) as routed:
+        pass
+    assert {name: loaded.number for loaded in engine.loaded() for name in loaded.names} == {
+        "default": 0,
+        "sales": 1,
+        "support": 2,
+    }
+    assert 0.0 < routed.pause < 1.0
+    assert [one.number for one in staged.values()] == [1, 2]
+    for one in staged.values():
+        engine.drop(one)

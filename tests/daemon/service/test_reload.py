@@ -39,7 +39,7 @@ def test_sources_policies_log_and_limits_may_change() -> None:
         admission={"base_models": ["*"]},
         log={"level": "debug"},
         serve={"max_drain": 3.0},
-        state={"keep": 9},
+        state={"keep": 9, "max_bytes": 1 << 30},
     )
     assert read_again(lambda: new, settings()) is new
     assert changed(settings(), new) == ["source", "admission", "serve", "state", "log"]

@@ -64,6 +64,15 @@ def test_nothing_is_collected_unless_wanted(garbage: Garbage) -> None:
     assert garbage.kept() == ["four", "one", "three", "two"]
 
 
+def test_a_lower_limit_of_the_store_takes_effect(garbage: Garbage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `state.keep` would keep goes then, but nothing that is needed."""
+    needed = garbage.queue.ledger.rows.needed()
+    limit = SimpleNamespace(bytes=lambda: 9, spare=lambda digests: [one for one in digests if one not in needed])
+    monkeypatch.setattr(garbage.queue.store, "_limit", limit)
+    garbage.collect()
+    assert garbage.kept() == ["four", "three"]
+
+
 def test_without_a_ledger_nothing_is_removed(garbage: Garbage, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is needed is not known then."""
 

@@ -18,6 +18,7 @@ from hotswapd.loaders.s3.session import S3Access
 from hotswapd.loaders.s3.source import S3Source
 from hotswapd.loaders.source import Sighting
 from hotswapd.loaders.store.store import Store
+from hotswapd.loaders.together import dump_members
 from hotswapd.loaders.uri import AdapterURI
 
 
@@ -188,6 +189,17 @@ def test_files_unlike_the_manifest_are_not_fetched(
     write_folder(tmp_path / "trained", b"next")
     publish_to(place, tmp_path / "trained")
     serves(source, store, b"next")
+
+
+def test_a_member_of_a_set_is_fetched_as_one(place: Place, source: S3Source, store: Store) -> None:
+    """Its manifest, whose bytes are those that were sighted, names the set."""
+    files = {CONFIG: b'{"r": 8}', WEIGHTS: weights(b"good")}
+    members = {"sales": "1" * 64, "support": "2" * 64}
+    listed = {name: Listed(hashlib.sha256(content).hexdigest(), len(content)) for name, content in files.items()}
+    for name, content in [*files.items(), (MANIFEST, dump_digests(listed, together=members))]:
+        place.put(f"a/{name}", content)
+    artifact = source.fetch(sight(source), store, threading.Event())
+    assert artifact.together == dump_members(members)
 
 
 def test_a_manifest_that_came_after_the_sighting_is_a_change(place: Place, source: S3Source, store: Store) -> None:

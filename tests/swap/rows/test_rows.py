@@ -149,6 +149,23 @@ def test_a_name_of_its_own_is_answered_by_its_own_generation(one: Bench) -> None
         one.ask(SHORT_ASK, name="support")
 
 
+def test_several_routes_change_under_one_lock(one: Bench) -> None:
+    """A request that comes meanwhile is taken before or after, never between; `then` is called before any is taken."""
+    images = [one.stage(index) for index in (1, 2)]
+    one.made |= {2: 1, 3: 2}
+    locked: list[bool] = []
+    took = one.rows.route_together(
+        [(images[0], 2, "sales"), (images[1], 3, "support")], lambda: locked.append(one.rows._lock.locked())
+    )
+    assert (locked, took > 0.0) == ([True], True)
+    for name, number in (("sales", 2), ("support", 3), ("default", 1)):
+        ticket, heard = one.ask(SHORT_ASK, name=name)
+        assert ticket.generation == number
+        assert one.right(ticket, heard, SHORT_ASK)
+    for image in images:
+        one.resident.drop(image)
+
+
 def test_a_candidate_answers_in_the_berth_that_is_lent_to_it(one: Bench) -> None:
     """While nobody else meets it; what is left at the end hears why."""
     image = one.stage(1)
