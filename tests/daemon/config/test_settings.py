@@ -23,8 +23,7 @@ def test_lanes_are_still_read_as_berths(load: Load) -> None:
     """As the key was called before; where both are given the new one counts."""
     assert load(MODEL + "[serve]\nlanes = 6\n").serve.berths == 6
     assert load(MODEL + "[serve]\nlanes = 6\nberths = 3\n").serve.berths == 3
-    with pytest.raises(ConfigError, match="must be at least 2"):
-        load(MODEL + "[serve]\nlanes = 1\n")
+    assert load(MODEL + "[serve]\nlanes = 1\n").serve.berths == 2
 
 
 def test_only_the_base_is_required(load: Load) -> None:
