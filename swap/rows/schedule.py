@@ -1,6 +1,6 @@
 """What the next step computes: a token of each answer under way, and pieces of the prompts that are read. No torch.
 
-Whoever came first is served first, but requests of different keys take turns, and prompts that are read at the same
+Whoever came first is served first, but clients take turns, and each one's keys do. Prompts that are read at the same
 time share the step, so that a short one does not wait for a long one. When the cache is full the request that came last
 is put back; it goes on later from what the cache still has of it.
 """
@@ -8,6 +8,7 @@ is put back; it goes on later from what the cache still has of it.
 from collections import Counter
 from dataclasses import dataclass
 
+from .asks import Ask
 from .pages import Pages
 from .sequence import Sequence
 
@@ -83,13 +84,18 @@ class Schedule:
     def _admit(self) -> None:
         """Let waiting requests begin while there is room: in order of coming, names and keys with fewer first."""
         names = Counter(one.ask.name for one in self.running)
+        clients = Counter(one.ask.client for one in self.running)
         under_way = Counter(one.ask.key for one in self.running)
         held_up: set[int] = set()
+
+        def whose(ask: Ask) -> tuple[int, int]:
+            return clients[ask.client], under_way[ask.key]  # what a client says of itself decides within its own share
+
         while len(self.running) < self._max_requests:
             ready = [one for one in self.waiting if one.order not in held_up]
             if not ready:
                 return
-            first = min(ready, key=lambda one: (names[one.ask.name], under_way[one.ask.key], one.order))
+            first = min(ready, key=lambda one: (names[one.ask.name], *whose(one.ask), one.order))
             if self._reads_the_same(first):
                 held_up.add(first.order)
                 continue
@@ -100,6 +106,7 @@ class Schedule:
             self.waiting.remove(first)
             self.running.append(first)
             names[first.ask.name] += 1
+            clients[first.ask.client] += 1
             under_way[first.ask.key] += 1
 
     def _promised(self) -> int:

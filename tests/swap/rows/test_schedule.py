@@ -112,6 +112,17 @@ def test_keys_take_turns() -> None:
     assert sum(one in planned.schedule.waiting for one in many) == 8
 
 
+def test_a_client_has_one_share_whatever_it_says_of_itself() -> None:
+    """Many keys of one client do not keep another client waiting behind all of them."""
+    planned = Planned(max_requests=4)
+    many = [planned.add(3, tokens=5 + n, first=100 * n, key=f"user {n}", client="many") for n in range(12)]
+    planned.step()
+    few = planned.add(3, first=9000, key="user 0", client="few")
+    planned.until(many[0])
+    planned.step()
+    assert few in planned.schedule.running
+
+
 def test_one_key_is_served_in_the_order_of_coming() -> None:
     """The first is admitted first."""
     planned = Planned(max_requests=2)
