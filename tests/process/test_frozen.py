@@ -45,6 +45,6 @@ def test_a_freeze_is_no_evidence_against_what_is_live(room: Room) -> None:
         assert all(one.exception(90) is None for one in asking)
     assert room.live() == 2
     watched = room.status()["watch"]
-    assert watched["seconds_a_token"] < 1.0
+    assert watched.get("seconds_a_token", 0.0) < 1.0  # only steps at a load that the generation before had too count
     assert room.until_logged("process_stalled")["seconds"] > 1.0
     assert not room.events("thread_late")

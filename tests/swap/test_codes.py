@@ -6,12 +6,17 @@ from collections import Counter
 import pytest
 
 from hotswapd.codes import Code
-from hotswapd.swap import codes
+from hotswapd.swap import codes, request_codes
 from hotswapd.swap.adapter.strict_json import Fault
 from hotswapd.swap.codes import FilesCode, HeaderCode, TensorCode
 from hotswapd.swap.request_codes import AnswerCode
 
-ENUMS = [one for _, one in inspect.getmembers(codes, inspect.isclass) if issubclass(one, Code) and one is not Code]
+ENUMS = [
+    one
+    for module in (codes, request_codes)
+    for _, one in inspect.getmembers(module, inspect.isclass)
+    if issubclass(one, Code) and one is not Code
+]
 
 NON_FINITE = "non_finite"
 
