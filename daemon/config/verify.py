@@ -99,7 +99,7 @@ class Verify(Table):
 
     timeout: Positive = 600.0
     turn_tokens: Count = 128
-    max_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.1
+    max_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.08
     max_logit: Limit = 1e4
     max_logit_growth: Limit = 100.0
     max_same_token: Share = 0.7

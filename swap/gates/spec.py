@@ -36,7 +36,7 @@ class Limits:
 
     timeout: float = 600.0
     turn_tokens: int = 128
-    max_share: float = 0.1
+    max_share: float = 0.08
     max_logit: float = LARGEST_LOGIT
     max_logit_growth: float = LARGEST_GROWTH
     max_same_token: float = 0.7
