@@ -68,14 +68,16 @@ class _Slot:
         self.alone: _Part | None = None
         self.rows = 0
         self._module = module
-        self._linear = module if isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward else None
+        plain = isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward
+        self._weight = module.weight if plain else None  # a module looks its parameters up each time, which costs more
+        self._bias = module.bias if plain else None
         self._base: Any = type(module).forward
         module.__dict__["forward"] = self.forward
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the base's product, with what is added to each row."""
-        plain = self._linear
-        y: torch.Tensor = self._base(self._module, x) if plain is None else linear(x, plain.weight, plain.bias)
+        weight = self._weight
+        y: torch.Tensor = self._base(self._module, x) if weight is None else linear(x, weight, self._bias)
         if self._shared.mask is not None:
             return self._add_masked(x, y, self._shared.mask) if self._shared.adapts else y
         if self.alone is not None:
