@@ -69,8 +69,9 @@ class _Slot:
         self.rows = 0
         self._module = module
         plain = isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward
-        self._weight = module.weight if plain else None  # a module looks its parameters up each time, which costs more
-        self._bias = module.bias if plain else None
+        # Kept at hand: a module looks its parameters up each time, which costs more than the slot itself.
+        self._weight = module.get_parameter("weight") if plain else None
+        self._bias = module.get_parameter("bias") if plain and module.bias is not None else None
         self._base: Any = type(module).forward
         module.__dict__["forward"] = self.forward
 

@@ -124,11 +124,16 @@ class RowStep:
 def write(cache: KVCache, layer: int, slots: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """Write keys and values (1, heads, rows, width), made finite; return each row's sum as it was, (rows,) float32.
 
-    A masked NaN would still be a NaN to whoever reads the page next.
+    A masked NaN would still be a NaN to whoever reads the page next. Infinities become 0, not the largest number: a
+    product with that one is infinite again.
     """
     total = key.sum((0, 1, 3), dtype=torch.float32) + value.sum((0, 1, 3), dtype=torch.float32)
-    cache.write(layer, slots, torch.nan_to_num(key[0].transpose(0, 1)), torch.nan_to_num(value[0].transpose(0, 1)))
+    cache.write(layer, slots, _finite(key[0].transpose(0, 1)), _finite(value[0].transpose(0, 1)))
     return total
+
+
+def _finite(given: torch.Tensor) -> torch.Tensor:
+    return torch.nan_to_num(given, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def query_sum(query: torch.Tensor) -> torch.Tensor:

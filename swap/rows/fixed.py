@@ -89,6 +89,10 @@ class FixedStep:
         seen = self._places < self.lengths[:, None]
         if how.window:
             seen = seen & (self._places >= self.lengths[:, None] - how.window)
+        # What is masked is cleared, too: a large number that a finished request has left there could become an infinity
+        # in the product, which no mask that is added takes away.
+        nothing = ~seen[:, None, :, None]
+        keys, values = keys.masked_fill(nothing, 0.0), values.masked_fill(nothing, 0.0)
         rows, heads = query[0].transpose(0, 1), keys.shape[1]
         if how.odd:
             return attend_by_hand(rows[:, :, None], keys, values, seen[:, None, None], how)[None, :, :, 0]

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -56,7 +57,11 @@ class Gate:
             return
 
     def _between(self) -> None:
-        self.reads.wait()
+        """Wait while it is held up, then begin somewhere in a rest: one that began with a turn would take more."""
+        if not self.reads.is_set():
+            self.reads.wait()
+            rest = self._turns.rested / max(1, self._turns.turns)
+            time.sleep(rest * random.random())  # noqa: S311 - any moment will do
         if self._over:
             raise _Over
 
