@@ -27,6 +27,7 @@ from runs.attack_kinds import KINDS
 USERS = 8
 _PAUSE = 0.1
 """Seconds between two questions of one user, and between two looks at the daemon's health."""
+_AGAIN = 2
 _LOG_BYTES = 10_000_000
 _HEALTH = {"p999": 0.1, "max": 0.5}
 _SLOWER = 2.0
@@ -127,6 +128,21 @@ class Attacked:
         }
 
 
+def _answered(connection: http.client.HTTPConnection, *request: Any) -> http.client.HTTPResponse:
+    """Send a request, again if the connection is reset before an answer begins, as OpenAI's client does: twice at most.
+
+    Where the table of connections is full, one that has not sent its head yet may have to go.
+    """
+    for _ in range(_AGAIN):
+        try:
+            connection.request(*request)
+            return connection.getresponse()
+        except ConnectionResetError:
+            connection.close()
+    connection.request(*request)
+    return connection.getresponse()
+
+
 class Siege:
     """Honest users and a look at the health, all the while; attacks come and go. `run` is called once."""
 
@@ -225,8 +241,7 @@ class Siege:
     def _get(self, path: str) -> None:
         connection = http.client.HTTPConnection(*self._place, timeout=60)
         try:
-            connection.request("GET", path)
-            assert connection.getresponse().status == 200
+            assert _answered(connection, "GET", path).status == 200
         finally:
             connection.close()
 
@@ -244,8 +259,8 @@ class Siege:
         connection = http.client.HTTPConnection(*self._place, timeout=120)
         began = time.monotonic()
         try:
-            connection.request("POST", "/v1/completions", json.dumps(fields), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
+            kind = {"Content-Type": "application/json"}
+            answer = _answered(connection, "POST", "/v1/completions", json.dumps(fields), kind)
             assert answer.status == 200, answer.read()
             first = answer.readline()
             phase.first.append(time.monotonic() - began)
