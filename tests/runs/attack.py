@@ -137,7 +137,7 @@ def _answered(connection: http.client.HTTPConnection, *request: Any) -> http.cli
         try:
             connection.request(*request)
             return connection.getresponse()
-        except ConnectionResetError:
+        except ConnectionError:
             connection.close()
     connection.request(*request)
     return connection.getresponse()
