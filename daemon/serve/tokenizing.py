@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
@@ -16,6 +17,8 @@ from .requests.reading import read_body
 from .requests.tokens import DetokenizeBody, TokenizeBody
 from .v1 import client_of
 from .written import model_response
+
+B = TypeVar("B", TokenizeBody, DetokenizeBody)
 
 
 class Tokenized(BaseModel):
@@ -55,17 +58,28 @@ def _client(request: Request) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tokenizing:
-    """On a thread of the pool."""
+class _Reading:
+    """Reads a body for one of both, on a thread of the pool."""
 
     answerer: Answerer
     names: Names
 
-    def __call__(self, body: bytearray, wanted: Wanted) -> Tokenized:
-        """Parse and tokenize. Raises FaceError or Dropped."""
-        asked = read_body(TokenizeBody, body, self.answerer.most_items())
+    def _read(self, kind: type[B], body: bytearray) -> B:
+        """Parse it. Raises FaceError, also for a model that is not served."""
+        asked = read_body(kind, body, self.answerer.most_items())
         if asked.model is not None:
             self.answerer.which(self.names, asked.model)
+        return asked
+
+
+class _Tokenizing(_Reading):
+    """See `_Reading`."""
+
+    __slots__ = ()
+
+    def __call__(self, body: bytearray, wanted: Wanted) -> Tokenized:
+        """Parse and tokenize. Raises FaceError or Dropped."""
+        asked = self._read(TokenizeBody, body)
         tokens = self.answerer.tokens(asked, wanted)
         texts = self.answerer.token_texts()
         shown = [texts.text(token) for token in tokens] if asked.return_token_strs else None
@@ -74,16 +88,11 @@ class _Tokenizing:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Detokenizing:
-    """On a thread of the pool."""
+class _Detokenizing(_Reading):
+    """See `_Reading`."""
 
-    answerer: Answerer
-    names: Names
+    __slots__ = ()
 
     def __call__(self, body: bytearray, wanted: Wanted) -> Detokenized:
         """Parse and decode. Raises FaceError."""
-        asked = read_body(DetokenizeBody, body, self.answerer.most_items())
-        if asked.model is not None:
-            self.answerer.which(self.names, asked.model)
-        return Detokenized(prompt=self.answerer.untokenized(asked.tokens))
+        return Detokenized(prompt=self.answerer.untokenized(self._read(DetokenizeBody, body).tokens))

@@ -6,12 +6,12 @@ from pydantic import BaseModel
 
 from hotswapd.daemon.errors import FaceError
 from hotswapd.daemon.serve.conversation import Piece
-from hotswapd.daemon.serve.errors import error_body
 from hotswapd.daemon.serve.requests.chat import ChatBody
 from hotswapd.daemon.serve.token_texts import TokenTexts
 
+from .chunks import Chunks
 from .scores import ChatScores, PromptScore, chat_scores, prompt_scores
-from .shape import DONE, Head, Usage, Whole, event, quoted, reason
+from .shape import Head, Usage, Whole, quoted, reason
 
 
 class ChatMessage(BaseModel):
@@ -52,13 +52,7 @@ class ChatShape:
         self._head = head
         self._body = body
         self._texts = texts
-        self._begun: set[int] = set()
-        self._tokens: dict[int, int] = {}
-        self._before = (
-            f'{{"id":"{self.id}","object":"chat.completion.chunk","created":{head.created},'
-            f'"model":{quoted(head.model)},"system_fingerprint":"{head.fingerprint}","choices":['
-        )
-        self._usage = ',"usage":null' if body.include_usage else ""
+        self._chunks = Chunks(head, body, self.id, "chat.completion.chunk")
 
     def whole(self, answers: list[Whole]) -> ChatAnswer:
         """Make the whole answer."""
@@ -85,15 +79,15 @@ class ChatShape:
 
     def part(self, piece: Piece) -> str:
         """Return a chunk, if there is anything new to tell."""
-        first = piece.index not in self._begun
+        first = self._chunks.begins(piece)
         if not (piece.text or piece.finish or piece.logprobs or first):
             return ""
-        self._begun.add(piece.index)
         role = '"role":"assistant",' if first else ""
         finish = "null" if piece.finish is None else f'"{reason(piece.finish)}"'
-        return (
-            f'data: {self._before}{{"index":{piece.index},"delta":{{{role}"content":{quoted(piece.text)}}},'
-            f'"logprobs":{self._scores(piece)},"finish_reason":{finish}}}]{self._counted(piece)}}}\n\n'
+        return self._chunks.of(
+            piece,
+            f'{{"index":{piece.index},"delta":{{{role}"content":{quoted(piece.text)}}},'
+            f'"logprobs":{self._scores(piece)},"finish_reason":{finish}}}',
         )
 
     def _scores(self, piece: Piece) -> str:
@@ -101,19 +95,10 @@ class ChatShape:
             return "null"
         return ChatScores(content=chat_scores(self._texts, piece.logprobs)).model_dump_json()
 
-    def _counted(self, piece: Piece) -> str:
-        if not self._body.continuous_usage:
-            return self._usage
-        self._tokens[piece.index] = piece.tokens
-        return f',"usage":{Usage.of(self._head, sum(self._tokens.values())).model_dump_json()}'
-
     def closing(self, tokens: int) -> str:
         """Return the chunk that counts the tokens, if it is asked for, and the end."""
-        if not self._body.include_usage:
-            return DONE
-        usage = Usage.of(self._head, tokens).model_dump_json()
-        return event(f'{self._before}],"usage":{usage}}}') + DONE
+        return self._chunks.closing(tokens)
 
     def failed(self, error: FaceError) -> str:
         """Return the error."""
-        return event(error_body(error))
+        return self._chunks.failed(error)

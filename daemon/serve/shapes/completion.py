@@ -6,13 +6,13 @@ from pydantic import BaseModel
 
 from hotswapd.daemon.errors import FaceError
 from hotswapd.daemon.serve.conversation import Piece
-from hotswapd.daemon.serve.errors import error_body
 from hotswapd.daemon.serve.question import Question
 from hotswapd.daemon.serve.requests.completion import CompletionBody
 from hotswapd.daemon.serve.token_texts import TokenTexts
 
+from .chunks import Chunks
 from .scores import CompletionScores, Prompt, PromptScore, Running, prompt_scores
-from .shape import DONE, Head, Usage, Whole, event, quoted, reason
+from .shape import Head, Usage, Whole, quoted, reason
 
 
 class CompletionChoice(BaseModel):
@@ -47,12 +47,7 @@ class CompletionShape:
         self._question = question
         self._texts = texts
         self._running: dict[int, Running] = {}
-        self._tokens: dict[int, int] = {}
-        self._before = (
-            f'{{"id":"{self.id}","object":"text_completion","created":{head.created},'
-            f'"model":{quoted(head.model)},"system_fingerprint":"{head.fingerprint}","choices":['
-        )
-        self._usage = ',"usage":null' if body.include_usage else ""
+        self._chunks = Chunks(head, body, self.id, "text_completion")
 
     def whole(self, answers: list[Whole]) -> CompletionAnswer:
         """Make the whole answer."""
@@ -81,17 +76,16 @@ class CompletionShape:
 
     def part(self, piece: Piece) -> str:
         """Return a chunk, if there is anything new to tell."""
-        first = piece.index not in self._tokens
+        first = self._chunks.begins(piece)
         if not (piece.text or piece.finish or piece.logprobs or first):
             return ""
-        self._tokens[piece.index] = piece.tokens
         text = self._echo(piece.index) + piece.text if first else piece.text
         scores = self._scores(piece.index, piece.prompt_logprobs, piece.logprobs, first=first)
         finish = "null" if piece.finish is None else f'"{reason(piece.finish)}"'
-        return (
-            f'data: {self._before}{{"index":{piece.index},"text":{quoted(text)},'
-            f'"logprobs":{"null" if scores is None else scores.model_dump_json()},"finish_reason":{finish}}}]'
-            f"{self._counted()}}}\n\n"
+        return self._chunks.of(
+            piece,
+            f'{{"index":{piece.index},"text":{quoted(text)},'
+            f'"logprobs":{"null" if scores is None else scores.model_dump_json()},"finish_reason":{finish}}}',
         )
 
     def _echo(self, index: int) -> str:
@@ -106,18 +100,10 @@ class CompletionShape:
             return running.show(scores)
         return running.show([*prompt, *scores], self._question.asks[index].prompt)
 
-    def _counted(self) -> str:
-        if not self._body.continuous_usage:
-            return self._usage
-        return f',"usage":{Usage.of(self._head, sum(self._tokens.values())).model_dump_json()}'
-
     def closing(self, tokens: int) -> str:
         """Return the chunk that counts the tokens, if it is asked for, and the end."""
-        if not self._body.include_usage:
-            return DONE
-        usage = Usage.of(self._head, tokens).model_dump_json()
-        return event(f'{self._before}],"usage":{usage}}}') + DONE
+        return self._chunks.closing(tokens)
 
     def failed(self, error: FaceError) -> str:
         """Return the error."""
-        return event(error_body(error))
+        return self._chunks.failed(error)
