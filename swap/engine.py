@@ -158,6 +158,9 @@ class Engine:
         return Loop(runner, schedule, pages, self._drawer, ends=self.ends, turn=self.resident.step, tell=self.rows.tell)
 
     def _keep(self, image: Image) -> None:
+        """Remember what is parked, which comes back; what has retired is staged from its files if it ever does."""
+        if not self.rows.is_parked(image.number):
+            return
         self.resident.norms(image)  # they may be asked for when it has no berth
         self.host.keep(image)
 

@@ -30,7 +30,11 @@ class HostMemory:
         """Bytes that are held now."""
 
     def keep(self, image: Image) -> None:
-        """Copy an image out of its berth, which nobody writes meanwhile."""
+        """Copy an image out of its berth, which nobody writes meanwhile; what is here already is not copied again."""
+        with self._lock:
+            if image.digest in self._kept:
+                self._kept.move_to_end(image.digest)
+                return
         packed = pack(image, self._layout)
         if packed.size > self._most:
             return

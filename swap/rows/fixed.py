@@ -134,7 +134,6 @@ class FixedRunner:
         self._cache = cache
         self._attention = attention
         self._spare = spare
-        self._compiled = compiled
         self._steps: dict[Size, _Replay] = {}
         self.sizes = _sizes(longest, most, _COMPILED_ROWS if compiled else _ROWS)
         self.captures = 0

@@ -43,7 +43,6 @@ class Loop:
         ends: tuple[int, ...],
         turn: Callable[[], AbstractContextManager[None]],
         tell: Tell,
-        on_step: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """`turn` is the right to run the model; `ends` are the tokens that end an answer; `clock` times the steps."""
@@ -55,7 +54,6 @@ class Loop:
         self._ends = frozenset(ends)
         self._turn = turn
         self._tell = tell
-        self._on_step = on_step
         self._sequences: dict[str, Sequence] = {}
         self._mail: deque[Ticket | str] = deque()
         self._wake = threading.Event()
@@ -148,7 +146,6 @@ class Loop:
             return True
         self.steps += 1
         self._failures = 0
-        self._on_step()
         for piece, ok, token in zip(ran.pieces, ran.finite, drawn, strict=True):
             self._finish(piece, ok, token)
         return True

@@ -47,7 +47,6 @@ class Rows:
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
         self._routes = Routes(berths, clock)
-        self._berths = berths
         self._tickets: dict[str, Ticket] = {}
         self._waiting: Counter[str] = Counter()
         self._names = itertools.count()
@@ -131,6 +130,11 @@ class Rows:
         """Tell whether `park_idle` would have something to park."""
         with self._lock:
             return self._routes.may_park()
+
+    def is_parked(self, number: int) -> bool:
+        """Tell whether requests may still ask for this generation, though it has lost its berth or is about to."""
+        with self._lock:
+            return bool(self._routes.parking.of(number))
 
     def parked(self) -> list[tuple[int, str]]:
         """List what is parked, by number and digest."""
