@@ -118,7 +118,7 @@ ALLOWED: dict[str, dict[str, str]] = {
 ENTERED = {
     "swap/rows/prompts.py::Prompts": {"_turns": 1},
     "swap/resident/resident.py::Resident": {"_turns": 3},
-    "swap/rows/rows.py::Rows": {"_lock": 24},
+    "swap/rows/rows.py::Rows": {"_lock": 25},
     "loaders/wire.py::Wire": {"_lock": 2},
     "daemon/engines/resident.py::ResidentEngine": {"_moving": 4},
     "daemon/pipeline/queue.py::Inbox": {"_lock": 2},
