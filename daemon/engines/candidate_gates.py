@@ -1,15 +1,11 @@
 """What a candidate must pass on the engine in this process, as that engine asks for it."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from hotswapd.swap.gates.spec import OnVerdict, Replayed
-
-from .protocol import DEFAULT
+from hotswapd.daemon.gates.candidacy import Candidacy
+from hotswapd.swap.gates.spec import OnVerdict
 
 if TYPE_CHECKING:
-    from hotswapd.swap.berths.image import Image
     from hotswapd.swap.resident.resident import Resident
 
 
@@ -20,21 +16,8 @@ class Gates(Protocol):
         """Do in advance what the first candidate would wait for; return whether there was anything to do."""
         ...
 
-    def run(
-        self,
-        image: "Image",
-        uri: str,
-        directory: Path,
-        usual_norms: Sequence[float],
-        on_verdict: OnVerdict,
-        live: "Image | None" = None,
-        name: str = DEFAULT,
-        replay: Sequence[Replayed] | None = None,
-    ) -> None:
-        """Try a candidate for a served name that would follow `live`; `replay` is a sample of what that has answered.
-
-        Raises RolledBack if a gate fails, and what the resident raises.
-        """
+    def run(self, candidacy: Candidacy, on_verdict: OnVerdict) -> None:
+        """Try a candidate. Raises RolledBack if a gate fails, and what the resident raises."""
         ...
 
 
@@ -48,16 +31,6 @@ class ShortProbe:
         """Return False: there is nothing to do in advance."""
         return False
 
-    def run(
-        self,
-        image: "Image",
-        uri: str,
-        directory: Path,
-        usual_norms: Sequence[float],
-        on_verdict: OnVerdict,
-        live: "Image | None" = None,
-        name: str = DEFAULT,
-        replay: Sequence[Replayed] | None = None,
-    ) -> None:
+    def run(self, candidacy: Candidacy, on_verdict: OnVerdict) -> None:
         """Run the short probe. Raises RolledBack."""
-        self._resident.verify(image)
+        self._resident.verify(candidacy.image)

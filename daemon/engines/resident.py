@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hotswapd.daemon.answers import ResidentStatus
+from hotswapd.daemon.gates.candidacy import Candidacy
 from hotswapd.swap.berths.image import NO_BERTH
 from hotswapd.swap.berths.pace import Pace
 from hotswapd.swap.errors import BytesChanged, NoBerth, RolledBack
@@ -162,7 +163,8 @@ class ResidentEngine:
         try:
             with Translated(), self._calling(caller), self._live_held(subject.name) as live:
                 about = subject.uri, subject.directory, subject.usual_norms
-                self._gates.run(_image(staged), *about, caller.verdict, live, subject.name, subject.replay)
+                candidacy = Candidacy(_image(staged), *about, live, subject.name, subject.replay)
+                self._gates.run(candidacy, caller.verdict)
         except RolledBack as error:
             return (Part("", Answer.REFUSED, error.code, error.sentence),)
         return (Part(),)

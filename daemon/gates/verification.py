@@ -1,22 +1,20 @@
 """Every configured gate, in order: those on the model itself, then the external judge."""
 
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import structlog
 
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.verify import Verify
-from hotswapd.daemon.ledger.channel import DEFAULT
-from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import Interrupted, ResidentLost, RolledBack
-from hotswapd.swap.gates.spec import OnVerdict, Outcome, Replayed, Verdict
+from hotswapd.swap.gates.spec import OnVerdict, Outcome, Verdict
 from hotswapd.swap.gates.tokenizer import tokenizer_verdict
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.gates.verifier import Verifier
 
+from .candidacy import Candidacy
 from .from_config import make_spec
 from .judge import Judge
 
@@ -41,19 +39,9 @@ class ByChannel:
         """Do in advance what the first candidate would wait for; return whether there was anything to do."""
         return self._common.prepare()
 
-    def run(
-        self,
-        image: Image,
-        uri: str,
-        directory: Path,
-        usual_norms: Sequence[float],
-        on_verdict: OnVerdict,
-        live: Image | None = None,
-        name: str = DEFAULT,
-        replay: Sequence[Replayed] | None = None,
-    ) -> None:
-        """Try a candidate of a channel; see `Verification.run`."""
-        self._own.get(name, self._common).run(image, uri, directory, usual_norms, on_verdict, live, replay)
+    def run(self, candidacy: Candidacy, on_verdict: OnVerdict) -> None:
+        """Try a candidate by its channel's gates; see `Verification.run`."""
+        self._own.get(candidacy.name, self._common).run(candidacy, on_verdict)
 
 
 class Verification:
@@ -91,28 +79,19 @@ class Verification:
         self._prepared = True
         return True
 
-    def run(
-        self,
-        image: Image,
-        uri: str,
-        directory: Path,
-        usual_norms: Sequence[float],
-        on_verdict: OnVerdict,
-        live: Image | None = None,
-        replay: Sequence[Replayed] | None = None,
-    ) -> None:
-        """Try a candidate whose files are in `directory`; `on_verdict` gets each verdict, a failed one too.
+    def run(self, candidacy: Candidacy, on_verdict: OnVerdict) -> None:
+        """Try a candidate; `on_verdict` gets each verdict, a failed one too.
 
-        `live` is what it would follow, held by the caller, `replay` a sample of what that has answered. Raises
-        RolledBack if a gate fails, Unavailable or Interrupted if it could not be tried, and ResidentLost.
+        Raises RolledBack if a gate fails, Unavailable or Interrupted if it could not be tried, and ResidentLost.
         """
-        differs = tokenizer_verdict(directory, self._tokenizer, self._policy)
+        one = candidacy
+        differs = tokenizer_verdict(one.directory, self._tokenizer, self._policy)
         if differs is not None:
             _pass(differs, on_verdict)
-        self._verifier.run(image, on_verdict, usual_norms, live, replay)
+        self._verifier.run(one.image, on_verdict, one.usual_norms, one.live, one.replay)
         if self._judge is None:
             return
-        _pass(self._judge.verdict(image, uri, directory), on_verdict)
+        _pass(self._judge.verdict(one.image, one.uri, one.directory), on_verdict)
 
 
 def _pass(verdict: Verdict, on_verdict: OnVerdict) -> None:

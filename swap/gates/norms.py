@@ -1,11 +1,9 @@
 """The gate that looks at the size of the update. It needs nothing from the operator and does not run the model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from hotswapd.swap.berths.image import Image
-from hotswapd.swap.berths.layout import Layout
-from hotswapd.swap.berths.norms import base_norms, update_norms, whole
+from hotswapd.swap.berths.norms import whole
 from hotswapd.swap.codes import GateCode
 
 from .gate import Attempt, Gate, Ground
@@ -20,21 +18,23 @@ class NormsGate(Gate):
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
-        self._base = base_norms(ground.resident.model, ground.resident.layout)
+        self._base = ground.resident.base_norms
 
     def verdicts(self, attempt: Attempt) -> Iterator[Verdict]:
         """Measure on the image itself; the model does not run."""
         attempt.turns.at(Progress("norms"))
         attempt.turns.check()
-        layout, limits = self._ground.resident.layout, self._ground.spec.limits
-        yield norms_verdict(attempt.image, layout, self._base, attempt.usual_norms, limits)
+        norms = self._ground.resident.norms(attempt.image)
+        yield norms_verdict(norms, self._base, attempt.usual_norms, self._ground.spec.limits)
 
 
 def norms_verdict(
-    image: Image, layout: Layout, base: dict[str, float], before: Sequence[float], limits: Limits
+    norms: Mapping[str, float], base: Mapping[str, float], before: Sequence[float], limits: Limits
 ) -> Verdict:
-    """Compare the update's norm with that of the weights it is added to, and with the norms that were live `before`."""
-    norms = update_norms(image, layout)
+    """Compare an update's `norms` with those of the weights it is added to, and with the norms that were live `before`.
+
+    Norms are Frobenius norms, by the slot's module name.
+    """
     size, weights = whole(norms.values()), whole(base.values())
     numbers = {
         "update_norm": size,

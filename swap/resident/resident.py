@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from hotswapd.swap.berths.filling import fill_host_image
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.berths.layout import Layout
 from hotswapd.swap.berths.low_rank import LowRank
-from hotswapd.swap.berths.norms import update_norms
+from hotswapd.swap.berths.norms import base_norms, update_norms
 from hotswapd.swap.berths.pace import Pace
 from hotswapd.swap.failures import Contained
 from hotswapd.swap.fair_lock import FairLock
@@ -165,6 +166,11 @@ class Resident:
             with Contained(), self.visit(image):
                 numbers.append(run_probe(self.model, prompt))
         return judge(numbers, self._usual)
+
+    @cached_property
+    def base_norms(self) -> Mapping[str, float]:
+        """The norms of the weights that updates are added to, by module: one measurement for all channels' gates."""
+        return base_norms(self.model, self.layout)
 
     def norms(self, image: Image) -> Mapping[str, float]:
         """Measure how much the adapter changes each module, once; the caller holds the image. Legal from any thread."""

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from hotswapd.daemon.config.tables import Admission
 from hotswapd.daemon.config.verify import Verify
+from hotswapd.daemon.gates.candidacy import Candidacy
 from hotswapd.daemon.gates.verification import Verification
 from hotswapd.swap.errors import Interrupted, ResidentLost
 from hotswapd.swap.gates.turns import Surroundings
@@ -53,7 +54,7 @@ def tried(made: Bench, verification: Verification) -> None:
     """Have a good adapter tried by every gate."""
     image = made.resident.stage(made.resident.admit(adapter(1)), "1" * 64)
     try:
-        verification.run(image, "file:///a", adapter(1), (), lambda _: None)
+        verification.run(Candidacy(image, "file:///a", adapter(1)), lambda _: None)
     finally:
         made.resident.drop(image)
 

@@ -8,7 +8,7 @@ from kits.contracts import Base
 from kits.residents import opened
 
 from hotswapd.swap.berths.image import Image
-from hotswapd.swap.berths.norms import base_norms, update_norms, whole
+from hotswapd.swap.berths.norms import update_norms, whole
 from hotswapd.swap.gates.norms import norms_verdict
 from hotswapd.swap.gates.spec import Limits, Outcome, Verdict
 from hotswapd.swap.resident.resident import Resident
@@ -28,7 +28,7 @@ def image(resident: Resident, good: Path) -> Iterator[Image]:
 
 
 def verdict(resident: Resident, image: Image, limits: Limits, before: tuple[float, ...] = ()) -> Verdict:
-    return norms_verdict(image, resident.layout, base_norms(resident.model, resident.layout), before, limits)
+    return norms_verdict(resident.norms(image), resident.base_norms, before, limits)
 
 
 def test_the_ratio_is_held_to_its_limit(resident: Resident, image: Image) -> None:
