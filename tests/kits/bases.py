@@ -12,7 +12,7 @@ from transformers import AutoConfig, PretrainedConfig
 
 from kits.folders import CONFIG, WEIGHTS
 
-_SIZES: dict[str, Any] = {
+SIZES: dict[str, Any] = {
     "vocab_size": 64,
     "hidden_size": 16,
     "intermediate_size": 16,
@@ -38,7 +38,7 @@ SPLIT_EXPERTS = {**_EXPERTS, "n_group": 1, "topk_group": 1}
 
 def configuration(family: str, **fields: Any) -> PretrainedConfig:
     """Make a small configuration of a family; a field that is None is left to the family."""
-    usual = {} if "text_config" in fields else _SIZES
+    usual = {} if "text_config" in fields else SIZES
     return AutoConfig.for_model(family, **{k: v for k, v in (usual | fields).items() if v is not None})
 
 

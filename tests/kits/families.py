@@ -22,17 +22,9 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
 )
 
-_TEXT: dict[str, Any] = {
-    "vocab_size": 64,
-    "hidden_size": 16,
-    "intermediate_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "max_position_embeddings": 64,
-    "pad_token_id": 0,
-}
+from kits.bases import SIZES
+
+_TEXT = SIZES | {"pad_token_id": 0}
 _SEES: dict[str, Any] = {
     "hidden_size": 16,
     "intermediate_size": 16,

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from kits.rows import SHORT_ASK, Bench, adapter, bench, digest_of
+from kits.engine_room import go_live, uses
+from kits.rows import SHORT_ASK, Bench, bench
 from kits.waiting import until
 
 from hotswapd.daemon.engines.beside import SHADOW, Asked, ask_beside
-from hotswapd.daemon.engines.protocol import Patient
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.swap.rows.ended import Ended
 from hotswapd.swap.rows.tickets import NoGeneration
@@ -24,21 +24,6 @@ def made() -> Iterator[Bench]:
 @pytest.fixture
 def engine(made: Bench) -> ResidentEngine:
     return ResidentEngine(made.engine)
-
-
-def go_live(made: Bench, engine: ResidentEngine, index: int) -> int:
-    """Take an adapter live as the daemon does."""
-    number = max(made.made) + 1
-    staged = engine.stage(engine.admit(adapter(index), digest_of(index)), Patient())
-    made.made[number] = index
-    with engine.route(staged, number):
-        pass
-    engine.drop(staged)
-    return number
-
-
-def uses(engine: ResidentEngine) -> dict[int, str]:
-    return {one.number: one.use for one in engine.loaded()}
 
 
 def asked(made: Bench, engine: ResidentEngine, number: int) -> Asked:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from kits.rows import LONG, SHORT_ASK, Bench, Held, adapter, bench, digest_of
+from kits.engine_room import go_live, stage, uses
+from kits.rows import LONG, SHORT_ASK, Bench, Held, bench
 
-from hotswapd.daemon.engines.protocol import Loaded, NoRoom, Patient, Staged
+from hotswapd.daemon.engines.protocol import Loaded, NoRoom
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.swap.rows.ended import Ended
 
@@ -21,24 +22,6 @@ def made() -> Iterator[Bench]:
 @pytest.fixture
 def engine(made: Bench) -> ResidentEngine:
     return ResidentEngine(made.engine)
-
-
-def stage(engine: ResidentEngine, index: int) -> Staged:
-    return engine.stage(engine.admit(adapter(index), digest_of(index)), Patient())
-
-
-def go_live(made: Bench, engine: ResidentEngine, index: int) -> int:
-    """Take an adapter live as the daemon does, and give up the worker's hold."""
-    number, staged = max(made.made) + 1, stage(engine, index)
-    made.made[number] = index
-    with engine.route(staged, number):
-        pass
-    engine.drop(staged)
-    return number
-
-
-def uses(engine: ResidentEngine) -> dict[int, str]:
-    return {one.number: one.use for one in engine.loaded()}
 
 
 def test_what_is_loaded_has_its_use(made: Bench, engine: ResidentEngine) -> None:
