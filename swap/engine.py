@@ -32,8 +32,6 @@ from .rows.tickets import Progress, Ticket
 from .rows.trial import Tried, try_runners
 from .rows.warmup import warm_up
 
-COMPILED: frozenset[str] = frozenset()
-"""Devices on which ``auto`` compiles: none. On a CPU eager is faster; on CUDA steps are graphs already."""
 _BESIDE = {"cpu": 128}
 """Tokens of prompts in a step that answers wait for, by device; elsewhere as many as fit into a step."""
 
@@ -55,7 +53,8 @@ class Engine:
         frozen keeps a freeze from looking like a slow adapter.
         """
         self.resident = resident
-        self.compiled = resident.device.type in COMPILED if spec.compile == "auto" else bool(spec.compile)
+        self.compiled = spec.compile is True
+        """Whether steps are compiled: "auto" compiles nothing, since a CPU is faster so, and CUDA has graphs."""
         self.context = min(spec.context_tokens, model_context(resident.model))
         self._spec = spec
         self.clock = clock

@@ -9,9 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hotswapd.daemon.config.settings import Settings
-from hotswapd.swap.engine import COMPILED
-from hotswapd.swap.errors import DeviceMissing
-from hotswapd.swap.resident.base import choose_device
 
 from .finding import Finding, fails, fine, note
 
@@ -37,15 +34,8 @@ def check_compiler(settings: Settings | None) -> Iterator[Finding]:
 
 
 def _wanted(settings: Settings | None) -> bool | None:
-    """Tell whether the model must be compiled; None if it is compiled where that is possible."""
-    if settings is None:
-        return None
-    if settings.model.compile != "auto":
-        return bool(settings.model.compile)
-    try:
-        return None if choose_device(settings.model.device).type in COMPILED else False
-    except DeviceMissing:
-        return None
+    """Tell whether the model must be compiled; None if that is not known."""
+    return settings.model.compile is True if settings is not None else None
 
 
 def compiler_trouble(environ: Mapping[str, str]) -> str:
