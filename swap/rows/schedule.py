@@ -69,7 +69,8 @@ class Schedule:
         writing = self._answers()
         most = self._batch_tokens if not writing else min(self._beside_tokens, self._batch_tokens - len(writing))
         self._admit()
-        return [*writing, *self._prompts(most, {piece.sequence for piece in writing})]
+        pieces = [*writing, *self._prompts(most, {piece.sequence for piece in writing})]
+        return [piece for piece in pieces if piece.sequence in self.running]  # a prompt may have put an answer back
 
     def _answers(self) -> list[Piece]:
         """Give each answer its next token, the oldest first, so that it is the newest that is put back."""
@@ -132,7 +133,7 @@ class Schedule:
             if self._grow(sequence, sequence.computed + fair):
                 pieces.append(Piece(sequence, fair))
                 most -= fair
-        return [piece for piece in pieces if piece.sequence in self.running]
+        return pieces
 
     def _grow(self, sequence: Sequence, upto: int) -> bool:
         """Take the pages for `upto` tokens, putting back the newest requests if need be; False if it was this one."""

@@ -143,6 +143,13 @@ def _answered(connection: http.client.HTTPConnection, *request: Any) -> http.cli
     return connection.getresponse()
 
 
+def _text(event: bytes) -> str:
+    """Return what an event of a stream adds to the answer; one that says why it ended early is a failure."""
+    said = json.loads(event)
+    assert "choices" in said, f"the stream ended with {event!r}"
+    return str(said["choices"][0]["text"])
+
+
 class Siege:
     """Honest users and a look at the health, all the while; attacks come and go. `run` is called once."""
 
@@ -265,7 +272,7 @@ class Siege:
             first = answer.readline()
             phase.first.append(time.monotonic() - began)
             events = [line[6:] for line in [first, *answer.read().splitlines()] if line.startswith(b"data: {")]
-            text = "".join(json.loads(event)["choices"][0]["text"] for event in events)
+            text = "".join(_text(event) for event in events)
             if text != self._truth:
                 phase.wrong.append(f"{text!r} instead of {self._truth!r}")
         finally:
