@@ -1,6 +1,5 @@
 """The HTTP server's app: an OpenAI-compatible API, health, metrics and the status page. Nothing here changes state."""
 
-from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
@@ -18,6 +17,7 @@ from .key import Keys, key_check
 from .models import model_routes
 from .names import Names
 from .openapi import document
+from .rendered import Rendered
 from .status_page import answer_routes, page_routes
 from .threshold import Threshold
 from .tokenizing import tokenizing_routes
@@ -78,6 +78,7 @@ def _open_routes(face: Face, metrics: Metrics, *, keyed: bool) -> APIRouter:
     """Make the routes that need no key, for load balancers and Prometheus."""
     router = APIRouter()
     described = document(keyed=keyed)
+    exposition = Rendered(face.exposition)
 
     @router.get("/openapi.json", response_model=None)
     async def openapi() -> JSONResponse:
@@ -99,9 +100,7 @@ def _open_routes(face: Face, metrics: Metrics, *, keyed: bool) -> APIRouter:
 
     @router.get("/metrics", response_model=None)
     async def metrics_page() -> Response:
-        return Response(
-            await to_thread.run_sync(face.exposition), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        return Response(await exposition.get(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router
 

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 
-from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from .face import Face
+from .rendered import Rendered
 
 _KINDS = {
     "html": "text/html; charset=utf-8",
@@ -39,10 +39,11 @@ def answer_routes(face: Face) -> APIRouter:
     """Make the route of the page's answer, which says as much as the control socket does, and changes nothing."""
     router = APIRouter()
 
+    status = Rendered(lambda: JSONResponse(face.overview()).body)
+
     @router.get("/status.json", response_model=None)
-    async def status() -> JSONResponse:
-        answer = await to_thread.run_sync(face.overview)
-        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+    async def answer() -> Response:
+        return Response(await status.get(), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     return router
 
