@@ -2,13 +2,14 @@
 
 Whoever came first is served first, but clients take turns, and each one's keys do. Prompts that are read at the same
 time share the step, so that a short one does not wait for a long one. When the cache is full the request that came last
-is put back; it goes on later from what the cache still has of it.
+is put back; it goes on later from what the cache still has of it. So is one of a client that has more than its share
+when another client's request finds no room.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 
-from .asks import Ask
+from .giving_way import freed_pages, held_pages, seats, who_gives_way
 from .pages import Pages
 from .sequence import Sequence
 
@@ -66,9 +67,9 @@ class Schedule:
 
     def plan(self) -> list[Piece]:
         """Choose what the next step computes, and take the pages for it; empty when nothing can be done."""
+        self._admit()  # before anything is chosen: who gives way may begin again at once
         writing = self._answers()
         most = self._batch_tokens if not writing else min(self._beside_tokens, self._batch_tokens - len(writing))
-        self._admit()
         pieces = [*writing, *self._prompts(most, {piece.sequence for piece in writing})]
         return [piece for piece in pieces if piece.sequence in self.running]  # a prompt may have put an answer back
 
@@ -84,31 +85,50 @@ class Schedule:
 
     def _admit(self) -> None:
         """Let waiting requests begin while there is room: in order of coming, names and keys with fewer first."""
-        names = Counter(one.ask.name for one in self.running)
-        clients = Counter(one.ask.client for one in self.running)
-        under_way = Counter(one.ask.key for one in self.running)
         held_up: set[int] = set()
-
-        def whose(ask: Ask) -> tuple[int, int]:
-            return clients[ask.client], under_way[ask.key]  # what a client says of itself decides within its own share
-
-        while len(self.running) < self._max_requests:
-            ready = [one for one in self.waiting if one.order not in held_up]
-            if not ready:
-                return
-            first = min(ready, key=lambda one: (names[one.ask.name], *whose(one.ask), one.order))
+        while (first := self._first(held_up)) is not None:
             if self._reads_the_same(first):
                 held_up.add(first.order)
                 continue
             first.find_prefix(self._pages)
-            if first.missing(len(first.tokens)) > self._pages.room - self._promised():
+            if not self._has_room(first):
                 first.let_go(self._pages)
                 return
             self.waiting.remove(first)
             self.running.append(first)
-            names[first.ask.name] += 1
-            clients[first.ask.client] += 1
-            under_way[first.ask.key] += 1
+
+    def _first(self, held_up: set[int]) -> Sequence | None:
+        """Return whose turn it is to begin, None if nobody waits."""
+        ready = [one for one in self.waiting if one.order not in held_up]
+        if len(ready) < 2:
+            return ready[0] if ready else None
+        names = Counter(one.ask.name for one in self.running)
+        clients = Counter(one.ask.client for one in self.running)
+        keys = Counter(one.ask.key for one in self.running)
+
+        def turn(one: Sequence) -> tuple[int, int, int, int]:
+            ask = one.ask  # what a client says of itself, its key, decides within its own share
+            return names[ask.name], clients[ask.client], keys[ask.key], one.order
+
+        return min(ready, key=turn)
+
+    def _has_room(self, first: Sequence) -> bool:
+        """Tell whether a request can begin; who has more than the others gives way to it, if that is enough."""
+        gone: list[Sequence] = []
+        seat = len(self.running) + 1 - self._max_requests
+        if seat > 0:
+            gone = who_gives_way(first, self.running, seat, seats, seats)
+            if not gone:
+                return False
+        need = first.missing(len(first.tokens)) - self._pages.room + self._promised() - sum(map(freed_pages, gone))
+        if need > 0:
+            more = who_gives_way(first, [one for one in self.running if one not in gone], need, held_pages, freed_pages)
+            if not more:
+                return False
+            gone += more
+        for one in gone:
+            self._put_back(one)
+        return True
 
     def _promised(self) -> int:
         """Count the pages that prompts under way will still need."""

@@ -113,14 +113,13 @@ def test_keys_take_turns() -> None:
 
 
 def test_a_client_has_one_share_whatever_it_says_of_itself() -> None:
-    """Many keys of one client do not keep another client waiting behind all of them."""
+    """Many keys of one client do not keep another client waiting for any of them."""
     planned = Planned(max_requests=4)
     many = [planned.add(3, tokens=5 + n, first=100 * n, key=f"user {n}", client="many") for n in range(12)]
     planned.step()
     few = planned.add(3, first=9000, key="user 0", client="few")
-    planned.until(many[0])
-    planned.step()
-    assert few in planned.schedule.running
+    assert few.order in planned.step()
+    assert sum(one in planned.schedule.running for one in many) == 3
 
 
 def test_one_key_is_served_in_the_order_of_coming() -> None:
@@ -145,6 +144,54 @@ def test_a_full_cache_puts_the_newest_back() -> None:
     assert all(one.made == 40 for one in asked)
     assert all(one.tokens[20:] == [1000 * one.order + n for n in range(40)] for one in asked)
     assert planned.pages.held == 0
+
+
+def test_a_client_that_fills_the_cache_gives_way() -> None:
+    """Another one's request begins in the next step; who was put back loses nothing."""
+    planned = Planned(pages=12)
+    many = [planned.add(30, tokens=60, first=100 * n, client="many") for n in range(6)]
+    for _ in range(3):
+        planned.step()
+    few = planned.add(30, first=9000, client="few")
+    assert few.order in planned.step()
+    assert planned.schedule.put_back == 1
+    for one in many:
+        planned.until(one)
+        assert one.tokens[30:] == [1000 * one.order + n for n in range(60)]
+    assert planned.pages.held == 0
+
+
+def test_nobody_is_put_back_for_somebody_who_has_as_much() -> None:
+    """Two clients with the same share do not put each other back by turns."""
+    planned = Planned(max_requests=4)
+    for n in range(12):
+        planned.add(30, tokens=60, first=100 * n, client=f"client {n % 2}")
+    for _ in range(20):
+        planned.step()
+    assert planned.schedule.put_back == 0
+    assert len(planned.schedule.waiting) == 8
+
+
+def test_a_name_that_fills_the_cache_gives_way_to_another() -> None:
+    """Whoever asks for it: names take turns before clients do."""
+    planned = Planned(max_requests=4)
+    for n in range(12):
+        planned.add(3, tokens=20, first=100 * n, name="crowded", client=f"client {n}")
+    planned.step()
+    quiet = planned.add(3, first=9000, name="quiet", client="client 0")
+    assert quiet.order in planned.step()
+
+
+def test_nobody_is_put_back_in_vain() -> None:
+    """What does not fit whatever gives way waits, and the others go on."""
+    planned = Planned(pages=12, max_requests=4)
+    planned.add(90, tokens=60, first=0, client="one")
+    planned.add(30, tokens=4, first=1000, client="many")
+    planned.add(30, tokens=4, first=2000, client="many")
+    planned.step()
+    planned.add(170, first=9000, client="large")
+    planned.step()
+    assert planned.schedule.put_back == 0
 
 
 def test_the_longest_request_that_fits_is_served_alone() -> None:

@@ -7,26 +7,28 @@ from kits.sequences import Summing, summed, ticket
 from hotswapd.swap.rows.pages import PAGE
 from hotswapd.swap.rows.tickets import Ticket
 
-_PAGES = 6
-_Coming = tuple[int, int, int, int]
+_PAGES = 8
+_Coming = tuple[int, int, int, int, str, str]
 
 coming = st.tuples(
-    st.integers(0, 3),  # steps that pass before it comes
+    st.sampled_from([0, 0, 1, 5]),  # steps that pass before it comes
     st.sampled_from([1, PAGE - 1, PAGE, 2 * PAGE + 3, 4 * PAGE, 5 * PAGE - 1]),  # tokens of its prompt
-    st.sampled_from([1, 4, PAGE]),  # tokens of its answer
+    st.sampled_from([1, 4, PAGE, 2 * PAGE]),  # tokens of its answer
     st.sampled_from([0, 0, 0, 1, 7]),  # steps after which its client goes, counted from its coming; 0: never
+    st.sampled_from(["a", "b", "c"]),  # its client
+    st.sampled_from(["default", "default", "other"]),  # its name
 )
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(coming, min_size=2, max_size=7), st.sampled_from([16, 32, 64]), st.booleans())
+@given(st.lists(coming, min_size=2, max_size=12), st.sampled_from([16, 32, 64]), st.booleans())
 def test_whoever_is_put_back_is_in_no_step(history: list[_Coming], step_tokens: int, whole: bool) -> None:
     """A step never has a request whose pages were taken away for another one of the same step."""
-    summing = Summing(_PAGES, batch_tokens=64, beside_tokens=step_tokens, whole=whole)
+    summing = Summing(_PAGES, batch_tokens=64, beside_tokens=step_tokens, whole=whole, max_requests=4)
     stayed, leaving = [], []
-    for at, (steps, prompt, tokens, goes) in enumerate(history):
+    for at, (steps, prompt, tokens, goes, client, name) in enumerate(history):
         leaving = _step(summing, steps, leaving)
-        one = ticket(range(40 * at, 40 * at + prompt), tokens)
+        one = ticket(range(40 * at, 40 * at + prompt), tokens, client=client, name=name)
         summing.submit(one)
         if goes:
             leaving.append((goes, one))
