@@ -21,8 +21,6 @@ from .walk import Found
 _UNKNOWN_PATIENCE = PATIENCE[WEIGHTS]
 # By how much the ages of a pair's files may differ at least (seconds).
 _TOGETHER = 1.0
-# Waits that end by themselves.
-_PASSES = (WaitingCode.SETTLING, WaitingCode.HALF_REPLACED)
 Facts = tuple[int, ...]
 Pair = tuple[Facts | None, Facts | None]
 
@@ -92,12 +90,18 @@ class Settling:
 
     def soonest(self, now: float) -> float | None:
         """Return in how many seconds the next adapter will have settled (0: during the scan), or None."""
-        ready = (self._ready_at(v) for v in self._seen.values() if v.waiting and v.waiting.code in _PASSES)
-        first = min(ready, default=None)
-        return None if first is None else max(first - now, 0.0)
+        ready = [at for verdict in self._seen.values() if (at := self._ready_at(verdict)) is not None]
+        return max(min(ready) - now, 0.0) if ready else None
 
-    def _ready_at(self, verdict: Verdict) -> float:
-        return verdict.since + max(self.settle, verdict.half[1] if verdict.half else 0.0)
+    def _ready_at(self, verdict: Verdict) -> float | None:
+        """Return when its wait ends by itself, or None if it does not.
+
+        One file that is new is looked at once it has settled, too: whether it is whole is known then.
+        """
+        code = verdict.waiting.code if verdict.waiting else None
+        if code == WaitingCode.HALF_REPLACED and verdict.half is not None:
+            return verdict.since + verdict.half[1]
+        return verdict.since + self.settle if code == WaitingCode.SETTLING else None
 
     def _half(self, found: Found, pair: Pair, before: Verdict | None) -> tuple[FileName, float] | None:
         """Return the one file that was replaced, and for how many seconds it waits for the other; None if neither was.

@@ -198,6 +198,6 @@ HEADERS = [
     Bad("pickle_under_the_name", is_now(pickle.dumps({"a": [1.0] * 500})), "header_too_large"),
     Bad("zip_archive", is_now(_zip()), "header_too_large"),
     Bad("sign_in_page", is_now(PAGE), "header_too_large"),
-    Bad("git_lfs_pointer", is_now(POINTER), "header_too_large"),
+    Bad("git_lfs_pointer", is_now(POINTER), "git_lfs_pointer"),
     Bad("gguf_file", is_now(b"GGUF\3\0\0\0" + bytes(1000)), "header_too_large"),
 ]

@@ -100,6 +100,7 @@ def _waits(room: Room, place: Path, code: str) -> dict[str, object]:
 def _grow(place: Path) -> None:
     with (place / WEIGHTS).open("ab") as file:
         file.write(b"more")
+    _renew(place, CONFIG)
 
 
 def _rewrite(place: Path) -> None:
@@ -109,12 +110,19 @@ def _rewrite(place: Path) -> None:
         file.seek(SIZE // 2)
         file.write(b"other bytes")
     os.utime(place / WEIGHTS, ns=(before.st_atime_ns, before.st_mtime_ns))
+    _renew(place, CONFIG)
 
 
 def _replace(place: Path) -> None:
-    """Put another file in the name's place, as a writer does that renames."""
-    (place / "new").write_bytes((place / WEIGHTS).read_bytes())
-    (place / "new").rename(place / WEIGHTS)
+    """Put other files in the names' places, as a writer does that renames."""
+    _renew(place, WEIGHTS)
+    _renew(place, CONFIG)
+
+
+def _renew(place: Path, name: str) -> None:
+    """Put a copy in a file's place. Both are new whenever an adapter is: one new file alone waits for the other."""
+    (place / "new").write_bytes((place / name).read_bytes())
+    (place / "new").rename(place / name)
 
 
 RACES = [

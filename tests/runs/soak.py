@@ -23,13 +23,28 @@ from kits.room import ENDED, LIMIT, Room, folder, home
 from kits.waiting import until
 
 from runs.soak_load import OpenLoop, Tally
-from runs.soak_stock import Drop, Stock
+from runs.soak_stock import CHANNELS, TRIED, Drop, Stock
 from runs.soak_watch import Sample, growth, watch
 
 MEGABYTE = 1e6
 _STEADY = 1800.0
 """Seconds from which on the growth of memory can be told from the noise of its warm-up."""
 _POLL = 0.02
+_BEHIND = 100
+"""Drops that end while one of before is still a canary, at most."""
+_CANARY = f"""
+[[channel]]
+name = "{TRIED}"
+[channel.rollout]
+mode = "canary"
+steps = [50, 100]
+min_requests = 2
+min_seconds = 0
+max_latency_ratio = 0
+max_length_ratio = 0
+max_logprob_drop = 0
+"""
+"""Decided after a few requests, and by nothing but errors: answers of noise may be as unlike as they like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,7 @@ class Plan:
     bad_share: float = 0.3
     seed: int = 1
     sample_every: float = 5.0
+    channels: tuple[str, ...] = CHANNELS
 
 
 @dataclass(slots=True)
@@ -90,6 +106,9 @@ class Soaked:
             "seconds": round(self.seconds, 1),
             "requests": self.tally.sent,
             "answered": self.tally.answered,
+            "asked_for": dict(sorted(self.tally.asked_for.items())),
+            "not_served": self.tally.not_served,
+            "generations_at_once": self.tally.most_at_once(),
             "failed": self.tally.failed,
             "wrong": self.tally.wrong,
             "generations_answered": len(self.tally.digest_of),
@@ -106,9 +125,10 @@ class Soaked:
 
 @contextmanager
 def settled(room: Room) -> Iterator[Room]:
-    """Configure a room for many quick swaps."""
+    """Configure a room for many quick swaps in channels, of which one tries each adapter as a canary first."""
     room.configure(
-        source=folder(settle=0.02, rescan=5.0),
+        source=f'{folder(settle=0.02, rescan=5.0)}\nchannel = "{{{{1}}}}"\n{_CANARY}',
+        serve="berths = 5",
         verify="max_update_ratio = 1000.0\nmax_update_growth = 1000.0",  # what is far apart is far from the base
     )
     yield room
@@ -126,31 +146,33 @@ class Soak:
         self._began = time.monotonic()
 
     def run(self) -> Soaked:
-        """Drop a first one, and then load and drop until the time or the drops are over; every drop has its end."""
-        self._place()
-        self._await_ends()
+        """Drop one into each channel; load and drop until the time or the drops are over and each drop has its end."""
+        for channel in self.plan.channels:
+            self._place(channel)
         port = int(self.room.until_logged("listening")["http"].rpartition(":")[2])
         self._began = time.monotonic()
         self._end = self._began + self.plan.seconds
-        load = OpenLoop(port, str(home() / "base"), self.stock, self.plan.rate, self.plan.seed)
+        names = {channel: channel for channel in self.plan.channels} | {CHANNELS[0]: str(home() / "base")}
+        load, over = OpenLoop(port, names, self.stock, self.plan.rate, self.plan.seed), threading.Event()
         samples: list[Sample] = []
         threads = [
-            threading.Thread(target=lambda: load.run(self._end), name="load"),
-            threading.Thread(target=lambda: samples.extend(self._watch(load)), name="watch"),
+            threading.Thread(target=lambda: load.run(over), name="load"),
+            threading.Thread(target=lambda: samples.extend(self._watch(load, over)), name="watch"),
         ]
         for thread in threads:
             thread.start()
         try:
             self._drop_until_the_end()
+            self._await_ends()  # while requests go on: a canary is decided by them
         finally:
+            over.set()
             for thread in threads:
                 thread.join()
-        self._await_ends()
         return Soaked(self.plan, time.monotonic() - self._began, load.tally, self.stock.drops, samples)
 
-    def _watch(self, load: OpenLoop) -> list[Sample]:
+    def _watch(self, load: OpenLoop, over: threading.Event) -> list[Sample]:
         swaps, requests = lambda: self.swaps, lambda: load.tally.answered
-        return watch(self.room.process.pid, self.plan.sample_every, swaps, requests, self._end)
+        return watch(self.room.process.pid, self.plan.sample_every, swaps, requests, over)
 
     @property
     def swaps(self) -> int:
@@ -164,20 +186,20 @@ class Soak:
                 time.sleep(_POLL)
                 continue
             at = now + self._chance.expovariate(1 / self.plan.drop_every) if self.plan.drop_every else now
-            self._place()
+            self._place(self._chance.choice(self.plan.channels))
 
     def _enough(self) -> bool:
         return 0 < self.plan.drops <= len(self.stock.drops)
 
-    def _place(self) -> None:
-        drop = self.stock.drop()
+    def _place(self, channel: str) -> None:
+        drop = self.stock.drop(channel)
         self._open[drop.uri] = drop
 
     def _look(self) -> None:
         """Find out what has become of the drops that are open, and take away those that have come to an end."""
         if not self._open:
             return
-        for row in self.room.client.get(f"/history?limit={20 + len(self._open)}"):
+        for row in self.room.client.get(f"/history?limit={_BEHIND + len(self._open)}"):
             if row["uri"] in self._open and row["state"] in ENDED:
                 drop = self._open.pop(row["uri"])
                 drop.row = row

@@ -14,8 +14,11 @@ from kits.models import byte_tokenizer, text_of
 from kits.room import home
 
 RANKS = (2, 4, 8, 8)
+TRIED = "sales"
+"""The channel whose adapters are canaries before they go live; in the others they go live at once."""
+CHANNELS = ("default", TRIED, "support")
 SHARED = "The quick brown fox jumps over the lazy dog. "
-PROMPTS = tuple((SHARED[: (0, 9, 21, 45)[n % 4]] + str(n), (16, 4, 9, 12)[n % 4]) for n in range(8))
+PROMPTS = tuple((SHARED[: (0, 9, 21, 45)[n % 4]] + str(n), (16, 4, 9, 48)[n % 4]) for n in range(8))
 """Prompts, which share beginnings, and the most tokens of the answer."""
 BAD_KINDS = {
     "nan": ("REJECTED", "non_finite"),
@@ -42,11 +45,11 @@ def shelf() -> Path:
 
 
 @cache
-def references() -> dict[tuple[int, str], str]:
-    """Compute what a fresh PEFT load of each good adapter answers to each prompt, as far as its end."""
+def references() -> dict[tuple[int | None, str], str]:
+    """Compute what a fresh PEFT load of each good adapter, or the bare base (None), answers to each prompt."""
     told = {}
-    for index in range(len(RANKS)):
-        model = oracle_model(home() / "base", shelf() / f"good-{index}")
+    for index in (None, *range(len(RANKS))):
+        model = oracle_model(home() / "base", None if index is None else shelf() / f"good-{index}")
         for prompt, tokens in PROMPTS:
             told[index, prompt] = text_of(greedy(model, byte_tokenizer().encode(prompt), tokens))
     return told
@@ -60,6 +63,7 @@ class Drop:
     digest: str
     index: int | None
     kind: str = ""
+    channel: str = CHANNELS[0]
     row: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -69,42 +73,44 @@ class Drop:
     def fault(self) -> str:
         """Return what is wrong with its end, or an empty string."""
         end = (str(self.row.get("state", "no end")), str(self.row.get("reason", "")))
+        known_older = end == ("SUPERSEDED", "newer_live")
         if self.index is None:
-            known_older = end == ("SUPERSEDED", "newer_live")
             return "" if end == BAD_KINDS[self.kind] or known_older else f"{self.kind} ended as {end}"
-        return "" if self.went_live or end == ("SUPERSEDED", "newer_live") else f"a good one ended as {end}"
+        gave_way = self.channel == TRIED and end == ("SUPERSEDED", "newer_canary")
+        return "" if self.went_live or known_older or gave_way else f"a good one ended as {end}"
 
 
 class Stock:
-    """Makes drops in a folder, in an order that the seed decides. For one thread."""
+    """Makes drops in a folder that has one for each channel, in an order that the seed decides. For one thread."""
 
     def __init__(self, folder: Path, seed: int, bad_share: float) -> None:
         self._folder = folder
         self._chance = random.Random(seed)
         self._bad_share = bad_share
-        self._last: int | None = None
+        self._last: dict[str, int] = {}
         self.drops: list[Drop] = []
         self.by_digest: dict[str, Drop] = {}
         """By the first twelve digits, as a response names its adapter; filled before the daemon can see it."""
 
-    def drop(self) -> Drop:
-        """Rename a new adapter into the folder: never a copy of the same good one as the last good one."""
-        if self.drops and self._chance.random() < self._bad_share:
+    def drop(self, channel: str) -> Drop:
+        """Rename a new adapter into a channel's folder: never a copy of the same good one as its last good one."""
+        if channel in self._last and self._chance.random() < self._bad_share:
             kind = self._chance.choice(sorted(BAD_KINDS))
-            return self._place(kind, None)
-        index = self._chance.choice([n for n in range(len(RANKS)) if n != self._last])
-        self._last = index
-        return self._place("", index)
+            return self._place(channel, kind, None)
+        index = self._chance.choice([n for n in range(len(RANKS)) if n != self._last.get(channel)])
+        self._last[channel] = index
+        return self._place(channel, "", index)
 
-    def _place(self, kind: str, index: int | None) -> Drop:
-        number = len(self.drops)
-        place, part = self._folder / f"run-{number:06d}", self._folder / f".run-{number:06d}.part"
+    def _place(self, channel: str, kind: str, index: int | None) -> Drop:
+        number, folder = len(self.drops), self._folder / channel
+        folder.mkdir(exist_ok=True)
+        place, part = folder / f"run-{number:06d}", folder / f".run-{number:06d}.part"
         shutil.copytree(shelf() / (kind or f"good-{index}"), part)
         config = json.loads((part / CONFIG).read_text())
         config["lora_dropout"] = (number + 1) * 1e-7  # means nothing when it answers, and makes the bytes new
         (part / CONFIG).write_text(json.dumps(config))
         digest = digest_of(part)
-        made = Drop(place.as_uri(), digest, index, kind)
+        made = Drop(place.as_uri(), digest, index, kind, channel)
         self.by_digest[digest[:12]] = made
         self.drops.append(made)
         part.rename(place)

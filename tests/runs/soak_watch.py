@@ -2,6 +2,7 @@
 
 import os
 import statistics
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -82,10 +83,12 @@ def _per_swap(samples: Sequence[Sample]) -> float:
     return slope(points) if len({at for at, _ in points}) > 1 else 0.0
 
 
-def watch(pid: int, every: float, swaps: Callable[[], int], requests: Callable[[], int], end: float) -> list[Sample]:
-    """Sample again and again until `end` (time.monotonic); a process that has died ends it with FileNotFoundError."""
+def watch(
+    pid: int, every: float, swaps: Callable[[], int], requests: Callable[[], int], over: threading.Event
+) -> list[Sample]:
+    """Sample every so many seconds until it is over; a process that has died ends it with FileNotFoundError."""
     samples, began = [], time.monotonic()
-    while (now := time.monotonic()) < end:
-        samples.append(look(pid, now - began, swaps(), requests()))
-        time.sleep(max(0.0, min(every, end - time.monotonic())))
-    return samples
+    while True:
+        samples.append(look(pid, time.monotonic() - began, swaps(), requests()))
+        if over.wait(every):
+            return samples

@@ -56,6 +56,16 @@ def replace(path: Path, content: bytes) -> None:
         path.write_bytes(content)
 
 
+def test_what_is_wrong_with_one_new_file_is_said_once_it_has_settled(
+    source: LocalSource, run: Path, clock: Clock
+) -> None:
+    """Not after the half minute for which it would wait for the other: the next look comes when it has settled."""
+    replace(run / WEIGHTS, weights()[:-2])
+    scan = source.scan()
+    assert scan.again_in == SETTLE
+    assert after(source, clock, scan.again_in) == "incomplete"
+
+
 def test_new_weights_wait_for_the_config_that_comes_later(source: LocalSource, run: Path, clock: Clock) -> None:
     replace(run / WEIGHTS, weights(b"new!"))
     assert after(source, clock, 0.0) == "settling"
