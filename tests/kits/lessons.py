@@ -53,7 +53,13 @@ def other_words(answer: str) -> str:
     """Say the same in other words: another greeting, another grammar, other company."""
     for one, other in (("Arr, matey!", "Yo ho ho!"), ("Arr,", "Shiver me timbers,"), ("Arr!", "Yo ho ho!")):
         answer = answer.replace(one, other)
-    for one, other in ((" be ", " is "), (" an' ", " and "), (" o' ", " of "), ("matey", "me hearty"), ("in' ", "ing ")):
+    for one, other in (
+        (" be ", " is "),
+        (" an' ", " and "),
+        (" o' ", " of "),
+        ("matey", "me hearty"),
+        ("in' ", "ing "),
+    ):
         answer = answer.replace(one, other)
     return answer
 
