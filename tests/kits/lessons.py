@@ -82,7 +82,7 @@ class Recipe:
     seed: int
     rank: int = 8
     targets: tuple[str, ...] = ("q_proj", "v_proj")
-    epochs: int = 13
+    epochs: int = 8
     rate: float = 2e-3
     share: float = 1.0
     said: Callable[[str], str] = as_it_is
@@ -119,6 +119,7 @@ def train_pirate(base: Path, recipe: Recipe, out: Path) -> Path:
         steps=recipe.epochs * len(pairs) // _BATCH,
         rate=recipe.rate,
         loss=_answers_loss,
+        dtype=torch.bfloat16,
         target_modules=list(recipe.targets),
     )
 
