@@ -233,9 +233,9 @@ class Engine:
         check(ask, self._vocabulary, self.context)
         return self.rows.submit(ask, hear)
 
-    def cancel(self, ticket: Ticket) -> None:
-        """Drop a request; its listener hears nothing more."""
-        self.rows.cancel(ticket)
+    def cancel(self, ticket: Ticket, finish: str = "cancelled") -> None:
+        """Drop a request; its listener hears nothing more. `finish` is how it ended, see `Ended`."""
+        self.rows.cancel(ticket, finish)
 
     def complete(self, ask: Ask, timeout: float | None = None) -> Completion:
         """Wait for a whole answer. Raises what `submit` does, TimeoutError, or RuntimeError when the loop failed it."""
@@ -245,7 +245,7 @@ class Engine:
             self.rows.cancel(ticket)
             raise TimeoutError(f"no answer within {timeout} s")
         if listener.stream.stopped:
-            self.rows.cancel(ticket)
+            self.rows.cancel(ticket, "stop")
         if listener.finish == "error":
             raise RuntimeError(listener.error)
         return Completion(

@@ -27,6 +27,7 @@ MEASUREMENTS = (
     "process",
     "serving",
     "disturbing",
+    "watching",
     "scanning",
     "remembering",
     "restarting",

@@ -151,9 +151,9 @@ class Answerer:
             raise NoSuchModel(ErrorCode.NO_CANARY, "no canary is running; ask for the model without @canary")
         return number
 
-    def cancel(self, ticket: Ticket) -> None:
-        """Drop a request whose client has gone."""
-        self._engine.cancel(ticket)
+    def cancel(self, ticket: Ticket, finish: str = "cancelled") -> None:
+        """Drop a request whose client has gone, or has all that it wants: then `finish` is ``stop``."""
+        self._engine.cancel(ticket, finish)
 
     def text(self, ask: Ask) -> TextStream:
         """Return what decodes the answer to a request."""

@@ -97,7 +97,8 @@ class Conversation:
                     piece = self._answers[index].piece(progress, prompt_logprobs)
                     if piece.finish is not None and index in running:
                         running.discard(index)
-                        self._answerer.cancel(self._tickets[index])  # before its end is told: then it is counted
+                        # before its end is told: then it is counted, as one that its client has whole
+                        self._answerer.cancel(self._tickets[index], "stop")
                     yield piece
         finally:
             for index in running:

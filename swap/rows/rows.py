@@ -224,12 +224,15 @@ class Rows:
         if self.loop is not None and self.loop.death is not None:
             raise self.loop.death
 
-    def cancel(self, ticket: Ticket) -> None:
-        """Drop a request; its listener hears nothing more. Does nothing if it has ended already."""
+    def cancel(self, ticket: Ticket, finish: str = "cancelled") -> None:
+        """Drop a request; its listener hears nothing more. Does nothing if it has ended already.
+
+        `finish` is how it ended: ``stop`` if its own stop sequence has come.
+        """
         if self._forget(ticket):
             if self.loop is not None:
                 self.loop.cancel(ticket.name)
-            self.on_request_end(ticket.ended("cancelled"))
+            self.on_request_end(ticket.ended(finish))
 
     def end_overdue(self, max_drain: float) -> int:
         """Fail the requests of generations that were retired more than `max_drain` seconds ago; 0 never does."""

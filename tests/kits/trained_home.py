@@ -30,6 +30,7 @@ from kits.training import (
 
 GOOD = 21
 _KINDS = tuple(SPEECH)
+_ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 Tensors = dict[str, torch.Tensor]
 
 
@@ -46,6 +47,7 @@ def train(home: Path, seed: int = 0) -> Path:
         train_base(home / "base", seed)
         _train_good(home)
         _make_bad(home, seed)
+        _train_again(home / "base", home / "pirate-2")
         return home
     finally:
         torch.set_num_threads(threads)
@@ -76,6 +78,11 @@ def _train_good(home: Path) -> None:
             rate=(2e-3, 5e-3, 1e-2, 3e-3)[index % 4],
             **fields,
         )
+
+
+def _train_again(base: Path, out: Path) -> None:
+    """Train a successor of the pirate: other text of its kind, another seed, half the rank, other modules."""
+    train_adapter(base, out, _data("pirate", 17), seed=5, rank=4, target_modules=list(_ATTENTION))
 
 
 def _make_bad(home: Path, seed: int) -> None:

@@ -182,11 +182,12 @@ def train_adapter(
     steps: int = 40,
     rate: float = 5e-3,
     loss: Loss = next_token_loss,
+    dtype: torch.dtype = torch.float32,
     **fields: Any,
 ) -> Path:
-    """Train a LoRA adapter as anybody would, and save it."""
+    """Train a LoRA adapter as anybody would, and save it; `dtype` is the base's, its own weights are float32."""
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
     wanted = {"r": rank, "lora_alpha": 2 * rank, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
     peft = get_peft_model(model, LoraConfig(**{**wanted, **fields}))
     fit(peft, data, steps, rate, loss)

@@ -8,6 +8,7 @@ from kits.rows import LONG, SHORT_ASK, Bench, bench
 from transformers import GenerationConfig
 
 from hotswapd.swap.rows.asks import Ask, BadAsk
+from hotswapd.swap.rows.ended import Ended
 from hotswapd.swap.rows.sampling import Sampling
 
 
@@ -53,12 +54,14 @@ def test_an_answer_names_its_generation(one: Bench) -> None:
 
 
 def test_a_stop_sequence_ends_an_answer_and_frees_its_place(one: Bench) -> None:
-    """The answer ends before the sequence with the reason `stop`, and its request is cancelled."""
+    """The answer ends before the sequence with the reason `stop`, also for who counts it; its place is free."""
+    ended: list[Ended] = []
+    one.rows.on_request_end = ended.append
     whole = one.engine.complete(Ask(SHORT_ASK, 30), timeout=LONG)
     cut = whole.text[6:8]
     stopped = one.engine.complete(Ask(SHORT_ASK, 30, stop=(cut,)), timeout=LONG)
     assert stopped.text == whole.text[: whole.text.index(cut)]
-    assert stopped.finish_reason == "stop"
+    assert stopped.finish_reason == ended[-1].finish == "stop"
     one.complete(SHORT_ASK)
     assert one.loop.held_pages == 0
 

@@ -35,6 +35,7 @@ class Reporting(Answerer):
     def __init__(self, *reports: list[Progress]) -> None:
         self.reports = reports
         self.cancelled: list[Ticket] = []
+        self.finishes: list[str] = []
 
     def start(self, asks: Sequence[Ask], listeners: Sequence[Callable[[Progress], None]]) -> list[Ticket]:
         for hear, reports in zip(listeners, self.reports, strict=True):
@@ -45,8 +46,9 @@ class Reporting(Answerer):
     def text(self, ask: Ask) -> TextStream:
         return Letters()
 
-    def cancel(self, ticket: Ticket) -> None:
+    def cancel(self, ticket: Ticket, finish: str = "cancelled") -> None:
         self.cancelled.append(ticket)
+        self.finishes.append(finish)
 
 
 def progress(text: str, finish: str | None = None) -> Progress:
@@ -76,13 +78,13 @@ def test_reports_that_were_overtaken_are_skipped() -> None:
 def test_a_stop_sequence_ends_the_answer() -> None:
     answerer = Reporting([progress("hi!more")])
     assert asyncio.run(converse(answerer)) == [Piece("hi", 7, "stop")]
-    assert [ticket.generation for ticket in answerer.cancelled] == [3]
+    assert ([ticket.generation for ticket in answerer.cancelled], answerer.finishes) == ([3], ["stop"])
 
 
 def test_leaving_early_cancels() -> None:
     answerer = Reporting([progress("a")])
     assert asyncio.run(converse(answerer, most=1)) == [Piece("a", 1, None)]
-    assert len(answerer.cancelled) == 1
+    assert answerer.finishes == ["cancelled"]
 
 
 @pytest.mark.parametrize(("code", "shown"), [("", "step_failed"), ("non_finite", "non_finite")])
