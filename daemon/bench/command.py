@@ -34,10 +34,11 @@ MEASUREMENTS = (
     "compiling",
     "comparing",
     "mixing",
+    "channels",
     "instructions",
 )
-# The last two take many minutes, one under valgrind and one on a real model: they run only if they are asked for.
-USUAL = MEASUREMENTS[:-2]
+# The last three take many minutes, one under valgrind and one on a real model: they run only if they are asked for.
+USUAL = MEASUREMENTS[:-3]
 
 
 def run(arguments: Namespace) -> int:
@@ -107,6 +108,7 @@ def _preset(arguments: Namespace) -> Preset:
         "folders": arguments.folders,
         "rows": arguments.rows,
         "swaps": arguments.swaps,
+        "channels": arguments.channels,
         "eager": arguments.eager or None,
     }
     return replace(preset, **{name: value for name, value in changes.items() if value is not None})

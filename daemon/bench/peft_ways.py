@@ -70,8 +70,8 @@ def _from_disk(model: Any, adapters: tuple[Path, Path]) -> Callable[[], Callable
 
 def _from_tensors(model: Any, adapters: tuple[Path, Path]) -> Callable[[], Callable[[], object]]:
     loaded = peft_model(model, adapters[0])
-    held = [_tensors(adapter, model.device) for adapter in adapters]
-    config = LoraConfig(**_lora_fields(adapters[0]))
+    held = [tensors(adapter, model.device) for adapter in adapters]
+    config = LoraConfig(**lora_fields(adapters[0]))
     others = cycle(reversed(held))
 
     def swap() -> Callable[[], object]:
@@ -97,7 +97,7 @@ def _reload(model: Any, adapters: tuple[Path, Path]) -> Callable[[], Callable[[]
 
 
 def _transformers(model: Any, adapters: tuple[Path, Path]) -> Callable[[], Callable[[], object]]:
-    model.enable_peft_hotswap(target_rank=int(_lora_fields(adapters[0])["r"]))
+    model.enable_peft_hotswap(target_rank=int(lora_fields(adapters[0])["r"]))
     model.load_adapter(str(adapters[0]), adapter_name=NAME)
     others = cycle(reversed(adapters))
 
@@ -108,12 +108,13 @@ def _transformers(model: Any, adapters: tuple[Path, Path]) -> Callable[[], Calla
     return swap
 
 
-def _tensors(adapter: Path, device: torch.device) -> dict[str, torch.Tensor]:
+def tensors(adapter: Path, device: torch.device) -> dict[str, torch.Tensor]:
     """Read the tensors under the names that PEFT's function expects."""
-    tensors = load_file(adapter / WEIGHTS, device=str(device))
-    return {name.replace(".weight", f".{NAME}.weight"): tensor.clone() for name, tensor in tensors.items()}
+    read = load_file(adapter / WEIGHTS, device=str(device))
+    return {name.replace(".weight", f".{NAME}.weight"): tensor.clone() for name, tensor in read.items()}
 
 
-def _lora_fields(adapter: Path) -> dict[str, Any]:
+def lora_fields(adapter: Path) -> dict[str, Any]:
+    """Return the fields of an adapter's configuration that PEFT needs."""
     fields: dict[str, Any] = json.loads((adapter / CONFIG).read_text())
     return {name: fields[name] for name in ("r", "lora_alpha", "target_modules", "task_type")}

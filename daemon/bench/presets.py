@@ -16,8 +16,8 @@ class Preset:
     """What to measure, and for how long.
 
     `ranks` are those of the dropped adapters; the largest is the resident's. `periods` are seconds between swaps,
-    `window` seconds of load for each way of serving. `folders`, `rows` and `swaps` are counts. `eager` serves
-    uncompiled.
+    `window` seconds of load for each way of serving. `folders`, `rows`, `swaps` and `channels` are counts. `eager`
+    serves uncompiled.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Preset:
     rows: int = 1_000_000
     settle: float = 2.0
     swaps: int = 50
+    channels: int = 1000
     eager: bool = False
 
 

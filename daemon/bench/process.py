@@ -4,9 +4,9 @@ import json
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class BenchDaemon(DemoDaemon):
 
     rank: int = 16
     settle: float = 2.0
+    more: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Keys by the table of the configuration that they are added to."""
 
     def _configuration(self) -> str:
         lines: dict[str, dict[str, Any]] = {
@@ -48,6 +50,8 @@ class BenchDaemon(DemoDaemon):
             lines["model"]["compile"] = self.compiled == "true"
         tables = [f"[{name}]\n" + _toml(table) for name, table in lines.items()]
         source = {"kind": "local", "name": "bench", "path": str(self.folder), "settle": self.settle}
+        for name, keys in self.more.items():
+            (source if name == "source" else lines[name]).update(keys)
         return "\n".join([*tables, "[[source]]\n" + _toml(source)])
 
     def events(self) -> dict[str, list[tuple[str, float]]]:
@@ -69,11 +73,16 @@ def _toml(table: dict[str, Any]) -> str:
 
 
 @contextmanager
-def daemon(scene: Scene, compiled: str = "auto", cache: Path | None = None) -> Iterator[BenchDaemon]:
-    """Yield a daemon that is not started yet; it is killed afterwards, whatever happens."""
+def daemon(
+    scene: Scene,
+    compiled: str = "auto",
+    cache: Path | None = None,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Iterator[BenchDaemon]:
+    """Yield a daemon that is not started yet; it is killed afterwards, whatever happens. `more` is as it has it."""
     room = Path(tempfile.mkdtemp(dir=scene.room, prefix="daemon-"))
     made = BenchDaemon(room, cache or room, Path(scene.base), (), compiled)
-    made.rank, made.settle = scene.rank, scene.preset.settle
+    made.rank, made.settle, made.more = scene.rank, scene.preset.settle, more or {}
     made.prepare()
     try:
         yield made

@@ -124,6 +124,9 @@ def _add_bench(commands: _Commands) -> None:
     bench.add_argument("--folders", type=_numbers, metavar="N,...", help="how many adapters to scan, e.g. 100,100000")
     bench.add_argument("--rows", type=_at_least_one, metavar="N", help="rows of the largest ledger")
     bench.add_argument("--swaps", type=_at_least_one, metavar="N", help="swaps under load in mixing (default: 50)")
+    bench.add_argument(
+        "--channels", type=_at_least_one, metavar="N", help="channels of that measurement (default: 1000)"
+    )
     bench.add_argument("--room", type=Path, metavar="DIR", help="where temporary files go (default: TMPDIR)")
 
 

@@ -1,8 +1,8 @@
 """The way back of what was parked: one thread gives berths to generations that requests wait for, in that order.
 
-Whoever was asked for first has the next berth that becomes free. If none is, the generation that nobody has asked for
-longest gives its own, at once if it has no requests, otherwise when those have ended: new ones for it wait in line.
-So nobody waits for ever, and what is asked for all the time is the last to be parked.
+Whoever was asked for first has the next berth that becomes free. If none is, the coldest generation gives its own (see
+`heat` and `Routes.make_room`): at once if it has no requests and is not spared, otherwise when those have ended, and
+new ones for it wait in line. So nobody waits for ever, and what is asked for all the time is the last to be parked.
 """
 
 import logging
@@ -53,16 +53,23 @@ class Returning:
     def _run(self) -> None:
         while not self._ending:
             self._wake.clear()
-            parked = self._rows.wanted()
-            if parked is None or not self._give_berth(parked):
+            if not self.turn():
                 self._wake.wait(_LOOK)
+
+    def turn(self) -> bool:
+        """Give a berth, or see to it that one becomes free; return False if nothing can be done now.
+
+        On the thread that `start` starts, or without it on a caller's own.
+        """
+        parked = self._rows.wanted()
+        return parked is not None and self._give_berth(parked)
 
     def _give_berth(self, parked: Parked) -> bool:
         """Bring one back; return False if it has to wait for a berth."""
         try:
             image = self._bring(parked)
         except NoBerth:
-            return self._rows.park_idle() or self._wait_for_one()
+            return self._rows.make_room(parked)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told
             log.error("generation %s cannot be brought back: %s", parked.number, error)  # noqa: TRY400
             self._rows.lost(parked, f"generation {parked.number} cannot be brought back now: {error}")
@@ -72,7 +79,3 @@ class Returning:
         finally:
             self._drop(image)
         return True
-
-    def _wait_for_one(self) -> bool:
-        self._rows.park_busy()
-        return False

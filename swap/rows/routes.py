@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from .candidate import CANDIDATE, Candidate
+from .heat import Heat
 from .parking import Parking
 from .tickets import NoGeneration, Parked, Place, Ticket
 
@@ -18,12 +19,20 @@ if TYPE_CHECKING:
     from hotswapd.swap.berths.image import Image
 
 
+_HALF = 8
+"""Requests for each berth after which a request counts half in what is hot."""
+_SPARED = 8
+"""One in so many berths, rounded, is spared while a colder one is busy."""
+
+
 class Routes:
     """All places. Every method is legal with the lock of `Rows` only."""
 
-    def __init__(self, berths: "Berths", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, berths: "Berths", clock: Callable[[], float] = time.monotonic, heat: Heat | None = None) -> None:
+        """`heat` decides what is parked; without it one with a half-life that suits the number of berths."""
         self._berths = berths
         self._clock = clock
+        self._heat = heat or Heat(_HALF * berths.count)
         self._live: dict[str, Place | Parked] = {}
         self._places: list[Place] = []
         self._parking = Parking()
@@ -58,6 +67,7 @@ class Routes:
         """Take no new requests for a name."""
         self._leave(name, None)
         self._live.pop(name, None)
+        self._heat.forget(name)
 
     def _leave(self, name: str, comes: Place | None) -> None:
         """Take a name from what was live under it, unless that is just what comes."""
@@ -123,6 +133,7 @@ class Routes:
         place = self._chosen(name, wanted)
         if place is None:
             raise NoGeneration(wanted, self.numbers())
+        self._heat.ask(name)
         if isinstance(place, Place):
             place.asked_at = self._clock()
         return place
@@ -172,36 +183,57 @@ class Routes:
         self._live[name] = parked
 
     def park_idle(self) -> bool:
-        """Park the generation that nobody has asked for longest, of those without requests; tell if there was one."""
-        idle = [one for one in self._places if _may_be_parked(one) and not one.tickets]
-        return self._park_oldest(idle)
+        """Park the coldest generation of those without requests; tell if there was one."""
+        return self._park(self._coldest(_is_idle)) is not None
 
-    def park_busy(self) -> bool:
-        """Let the generation that nobody has asked for longest end its requests and give its berth; one at a time."""
+    def make_room(self, wanted: Parked) -> bool:
+        """Let the coldest generation give its berth for what is wanted; tell if it is free at once.
+
+        One without requests gives it at once, unless it is spared. Otherwise the coldest of all ends its requests
+        first, and new ones for it wait in line; one at a time.
+        """
+        idle = self._coldest(_is_idle)
+        if idle is not None and not self._is_spared(idle, wanted):
+            return self._park(idle) is not None
         leaving = {one.number for one in self._parking}
         if any(place.number in leaving for place in self._places):
             return False
-        return self._park_oldest([one for one in self._places if _may_be_parked(one)])
+        parked = self._park(self._coldest(_may_be_parked))
+        return parked is not None and not parked.tickets
+
+    def _is_spared(self, idle: Place, wanted: Parked) -> bool:
+        """Tell whether it is one of the few that are hottest, and hotter than what is wanted by more than a request.
+
+        It will be asked for in a moment, and would wait behind all that are in line.
+        """
+        heat = self._heat.of(idle.names)
+        hotter = sum(self._heat.of(one.names) > heat for one in self._places if _may_be_parked(one))
+        return hotter < round(self._berths.count / _SPARED) and heat > self._heat.of(wanted.names) + 1.0
 
     def may_park(self) -> bool:
         """Tell whether a generation without requests could be parked now."""
-        return any(_may_be_parked(one) and not one.tickets for one in self._places)
+        return any(map(_is_idle, self._places))
 
     @property
     def parking(self) -> "Parking":
         """What is parked."""
         return self._parking
 
-    def _park_oldest(self, places: list[Place]) -> bool:
-        if not places:
-            return False
-        place = min(places, key=lambda one: one.asked_at)
+    def _coldest(self, may: Callable[[Place], bool]) -> Place | None:
+        """Return the coldest place that may be parked; of several, what nobody has asked for longest."""
+        places = filter(may, self._places)
+        return min(places, key=lambda one: (self._heat.of(one.names), one.asked_at), default=None)
+
+    def _park(self, place: Place | None) -> Place | None:
+        """Park what has a place, if there is one, and return it; it keeps its berth until its requests have ended."""
+        if place is None:
+            return None
         parked = self._parking.add(Parked(place.number, place.digest, set(place.names)))
         for name in place.names:
             self._live[name] = parked
         place.names.clear()
         self.tidy(place)
-        return True
+        return place
 
     def numbers(self) -> list[int]:
         """Name the generations that can be asked for, those that are live first."""
@@ -227,3 +259,8 @@ class Routes:
 def _may_be_parked(place: Place) -> bool:
     """Tell whether it is live, is no bare base, which needs no berth, and is needed for nothing else."""
     return bool(place.names) and not place.opened and not place.lent and place.number != 0
+
+
+def _is_idle(place: Place) -> bool:
+    """Tell whether it may be parked at once."""
+    return _may_be_parked(place) and not place.tickets

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .asks import DEFAULT, Ask
 from .ended import Ended
+from .heat import Heat
 from .loop import Loop
 from .routes import Routes
 from .status import PlaceStatus, status_of
@@ -38,15 +39,16 @@ class Rows:
         on_free: Callable[[], None] = lambda: None,
         on_request_end: Callable[[Ended], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        heat: Heat | None = None,
     ) -> None:
         """`on_free` is called when a berth is needed no more, on whatever thread that happens.
 
         `on_request_end` gets how each request went, on the thread that ended it; neither may block or raise. `clock`
-        times the requests, in seconds.
+        times the requests, in seconds. `heat` decides what is parked, see `Routes`.
         """
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
-        self._routes = Routes(berths, clock)
+        self._routes = Routes(berths, clock, heat)
         self._tickets: dict[str, Ticket] = {}
         self._waiting: Counter[str] = Counter()
         self._names = itertools.count()
@@ -114,17 +116,17 @@ class Rows:
             self._routes.park(number, digest, name)
 
     def park_idle(self) -> bool:
-        """Take the berth of what is live and was not asked for longest, if it has no requests; tell if there was one.
+        """Take the berth of what is live and the coldest, of what has no requests; tell if there was one.
 
         Its names stay: the next request for one of them waits until it has a berth again.
         """
         with self._lock:
             return self._routes.park_idle()
 
-    def park_busy(self) -> bool:
-        """Let what was not asked for longest end its requests, and then give its berth; one at a time."""
+    def make_room(self, wanted: Parked) -> bool:
+        """Let what is coldest give its berth for what is wanted, see `Routes.make_room`; tell if it is free at once."""
         with self._lock:
-            return self._routes.park_busy()
+            return self._routes.make_room(wanted)
 
     def may_park(self) -> bool:
         """Tell whether `park_idle` would have something to park."""

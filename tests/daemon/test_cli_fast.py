@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kits.daemon_fakes import FakeFace
 from kits.fronts import front, front_at
 
+from hotswapd.daemon.answers import Status
 from hotswapd.daemon.config.paths import roots_of
 
 HEAVY = (
@@ -97,3 +99,19 @@ def test_a_talking_command_takes_half_a_second_of_cpu(daemon: str, command: list
         if spent[-1] < CPU_LIMIT:
             return
     assert min(spent) < CPU_LIMIT
+
+
+class Crowded(FakeFace):
+    """A daemon with ten thousand channels."""
+
+    def status(self, channel: str | None = None) -> Status:
+        usual: Any = {"pinned": False, "paused": False, "rollout": None, "waiting": 0, "refused": None}
+        found = super().status(channel)
+        channels: Any = [{**usual, "name": f"c{index:05}", "live": found["live"]} for index in range(10_000)]
+        return {**found, "channels": channels}
+
+
+def test_a_status_of_ten_thousand_channels_takes_half_a_second_of_cpu_too(tmp_path: Path) -> None:
+    """That of the command; of the answer's parts, the most are read and thrown away."""
+    with front(Crowded(), tmp_path) as made:
+        test_a_talking_command_takes_half_a_second_of_cpu(str(made.socket), ["status"])

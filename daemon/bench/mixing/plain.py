@@ -1,6 +1,6 @@
 """What transformers' own step gives: a batch of equal length over a static cache, greedy, and nothing around it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,10 +8,12 @@ from transformers import StaticCache
 
 
 @torch.inference_mode()
-def generate(model: Any, prompts: Sequence[Sequence[int]], tokens: int) -> list[list[int]]:
+def generate(
+    model: Any, prompts: Sequence[Sequence[int]], tokens: int, on_step: Callable[[], None] = lambda: None
+) -> list[list[int]]:
     """Read prompts of one length (requests, tokens) in one batch, and return `tokens` new ones for each.
 
-    Each step's tokens are brought to the host, as whoever streams them must.
+    Each step's tokens are brought to the host, as whoever streams them must; `on_step` is called when they are there.
     """
     ids = torch.tensor([list(prompt) for prompt in prompts], device=model.device)
     length = ids.shape[1]
@@ -24,4 +26,5 @@ def generate(model: Any, prompts: Sequence[Sequence[int]], tokens: int) -> list[
         at = at[-1:] + 1
         for answer, token in zip(answers, ids[:, 0].tolist(), strict=True):
             answer.append(token)
+        on_step()
     return answers

@@ -1,0 +1,1 @@
+"""Many channels on few berths: the parts of the measurement ``channels``, one file each."""
