@@ -52,9 +52,15 @@ class Trail:
 
     def at(self, serial: int) -> Pointer | None:
         """Read one record; None if there is none of this serial now, or if it is damaged (logged)."""
-        content = self.place.read(_name(serial))
-        if content is None:
-            return None
+        content = self.read(serial)
+        return None if content is None else self.load(serial, content)
+
+    def read(self, serial: int) -> bytes | None:
+        """Read one record as it was written; None if there is none of this serial now."""
+        return self.place.read(_name(serial))
+
+    def load(self, serial: int, content: bytes) -> Pointer:
+        """Read what a record of this serial says: nothing, if it is damaged."""
         try:
             return Pointer.load(content)
         except ValueError as error:
@@ -157,7 +163,8 @@ class Follower:
     def __init__(self, trail: Trail) -> None:
         """Follow nothing yet: `look` does."""
         self._trail = trail
-        self._looked = Pointer()
+        self._serial = 0
+        self._content: bytes | None = None
         self.now = Pointer()
 
     def look(self) -> Pointer:
@@ -166,20 +173,30 @@ class Follower:
         What it returns was the newest at some moment of this call.
         """
         while not self._is_newest():
-            found = self._trail.at(self._looked.serial + 1)
-            if found is None or self._trail.is_over(found.term):
-                found = self._trail.at(max(self._trail.serials(), default=0)) or self._looked
-            self._looked = found
-            if found.may_follow(self.now):
-                self.now = found
+            self._step()
         return self.now
 
     def _is_newest(self) -> bool:
         """Tell whether there is no record after the one that was looked at last: then none that is newer has gone."""
-        serial = self._looked.serial
-        if self._trail.has(serial + 1):
+        if self._trail.has(self._serial + 1):
             return False
-        return self._trail.at(serial) == self._looked if serial else not self._trail.serials()
+        if self._serial == 0:
+            return not self._trail.serials()
+        return self._trail.read(self._serial) == self._content
+
+    def _step(self) -> None:
+        """Look at the next record, or at the newest one where the next is gone or of a term that is over."""
+        serial = self._serial + 1
+        content = self._trail.read(serial)
+        if content is None or self._trail.is_over(self._trail.load(serial, content).term):
+            serial = max(self._trail.serials(), default=0)
+            content = self._trail.read(serial)
+        if content is None:
+            return  # it has gone since it was listed
+        self._serial, self._content = serial, content
+        found = self._trail.load(serial, content)
+        if found.may_follow(self.now):
+            self.now = found
 
 
 def _name(serial: int) -> str:

@@ -39,7 +39,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         return FolderPlace(tmp_path / "shared")
     set_credentials(monkeypatch, tmp_path)
     url, name = request.getfixturevalue("server"), f"b-{abs(hash(tmp_path))}"
-    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")  # type: ignore[call-overload] # as in kits.s3
+    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
     client.create_bucket(Bucket=name)
     return BucketPlace(name, "fleet/one", S3Access("us-east-1", url))
 
