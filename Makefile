@@ -106,6 +106,12 @@ crash: $(STAMP)
 	HOTSWAPD_TEST_CRASHES=10 HOTSWAPD_TEST_KILLS=500 timeout 7200 $(BIN)/pytest -q -s -p no:randomly \
 		tests/proof/test_crash.py tests/proof/test_crash_sync.py tests/process/test_kill.py
 
+# So many random histories of a fleet in the simulator: deaths, cuts, slow links, two watchers. About a minute a thousand.
+.PHONY: histories
+HISTORIES ?= 10000
+histories: $(STAMP)
+	HOTSWAPD_TEST_HISTORIES=$(HISTORIES) OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/daemon/fleet/test_histories.py
+
 # Every class of bad adapter through the daemon and through plain PEFT. The table goes to build/corpus.
 .PHONY: corpus
 corpus: $(STAMP) packages

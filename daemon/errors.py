@@ -97,6 +97,16 @@ class StartCode(Code):
     SERVER_FAILED = "server_failed", "the servers did not start", "see the sentence and the log"
 
 
+class FleetCode(Code):
+    """What goes wrong between the processes of a fleet."""
+
+    SHARED_DOWN = "shared_down"
+    NOT_SHARED = "not_shared"
+    NOT_EXCLUSIVE = "not_exclusive"
+    TERM_LOST = "term_lost"
+    NOT_HELD = "not_held"
+
+
 class FaceError(Exception):
     """Base of the leaves below: one sentence for a person, `code` for a program, `status` for HTTP."""
 

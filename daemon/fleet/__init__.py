@@ -1,0 +1,1 @@
+"""Several replicas that change generation together: what is decided, and what they share."""

@@ -1,0 +1,50 @@
+"""An ingress's book: which generation it gives each request, and which ones it is answering with."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from .keeping import UnderWay
+from .shared.pointer import Pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What answers a request: the only generation that may. `serial` is that of the pointer that said so."""
+
+    channel: str
+    number: int
+    digest: str
+    serial: int
+
+
+class Book:
+    """For one thread: between looking at the pointer and counting the request nothing else may happen."""
+
+    def __init__(self, ingress: str) -> None:
+        """Begin with no request; `ingress` is a name that is never used again."""
+        self._ingress = ingress
+        self._numbers: Counter[int] = Counter()
+        self._serial = 0
+        self._said = 0
+
+    def tag(self, channel: str, pointer: Pointer) -> Tag:
+        """Give a request what this pointer, the newest, names; `end` it."""
+        self._serial = max(self._serial, pointer.serial)
+        number, digest = pointer.answers(channel)
+        self._numbers[number] += 1
+        return Tag(channel, number, digest, pointer.serial)
+
+    def end(self, tag: Tag) -> None:
+        """Note that the request has its answer, or gets none."""
+        self._numbers[tag.number] -= 1
+        if not self._numbers[tag.number]:
+            del self._numbers[tag.number]
+
+    def follow(self, pointer: Pointer) -> None:
+        """Note that every request from now on is given what this pointer names."""
+        self._serial = max(self._serial, pointer.serial)
+
+    def say(self) -> UnderWay:
+        """Return what the watcher is told."""
+        self._said += 1
+        return UnderWay(self._ingress, self._said, self._serial, frozenset(self._numbers))

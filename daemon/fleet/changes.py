@@ -1,0 +1,88 @@
+"""The steps of a change, in the order that makes it safe: every replica has it, then the pointer names it.
+
+Each step that waits is a generator: it yields when it can only wait, and whoever runs it decides how (`engine.py` rests
+on the worker's thread, the simulator lets its clock run on). Nothing is decided between two yields but here.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from hotswapd.daemon.engines.protocol import Part
+from hotswapd.loaders.errors import Unavailable
+
+from .fleet import Fleet
+from .orders import Trial
+from .shared.pointer import Pointer
+from .shared.trail import Term, TermLost
+
+T = TypeVar("T")
+Waits = Generator[None, None, T]
+_ONLY_WRITER = "a replica goes by the orders of a later term: this watcher ends"
+
+
+class Changes:
+    """Changes one fleet in one term. For one thread, or with one lock between two yields."""
+
+    def __init__(self, fleet: Fleet, term: Term, clock: Callable[[], float]) -> None:
+        """Begin with what the term's pointer names."""
+        self.fleet = fleet
+        self.term = term
+        self._clock = clock
+
+    def tick(self) -> None:
+        """Do what is due by the clock; call it every second or so. Raises TermLost once another watcher has begun."""
+        self._require_term()
+        with suppress(Unavailable):  # nobody else can write there either, or this watcher learns of it later
+            self.term.require()
+        self.fleet.tick()
+
+    def trying(self, trial: Trial) -> Waits[Sequence[Part]]:
+        """Have every replica in rotation try a candidate as far as it asks. Raises NoRoom, TermLost.
+
+        `trial` has begun; end it when what it staged is not needed any more.
+        """
+        since = self._clock()
+        self.fleet.ask(trial)
+        while (parts := self.fleet.ballot(trial.key, trial.asks, since)) is None:
+            self._require_term()
+            yield
+        self._require_term()
+        return parts
+
+    def opening(self, several: Mapping[int, str]) -> Waits[None]:
+        """Have every replica in rotation answer for these generations. Raises NoRoom, TermLost; then they are not."""
+        since = self._clock()
+        try:
+            for number, digest in several.items():
+                self.fleet.open(number, digest)
+            while not all(self.fleet.has_opened(number, since) for number in several):
+                self._require_term()
+                yield
+        except BaseException:
+            self.abandon(several)
+            raise
+
+    def abandon(self, numbers: Iterable[int]) -> None:
+        """Leave the replicas as they were before `opening`, as far as it matters to a request."""
+        for number in numbers:
+            self.fleet.withdraw(number)
+
+    def pointing(self, routes: Mapping[str, Mapping[str, Any]], highest: int = 0) -> Waits[Pointer]:
+        """Let requests go where `routes` says, from one moment on. Raises TermLost; then they never do.
+
+        While the shared place cannot be reached nobody knows whether that moment was, so it goes on trying.
+        """
+        due = self.term.now.next(routes, highest)
+        while True:
+            try:
+                self.term.write(due)
+            except Unavailable:
+                yield
+            else:
+                self.fleet.follow(due)
+                return due
+
+    def _require_term(self) -> None:
+        if self.fleet.is_over:
+            raise TermLost(_ONLY_WRITER)

@@ -1,0 +1,275 @@
+"""What a watcher knows of its replicas, and what it wants of them. No thread, no network; the clock is given."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part
+from hotswapd.daemon.errors import ErrorCode
+
+from .keeping import Keeping, UnderWay
+from .orders import Asks, Orders, Report, Trial
+from .roll import Member, Roll
+from .shared.pointer import BASE, Pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: for a replica to do what a change needs, for its silence, and for a retired generation's answers.
+
+    `berths` is how many generations every replica can hold, candidates included.
+    """
+
+    patience: float = 60.0
+    lease: float = 6.0
+    max_drain: float = 0.0
+    berths: int = 4
+
+
+class Fleet:
+    """The replicas of one watcher, in one term. Every method is for one thread, or with one lock."""
+
+    def __init__(self, term: int, pointer: Pointer, limits: Limits, clock: Callable[[], float]) -> None:
+        """Want what the pointer names, and nothing else."""
+        self._limits = limits
+        self._clock = clock
+        self._pointer = pointer
+        self._roll = Roll(limits.lease)
+        self._keeping = Keeping(limits.lease, limits.max_drain, clock())
+        self._trials: dict[str, Trial] = {}
+        self._answering = pointer.answering()
+        self._idle: list[int] = []
+        self._ordered: dict[int, tuple[int, int]] = {}
+        self._closed: set[int] = set()
+        self._stays: set[int] = set()
+        self._fresh: set[int] = set()
+        self.is_over = False
+        """Whether a replica goes by the orders of a later term."""
+        self.orders = Orders(term, 1, (), dict(self._answering))
+
+    # What it hears
+
+    def hear(self, report: Report) -> Orders:
+        """Take in a replica's report and return what it is to hold."""
+        if self._roll.hear(report, self._clock()) and report.age[0] < self.orders.term:
+            self._adopt(report.answering)
+        self.is_over |= report.age[0] > self.orders.term
+        return self.orders
+
+    def hear_ingress(self, said: UnderWay) -> None:
+        """Take in what an ingress is answering with."""
+        self._keeping.hear(said, self._clock())
+
+    def lose(self, member: str, why: str) -> None:
+        """Take a replica out of rotation."""
+        self._roll.lose(member, why)
+
+    def take_lost(self) -> list[tuple[str, str]]:
+        """Return which replicas are to be replaced, each with the reason; each is returned once."""
+        return self._roll.take_lost()
+
+    def members(self) -> list[Member]:
+        """List all replicas that report."""
+        return self._roll.members()
+
+    def tick(self) -> None:
+        """Do what is due by the clock."""
+        now = self._clock()
+        self._roll.expire(now)
+        for one in self._roll.members():
+            for digest, part in one.report.sick.items():
+                self.lose(one.name, f"it finds {digest[:12]} unfit, which is live: {part.sentence}")
+        for number in self._keeping.due(now):
+            self._rest(number)
+
+    def _adopt(self, answering: Mapping[int, str]) -> None:
+        """Keep what a replica still holds from an earlier term: somebody may be answered with it."""
+        new = {number: digest for number, digest in answering.items() if number not in self._answering}
+        if new:
+            self._answering |= new
+            for number in new:
+                self._keeping.retire(number, self._pointer.serial, self._clock())
+            self._changed()
+
+    def _rest(self, number: int) -> None:
+        """Let a generation that nobody needs lie where it is until its berth is needed, unless it was closed."""
+        if number in self._closed:
+            self.forget(number)
+        else:
+            self._idle.append(number)
+            self._make_room()
+
+    def _make_room(self, *more: str) -> bool:
+        """Take the berths of what nobody needs for these digests, the oldest first; return whether there is room."""
+        while self._needs(*more) > self._limits.berths and self._idle:
+            self.forget(self._idle[0])
+        return self._needs(*more) <= self._limits.berths
+
+    def _needs(self, *more: str) -> int:
+        return len({*self._answering.values(), *(one.digest for one in self._trials.values()), *more})
+
+    # What it wants
+
+    def begin(self, trial: Trial) -> None:
+        """Have every replica try this candidate. Raises NoRoom if the berths are needed for what is answered."""
+        if not self._make_room(trial.digest):
+            raise NoRoom(f"all {self._limits.berths} berths of every replica are in use")
+        self._trials[trial.key] = trial
+        self._changed()
+
+    def ask(self, trial: Trial) -> None:
+        """Have it tried further: `trial` has the key of one that has begun."""
+        if self._trials[trial.key] != trial:
+            self._trials[trial.key] = trial
+            self._changed()
+
+    def end(self, key: str) -> None:
+        """Have it tried no longer. Idempotent."""
+        if self._trials.pop(key, None) is not None:
+            self._changed()
+
+    def open(self, number: int, digest: str) -> None:
+        """Have every replica answer for this generation. Raises NoRoom."""
+        if number == 0:
+            return
+        if not self._make_room(digest):
+            raise NoRoom(f"all {self._limits.berths} berths of every replica are in use")
+        self._keep(number)
+        if self._answering.get(number) != digest:
+            self._fresh.add(number)
+            self._answering[number] = digest
+            self._ordered[number] = (self.orders.term, self.orders.version + 1)
+            self._changed()
+
+    def stay(self, number: int) -> None:
+        """Have it answered until `close`, whether or not it is live in some channel."""
+        self._stays.add(number)
+        self._fresh.discard(number)
+
+    def withdraw(self, number: int) -> None:
+        """Undo `open`: no request was given it since then. What is live, or stays, is answered as before."""
+        if number in self._pointer.answering() or number in self._stays:
+            return
+        if number in self._fresh:
+            self.forget(number)
+        elif number in self._answering:
+            self._keeping.retire(number, self._pointer.serial, self._clock())
+
+    def close(self, number: int) -> None:
+        """Have it answered no longer, once nobody can need it: what is live in some channel stays. Idempotent."""
+        self._stays.discard(number)
+        if number in self._answering and number not in self._pointer.answering():
+            self._closed.add(number)
+            self._keeping.retire(number, self._pointer.serial, self._clock())
+            if number in self._idle:
+                self.forget(number)
+
+    def forget(self, number: int) -> None:
+        """Have it answered no longer, at once. Idempotent; what is live in some channel stays."""
+        if number in self._pointer.answering():
+            return
+        self._keep(number)
+        if self._answering.pop(number, None) is not None:
+            self._changed()
+
+    def _keep(self, number: int) -> None:
+        """Plan no end for it."""
+        self._keeping.back(number)
+        self._closed.discard(number)
+        self._fresh.discard(number)
+        if number in self._idle:
+            self._idle.remove(number)
+
+    def follow(self, pointer: Pointer) -> None:
+        """Note what is live from now on; what was live retires, and keeps its berth until that is needed."""
+        before, self._pointer = self._pointer, pointer
+        self._fresh -= pointer.answering().keys()
+        for number in before.answering().keys() - pointer.answering().keys() - self._stays:
+            self._keeping.retire(number, pointer.serial, self._clock())
+
+    def find(self, number: int) -> str | None:
+        """Return the digest of a generation that every replica answers for; None if it is none of these."""
+        return BASE if number == 0 else self._answering.get(number)
+
+    def is_live(self, digest: str) -> bool:
+        """Tell whether some channel has these bytes live: every replica has them, or takes them before it serves."""
+        return digest in self._pointer.answering().values()
+
+    def answering(self) -> dict[int, str]:
+        """Return the digests of all generations that replicas are to answer for, by number."""
+        return dict(self._answering)
+
+    def has_room(self) -> bool:
+        """Tell whether one more candidate could be tried."""
+        needed = {digest for number, digest in self._answering.items() if number not in self._idle}
+        return len(needed | {one.digest for one in self._trials.values()}) < self._limits.berths
+
+    def _changed(self) -> None:
+        orders = self.orders
+        self.orders = replace(
+            orders, version=orders.version + 1, trials=tuple(self._trials.values()), answering=dict(self._answering)
+        )
+
+    # What has become of it
+
+    def ballot(self, key: str, asks: Asks, since: float) -> Sequence[Part] | None:
+        """Return each replica's answer on a trial that was asked for at `since`; None while it is worth waiting.
+
+        One refusal is enough. Who has not answered within the patience is lost, unless nobody has: then it is not the
+        replicas' fault. Raises NoRoom then, or if one found no berth.
+        """
+        parts: list[Part] = []
+        late: list[Member] = []
+        for member in self._roll.serving():
+            found = member.report.found.get(key)
+            if found is None or not found.settles(asks):
+                late.append(member)
+                continue
+            parts.append(replace(found.part, member=member.name))
+        if any(part.answer == Answer.REFUSED for part in parts):
+            return parts
+        full = [one for one in late if _is_full(one, key)]
+        return self._weighed(parts, late, full, since)
+
+    def _weighed(self, parts: list[Part], late: list[Member], full: list[Member], since: float) -> list[Part] | None:
+        now = self._clock()
+        waits = [one for one in late if now - max(since, one.since) < self._limits.patience]
+        if waits or (not parts and now - since < self._limits.patience):
+            return None
+        if full:
+            raise NoRoom(f"{full[0].name} has no free berth")
+        if not parts:
+            raise NoRoom(f"no replica has answered within {self._limits.patience:g} s; see fleet.patience")
+        for one in late:
+            why = f"it has not answered within {self._limits.patience:g} s"
+            self.lose(one.name, why)
+            parts.append(Part(one.name, Answer.LOST, "", why))
+        return parts
+
+    def has_opened(self, number: int, since: float) -> bool:
+        """Tell whether every replica in rotation answers for this generation, which was ordered at `since`.
+
+        Who does not within the patience is lost, unless nobody does: that raises NoRoom.
+        """
+        if number == 0:
+            return True
+        now, digest, ordered = self._clock(), self._answering[number], self._ordered.get(number, (0, 0))
+        serving = list(self._roll.serving())
+        late = [one for one in serving if not _answers(one.report, number, digest, ordered)]
+        if any(now - max(since, one.since) < self._limits.patience for one in late):
+            return False
+        if len(late) == len(serving):
+            if now - since < self._limits.patience:
+                return False
+            raise NoRoom(f"no replica in rotation answers for generation {number}")
+        for one in late:
+            self.lose(one.name, f"it has not opened generation {number} within {self._limits.patience:g} s")
+        return True
+
+
+def _answers(report: Report, number: int, digest: str, ordered: tuple[int, int]) -> bool:
+    return report.answering.get(number) == digest and report.age >= ordered
+
+
+def _is_full(member: Member, key: str) -> bool:
+    found = member.report.found.get(key)
+    return found is not None and found.part.code == ErrorCode.NO_BERTH

@@ -1,0 +1,87 @@
+"""What a watcher and a replica tell each other: what every replica is to hold, and what one holds.
+
+Both are whole states, never changes of one. So any message may be lost, come twice or come late, and either side may
+begin anew at any moment: the next one says everything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from hotswapd.daemon.engines.protocol import DEFAULT, Answer, Part
+from hotswapd.swap.gates.spec import Replayed
+
+from .shared.pointer import BASE
+
+
+class Asks(IntEnum):
+    """How far a trial is to go; each includes those before."""
+
+    STAGE = 1
+    CHECK = 2
+    VERIFY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A candidate that every replica tries. `key` names this one try; the rest is what `protocol.Subject` has."""
+
+    key: str
+    digest: str
+    asks: Asks = Asks.STAGE
+    uri: str = ""
+    name: str = DEFAULT
+    usual_norms: tuple[float, ...] = ()
+    replay: Sequence[Replayed] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a watcher wants of every replica. `version` rises within a term, with each change.
+
+    `answering` are the generations that it must answer for, by number.
+    """
+
+    term: int = 0
+    version: int = 0
+    trials: tuple[Trial, ...] = ()
+    answering: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def age(self) -> tuple[int, int]:
+        """What tells newer orders from older ones."""
+        return self.term, self.version
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a replica has found of a trial, and how far it had gone then. What is LOST, it tries again."""
+
+    asked: Asks
+    part: Part
+
+    def settles(self, asks: Asks) -> bool:
+        """Tell whether more waiting would change nothing: it went that far, or has refused before."""
+        return self.part.answer == Answer.REFUSED or (self.part.answer == Answer.FIT and self.asked >= asks)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one replica holds. `count` rises with each report of this `member`, whose name is never used again.
+
+    `age` is that of the orders that it goes by. `serving` says that it holds all that the pointer named when it began
+    to answer. `sick` are digests that it should answer with and found unfit, with what was wrong.
+    """
+
+    member: str
+    count: int
+    age: tuple[int, int] = (0, 0)
+    serving: bool = False
+    found: Mapping[str, Found] = field(default_factory=dict)
+    answering: Mapping[int, str] = field(default_factory=dict)
+    sick: Mapping[str, Part] = field(default_factory=dict)
+
+
+def is_base(number: int, digest: str) -> bool:
+    """Tell whether this is the bare base, which every replica holds."""
+    return number == 0 and digest == BASE
