@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 _START_LIMIT = 30.0
 _BACKLOG = 128
 """Connections that are accepted at one go, before any of them is counted."""
+_QUEUE = 4096
+"""Connections that the kernel keeps until they are accepted, if it keeps so many: the next one's client tries again
+after a second."""
 _CLOSE_IT = "set serve.api_key_file, or serve.host to 127.0.0.1"
 _LOOPBACK = ("127.", "::1", "localhost")
 
@@ -169,4 +172,6 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        for sock in sockets or ():
+            sock.listen(_QUEUE)  # asyncio has one number for what waits and for what is accepted at one go
         self.is_up.set()

@@ -3,7 +3,7 @@
 import http.client
 import socket
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -68,6 +68,23 @@ def test_a_request_that_does_not_end_is_cut_after_the_drain(tmp_path: Path) -> N
     assert not (tmp_path / "c.sock").exists()
     gate.set()
     connection.close()
+
+
+def test_hundreds_may_connect_while_the_event_loop_is_busy(tmp_path: Path) -> None:
+    """The kernel keeps them: with a full queue each would wait a second, and then try again."""
+    busy, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        busy.set()
+        gate.wait(60)
+
+    with front(FakeFace(), tmp_path) as made, ExitStack() as stack:
+        stack.callback(gate.set)
+        made.servers.soon(hold)
+        assert busy.wait(30)
+        many = min(300, int(Path("/proc/sys/net/core/somaxconn").read_text()))
+        for _ in range(many):
+            stack.enter_context(socket.create_connection(made.servers.address, 5))
 
 
 def test_a_control_socket_made_again_answers_and_ends_in_peace(tmp_path: Path) -> None:
