@@ -79,6 +79,12 @@ ATTACK_MINUTES ?= 10
 attack: $(STAMP)
 	PYTHONPATH=tests timeout $$(( $(ATTACK_MINUTES) * 60 + 600 )) $(BIN)/python -m runs.attack $(ATTACK_MINUTES)
 
+# A hundred thousand requests with something wrong in them: none may be answered with 500.
+.PHONY: bodies
+BODIES ?= 100000
+bodies: $(STAMP)
+	HOTSWAPD_TEST_BODIES=$(BODIES) timeout 7200 $(BIN)/pytest -q tests/process/test_attack.py -k hostile
+
 # Load and swaps for so many minutes: `make soak MINUTES=480`. Figures and plot go to build/soak.
 MINUTES ?= 30
 soak: $(STAMP)

@@ -1,5 +1,6 @@
 """The real daemon under attack, in short; `make attack` does the same for ten minutes."""
 
+import os
 import random
 import socket
 from pathlib import Path
@@ -10,7 +11,7 @@ from kits.room import home, make_room
 from runs.attack import Siege
 from runs.attack_kinds import KINDS, head, read_all
 
-_BODIES = 1500
+_BODIES = int(os.environ.get("HOTSWAPD_TEST_BODIES", "1500"))
 
 
 @pytest.mark.slow
