@@ -28,6 +28,7 @@ def test_users_are_answered_under_every_attack(tmp_path: Path) -> None:
     assert all(phase.first for phase in attacked.phases)
 
 
+@pytest.mark.timeout(300 + _BODIES // 10)
 def test_no_hostile_request_is_a_500(tmp_path: Path) -> None:
     chance = random.Random(7)
     with make_room(tmp_path / "room") as room:
