@@ -16,6 +16,8 @@ from .corpus import GOOD, Bad, everything
 from .corpus_bench import DTYPE, LIVE, MAX_RANK
 
 CLASSES = [bad for group in ("structure", "config", "tensors") for bad in everything()[group]]
+_OF_THE_SOURCE = "too_large"
+"""The code of what no source copies, so that the daemon never has it in its hands."""
 REFUSED = [bad for bad in CLASSES if bad.state != "ROLLED_BACK"]
 
 
@@ -35,13 +37,15 @@ def live(resident: Resident) -> Image:
 def test_a_refusal_leaves_the_live_berth_and_takes_none(
     resident: Resident, live: Image, tmp_path: Path, bad: Bad
 ) -> None:
-    """Whoever stages it, with no daemon before it that would wait for a file to become whole."""
+    """Whoever stages it, with no daemon before it that would wait for a file to become whole: with its own code."""
     before, room = live.buffer.clone(), free(resident)
     adapter = tmp_path / "adapter"
     shutil.copytree(home() / GOOD, adapter)
     bad.spoil(adapter)
-    with pytest.raises(Rejected):
+    with pytest.raises(Rejected) as refused:
         stage(resident, adapter)
+    if bad.state == "REJECTED" and bad.code != _OF_THE_SOURCE:
+        assert refused.value.code == bad.code
     assert bool((live.buffer == before).all())
     assert free(resident) == room
 
