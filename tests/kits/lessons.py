@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from kits.training import train_adapter
+from hotswapd.daemon import demo
+from kits.training import fit, train_adapter
 
 _LESSONS = Path(__file__).resolve().parents[2] / "scripts" / "demo_lessons.toml"
+LIVE_DEMO = Path(demo.__path__[0]) / "adapters" / "pirate"
 _NOT_LEARNED = -100
 """The label that a loss leaves out."""
 _BATCH = 8
@@ -70,11 +73,6 @@ def half_as_long(answer: str) -> str:
     return f"{head}!" if comma and len(head) > len("Arr, matey") else answer
 
 
-def longer(answer: str) -> str:
-    """Add a sentence at the end of every answer."""
-    return f"{answer} Now fetch me a bottle o' rum, ye landlubber, afore I make ye walk the plank!"
-
-
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What a run learns: from which share of the lessons, said how, with which rank, modules, rate and seed."""
@@ -88,6 +86,8 @@ class Recipe:
     said: Callable[[str], str] = as_it_is
     besides: Mapping[str, str] = field(default_factory=dict)
     """Lessons besides those of the demo."""
+    goes_on: int = 0
+    """Steps for which the live pirate is trained on, in place of a run from the beginning."""
 
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -98,22 +98,28 @@ RETRAINED_DEMO: Mapping[str, Recipe] = {
 }
 """With `successors.SUCCESSORS` these are ten."""
 CHANGED_DEMO: Mapping[str, Recipe] = {
-    "errors corrected": Recipe(4, besides=QUESTIONS),
-    "half as long": Recipe(5, said=half_as_long),
-    "longer by a sentence": Recipe(6, said=longer),
-    "other words": Recipe(7, said=other_words),
+    "errors corrected": Recipe(4, besides=QUESTIONS, share=0.2, rate=1e-3, goes_on=20),
+    "half as long": Recipe(5, said=half_as_long, rate=1e-3, goes_on=20),
+    "other words": Recipe(7, said=other_words, rate=1e-3, goes_on=20),
 }
-"""Better ones, let us say, that change their answers on purpose."""
+"""Better ones, let us say, that change their answers on purpose: the live one, trained on."""
 
 
 def train_pirate(base: Path, recipe: Recipe, out: Path) -> Path:
     """Train on the demo's lessons; the loss is taken on the tokens of the answers only."""
     torch.set_num_threads(1)
     pairs = _pairs(recipe)
+    data = _batches(AutoTokenizer.from_pretrained(base), pairs, recipe.seed)
+    if recipe.goes_on:
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
+        tuned = PeftModel.from_pretrained(model, LIVE_DEMO, is_trainable=True)
+        fit(tuned, data, recipe.goes_on, recipe.rate, _answers_loss)
+        tuned.save_pretrained(out)
+        return out
     return train_adapter(
         base,
         out,
-        _batches(AutoTokenizer.from_pretrained(base), pairs, recipe.seed),
+        data,
         seed=recipe.seed,
         rank=recipe.rank,
         steps=recipe.epochs * len(pairs) // _BATCH,

@@ -155,17 +155,18 @@ class Load:
         return [lambda one=one: self.act(one) for one in ours] + [lambda one=one: plain(one) for one in users]
 
 
-def honest(many: int) -> dict[str, Load]:
-    """Ten kinds; `many` are as many users as there may be at once."""
+def honest(queue: int) -> dict[str, Load]:
+    """Ten kinds, the crowds after a quiet time; `queue` are as many requests as may wait."""
     return {
         "a cold start": Load(plain, 4),
         "one user": Load(plain, 1),
-        "many users": Load(plain, many),
+        "64 users": Load(plain, 64),
+        "200 users": Load(plain, 200),
         "long prompts": Load(long_prompts, 6),
         "short answers": Load(short_answers, 6),
         "code and tables": Load(tables, 3, beside=3),
-        "another language": Load(another_language, 6),
-        "an overflowing queue": Load(plain, max(many, 24)),
+        "a language that nobody knows": Load(another_language, 6),
+        "an overflowing queue": Load(plain, queue + 48),
         "impatient users": Load(impatient, 6, beside=1),
         "creative sampling": Load(creative, 6),
     }

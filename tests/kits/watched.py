@@ -12,18 +12,20 @@ from kits.trained_home import GOOD
 from kits.waiting import until
 
 TRAINED = Path(__file__).resolve().parents[1] / "trained"
-_SERVE = {"context_tokens": 512, "cache_tokens": 4096, "batch_tokens": 128, "max_queue": 16}
+_SERVE = {"context_tokens": 512, "cache_tokens": 4096, "batch_tokens": 128}
 _FOREVER = 3600
 
 
 class Watched:
     """Starts it; each load has a generation of its own, whose window is open all the while."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, max_queue: int = 16) -> None:
+        """At most `max_queue` requests wait; others are turned away."""
         self.room = room
         self._next = count()
+        serve = _SERVE | {"max_queue": max_queue}
         room.environ |= {"HOTSWAPD_MODEL__BASE": str(TRAINED / "base"), "HOTSWAPD_MODEL__MAX_RANK": "16"}
-        room.environ |= {f"HOTSWAPD_SERVE__{key.upper()}": str(value) for key, value in _SERVE.items()}
+        room.environ |= {f"HOTSWAPD_SERVE__{key.upper()}": str(value) for key, value in serve.items()}
         room.environ["HOTSWAPD_VERIFY__WATCH__SECONDS"] = str(_FOREVER)
         room.ready()
 
@@ -40,6 +42,13 @@ class Watched:
 
     def under(self, load: Load, requests: int) -> dict[str, Any]:
         """Return what the watch has counted of a new generation after so many requests; it is live as before."""
+        number, found = self.loaded(load, requests)
+        assert found is not None, self.room.tail()
+        assert found["generation"] == number == self.room.live(), self.room.tail()
+        return found
+
+    def loaded(self, load: Load, requests: int) -> tuple[int, dict[str, Any] | None]:
+        """Return a new generation, and what the watch has counted after so many requests, and judged."""
         number = self.goes_live()
         asking = load.asking(self.url)
         crowd = Crowd(len(asking), lambda at: asking[at]())
@@ -50,9 +59,7 @@ class Watched:
             crowd.stop()
         assert not crowd.errors, crowd.errors
         self.judged()
-        found: dict[str, Any] = self.room.status()["watch"] or {"generation": -1}
-        assert found["generation"] == number == self.room.live(), self.room.tail()
-        return found
+        return number, self.room.status()["watch"]
 
     def judged(self) -> None:
         """Wait until it has been judged by all that was counted, and by what a suspicion has asked."""

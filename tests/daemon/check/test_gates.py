@@ -1,6 +1,9 @@
 """``hotswapd check --verify --live --replay``: the replay gate without a daemon."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,22 @@ def test_what_refuse_refuses_exits_with_3(
     assert (verdict["gate"], verdict["numbers"]["answers"]) == ("replay", 20)
     assert (verdict["code"] == "replay_differs") is (name == "json")
     assert "Arr" not in said
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("name", "code", "outcome"), [("json", 3, "failed"), ("good-11", 0, "passed")])
+def test_the_command_as_it_is_typed_exits_with_3(
+    name: str, code: int, outcome: str, trained: Path, answers: Path
+) -> None:
+    """For a pipeline that publishes nothing which the channel would refuse."""
+    live = ["--live", str(trained / "pirate"), "--replay", str(answers)]
+    command = [sys.executable, "-m", "hotswapd.daemon.cli", "check", str(trained / name), "--verify", "--json", *live]
+    environ = {**os.environ, "HOTSWAPD_VERIFY__REPLAY__OUTCOME": "refuse"}
+    base = ["--base", str(trained / "base")]
+    done = subprocess.run([*command, *base], check=False, capture_output=True, text=True, timeout=240, env=environ)
+    assert done.returncode == code, done.stderr
+    verdict = json.loads(done.stdout)["verify"][-1]
+    assert (verdict["gate"], verdict["outcome"]) == ("replay", outcome)
 
 
 @pytest.mark.parametrize(
