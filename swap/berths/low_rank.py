@@ -1,7 +1,8 @@
 """The low-rank parts of a step: what each row's own generation adds to the base's products.
 
 The base's matrices are multiplied once for all rows; then, for each generation of the step, A and B for its rows alone,
-which lie next to each other. A module that no generation of the step touches costs nothing but a look.
+which lie next to each other. A module that no generation of the step touches costs nothing but a look. Where several
+berths side by side have as many rows each, as answers of as many channels do, they are multiplied in one call.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,9 @@ from torch.nn.functional import linear
 
 from .image import Image
 from .layout import Layout, SlotPlace
+
+_SEVERAL = 3
+"""Berths side by side from which one product of all is faster than one for each."""
 
 
 class RowsOutOfOrder(Exception):
@@ -45,6 +49,38 @@ class _Part:
     def of(self, segment: Segment) -> "_Part":
         return _Part(self.a, self.b, self.scaling, segment.start, segment.end)
 
+    def add(self, x: torch.Tensor, y: torch.Tensor) -> None:
+        """Add scaling * x A^T B^T to y, in the dtype of A and B, as PEFT does."""
+        hidden = linear(x if x.dtype == self.a.dtype else x.to(self.a.dtype), self.a)
+        if y.dtype != self.b.dtype:
+            y.add_(linear(hidden, self.b), alpha=self.scaling)  # rounded once, as in PEFT
+            return
+        whole = y.view(-1, y.shape[-1])  # one call in place of two: a small product costs what calling it costs
+        whole.addmm_(hidden.view(-1, hidden.shape[-1]), self.b.t(), alpha=self.scaling)
+
+
+class _Run:
+    """What berths side by side add in one module, each for as many rows of those from `start` to `end`.
+
+    `a` (berths, rank, inputs) and `b` (berths, outputs, rank) view the berths; nobody's rank is above theirs, and the
+    padding of a berth is zero. `scaling` is (berths, 1, 1) float32.
+    """
+
+    __slots__ = ("a", "b", "end", "scaling", "start")
+
+    def __init__(self, a: torch.Tensor, b: torch.Tensor, scaling: torch.Tensor, start: int, end: int) -> None:
+        self.a = a.transpose(1, 2)
+        self.b = b.transpose(1, 2)
+        self.scaling = scaling.view(-1, 1, 1)
+        self.start = start
+        self.end = end
+
+    def add(self, x: torch.Tensor, y: torch.Tensor) -> None:
+        """Add to each berth's rows what `_Part` would, in four calls for all of them."""
+        rows = x.view(len(self.a), -1, x.shape[-1])
+        added = torch.bmm(torch.bmm(rows if rows.dtype == self.a.dtype else rows.to(self.a.dtype), self.a), self.b)
+        y.add_((added * self.scaling).view_as(y))
+
 
 @dataclass(slots=True, eq=False)
 class Shared:
@@ -64,7 +100,7 @@ class _Slot:
         self.place = place
         self._shared = shared
         self._a, self._b, self._scaling = (part.over(memory) for part in (place.a, place.b, place.scaling))
-        self.parts: list[_Part] = []
+        self.parts: list[_Part | _Run] = []
         self.alone: _Part | None = None
         self.rows = 0
         self._module = module
@@ -82,10 +118,19 @@ class _Slot:
         if self._shared.mask is not None:
             return self._add_masked(x, y, self._shared.mask) if self._shared.adapts else y
         if self.alone is not None:
-            _add(self.alone, x, y)
+            self.alone.add(x, y)
         elif self.parts:
             self._add_parts(x, y)
         return y
+
+    def run(self, segments: Sequence[Segment]) -> _Run:
+        """View what berths side by side have for this slot."""
+        first, last = segments[0], segments[-1]
+        ranks = [one.image.ranks for one in segments]
+        rank = max(self._a.shape[1] if each is None else each[self.place.slot.module] for each in ranks)
+        berths = slice(first.image.berth, last.image.berth + 1)
+        a, b = self._a[berths, :rank], self._b[berths, :, :rank]
+        return _Run(a, b, self._scaling[berths], first.start, last.end)
 
     def _add_masked(self, x: torch.Tensor, y: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Multiply every row with every berth, and keep what is its own: no shape tells who is whose.
@@ -104,17 +149,7 @@ class _Slot:
         if len(x) != self.rows:
             raise RowsOutOfOrder(f"{self.place.slot.module} is given {len(x)} rows of {self.rows}")
         for part in self.parts:
-            _add(part, x[part.start : part.end], y[part.start : part.end])
-
-
-def _add(part: _Part, x: torch.Tensor, y: torch.Tensor) -> None:
-    """Add scaling * x A^T B^T to y, in the dtype of A and B, as PEFT does."""
-    hidden = linear(x if x.dtype == part.a.dtype else x.to(part.a.dtype), part.a)
-    if y.dtype != part.b.dtype:
-        y.add_(linear(hidden, part.b), alpha=part.scaling)  # rounded once, as in PEFT
-        return
-    whole = y.view(-1, y.shape[-1])  # one call in place of two: a small product costs what calling it costs
-    whole.addmm_(hidden.view(-1, hidden.shape[-1]), part.b.t(), alpha=part.scaling)
+            part.add(x[part.start : part.end], y[part.start : part.end])
 
 
 class LowRank:
@@ -142,12 +177,21 @@ class LowRank:
             self.use_alone(segments[0].image)
             self._now = wanted
             return
-        for segment in segments:
-            for slot, part in self._parts(segment.image):
-                if not slot.parts:
-                    slot.rows = rows
-                    self._used.append(slot)
-                slot.parts.append(part.of(segment))
+        for run in _runs(segments):
+            touched = [self._parts(one.image) for one in run]
+            if len(run) >= _SEVERAL and _same_slots(touched):
+                for slot, _ in touched[0]:
+                    self._give(slot, slot.run(run), rows)
+                continue
+            for segment, parts in zip(run, touched, strict=True):
+                for slot, part in parts:
+                    self._give(slot, part.of(segment), rows)
+
+    def _give(self, slot: _Slot, part: _Part | _Run, rows: int) -> None:
+        if not slot.parts:
+            slot.rows = rows
+            self._used.append(slot)
+        slot.parts.append(part)
 
     def use_alone(self, image: Image) -> None:
         """Add this image to whatever the model is given from now on."""
@@ -178,6 +222,32 @@ class LowRank:
             image.parts = [(slot, _part(slot.place, image)) for slot in self._slots if _touches(slot.place, image)]
         found: list[tuple[_Slot, _Part]] = image.parts
         return found
+
+
+def _runs(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Divide the segments where the berths or the rows are no neighbours, or the number of rows is another."""
+    runs: list[list[Segment]] = []
+    for one in segments:
+        before = runs[-1][-1] if runs else None
+        if (
+            before is not None
+            and one.image.berth == before.image.berth + 1
+            and one.start == before.end
+            and one.end - one.start == before.end - before.start
+        ):
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
+
+
+def _same_slots(touched: Sequence[Sequence[tuple[_Slot, _Part]]]) -> bool:
+    """Tell whether all of these images touch the same slots."""
+    first = [slot for slot, _ in touched[0]]
+    return all(
+        len(parts) == len(first) and all(a is b for a, (b, _) in zip(first, parts, strict=True))
+        for parts in touched[1:]
+    )
 
 
 def _touches(place: SlotPlace, image: Image) -> bool:

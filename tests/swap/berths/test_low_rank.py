@@ -15,7 +15,7 @@ from torch import nn
 from hotswapd.swap.adapter.contract import Contract, Slot
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.berths.layout import Layout
-from hotswapd.swap.berths.low_rank import LowRank, RowsOutOfOrder, Segment
+from hotswapd.swap.berths.low_rank import LowRank, RowsOutOfOrder, Segment, _runs
 from hotswapd.swap.errors import NoSlots
 from hotswapd.swap.resident.resident import Resident
 
@@ -197,3 +197,40 @@ def test_a_base_without_slots_is_refused(tmp_path: Path) -> None:
     said = r"model\.target_modules: 'c_attn' names no module of the base; .*: down_proj, .*, v_proj$"
     with pytest.raises(NoSlots, match=said), opened(base, target_modules=("c_attn",)):
         pass
+
+
+def test_berths_side_by_side_are_multiplied_together(llama: Base) -> None:
+    """Three adapters of other ranks and scalings, one row each or several; what lay there before had the full rank."""
+    shapes = [{"rank": 3, "alpha": 5}, {"rank": 16, "alpha": 40}, {"rank": 1, "use_rslora": True}]
+    adapters = [llama.make(f"run-{at}", seed=at, targets="all-linear", **shape) for at, shape in enumerate(shapes)]
+    full = llama.make("run-full", seed=9, targets="all-linear", rank=16)
+    with opened(llama.base, berths=3) as resident:
+        before = [resident.stage(resident.admit(full), "full") for _ in adapters]
+        for image in before:
+            resident.drop(image)
+        images = [resident.stage(resident.admit(one), f"{at}") for at, one in enumerate(adapters)]
+        berths = sorted(range(3), key=lambda at: images[at].berth)
+        oracles = [oracle_model(llama.base, adapters[at]) for at in berths]
+        for rows in (1, 4):
+            x = torch.randn(3 * rows, 48, generator=torch.Generator().manual_seed(rows))
+            segments = [Segment(images[at], rows * n, rows * n + rows) for n, at in enumerate(berths)]
+            with resident.step(), torch.inference_mode():
+                resident.low_rank.use(segments, len(x))
+                for name in [slot.module for slot in resident.contract.slots if slot.inputs == 48]:
+                    ours = resident.model.get_submodule(name)(x[None])[0]
+                    wanted = [
+                        oracle.base_model.model.get_submodule(name)(x[rows * n : rows * n + rows])
+                        for n, oracle in enumerate(oracles)
+                    ]
+                    assert torch.allclose(ours, torch.cat(wanted), atol=1e-5), name
+                resident.low_rank.stop()
+        for image in images:
+            resident.drop(image)
+
+
+def test_rows_are_multiplied_together_only_where_they_are_neighbours_and_as_many() -> None:
+    berths = [Image(torch.empty(0), "", berth=berth, generation=berth + 1) for berth in (0, 1, 2, 4, 5)]
+    rows = [(0, 1), (1, 2), (2, 4), (4, 6), (7, 9)]
+    segments = [Segment(image, *at) for image, at in zip(berths, rows, strict=True)]
+    assert [[one.start for one in run] for run in _runs(segments)] == [[0, 1], [2], [4], [7]]
+    assert _runs([]) == []
