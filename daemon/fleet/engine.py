@@ -132,8 +132,8 @@ class FleetEngine:
         """Have each replica run every gate."""
         tried = _tried(staged)
         trial = tried.trial or Trial(self._key(), tried.digest)
-        about = {"uri": subject.uri, "name": subject.name, "usual_norms": tuple(subject.usual_norms)}
-        parts = self._try(tried, replace(trial, asks=Asks.VERIFY, replay=subject.replay, **about), caller)
+        trial = replace(trial, asks=Asks.VERIFY, uri=subject.uri, name=subject.name, replay=subject.replay)
+        parts = self._try(tried, replace(trial, usual_norms=tuple(subject.usual_norms)), caller)
         with self._lock:
             verdicts = self._changes.fleet.verdicts(trial.key)
         for member, verdict in verdicts:

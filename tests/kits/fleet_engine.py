@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from hotswapd.daemon.engines.protocol import DEFAULT, Admitted, Answer, Caller, NoRoom, Part, Route, Routed, Staged
 from hotswapd.daemon.fleet.changes import Changes
@@ -104,6 +103,6 @@ class FleetOverFakes(FleetEngine):
         return not self.model.crowded and super().spare()
 
 
-def make_fleet(model: FakeModel) -> Any:
+def make_fleet(model: FakeModel) -> FleetOverFakes:
     """Make one over a model."""
     return FleetOverFakes(model)
