@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part
 from hotswapd.daemon.errors import ErrorCode
+from hotswapd.swap.gates.spec import Outcome, Verdict
 
 from .keeping import Keeping, UnderWay
 from .orders import Asks, Orders, Report, Trial
@@ -105,7 +106,8 @@ class Fleet:
         return self._needs(*more) <= self._limits.berths
 
     def _needs(self, *more: str) -> int:
-        return len({*self._answering.values(), *(one.digest for one in self._trials.values()), *more})
+        tried = {*(one.digest for one in self._trials.values()), *more}
+        return len(self._answering) + len(tried - set(self._answering.values()))
 
     # What it wants
 
@@ -131,10 +133,10 @@ class Fleet:
         """Have every replica answer for this generation. Raises NoRoom."""
         if number == 0:
             return
-        if not self._make_room(digest):
-            raise NoRoom(f"all {self._limits.berths} berths of every replica are in use")
         self._keep(number)
         if self._answering.get(number) != digest:
+            if not self._make_room(digest):
+                raise NoRoom(f"all {self._limits.berths} berths of every replica are in use")
             self._fresh.add(number)
             self._answering[number] = digest
             self._ordered[number] = (self.orders.term, self.orders.version + 1)
@@ -198,10 +200,15 @@ class Fleet:
         """Return the digests of all generations that replicas are to answer for, by number."""
         return dict(self._answering)
 
+    def use(self, number: int) -> str:
+        """Tell what a generation is held for that is not live: see `protocol.Loaded.use`."""
+        if number in self._stays:
+            return "canary"
+        return "previous" if number in self._idle else "draining" if number not in self._fresh else "candidate"
+
     def has_room(self) -> bool:
         """Tell whether one more candidate could be tried."""
-        needed = {digest for number, digest in self._answering.items() if number not in self._idle}
-        return len(needed | {one.digest for one in self._trials.values()}) < self._limits.berths
+        return self._needs() - len(self._idle) < self._limits.berths
 
     def _changed(self) -> None:
         orders = self.orders
@@ -244,6 +251,13 @@ class Fleet:
             self.lose(one.name, why)
             parts.append(Part(one.name, Answer.LOST, "", why))
         return parts
+
+    def verdicts(self, key: str) -> list[tuple[str, Verdict]]:
+        """Return the verdicts of the gates, with the replica's name: all of the first one's, and what others refuse."""
+        said = [(one.name, found) for one in self._roll.serving() if (found := one.report.found.get(key))]
+        first = [(name, verdict) for name, found in said[:1] for verdict in found.verdicts]
+        others = [(name, verdict) for name, found in said[1:] for verdict in found.verdicts]
+        return first + [(name, verdict) for name, verdict in others if verdict.outcome == Outcome.FAILED]
 
     def has_opened(self, number: int, since: float) -> bool:
         """Tell whether every replica in rotation answers for this generation, which was ordered at `since`.

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from hotswapd.daemon.engines.protocol import Answer, Part
 from hotswapd.daemon.errors import ErrorCode
+from hotswapd.swap.gates.spec import Verdict
 
 from .orders import Asks, Found, Orders, Report, Trial, is_base
 from .shared.pointer import Pointer
@@ -136,8 +137,11 @@ class Held:
             return Task(Act.VERIFY if trial.asks == Asks.VERIFY else Act.CHECK, trial.digest, trial=trial)
         return None
 
-    def done(self, task: Task, part: Part = FIT) -> None:
-        """Note how a task went. LOST means that it can be tried again: there was no berth, or there were no bytes."""
+    def done(self, task: Task, part: Part = FIT, verdicts: tuple[Verdict, ...] = ()) -> None:
+        """Note how a task went, with the verdicts of its gates.
+
+        LOST means that it can be tried again: there was no berth, or there were no bytes.
+        """
         match task.act:
             case Act.CLOSE:
                 self._answering.pop(task.number, None)
@@ -147,7 +151,7 @@ class Held:
             case Act.OPEN:
                 self._opened(task, part)
             case _:
-                self._tried(task, part)
+                self._tried(task, part, verdicts)
 
     def _opened(self, task: Task, part: Part) -> None:
         if part.answer == Answer.FIT:
@@ -155,7 +159,7 @@ class Held:
         else:
             self._waits.add(task.digest)
 
-    def _tried(self, task: Task, part: Part) -> None:
+    def _tried(self, task: Task, part: Part, verdicts: tuple[Verdict, ...]) -> None:
         fit = part.answer == Answer.FIT
         if fit and task.act == Act.STAGE:
             self._staged.add(task.digest)
@@ -164,7 +168,7 @@ class Held:
         elif part.answer == Answer.LOST:
             self._waits.add(task.digest)
         if task.trial is not None:
-            self._found[task.trial.key] = Found(_ASKED[task.act], part)
+            self._found[task.trial.key] = Found(_ASKED[task.act], part, verdicts)
         elif part.answer == Answer.REFUSED:
             self._sick[task.digest] = part
 

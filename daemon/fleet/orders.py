@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from hotswapd.daemon.engines.protocol import DEFAULT, Answer, Part
-from hotswapd.swap.gates.spec import Replayed
+from hotswapd.swap.gates.spec import Replayed, Verdict
 
 from .shared.pointer import BASE
 
@@ -59,6 +59,7 @@ class Found:
 
     asked: Asks
     part: Part
+    verdicts: tuple[Verdict, ...] = ()
 
     def settles(self, asks: Asks) -> bool:
         """Tell whether more waiting would change nothing: it went that far, or has refused before."""

@@ -322,11 +322,15 @@ class _Rows:
         return PlaceStatus(one.berth, names, one.number, one.digest, "live" if names else "canary", 0, 0)
 
 
-KINDS = ("fake", "resident")
+KINDS = ("fake", "resident", "fleet")
 
 
 def make_engine(kind: str, model: FakeModel) -> Engine:
-    """Make one of the two kinds over a model."""
+    """Make one of the three kinds over a model."""
+    if kind == "fleet":
+        from kits.fleet_engine import make_fleet  # which is made of this module
+
+        return make_fleet(model)
     if kind == "fake":
         return FakeEngine(model)
     engine: Any = SimpleNamespace(

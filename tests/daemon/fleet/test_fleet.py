@@ -10,6 +10,7 @@ from hotswapd.daemon.fleet.fleet import Fleet, Limits
 from hotswapd.daemon.fleet.keeping import Keeping, UnderWay
 from hotswapd.daemon.fleet.orders import Asks, Found, Report, Trial
 from hotswapd.daemon.fleet.shared.pointer import Pointer
+from hotswapd.swap.gates.spec import Outcome, Verdict
 
 A, B, C, D = (letter * 64 for letter in "abcd")
 LIMITS = Limits(patience=60.0, lease=6.0, max_drain=100.0, berths=3)
@@ -102,6 +103,15 @@ def test_who_is_silent_is_not_waited_for_and_may_come_back() -> None:
     assert scene.ballot() == [("x", "fit")]
     scene.report("y", FIT)
     assert scene.ballot() == [("x", "fit"), ("y", "fit")]
+
+
+def test_verdicts_are_those_of_one_replica_and_what_others_refuse() -> None:
+    scene = Scene()
+    good, bad = Verdict("probe", Outcome.PASSED), Verdict("norm", Outcome.FAILED, "code", "sentence")
+    for member in "xyz":
+        found = {"k": Found(Asks.VERIFY, FIT, (good, bad) if member == "z" else (good,))}
+        scene.fleet.hear(Report(member, 1, (2, 1), True, found))
+    assert scene.fleet.verdicts("k") == [("x", good), ("z", bad)]
 
 
 def test_a_report_that_was_overtaken_counts_no_more() -> None:

@@ -1,0 +1,290 @@
+"""The engine of a watcher: all replicas of its fleet, as the pipeline and everything that decides sees them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from hotswapd.daemon.engines.protocol import (
+    DEFAULT,
+    Admitted,
+    Answer,
+    Caller,
+    Loaded,
+    NoRoom,
+    Part,
+    Patient,
+    Route,
+    Routed,
+    Staged,
+    Subject,
+)
+from hotswapd.daemon.host.failpoints import failpoint
+from hotswapd.swap.errors import RolledBack
+
+from .changes import Changes
+from .keeping import UnderWay
+from .orders import Asks, Orders, Report, Trial
+from .roll import Member
+from .shared.trail import TermLost
+from .waiting import BEAT, Waiting, ended
+
+
+class _Tried(Staged):
+    """What every replica has for a candidate. `trial` is None for what they hold because it is, or was, live."""
+
+    __slots__ = ("trial",)
+
+    def __init__(self, digest: str, number: int | None = None, trial: Trial | None = None) -> None:
+        super().__init__(digest, number)
+        self.trial = trial
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the engine needs of others: `admit` raises Rejected, `send` puts bytes where replicas fetch them.
+
+    `record` returns what a channel's own pointer says, as `Generation.record` does. `replace` is called with each
+    replica that is lost for good, and the reason. `on_wait` is called whenever the engine can only wait.
+    """
+
+    admit: Callable[[Path], object]
+    send: Callable[[str], None]
+    record: Callable[[str], Mapping[str, Any] | None]
+    replace: Callable[[str, str], None] = lambda member, why: None
+    on_wait: Callable[[], None] = lambda: None
+
+
+class FleetEngine:
+    """`engines.protocol.Engine` over the replicas of a fleet. See the protocol for threads and errors.
+
+    `tick` is for the worker's thread, every second or so; `hear` and `hear_ingress` are legal on any thread.
+    """
+
+    def __init__(self, changes: Changes, outside: Outside, patience: float, beat: float = BEAT) -> None:
+        """Begin with what the term's pointer names. `patience` is how long `fleet.shared` may be away in a change."""
+        self._changes = changes
+        self._outside = outside
+        self._lock = threading.RLock()
+        """Held while the fleet is looked at or changed, never while something is waited for."""
+        self._waiting = Waiting(self._lock, patience, beat, outside.on_wait)
+        self._keys = count(1)
+
+    # The replicas and the ingresses
+
+    def hear(self, report: Report) -> Orders:
+        """Take in a replica's report and return what it is to hold."""
+        with self._lock:
+            return self._changes.fleet.hear(report)
+
+    def hear_ingress(self, said: UnderWay) -> int:
+        """Take in what an ingress is answering with, and return the serial of the newest pointer."""
+        with self._lock:
+            self._changes.fleet.hear_ingress(said)
+            return self._changes.term.now.serial
+
+    def members(self) -> list[Member]:
+        """List the replicas that report. Legal on any thread."""
+        with self._lock:
+            return self._changes.fleet.members()
+
+    def tick(self) -> None:
+        """Do what is due by the clock. Raises ResidentLost once another watcher has begun."""
+        with self._lock, ended():
+            self._changes.tick()
+            lost = self._changes.fleet.take_lost()
+        for member, why in lost:
+            self._outside.replace(member, why)
+
+    # The protocol
+
+    def admit(self, artifact: Path, digest: str) -> Admitted:
+        """Compare the description with the contract, once for all replicas."""
+        self._outside.admit(artifact)
+        return Admitted(artifact, digest)
+
+    def stage(self, admitted: Admitted, caller: Caller) -> Staged:
+        """Put the bytes where all replicas find them, and have each lay them out in a free berth."""
+        with self._lock:
+            if self._changes.fleet.is_live(admitted.digest):
+                return _Tried(admitted.digest)
+        self._outside.send(admitted.digest)
+        staged = _Tried(admitted.digest)
+        try:
+            _require_laid_out(self._try(staged, Trial(self._key(), admitted.digest), caller))
+        except BaseException:
+            self.drop(staged)
+            raise
+        return staged
+
+    def check(self, staged: Staged) -> tuple[Part, ...]:
+        """Have each replica run the short probe; what is live has passed it on each, or the replica does not serve."""
+        tried = _tried(staged)
+        if tried.trial is None:
+            return (Part(),)
+        return tuple(self._try(tried, replace(tried.trial, asks=Asks.CHECK), Patient()))
+
+    def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
+        """Have each replica run every gate."""
+        tried = _tried(staged)
+        trial = tried.trial or Trial(self._key(), tried.digest)
+        trial = replace(trial, asks=Asks.VERIFY, uri=subject.uri, name=subject.name, replay=subject.replay)
+        parts = self._try(tried, replace(trial, usual_norms=tuple(subject.usual_norms)), caller)
+        with self._lock:
+            verdicts = self._changes.fleet.verdicts(trial.key)
+        for member, verdict in verdicts:
+            caller.verdict(verdict, member)
+        return tuple(parts)
+
+    def _try(self, tried: _Tried, trial: Trial, caller: Caller) -> Sequence[Part]:
+        with self._lock:
+            if tried.trial is None:
+                self._changes.fleet.begin(trial)
+            tried.trial = trial
+        return self._waiting.wait(self._changes.trying(trial), caller)
+
+    def prepare(self, caller: Caller) -> bool:
+        """Return False: each replica prepares its own gates."""
+        return False
+
+    def open(self, staged: Staged, number: int) -> None:
+        """Have each replica answer for it; nobody else's number is this one, also after the ledger was lost."""
+        with self._lock:
+            now = self._changes.term.now
+        if number > now.highest:
+            self._waiting.point(self._changes.pointing(now.routes, number))
+        self._waiting.wait(self._changes.opening({number: staged.digest}), Patient())
+        with self._lock:
+            self._changes.fleet.stay(number)
+        staged.number = number
+
+    @contextmanager
+    def route(self, staged: Staged, number: int, name: str = DEFAULT) -> Iterator[Routed]:
+        """Have each replica answer for it, then let the pointer name it."""
+        with self.route_together([(staged, number, name)]) as routed:
+            yield routed
+
+    @contextmanager
+    def route_together(self, routes: Sequence[Route]) -> Iterator[Routed]:
+        """Have each replica answer for all of them, then let one pointer name them all."""
+        routed = Routed()
+        several = {number: staged.digest for staged, number, _ in routes}
+        if self._are_named(routes):  # a start: the pointer has never named anything else
+            yield routed
+        else:
+            with self._lock, ended():
+                self._changes.term.require()
+            self._waiting.wait(self._changes.opening(several), Patient())
+            try:
+                failpoint("opened")
+                yield routed
+            except BaseException:
+                with self._lock:
+                    self._changes.abandon(several)
+                raise
+            began = time.monotonic()
+            self._waiting.point(self._changes.pointing(self._with(routes)))
+            routed.pause = time.monotonic() - began
+        routed.then()
+        for staged, number, _ in routes:
+            staged.number = number
+
+    def _are_named(self, routes: Sequence[Route]) -> bool:
+        with self._lock:
+            now = self._changes.term.now
+        return all(now.answers(name) == (number, staged.digest) for staged, number, name in routes)
+
+    def _with(self, routes: Sequence[Route]) -> dict[str, Mapping[str, Any]]:
+        """Return all routes with these in place of what their channels had."""
+        with self._lock:
+            now = self._changes.term.now
+        return {**now.routes, **{name: self._record(staged.digest, number, name) for staged, number, name in routes}}
+
+    def _record(self, digest: str, number: int, name: str) -> Mapping[str, Any]:
+        """Return what the channel's own pointer says; less, where it could not be written yet (`Live.go_back`)."""
+        found = self._outside.record(name)
+        if found is not None and (found["generation"], found["digest"]) == (number, digest):
+            return found
+        return {
+            "generation": number,
+            "digest": digest,
+            "uri": "",
+            "revision": "",
+            "since": time.time(),
+            "channel": name,
+        }
+
+    def park(self, number: int, digest: str, name: str) -> None:
+        """Do nothing for what the pointer names: replicas hold it. Raises NoRoom for anything else."""
+        if not self._are_named([(_Tried(digest), number, name)]):
+            raise NoRoom(f"every berth is in use, and generation {number} is not what {name} has live")
+
+    def spare(self) -> bool:
+        """Tell whether each replica has a berth for one more."""
+        return self.room()
+
+    def unroute(self, name: str) -> None:
+        """Let the pointer name nothing for it: new requests for it are answered by no adapter."""
+        with self._lock:
+            now = self._changes.term.now
+        if name in now.routes:
+            rest = {channel: one for channel, one in now.routes.items() if channel != name}
+            self._waiting.point(self._changes.pointing(rest))
+
+    def close(self, number: int) -> None:
+        """Have replicas answer for it until no ingress is answering with it."""
+        with self._lock:
+            self._changes.fleet.close(number)
+
+    def drop(self, staged: Staged) -> None:
+        """End its trial; what is answered stays."""
+        trial = _tried(staged).trial
+        if trial is not None:
+            with self._lock:
+                self._changes.fleet.end(trial.key)
+
+    def find(self, number: int) -> Staged | None:
+        """Find what every replica answers for."""
+        with self._lock:
+            digest = self._changes.fleet.find(number)
+        return None if digest is None else _Tried(digest, number)
+
+    def norms(self, staged: Staged) -> Mapping[str, float]:
+        """Return nothing: there are no weights in this process."""
+        return {}
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Tell whether another watcher has begun."""
+        return isinstance(error, TermLost)
+
+    def loaded(self) -> Sequence[Loaded]:
+        """List what replicas are to answer for. Who is answered with what, only the ingresses know."""
+        with self._lock:
+            fleet, now = self._changes.fleet, self._changes.term.now
+            answering = fleet.answering()
+        names = {number: tuple(name for name in now.routes if now.answers(name)[0] == number) for number in answering}
+        uses = {number: "live" if names[number] else fleet.use(number) for number in answering}
+        return [Loaded(number, answering[number], names=names[number], use=uses[number]) for number in answering]
+
+    def room(self) -> bool:
+        """Tell whether each replica has a berth for one more."""
+        with self._lock:
+            return self._changes.fleet.has_room()
+
+    def _key(self) -> str:
+        return f"{self._changes.term.now.term}.{next(self._keys)}"
+
+
+def _require_laid_out(parts: Sequence[Part]) -> None:
+    for part in parts:
+        if part.answer == Answer.REFUSED:
+            raise RolledBack(part.code, f"{part.member}: {part.sentence}")
+
+
+def _tried(staged: Staged) -> _Tried:
+    assert isinstance(staged, _Tried)  # made by this engine
+    return staged

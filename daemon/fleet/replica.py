@@ -1,0 +1,195 @@
+"""A replica at work: it does what its record says is next, on its engine and on one thread."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from hotswapd.daemon.engines.protocol import Answer, Engine, NoRoom, Part, Patient, Staged, Subject
+from hotswapd.daemon.errors import ErrorCode, FleetCode
+from hotswapd.daemon.ledger.reasons import Reason
+from hotswapd.loaders.errors import Refused, Unavailable
+from hotswapd.swap.errors import Rejected, ResidentLost, RolledBack
+from hotswapd.swap.gates.spec import Verdict
+
+from .held import Act, Held, Task
+from .orders import Orders, Report, Trial
+from .shared.trail import Follower
+
+log = structlog.get_logger(__name__)
+_BEAT = 0.05
+"""Seconds between two looks at the pointer while there is nothing to do."""
+_RETRY = 0.5
+_TICK = 1.0
+
+
+class Replica:
+    """Owns an engine. `run` is for one thread, every other method is legal on any thread.
+
+    `engine` is one that answers requests by the number of a generation; `fetch` returns the directory of a digest, and
+    raises Unavailable or Refused; `tick` is called on the thread of `run`, every second or so.
+    """
+
+    def __init__(
+        self,
+        held: Held,
+        engine: Engine,
+        fetch: Callable[[str], Path],
+        follower: Follower,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Hold the bare base."""
+        self._held = held
+        self._engine = engine
+        self._fetch = fetch
+        self._follower = follower
+        self._tick = tick
+        self._lock = threading.Lock()
+        """Held while the record is read or changed, never while the engine works."""
+        self._staged: dict[str, Staged] = {}
+        self._more = threading.Event()
+        self._whole = threading.Event()
+        self._ticked = self._retried = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Do what there is to do until `stop`. Raises ResidentLost."""
+        while not stop.is_set():
+            self._more.clear()
+            if not self.step():
+                self._more.wait(_BEAT)
+
+    def step(self) -> bool:
+        """Look at the pointer and do one thing; return False if there was nothing to do. Raises ResidentLost."""
+        self._look()
+        now = time.monotonic()
+        if now - self._ticked >= _TICK:
+            self._ticked = now
+            self._tick()
+        with self._lock:
+            if now - self._retried >= _RETRY:
+                self._retried = now
+                self._held.try_again()
+            task = self._held.next()
+        if task is not None:
+            part, verdicts = self._do(task)
+            with self._lock:
+                self._held.done(task, part, verdicts)
+        with self._lock:
+            if self._held.whole():
+                self._whole.set()
+        return task is not None
+
+    def await_whole(self, seconds: float) -> bool:
+        """Wait until it has held everything that the pointer names; return whether it has."""
+        return self._whole.wait(seconds)
+
+    def is_whole(self) -> bool:
+        """Tell whether it holds everything that the pointer names now."""
+        with self._lock:
+            return self._held.whole()
+
+    def sick(self) -> str:
+        """Return why it cannot answer with what is live, though it has its bytes; empty if it can."""
+        with self._lock:
+            return "; ".join(part.sentence for part in self._held.report().sick.values())
+
+    def obey(self, orders: Orders) -> None:
+        """Go by these orders, unless newer ones came before."""
+        with self._lock:
+            self._held.obey(orders)
+        self._more.set()
+
+    def report(self) -> Report:
+        """Return what it holds."""
+        with self._lock:
+            return self._held.report()
+
+    def may_answer(self, number: int, digest: str) -> bool:
+        """Tell whether a request for this generation may be answered here: the fence."""
+        with self._lock:
+            return self._held.may_answer(number, digest)
+
+    def _look(self) -> None:
+        try:
+            pointer = self._follower.look()
+        except Unavailable as error:
+            log.warning("shared_down", detail=error.sentence)
+            return
+        with self._lock:
+            self._held.follow(pointer)
+
+    def _do(self, task: Task) -> tuple[Part, tuple[Verdict, ...]]:
+        """Do it, and say how it went: whatever a candidate does, the next task gets its turn."""
+        verdicts = _Verdicts()
+        try:
+            return self._done(task, verdicts), tuple(verdicts.said)
+        except ResidentLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - what it means is told to the watcher
+            if self._engine.is_lost(error):
+                raise ResidentLost("the device does not answer any more") from None
+            return _explained(error, task), tuple(verdicts.said)
+
+    def _done(self, task: Task, verdicts: "_Verdicts") -> Part:
+        engine = self._engine
+        match task.act:
+            case Act.CLOSE:
+                engine.close(task.number)
+            case Act.DROP:
+                engine.drop(self._staged.pop(task.digest))
+            case Act.STAGE:
+                self._staged[task.digest] = self._stage(task.digest)
+            case Act.CHECK:
+                return engine.check(self._staged[task.digest])[0]
+            case Act.VERIFY:
+                assert task.trial is not None
+                return engine.verify(self._staged[task.digest], self._subject(task.trial), verdicts)[0]
+            case Act.OPEN:
+                self._open(task.digest, task.number)
+        return Part()
+
+    def _stage(self, digest: str) -> Staged:
+        return self._engine.stage(self._engine.admit(self._fetch(digest), digest), Patient())
+
+    def _subject(self, trial: Trial) -> Subject:
+        return Subject(trial.uri, self._fetch(trial.digest), trial.usual_norms, trial.name, trial.replay)
+
+    def _open(self, digest: str, number: int) -> None:
+        """Answer for it; a second generation of the same bytes lies in a berth of its own."""
+        staged = self._staged[digest]
+        if staged.number in (None, number):
+            self._engine.open(staged, number)
+            return
+        again = self._stage(digest)
+        try:
+            self._engine.open(again, number)
+        finally:
+            self._engine.drop(again)
+
+
+class _Verdicts(Patient):
+    """A caller that notes the verdicts."""
+
+    def __init__(self) -> None:
+        self.said: list[Verdict] = []
+
+    def verdict(self, verdict: Verdict, member: str = "") -> None:
+        self.said.append(verdict)
+
+
+def _explained(error: Exception, task: Task) -> Part:
+    match error:
+        case NoRoom():
+            return Part("", Answer.LOST, ErrorCode.NO_BERTH, str(error))
+        case Rejected():
+            return Part("", Answer.REFUSED, error.code, error.summary())
+        case RolledBack():
+            return Part("", Answer.REFUSED, error.code, error.sentence)
+        case Unavailable() | Refused():
+            return Part("", Answer.LOST, error.code, error.sentence)
+        case OSError():
+            return Part("", Answer.LOST, FleetCode.SHARED_DOWN, f"its copy here cannot be read: {error}")
+    log.error("task_failed", act=task.act, digest=task.digest, exc_info=error)
+    return Part("", Answer.REFUSED, Reason.INTERNAL_ERROR, f"{task.act} failed: {error}")
