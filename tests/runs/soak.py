@@ -22,6 +22,7 @@ from kits.alone import start_alone
 from kits.room import ENDED, LIMIT, Room, folder, home
 from kits.waiting import until
 
+from hotswapd.daemon.control.client import Client
 from runs.soak_load import OpenLoop, Tally
 from runs.soak_stock import CHANNELS, TRIED, Drop, Stock
 from runs.soak_watch import Sample, growth, watch
@@ -142,6 +143,7 @@ class Soak:
         self.plan = plan
         self.stock = Stock(room.root / "adapters", plan.seed, plan.bad_share)
         self._chance = random.Random(plan.seed + 1)
+        self._client = Client(room.client.path, LIMIT)  # it has longer than `hotswapd status`: the machine may be busy
         self._open: dict[str, Drop] = {}
         self._began = time.monotonic()
 
@@ -199,7 +201,7 @@ class Soak:
         """Find out what has become of the drops that are open, and take away those that have come to an end."""
         if not self._open:
             return
-        for row in self.room.client.get(f"/history?limit={_BEHIND + len(self._open)}"):
+        for row in self._client.get(f"/history?limit={_BEHIND + len(self._open)}"):
             if row["uri"] in self._open and row["state"] in ENDED:
                 drop = self._open.pop(row["uri"])
                 drop.row = row
