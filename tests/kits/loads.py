@@ -19,6 +19,7 @@ _PATIENCE = 120.0
 _REST = 0.05
 """Seconds that a client waits where it was turned away."""
 TURNED_AWAY = (429, 503)
+_LATIN = "gallia est omnis divisa in partes tres quarum unam incolunt belgae aliam aquitani tertiam qui ipsorum lingua"
 
 
 class Client:
@@ -94,8 +95,12 @@ def tables(client: Client) -> None:
 
 def another_language(client: Client) -> None:
     """One that neither the base nor the adapter knows."""
-    letters = "αβγδεζηθικλμνξοπρστυφχψω "
-    answered(client, "".join(client.rng.choice(letters) for _ in range(40)), 48)
+    answered(client, " ".join(client.rng.choices(_LATIN.split(), k=8)), 48)
+
+
+def strange_letters(client: Client) -> None:
+    """Letters that neither has ever read: some adapters repeat themselves on them, and others do not."""
+    answered(client, "".join(client.rng.choices("αβγδεζηθικλμνξοπρστυφχψω ", k=40)), 48)
 
 
 def impatient(client: Client) -> None:
@@ -166,6 +171,7 @@ def honest(queue: int) -> dict[str, Load]:
         "short answers": Load(short_answers, 6),
         "code and tables": Load(tables, 3, beside=3),
         "a language that nobody knows": Load(another_language, 6),
+        "letters that nobody has read": Load(strange_letters, 6),
         "an overflowing queue": Load(plain, queue + 48),
         "impatient users": Load(impatient, 6, beside=1),
         "creative sampling": Load(creative, 6),
