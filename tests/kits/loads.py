@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -157,7 +158,7 @@ class Load:
         of_theirs = self.addresses or self.clients
         ours = [Client(url, 2 + at % min(of_theirs, 200)) for at in range(self.clients)]
         users = [Client(url, 210 + at) for at in range(self.beside)]
-        return [lambda one=one: self.act(one) for one in ours] + [lambda one=one: plain(one) for one in users]
+        return [*(partial(self.act, one) for one in ours), *(partial(plain, one) for one in users)]
 
 
 def honest(queue: int) -> dict[str, Load]:
@@ -171,11 +172,14 @@ def honest(queue: int) -> dict[str, Load]:
         "short answers": Load(short_answers, 6),
         "code and tables": Load(tables, 3, beside=3),
         "a language that nobody knows": Load(another_language, 6),
-        "letters that nobody has read": Load(strange_letters, 6),
         "an overflowing queue": Load(plain, queue + 48),
         "impatient users": Load(impatient, 6, beside=1),
         "creative sampling": Load(creative, 6),
     }
+
+
+UNREAD = Load(strange_letters, 6)
+"""Honest, and no false alarm if it brings back what was live before: greedy answers are held against each other."""
 
 
 def hostile(share: int = 2) -> dict[str, Load]:
