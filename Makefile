@@ -144,6 +144,15 @@ gates: $(STAMP)
 trained: $(STAMP)
 	rm -rf tests/trained && $(RUN) kits.trained_home tests/trained
 
+# What the replay gate makes of successors and spoilt copies of the demo's pirate, those that are trained among them (minutes
+# each, once); and what the watch of a real daemon makes of honest and of hostile clients. Figures of the first go to build/successors.
+.PHONY: successors crowds
+REQUESTS ?= 150
+successors: $(STAMP)
+	OMP_NUM_THREADS=1 $(RUN) runs.successors build/successors
+crowds: $(STAMP)
+	$(RUN) runs.crowds $(REQUESTS)
+
 # Every family of models small, served with adapters and compared with PEFT: a few minutes. Writes docs/models.md.
 .PHONY: models
 models: $(STAMP)

@@ -19,6 +19,7 @@ _GROUPS = {
     "compiling": "Recompilation",
     "serving": "Serving while swapping",
     "beside": "Serving beside a swap, a gate, and staging",
+    "watching": "Watching what is live",
     "rollback": "Rollback",
     "restart": "Restart to ready",
     "ab": "A/B",

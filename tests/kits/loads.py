@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ _PATIENCE = 120.0
 _REST = 0.05
 """Seconds that a client waits where it was turned away."""
 TURNED_AWAY = (429, 503)
+_LATIN = "gallia est omnis divisa in partes tres quarum unam incolunt belgae aliam aquitani tertiam qui ipsorum lingua"
 
 
 class Client:
@@ -94,8 +96,12 @@ def tables(client: Client) -> None:
 
 def another_language(client: Client) -> None:
     """One that neither the base nor the adapter knows."""
-    letters = "αβγδεζηθικλμνξοπρστυφχψω "
-    answered(client, "".join(client.rng.choice(letters) for _ in range(40)), 48)
+    answered(client, " ".join(client.rng.choices(_LATIN.split(), k=8)), 48)
+
+
+def strange_letters(client: Client) -> None:
+    """Letters that neither has ever read: some adapters repeat themselves on them, and others do not."""
+    answered(client, "".join(client.rng.choices("αβγδεζηθικλμνξοπρστυφχψω ", k=40)), 48)
 
 
 def impatient(client: Client) -> None:
@@ -152,7 +158,7 @@ class Load:
         of_theirs = self.addresses or self.clients
         ours = [Client(url, 2 + at % min(of_theirs, 200)) for at in range(self.clients)]
         users = [Client(url, 210 + at) for at in range(self.beside)]
-        return [lambda one=one: self.act(one) for one in ours] + [lambda one=one: plain(one) for one in users]
+        return [*(partial(self.act, one) for one in ours), *(partial(plain, one) for one in users)]
 
 
 def honest(queue: int) -> dict[str, Load]:
@@ -170,6 +176,10 @@ def honest(queue: int) -> dict[str, Load]:
         "impatient users": Load(impatient, 6, beside=1),
         "creative sampling": Load(creative, 6),
     }
+
+
+UNREAD = Load(strange_letters, 6)
+"""Honest, and no false alarm if it brings back what was live before: greedy answers are held against each other."""
 
 
 def hostile(share: int = 2) -> dict[str, Load]:
