@@ -1,4 +1,4 @@
-"""The plot: a panel each for pauses, the way to live, serving while swapping, and growth, if they were measured."""
+"""The plot: a panel each for pauses, the way to live, serving, many channels, and growth, if they were measured."""
 
 import re
 from pathlib import Path
@@ -65,6 +65,23 @@ def _serving(axes: Any, series: dict[str, Any]) -> None:
     axes.invert_yaxis()
 
 
+def _channels(axes: Any, series: dict[str, Any]) -> None:
+    shown = [one for key, one in series.items() if re.fullmatch(r"channels\.zipf\.\w+\.requests", key)]
+    axes.barh([one["key"].split(".")[2] for one in shown], [one["median"] for one in shown])
+    count = shown[0]["facts"]["channels"]
+    axes.set(title=f"{count} channels by Zipf's law (median)", xlabel="requests/s")
+    axes.invert_yaxis()
+
+
+def _first(axes: Any, series: dict[str, Any]) -> None:
+    shown = [one for key, one in series.items() if re.fullmatch(r"channels\.zipf\.\w+\.first", key)]
+    names = [one["key"].split(".")[2] for one in shown]
+    axes.boxplot([one["samples"] for one in shown], orientation="horizontal", whis=(10, 90), showfliers=False)
+    axes.set_yticks(range(1, len(names) + 1), names)
+    axes.set(title="Time to the first token (10th to 90th percentile)", xlabel="s", xscale="log")
+    axes.invert_yaxis()
+
+
 def _growth(axes: Any, series: dict[str, Any]) -> None:
     _curves(axes, series, _GROWING, 1e3)
     axes.set(title="Growth", xlabel="adapters or rows", ylabel="ms", xscale="log", yscale="log")
@@ -88,6 +105,8 @@ _PANELS = (
     (r"pause\.", _pauses),
     (r"live\.", _live),
     (r"serving\.", _serving),
+    (r"channels\.zipf\.", _channels),
+    (r"channels\.zipf\.", _first),
     (r"scale\.\w+\.(scan|history)", _growth),
     (r"scale\.\w+\.memory", _memory),
 )

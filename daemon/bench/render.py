@@ -24,6 +24,7 @@ _GROUPS = {
     "restart": "Restart to ready",
     "ab": "A/B",
     "mixing": "Several generations in one batch",
+    "channels": "Many channels",
     "scale": "Scale",
     "instructions": "Instructions",
 }

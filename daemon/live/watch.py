@@ -50,6 +50,8 @@ class LiveWatch:
         self._tallies: dict[int, Tally] = {}
         self._watched = self._before = 0
         self._ends: float | None = None
+        self._news = True
+        """Whether something was counted, or the limits have changed, since it was judged last."""
 
     def began(self, generation: int, since: float) -> None:
         """Watch this generation, live since then (seconds since the epoch), and compare it with the previous one.
@@ -61,7 +63,7 @@ class LiveWatch:
                 self._before, self._watched = self._watched, generation
                 self.sample.forget()
                 self._shadow.forget()
-            self._tallies[generation] = Tally()
+            self._tallies[generation], self._news = Tally(), True
             for old in sorted(self._tallies)[:-_KEPT]:
                 if old not in (self._watched, self._before):
                     del self._tallies[old]
@@ -76,7 +78,7 @@ class LiveWatch:
     def renew(self, table: Watch) -> None:
         """Judge by these limits from now on; a window under way ends when it would have ended."""
         with self._lock:
-            self.table = table
+            self.table, self._news = table, True
 
     def ended(self, ended: Ended) -> None:
         """Count a request; called on the loop's thread."""
@@ -87,6 +89,7 @@ class LiveWatch:
             if tally is None:
                 return
             tally.add(ended)
+            self._news = True
             if ended.generation == self._watched != 0:
                 self.sample.add(ended)
                 self._shadow.note(ended)
@@ -96,17 +99,20 @@ class LiveWatch:
     def judge(self) -> Verdict | None:
         """Return the verdict once the window is over or a limit is crossed, one for each generation; None otherwise.
 
-        For the worker's thread.
+        For the worker's thread. Where nobody has asked since, only the clock is looked at: many channels may have just
+        gone live, and few of them have requests.
         """
         with self._lock:
+            if self._ends is not None and not self._news and self._running() < self._ends:
+                return None
+            self._news = False
             suspected = self._ends is not None and self._complaint()[0] == Reason.WATCH_DEGENERATE
             watched, before = self._watched, self._before
         # without the lock, for which the loop's thread may wait
         blamed = self._shadow.blames(watched, before, self.table.max_degenerate) if suspected else False
-        if blamed is None:
-            return None
         with self._lock:
-            if self._ends is None or watched != self._watched:
+            self._news |= suspected  # it goes on until that is found out
+            if blamed is None or self._ends is None or watched != self._watched:
                 return None
             if suspected and not blamed:
                 self._tallies[watched].acquit()

@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from hotswapd.daemon.engines.protocol import NoRoom, Patient
+from hotswapd.daemon.ledger.attempts import SWAP
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.rows import Row
@@ -98,8 +99,11 @@ class Attempt:
         log_verdict(verdict, uri=self.row.uri, digest=self.row.digest, **where)
 
     @contextmanager
-    def step(self, stage: str, state: State) -> Iterator[None]:
-        """Time a step, and record it once it is done; the seconds of a failed one are kept too."""
+    def step(self, stage: str, state: State, then: str = "") -> Iterator[None]:
+        """Time a step, and record it once it is done; the seconds of a failed one are kept too.
+
+        `then` is the risky stage that begins at once: that it is under way is written in the same transaction.
+        """
         began = time.perf_counter()
         try:
             self._on_step(stage)
@@ -108,7 +112,11 @@ class Attempt:
             self.row = replace(self.row, seconds=self.row.seconds | {stage: time.perf_counter() - began})
             raise
         seconds = self.row.seconds | {stage: time.perf_counter() - began}
-        self.row = self._ledger.move(self.row, state, seconds=seconds)
+        with self._ledger.together():
+            moved = self._ledger.move(self.row, state, seconds=seconds)
+            if then:
+                self._ledger.attempts.begin(moved.digest, SWAP, then, moved.channel)
+        self.row = moved
 
 
 class Preparing(Patient):

@@ -144,17 +144,17 @@ class Candidates:
         if artifact is None or row.tries >= _UNREADABLE_TRIES:
             what = "is gone" if artifact is None else "cannot be read"
             return Ending(State.WAITING, Reason.ARTIFACT_LOST, f"its copy in the store {what}; it is fetched again")
-        with reading(artifact.path), attempt.step("admit", State.ADMITTED):
+        with reading(artifact.path), attempt.step("admit", State.ADMITTED, "staging"):
             admitted = self._engine.admit(artifact.path, row.digest)
-        self._ledger.attempts.begin(row.digest, SWAP, "staging", row.channel)
-        with reading(artifact.path), attempt.step("stage", State.STAGED):
-            staged = self.ahead.take(admitted, attempt)
+        staged = None
         try:
-            self._ledger.attempts.begin(row.digest, SWAP, "verification", row.channel)
+            with reading(artifact.path), attempt.step("stage", State.STAGED, "verification"):
+                staged = self.ahead.take(admitted, attempt)
             with attempt.step("verify", State.VERIFIED):
                 self._verify(attempt, staged, artifact.path)
         except BaseException:
-            self._engine.drop(staged)
+            if staged is not None:
+                self._engine.drop(staged)
             raise
         return staged
 

@@ -16,7 +16,7 @@ _LEAST = {"cpu": 0.8}
 """What sixteen must give of one, by device; elsewhere 0.9."""
 
 
-def in_one_batch(scene: Scene, base: Any, adapters: Sequence[Path], found: Findings, dtype: str) -> None:
+def in_one_batch(scene: Scene, base: Any, adapters: Sequence[Path], found: Findings) -> None:
     """Compare one, four and sixteen channels in a batch of sixteen requests, each with an adapter on all modules."""
     with berthed(scene, base, adapters[:MOST], MOST + 1) as opened:
         engine = opened.engine
@@ -27,6 +27,7 @@ def in_one_batch(scene: Scene, base: Any, adapters: Sequence[Path], found: Findi
         least = _LEAST.get(scene.device.type, 0.9)
         sentence = f"a batch with {MOST} channels gives at least {least:.0%} of the tokens of one with a single channel"
         promises = (Promise("sixteen", "one", least, sentence),)
+        dtype = str(base.dtype).removeprefix("torch.")
         compare(found, f"channels.{dtype}.batch", ways, promises, scene.preset.rounds)
 
 

@@ -13,7 +13,7 @@ from .on_demand import OnDemand
 from .traffic import Played, Trace, Wanted
 
 BERTHS = 16
-_EACH_ROUND = 200
+_EACH_ROUND = 60
 """Requests of a round."""
 WHAT = {
     "few": f"{BERTHS} berths, the others in host memory",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kits.costs import calls
 from kits.generations import Generations
 
 from hotswapd.daemon.config.verify import Watch
@@ -301,3 +302,17 @@ def test_other_limits_apply_to_the_window_under_way() -> None:
     verdict = made.judge()
     assert verdict is not None
     assert verdict.code == "watch_errors"
+
+
+def test_a_window_in_which_nobody_asks_costs_a_look_at_the_clock() -> None:
+    """A thousand channels may have gone live in one night; a request, or another limit, and it is judged again."""
+    made, clock = watch()
+    feed(made, 30)
+    judged = calls(made.judge)
+    assert 4 * calls(made.judge) < judged
+    feed(made, 1)
+    assert calls(made.judge) >= judged
+    made.renew(made.table)
+    assert calls(made.judge) >= judged
+    clock.now += 60
+    assert made.judge() is not None
