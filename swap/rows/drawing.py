@@ -57,14 +57,14 @@ class Drawer:
         if how.greedy:
             return int(row.argmax())
         row = row / how.temperature
-        at = uniform(how.seed & 0x7FFFFFFFFFFFFFFF, one.made)
+        at = uniform(how.seed & 0x7FFFFFFFFFFFFFFF, one.ask.given + one.made)
         if how.top_k > 0 or how.top_p < 1.0 or how.min_p > 0.0:
             return _from_nucleus(row, how.top_k, how.top_p, how.min_p, at)
         reached = torch.softmax(row, dim=-1).cumsum(dim=-1, dtype=torch.float64)
         return int(torch.searchsorted(reached, at * float(reached[-1])).clamp_max(len(row) - 1))
 
     def _shaped(self, row: torch.Tensor, one: Sequence) -> torch.Tensor:
-        how, answer = one.ask.sampling, one.tokens[len(one.ask.prompt) :]
+        how, answer = one.ask.sampling, one.tokens[len(one.ask.prompt) - one.ask.given :]
         if how.repetition_penalty != 1.0:
             seen = torch.tensor(sorted(set(one.tokens)), device=row.device)
             there = row[seen]

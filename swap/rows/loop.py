@@ -191,7 +191,7 @@ class Loop:
 
     def _how_it_ends(self, one: Sequence, drawn: Drawn | None) -> str | None:
         ask = one.ask
-        if drawn is not None and one.made >= ask.sampling.min_tokens:
+        if drawn is not None and ask.given + one.made >= ask.sampling.min_tokens:
             ends = drawn.token in self._ends and not ask.ignore_eos
             if ends or drawn.token in ask.stop_token_ids:
                 return "stop"
