@@ -12,14 +12,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from kits.lessons import CHANGED_DEMO, QUESTIONS, RETRAINED_DEMO, Recipe, prompt_of, train_pirate
+from kits.lessons import CHANGED_DEMO, LIVE_DEMO, QUESTIONS, RETRAINED_DEMO, Recipe, prompt_of, train_pirate
 from kits.replays import sampled, staged_only
 from kits.residents import opened
 from kits.successors import SPOILT, SUCCESSORS, write
 
-from hotswapd.daemon import demo
 from hotswapd.daemon.demo.model import BASE_NAME, cache_directory, unpacked_model
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.gates.reading import score_each
@@ -29,7 +29,7 @@ from hotswapd.swap.gates.spec import Limits, Outcome, Replay, Replayed, Verdict
 from hotswapd.swap.gates.turns import GateTurns, Surroundings
 from hotswapd.swap.resident.resident import Resident
 
-ADAPTERS = Path(demo.__path__[0]) / "adapters"
+ADAPTERS = LIVE_DEMO.parent
 LENGTH = 40
 """Tokens of an answer, at most."""
 TABLE = Replay("refuse")
@@ -42,7 +42,7 @@ class Judge:
         self._resident = resident
         self._ends = (int(resident.tokenizer.eos_token_id),)
         self._prompts = [prompt_of(resident.tokenizer, question) for question in QUESTIONS]
-        with staged_only(resident, ADAPTERS / "pirate") as live:
+        with staged_only(resident, LIVE_DEMO) as live:
             self._sample: list[Replayed] = sampled(resident, live, self._prompts, LENGTH, self._ends)
             self._live = self._losses(live)
         self._base = self._losses(resident.base_image)
@@ -84,17 +84,17 @@ def candidates(base: Path) -> Iterator[Candidate]:
     made = {name: ("successor", change) for name, change in SUCCESSORS.items()}
     made |= {name: ("spoilt", change) for name, change in SPOILT.items()}
     for name, (kind, change) in made.items():
-        yield Candidate(name, kind, lambda out, change=change: write(change, *_files("pirate", "json"), out))
+        yield Candidate(name, kind, partial(write, change, LIVE_DEMO, ADAPTERS / "json"))
     for name in ("json", "german"):
-        yield Candidate(f"another task: {name}", "other", lambda _, name=name: ADAPTERS / name)
+        yield Candidate(f"another task: {name}", "other", partial(_shipped, name))
     trained: Mapping[str, Mapping[str, Recipe]] = {"successor": RETRAINED_DEMO, "changed": CHANGED_DEMO}
     for kind, recipes in trained.items():
         for name, recipe in recipes.items():
-            yield Candidate(name, kind, lambda out, recipe=recipe: train_pirate(base, recipe, out))
+            yield Candidate(name, kind, partial(train_pirate, base, recipe))
 
 
-def _files(*names: str) -> tuple[Path, ...]:
-    return tuple(ADAPTERS / name for name in names)
+def _shipped(name: str, _: Path) -> Path:
+    return ADAPTERS / name
 
 
 def main(out: Path) -> int:

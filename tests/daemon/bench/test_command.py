@@ -27,7 +27,7 @@ def _series(result: dict[str, Any]) -> dict[str, Any]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str, Path]:
     """Run the command once as users do: what it wrote as JSON, what it printed, and where its files are."""
     room = tmp_path_factory.mktemp("bench")
-    what = ["--only", "pause,staging,serving,disturbing,scanning,remembering"]
+    what = ["--only", "pause,staging,serving,disturbing,watching,scanning,remembering"]
     command = [sys.executable, "-m", "hotswapd.daemon.cli", "bench", "--preset", "tiny", *_QUICK, *what]
     files = ["--json", str(room / "out.json"), "--plot", str(room / "out.svg"), "--room", str(room)]
     done = subprocess.run(
@@ -71,6 +71,7 @@ def test_every_promised_measurement_is_there(run: tuple[dict[str, Any], str, Pat
     ways = ("never", "every_0.1s", "every_1s", "every_3s", "drain_every_1s", "restart_every_1s")
     assert {f"serving.{way}.{what}" for way in ways for what in ("tokens", "first_token", "gap")} <= set(found)
     assert {f"serving.every_0.1s.{what}" for what in ("two_busy", "swap")} <= set(found)
+    assert {"watching.on.cpu/watching.off.cpu", "watching.request", "watching.share"} <= set(found)
     assert {f"scale.{kind}.scan.{count}" for kind in ("folder", "s3") for count in (3, 12)} <= set(found)
     assert {f"scale.ledger.history.{rows}" for rows in (20, 200)} <= set(found)
     assert {f"scale.berths.held.{berths}" for berths in (1, 4, 16)} <= set(found)
