@@ -33,7 +33,8 @@ class OnDemand:
     def held(self) -> int:
         """Bytes that adapters take: that of the model, and those that are held."""
         own = [one for name, one in self._model.named_parameters() if "lora_" in name]
-        return sum(one.nbytes for one in own) + sum(one.nbytes for each in self._held for one in each.values())
+        beside = [one for each in self._held for one in each.values()]
+        return sum(int(one.nbytes) for one in (*own, *beside))
 
     def play(self, piece: Sequence[Wanted]) -> Played:
         """Answer a piece of the trace."""
