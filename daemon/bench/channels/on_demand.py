@@ -45,7 +45,9 @@ class OnDemand:
             wanted = waiting[0][1].channel
             batch = [one for one in waiting if one[1].channel == wanted]
             waiting = [one for one in waiting if one[1].channel != wanted]
-            played.hits += len(batch) - self._swap(wanted)
+            swapped = self._swap(wanted)
+            for place, (at, _, _) in enumerate(batch):
+                played.hits[at] = place > 0 or not swapped  # the first of a batch waits for the swap
             self._answer(batch, played)
             now = time.perf_counter()
             waiting += [(*coming.popleft(), now) for _ in range(min(len(batch), len(coming)))]
