@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -31,9 +32,10 @@ class ByChannel:
 
     def __init__(self, engine: Engine, settings: Settings, around: Surroundings) -> None:
         """Read the files that the tables name. Raises ConfigError."""
-        self._common = Verification(engine, settings, around)
+        probe: list[Any] = []
+        self._common = Verification(engine, settings, around, base_probe=probe)
         own = [table.name for table in settings.channel if table.verify is not None]
-        self._own = {name: Verification(engine, settings, around, settings.verify_of(name)) for name in own}
+        self._own = {name: Verification(engine, settings, around, settings.verify_of(name), probe) for name in own}
 
     def prepare(self) -> bool:
         """Do in advance what the first candidate would wait for; return whether there was anything to do."""
@@ -47,11 +49,19 @@ class ByChannel:
 class Verification:
     """Runs all gates. For the worker's thread."""
 
-    def __init__(self, engine: Engine, settings: Settings, around: Surroundings, verify: Verify | None = None) -> None:
-        """Read the files that `verify` names, in place of [verify]. Raises ConfigError."""
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        around: Surroundings,
+        verify: Verify | None = None,
+        base_probe: list[Any] | None = None,
+    ) -> None:
+        """Read the files that `verify` names, in place of [verify]; see `Verifier` for the rest. Raises ConfigError."""
         verify = verify or settings.verify
         spec = make_spec(verify, engine)
-        self._verifier = Verifier(engine.resident, spec, around, context=engine.context, ends=engine.ends)
+        sizes: dict[str, Any] = {"context": engine.context, "ends": engine.ends}
+        self._verifier = Verifier(engine.resident, spec, around, **sizes, base_probe=base_probe)
         command = verify.command
         self._judge = Judge(command, engine, settings.model.base, around) if command else None
         self._tokenizer, self._policy = engine.resident.tokenizer, settings.admission.tokenizer

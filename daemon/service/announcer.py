@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hotswapd.daemon.engines.protocol import Engine, Staged
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.daemon.report.metrics import Metrics
@@ -24,4 +25,5 @@ class Announcer:
             self.metrics.paused(pause)
         self.watch.began(live.number, live.since)
         self.metrics.live(live.number, live.uri, live.digest, live.channel)
-        self.pictures.went_live(live.number, live.digest, lambda: self.engine.norms(staged))
+        if live.channel == DEFAULT:  # the page compares it with what this channel had before, and shows no other's
+            self.pictures.went_live(live.number, live.digest, lambda: self.engine.norms(staged))

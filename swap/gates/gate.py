@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.resident.resident import Resident
@@ -15,7 +16,8 @@ from .turns import GateTurns
 class Ground:
     """What gates stand on. `context` is the longest text that the model can read, `ends` the tokens that end an answer.
 
-    `own_turns` makes turns whose time is not the candidate's, for what is measured once.
+    `own_turns` makes turns whose time is not the candidate's, for what is measured once. `base_probe` has what the base
+    made of the probe's texts, once that was read; verifiers of one resident may share it.
     """
 
     resident: Resident
@@ -23,6 +25,7 @@ class Ground:
     context: int
     ends: tuple[int, ...]
     own_turns: Callable[[], GateTurns]
+    base_probe: list[Any] = field(default_factory=list)
 
     @property
     def vocabulary(self) -> int:

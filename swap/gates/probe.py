@@ -33,7 +33,7 @@ class ProbeGate(Gate):
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
         self._texts = probe_texts(ground.resident.tokenizer, ground.vocabulary, ground.context)
-        self._base: list[Reading] = []
+        self._base: list[Reading] = ground.base_probe
         """One reading, once it was made."""
 
     def prepare(self) -> bool:

@@ -1,6 +1,7 @@
 """All gates on the model itself, one after the other, the cheapest first."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.codes import GateCode
@@ -24,13 +25,23 @@ class Verifier:
     """Tries candidates. For the worker's thread. The first one waits for a reading of the base, unless that is done."""
 
     def __init__(
-        self, resident: Resident, spec: Spec, around: Surroundings, *, context: int, ends: Sequence[int]
+        self,
+        resident: Resident,
+        spec: Spec,
+        around: Surroundings,
+        *,
+        context: int,
+        ends: Sequence[int],
+        base_probe: list[Any] | None = None,
     ) -> None:
-        """`context` is the longest text that the model can read, `ends` the tokens that end an answer."""
+        """`context` is the longest text that the model can read, `ends` the tokens that end an answer.
+
+        Verifiers of one resident that are given the same list as `base_probe` read the probe with the base once.
+        """
         self._resident = resident
         self._spec = spec
         self._around = around
-        ground = Ground(resident, spec, context, tuple(ends), self._turns)
+        ground = Ground(resident, spec, context, tuple(ends), self._turns, [] if base_probe is None else base_probe)
         self._gates = tuple(gate(ground) for gate in GATES)
 
     def prepare(self) -> bool:

@@ -33,7 +33,8 @@ class OnDemand:
     def held(self) -> int:
         """Bytes that adapters take: that of the model, and those that are held."""
         own = [one for name, one in self._model.named_parameters() if "lora_" in name]
-        return sum(one.nbytes for one in own) + sum(one.nbytes for each in self._held for one in each.values())
+        beside = [one for each in self._held for one in each.values()]
+        return sum(int(one.nbytes) for one in (*own, *beside))
 
     def play(self, piece: Sequence[Wanted]) -> Played:
         """Answer a piece of the trace."""
@@ -44,7 +45,9 @@ class OnDemand:
             wanted = waiting[0][1].channel
             batch = [one for one in waiting if one[1].channel == wanted]
             waiting = [one for one in waiting if one[1].channel != wanted]
-            played.hits += len(batch) - self._swap(wanted)
+            swapped = self._swap(wanted)
+            for place, (at, _, _) in enumerate(batch):
+                played.hits[at] = place > 0 or not swapped  # the first of a batch waits for the swap
             self._answer(batch, played)
             now = time.perf_counter()
             waiting += [(*coming.popleft(), now) for _ in range(min(len(batch), len(coming)))]

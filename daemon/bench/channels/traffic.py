@@ -28,17 +28,20 @@ class Wanted:
 
 @dataclass(slots=True)
 class Played:
-    """What became of a piece of the trace: the answers in its order, the seconds of each to its first token."""
+    """What became of a piece of the trace, in its order: the answers, the seconds of each to its first token.
+
+    `hits` tells whether each found its channel: a place for each, since several clients write here at once.
+    """
 
     answers: list[Tokens]
     first: list[float]
-    hits: int = 0
+    hits: list[bool]
     seconds: float = 0.0
 
     @classmethod
     def nothing(cls, count: int) -> "Played":
         """Make one for so many requests, none of which has an answer yet."""
-        return cls([()] * count, [0.0] * count)
+        return cls([()] * count, [0.0] * count, [False] * count)
 
     @property
     def rate(self) -> float:
@@ -48,7 +51,7 @@ class Played:
     @property
     def hit_rate(self) -> float:
         """The share of requests whose channel was at hand when they came."""
-        return self.hits / len(self.answers)
+        return sum(self.hits) / len(self.hits)
 
 
 class Trace:
@@ -99,7 +102,7 @@ def play(engine: Engine, piece: Sequence[Wanted], tokens: int, at_hand: Callable
                     at, wanted = next(coming, (-1, None))
                 if wanted is None:
                     return
-                played.hits += _ask(engine, wanted, tokens, at_hand, played, at)
+                _ask(engine, wanted, tokens, at_hand, played, at)
         except Exception as error:  # noqa: BLE001 - it is raised again, on the thread that measures
             broken.append(error)
 
@@ -117,16 +120,15 @@ def play(engine: Engine, piece: Sequence[Wanted], tokens: int, at_hand: Callable
 
 def _ask(
     engine: Engine, wanted: Wanted, tokens: int, at_hand: Callable[[Ticket], bool], played: Played, at: int
-) -> bool:
+) -> None:
     heard = _Client(time.perf_counter())
     ask = Ask(wanted.prompt, tokens, ignore_eos=True, name=name_of(wanted.channel))
-    hit = at_hand(engine.submit(ask, heard))
+    played.hits[at] = at_hand(engine.submit(ask, heard))
     if not heard.ended.wait(_LIMIT):
         raise TimeoutError(f"a request had no answer within {_LIMIT:g} s")
     if heard.error:
         raise RuntimeError(heard.error)
     played.answers[at], played.first[at] = heard.tokens, heard.first
-    return hit
 
 
 def name_of(channel: int) -> str:

@@ -10,10 +10,12 @@ from kits.queues import Queue
 from kits.rows import SHORT_ASK, Bench, adapter, bench
 from structlog.testing import capture_logs
 
-from hotswapd.daemon.config.tables import Admission
+from hotswapd.daemon.config.channels import ChannelTable
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.config.tables import Admission, Model
 from hotswapd.daemon.config.verify import Verify
 from hotswapd.daemon.gates.candidacy import Candidacy
-from hotswapd.daemon.gates.verification import Verification
+from hotswapd.daemon.gates.verification import ByChannel, Verification
 from hotswapd.swap.errors import Interrupted, ResidentLost
 from hotswapd.swap.gates.turns import Surroundings
 
@@ -82,6 +84,25 @@ def test_without_it_the_first_candidate_does_it(made: Bench, verification: Verif
     first = turns.count
     tried(made, verification)
     assert turns.since(first) < first
+
+
+def test_the_base_is_read_once_for_all_channels(made: Bench, turns: Turns) -> None:
+    """A channel with a table of its own costs its candidates what one without costs them."""
+    own = (
+        ChannelTable(name="support", verify=Verify(max_loss=0.5)),
+        ChannelTable(name="sales", verify=Verify(max_loss=0.4)),
+    )
+    settings = Settings(model=Model(base="tiny"), channel=own)
+    gates = ByChannel(made.engine, settings, Surroundings(between=turns))
+    assert gates.prepare()
+    costs = []
+    image = made.resident.stage(made.resident.admit(adapter(1)), "1" * 64)
+    for name in ("default", "support", "sales"):
+        before = turns.count
+        gates.run(Candidacy(image, "file:///a", adapter(1), name=name), lambda _: None)
+        costs.append(turns.since(before))
+    made.resident.drop(image)
+    assert costs[0] == costs[1] == costs[2] > 0
 
 
 def test_it_gives_way_and_is_done_later(made: Bench, verification: Verification, turns: Turns) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import random
+from collections.abc import Callable
 
 import pytest
 from kits.traffic import LRU, Trace, Traffic, Waits, at_random, crowds, steady, together, zipf
@@ -37,7 +38,7 @@ def alternating() -> Trace:
     return [(at, name) for (at, _), name in zip(at_random("x", [1.0], 40.0, len(names)), names, strict=True)]
 
 
-TRACES = {
+TRACES: dict[str, Callable[[], Trace]] = {
     "zipf": functools.partial(at_random, COLD, zipf(1000), 40.0, 5000),
     "many_cold": many_cold,
     "cold_crowds": cold_crowds,
