@@ -100,10 +100,16 @@ def test_kill_9_of_a_replica(fleet: RayFleet, truth: Mapping[str, tuple[int, ...
     said: list[str] = []
 
     def work() -> None:
-        fleet.kill(next(iter(fleet.notes.pids().values())))
-        said.extend(fleet.change(b=adapter(number)) for number in range(3))
+        for number in range(3):
+            before = fleet.notes.pids()
+            killed = sorted(before)[0]
+            killer = threading.Timer(0.2 * number, fleet.kill, (before[killed],))
+            killer.start()
+            said.append(fleet.change(b=adapter(number)))
+            killer.join()
+            fleet.await_whole(len(before), without=killed)
 
-    row = load(fleet, "kill -9 of a replica", truth, work)
+    row = load(fleet, "kill -9 of a replica, three times", truth, work)
     assert said == ["live"] * 3
     assert row.is_clean, row
 

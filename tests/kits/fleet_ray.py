@@ -105,6 +105,9 @@ class ToldWatcher(Watcher):
     async def pid(self) -> int:
         return os.getpid()
 
+    async def serving(self) -> set[str]:
+        return {one.name for one in self.engine.members() if one.report.serving}
+
     async def change(self, adapters: Mapping[str, Path]) -> str:
         return await asyncio.to_thread(self._change, adapters)
 
@@ -211,6 +214,13 @@ class RayFleet:
             return str(ray.get(self.watcher.change.remote(adapters), timeout=_START))
         except RayActorError:
             return "held: the watcher has died, and starts again"
+
+    def await_whole(self, replicas: int, without: str) -> None:
+        """Wait until so many serve besides this one, which was killed: Serve has loaded the model in another."""
+        end = time.monotonic() + _START
+        while len(set(ray.get(self.watcher.serving.remote(), timeout=_START)) - {without}) < replicas:
+            assert time.monotonic() < end, "Serve has put no other in its place"
+            time.sleep(0.1)
 
     def watcher_pid(self) -> int:
         return int(ray.get(self.watcher.pid.remote(), timeout=_START))
