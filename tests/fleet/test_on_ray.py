@@ -28,7 +28,7 @@ with warnings.catch_warnings():
 pytestmark = [pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
 CHANGES = int(os.environ.get("HOTSWAPD_TEST_FLEET_CHANGES", "12"))
 CHANNELS = ("default", "a", "b")
-CLIENTS, TOKENS = 8, 64
+CLIENTS, TOKENS = 8, 200
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_kill_9_of_a_replica(fleet: RayFleet, truth: Mapping[str, tuple[int, ...
         for number in range(3):
             before = fleet.notes.pids()
             killed = sorted(before)[0]
-            killer = threading.Timer(0.2 * number, fleet.kill, (before[killed],))
+            killer = threading.Timer(2.0 + 0.3 * number, fleet.kill, (before[killed],))
             killer.start()
             said.append(fleet.change(b=adapter(number)))
             killer.join()
