@@ -36,6 +36,21 @@ ALLOWED: dict[str, dict[str, str]] = {
         ),
         "only on the worker's thread",
     ),
+    "daemon/fleet/replica.py::Replica": {
+        **dict.fromkeys(
+            (
+                "_done: _open_as",
+                "_give_up: _staged",
+                "_have: _open_as",
+                "_have: _staged",
+                "_open: _open_as",
+                "_open: _staged",
+                "step: _ticked",
+            ),
+            "only on the thread of `run`",
+        ),
+        **dict.fromkeys(("obey: _more", "run: _more"), "an event, which has a lock of its own"),
+    },
     "daemon/host/notify.py::Notify": dict.fromkeys(("_say: _status", "status: _status"), ONE_READ),
     "daemon/ledger/file.py::LedgerFile": dict.fromkeys(
         (
@@ -121,6 +136,8 @@ ENTERED = {
     "swap/rows/rows.py::Rows": {"_lock": 25},
     "loaders/wire.py::Wire": {"_lock": 2},
     "daemon/engines/resident.py::ResidentEngine": {"_moving": 4},
+    "daemon/fleet/engine.py::FleetEngine": {"_lock": 19},
+    "daemon/fleet/replica.py::Replica": {"_lock": 9},
     "daemon/pipeline/queue.py::Inbox": {"_lock": 2},
 }
 """How often a lock is taken that guards more than attributes of its class: a thread, several calls, places."""

@@ -62,7 +62,7 @@ class Outside:
 class FleetEngine:
     """`engines.protocol.Engine` over the replicas of a fleet. See the protocol for threads and errors.
 
-    `tick` is for the worker's thread, every second or so; `hear` and `hear_ingress` are legal on any thread.
+    `tick`, for every second or so, `hear` and `hear_ingress` are legal on any thread.
     """
 
     def __init__(self, changes: Changes, outside: Outside, patience: float, beat: float = BEAT) -> None:
@@ -86,6 +86,11 @@ class FleetEngine:
         with self._lock:
             self._changes.fleet.hear_ingress(said)
             return self._changes.term.now.serial
+
+    @property
+    def orders(self) -> Orders:
+        """What every replica is to hold now. Legal on any thread."""
+        return self._changes.fleet.orders
 
     def members(self) -> list[Member]:
         """List the replicas that report. Legal on any thread."""

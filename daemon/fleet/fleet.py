@@ -1,6 +1,6 @@
 """What a watcher knows of its replicas, and what it wants of them. No thread, no network; the clock is given."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part
@@ -99,21 +99,22 @@ class Fleet:
             self._idle.append(number)
             self._make_room()
 
-    def _make_room(self, *more: str) -> bool:
+    def _make_room(self, tried: Collection[str] = (), opened: Collection[str] = ()) -> bool:
         """Take the berths of what nobody needs for these digests, the oldest first; return whether there is room."""
-        while self._needs(*more) > self._limits.berths and self._idle:
+        while self._needs(tried, opened) > self._limits.berths and self._idle:
             self.forget(self._idle[0])
-        return self._needs(*more) <= self._limits.berths
+        return self._needs(tried, opened) <= self._limits.berths
 
-    def _needs(self, *more: str) -> int:
-        tried = {*(one.digest for one in self._trials.values()), *more}
-        return len(self._answering) + len(tried - set(self._answering.values()))
+    def _needs(self, tried: Collection[str] = (), opened: Collection[str] = ()) -> int:
+        """Count berths: one for each generation, and one for each candidate that is none of these."""
+        answering = [*self._answering.values(), *opened]
+        return len(answering) + len({*(one.digest for one in self._trials.values()), *tried} - set(answering))
 
     # What it wants
 
     def begin(self, trial: Trial) -> None:
         """Have every replica try this candidate. Raises NoRoom if the berths are needed for what is answered."""
-        if not self._make_room(trial.digest):
+        if not self._make_room(tried=[trial.digest]):
             raise NoRoom(f"all {self._limits.berths} berths of every replica are in use")
         self._trials[trial.key] = trial
         self._changed()
@@ -135,7 +136,7 @@ class Fleet:
             return
         self._keep(number)
         if self._answering.get(number) != digest:
-            if not self._make_room(digest):
+            if not self._make_room(opened=[digest]):
                 raise NoRoom(f"all {self._limits.berths} berths of every replica are in use")
             self._fresh.add(number)
             self._answering[number] = digest

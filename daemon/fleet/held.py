@@ -156,6 +156,8 @@ class Held:
     def _opened(self, task: Task, part: Part) -> None:
         if part.answer == Answer.FIT:
             self._answering[task.number] = task.digest
+        elif part.answer == Answer.REFUSED:
+            self._sick[task.digest] = part
         else:
             self._waits.add(task.digest)
 

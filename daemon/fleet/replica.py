@@ -49,6 +49,7 @@ class Replica:
         self._lock = threading.Lock()
         """Held while the record is read or changed, never while the engine works."""
         self._staged: dict[str, Staged] = {}
+        self._open_as: dict[int, str] = {}
         self._more = threading.Event()
         self._whole = threading.Event()
         self._ticked = self._retried = 0.0
@@ -137,36 +138,57 @@ class Replica:
         match task.act:
             case Act.CLOSE:
                 engine.close(task.number)
+                self._open_as.pop(task.number, None)
+                self._give_up(task.digest, task.number)
             case Act.DROP:
-                engine.drop(self._staged.pop(task.digest))
+                self._give_up(task.digest)
             case Act.STAGE:
-                self._staged[task.digest] = self._stage(task.digest)
+                self._have(task.digest)
             case Act.CHECK:
-                return engine.check(self._staged[task.digest])[0]
+                return engine.check(self._have(task.digest))[0]
             case Act.VERIFY:
                 assert task.trial is not None
-                return engine.verify(self._staged[task.digest], self._subject(task.trial), verdicts)[0]
+                return engine.verify(self._have(task.digest), self._subject(task.trial), verdicts)[0]
             case Act.OPEN:
-                self._open(task.digest, task.number)
+                return self._open(task.digest, task.number)
         return Part()
+
+    def _have(self, digest: str) -> Staged:
+        """Return these bytes staged: as they are held, as a generation has them, or anew."""
+        if digest not in self._staged:
+            number = next((number for number, other in self._open_as.items() if other == digest), None)
+            found = None if number is None else self._engine.find(number)
+            self._staged[digest] = found or self._stage(digest)
+        return self._staged[digest]
 
     def _stage(self, digest: str) -> Staged:
         return self._engine.stage(self._engine.admit(self._fetch(digest), digest), Patient())
 
+    def _give_up(self, digest: str, number: int | None = None) -> None:
+        """Hold these bytes no longer; only if they are what answered for `number`, where that is given."""
+        staged = self._staged.get(digest)
+        if staged is not None and number in (None, staged.number):
+            self._engine.drop(self._staged.pop(digest))
+
     def _subject(self, trial: Trial) -> Subject:
         return Subject(trial.uri, self._fetch(trial.digest), trial.usual_norms, trial.name, trial.replay)
 
-    def _open(self, digest: str, number: int) -> None:
-        """Answer for it; a second generation of the same bytes lies in a berth of its own."""
-        staged = self._staged[digest]
-        if staged.number in (None, number):
+    def _open(self, digest: str, number: int) -> Part:
+        """Answer for it; a second generation of the same bytes lies in a berth of its own, and is checked there."""
+        staged = self._staged.get(digest)
+        if staged is not None and staged.number in (None, number):
             self._engine.open(staged, number)
-            return
+            self._open_as[number] = digest
+            return Part()
         again = self._stage(digest)
         try:
-            self._engine.open(again, number)
+            part = self._engine.check(again)[0]
+            if part.answer == Answer.FIT:
+                self._engine.open(again, number)
+                self._open_as[number] = digest
         finally:
             self._engine.drop(again)
+        return part
 
 
 class _Verdicts(Patient):

@@ -13,6 +13,7 @@ PAGES = (
     "SECURITY.md",
     "CHANGELOG.md",
     "docs/decisions.md",
+    "docs/fleet.md",
     "docs/reliability.md",
     "docs/security.md",
 )

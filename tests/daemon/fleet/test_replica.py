@@ -130,6 +130,17 @@ def test_more_adapters_than_berths_follow_one_another(scene: Scene) -> None:
 
 
 @pytest.mark.slow
+def test_the_same_bytes_under_several_numbers_leave_no_berth_behind(scene: Scene) -> None:
+    """Two channels take turns with the same two adapters, on three berths."""
+    for number in range(1, 13):
+        scene.live((number - 1) // 2 % 2, number, "ab"[number % 2])
+        assert scene.answers("ab"[number % 2]) == [True] * REPLICAS
+        scene.clock.advance(7.0)
+        scene.engine.tick()
+        scene.turn()
+
+
+@pytest.mark.slow
 def test_a_request_under_way_ends_with_its_generation(scene: Scene) -> None:
     scene.live(0, 1)
     held, made = HeldAnswer(), scene.benches[0]

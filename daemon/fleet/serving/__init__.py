@@ -1,0 +1,1 @@
+"""The fleet's processes on Ray Serve. The only modules that import Ray."""

@@ -1,0 +1,40 @@
+"""Calls to the watcher, which may be away, or another actor under the same name."""
+
+import threading
+from typing import Any
+
+import ray
+import structlog
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
+
+from .place import NAMESPACE
+
+log = structlog.get_logger(__name__)
+
+
+class Line:
+    """A line to the watcher. For one thread; a call takes as long as `seconds` at most, if the watcher is there."""
+
+    def __init__(self, name: str, seconds: float = 5.0) -> None:
+        """Call nobody yet."""
+        self._name = name
+        self._seconds = seconds
+        self._actor: Any = None
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Return what the watcher's method returns; None if it is away, or does not answer in time."""
+        try:
+            if self._actor is None:
+                self._actor = ray.get_actor(self._name, namespace=NAMESPACE)
+            return ray.get(getattr(self._actor, method).remote(*arguments), timeout=self._seconds)
+        except (RayActorError, ValueError):  # it is looked up again: a new one has the same name
+            self._actor = None
+        except (GetTimeoutError, RayError) as error:
+            log.info("watcher_away", detail=str(error).split("\n", 1)[0])
+        return None
+
+
+def repeat(stop: threading.Event, seconds: float, call: Any) -> None:
+    """Call until `stop`, this many seconds apart."""
+    while not stop.wait(seconds):
+        call()

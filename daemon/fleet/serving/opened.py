@@ -1,0 +1,43 @@
+"""A model opened for a replica, as the daemon opens its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.config.specs import engine_spec, resident_spec
+from hotswapd.daemon.engines.resident import ResidentEngine
+from hotswapd.daemon.gates.verification import verification
+from hotswapd.swap.engine import Engine
+from hotswapd.swap.resident.resident import Resident
+
+_END = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The model and its engine, warm."""
+
+    model: Engine
+    engine: ResidentEngine
+    max_drain: float
+
+    def tick(self) -> None:
+        """Keep the model alive, and end overdue requests. On the thread that calls the engine. Raises ResidentLost."""
+        self.model.resident.pulse()
+        self.model.rows.mend()
+        self.model.rows.end_overdue(self.max_drain)
+
+    def close(self) -> None:
+        """Give requests a few seconds to end."""
+        self.model.close(_END)
+        self.model.resident.close()
+
+
+def open_model(settings: Settings, report: Callable[[str], None] = lambda _: None) -> Opened:
+    """Load and warm up the base, and read the gates. Raises StartError or ConfigError."""
+    resident = Resident.open(resident_spec(settings), report)
+    model = Engine(resident, engine_spec(settings))
+    model.open(report)
+    engine = ResidentEngine(model)
+    engine.configure(verification(settings))
+    return Opened(model, engine, settings.serve.max_drain)

@@ -1,0 +1,159 @@
+"""An ingress's way to the replicas, with a handle that fails as it is told: one generation for each answer."""
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kits.fleet import record
+
+from hotswapd.daemon.errors import NotReady
+from hotswapd.daemon.fleet.fleet import Limits
+from hotswapd.daemon.fleet.shared.trail import Term
+from hotswapd.swap.rows.asks import Ask
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    exceptions = pytest.importorskip("ray.exceptions", reason="the extra `ray` is not installed")
+    from hotswapd.daemon.fleet.serving.calls import Line
+    from hotswapd.daemon.fleet.serving.dispatch import Dispatcher
+    from hotswapd.daemon.fleet.serving.piece import Piece, Wanted
+    from hotswapd.daemon.fleet.serving.place import Together
+
+TOKENS = 6
+Step = Piece | Exception
+
+
+class Handle:
+    """Stands for Serve's: the n-th call gets the n-th of `calls`; `wanted` and `avoided` are what the calls asked."""
+
+    def __init__(self, calls: Sequence[Sequence[Step]]) -> None:
+        self.calls = list(calls)
+        self.wanted: list[Wanted] = []
+        self.avoided: list[tuple[str, ...]] = []
+        self.cancelled = 0
+        self.answer = self
+
+    def options(self, **_: Any) -> "Handle":
+        return self
+
+    def remote(self, wanted: Wanted, avoid: tuple[str, ...]) -> "_Stream":
+        self.wanted.append(wanted)
+        self.avoided.append(avoid)
+        return _Stream(self, self.calls.pop(0))
+
+
+class _Stream:
+    def __init__(self, handle: Handle, steps: Sequence[Step]) -> None:
+        self.handle = handle
+        self.steps = self._go(steps)
+
+    async def _go(self, steps: Sequence[Step]) -> AsyncIterator[Piece]:
+        for step in steps:
+            if isinstance(step, Exception):
+                raise step
+            yield step
+
+    def __anext__(self) -> Any:
+        return self.steps.__anext__()
+
+    def cancel(self) -> None:
+        self.handle.cancelled += 1
+
+
+class Scene:
+    def __init__(self, room: Path) -> None:
+        self.together = Together(room / "shared", "watcher", Limits())
+        self.term = Term.begin(self.together.trail(), "w")
+        self.live(1)
+
+    def live(self, number: int) -> None:
+        self.term.write(self.term.now.next({"default": record(number)}))
+
+    def ask(self, handle: Handle) -> tuple[list[int], list[int], int]:
+        """Return the tokens of an answer, the generations that it named, and how often it was taken up elsewhere."""
+
+        async def asking() -> tuple[list[int], list[int], int]:
+            ingress = Dispatcher(handle, self.together)
+            tokens, numbers = list[int](), list[int]()
+            try:
+                async for tag, piece in ingress.answer("default", Ask((7, 8), TOKENS)):
+                    tokens += piece.tokens
+                    numbers.append(tag.number)
+            finally:
+                ingress.close()
+            assert ingress._book.say().numbers == frozenset()
+            return tokens, numbers, ingress.resumed
+
+        return asyncio.run(asking())
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setattr(Line, "call", lambda *_: None)
+    return Scene(tmp_path)
+
+
+def died() -> Exception:
+    return exceptions.RayActorError()  # type: ignore[no-any-return]
+
+
+def test_an_answer_names_the_generation_that_the_pointer_named(scene: Scene) -> None:
+    handle = Handle([[Piece("x", (1, 2)), Piece("x"), Piece("x", (3,), "stop")]])
+    assert scene.ask(handle) == ([1, 2, 3], [1, 1], 0)
+    assert handle.cancelled == 0
+
+
+def test_who_refuses_is_avoided(scene: Scene) -> None:
+    handle = Handle([[Piece("x", refused=True)], [Piece("y", (1,), "stop")]])
+    assert scene.ask(handle) == ([1], [1], 0)
+    assert handle.avoided == [(), ("x",)]
+
+
+def test_another_goes_on_with_the_tokens_so_far(scene: Scene) -> None:
+    handle = Handle([[Piece("x", (1, 2)), died()], [Piece("y", (3,), "stop")]])
+    assert scene.ask(handle) == ([1, 2, 3], [1, 1], 1)
+    rest = handle.wanted[1].ask
+    assert (rest.prompt, rest.max_tokens, rest.given) == ((7, 8, 1, 2), TOKENS - 2, 2)
+    assert handle.avoided[1] == ("x",)
+    assert handle.cancelled == 1
+
+
+def test_what_has_begun_stays_with_its_generation_and_what_has_not_does_not(scene: Scene) -> None:
+    class Moving(Handle):
+        def remote(self, wanted: Wanted, avoid: tuple[str, ...]) -> _Stream:
+            if not self.wanted:
+                scene.live(2)
+            return super().remote(wanted, avoid)
+
+    assert scene.ask(Moving([[Piece("x", (1,)), died()], [Piece("y", (2,), "stop")]]))[1] == [1, 1]
+    scene.live(1)
+    assert scene.ask(Moving([[died()], [Piece("y", (2,), "stop")]]))[1] == [2]
+
+
+def test_a_request_that_no_replica_answers_ends_with_a_sentence(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hotswapd.daemon.fleet.serving.dispatch._TRIES", 3)
+    with pytest.raises(NotReady, match="no replica answers with generation 1 now; try again"):
+        scene.ask(Handle([[Piece("x", refused=True)]] * 3))
+
+
+def test_a_replica_that_says_nothing_counts_as_cut_off(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hotswapd.daemon.fleet.serving.dispatch._SILENT", 0.01)
+
+    class Silent(Handle):
+        def remote(self, wanted: Wanted, avoid: tuple[str, ...]) -> _Stream:
+            stream = super().remote(wanted, avoid)
+            if len(self.wanted) == 1:
+                stream.steps = _silence()
+            return stream
+
+    handle = Silent([[], [Piece("y", (1,), "stop")]])
+    assert scene.ask(handle)[0] == [1]
+    assert handle.cancelled == 1
+
+
+async def _silence() -> AsyncIterator[Piece]:
+    await asyncio.Event().wait()
+    yield Piece("x")
