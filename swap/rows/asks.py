@@ -30,8 +30,8 @@ class Ask:
     how the request ended. `logprobs` None asks for none, 0 for those of the tokens themselves, k for the k likeliest
     tokens of each position too; `prompt_logprobs` the same for the prompt. With `max_tokens` 0 only the prompt is read.
     A prompt's cache is shared by requests that have the same `cache_salt`. `client` is who sent it, as the server knows
-    that: a key's name and an address, with a space between; `key` may be what the client says of itself. The last `given`
-    tokens of the prompt are the beginning of the answer, made elsewhere: draws and penalties go on from there.
+    that: a key's name and an address, with a space between; `key` may be what the client says of itself. The last
+    `given` tokens of the prompt are the beginning of the answer, made elsewhere: draws and penalties go on from there.
     """
 
     prompt: tuple[int, ...]
