@@ -39,7 +39,7 @@ def answer_routes(face: Face) -> APIRouter:
     """Make the route of the page's answer, which says as much as the control socket does, and changes nothing."""
     router = APIRouter()
 
-    status = Rendered(lambda: JSONResponse(face.overview()).body)
+    status = Rendered(lambda: bytes(JSONResponse(face.overview()).body))
 
     @router.get("/status.json", response_model=None)
     async def answer() -> Response:

@@ -1,7 +1,6 @@
 """Requests to any generation, in one batch: what the engine and the daemon ask of the loop.
 
-Going live is a change of route: requests under way keep their generation, new ones get the new one, and nothing is
-copied or waited for.
+Going live is a change of route: requests under way keep their generation, and nothing is copied or waited for.
 """
 
 import itertools
@@ -41,10 +40,10 @@ class Rows:
         clock: Callable[[], float] = time.monotonic,
         heat: Heat | None = None,
     ) -> None:
-        """`on_free` is called when a berth is needed no more, on whatever thread that happens.
+        """`on_free` is called when a berth is needed no more, `on_request_end` with how each request went.
 
-        `on_request_end` gets how each request went, on the thread that ended it; neither may block or raise. `clock`
-        times the requests, in seconds. `heat` decides what is parked, see `Routes`.
+        Both are called on whatever thread that happens, and may neither block nor raise. `clock` times the requests, in
+        seconds. `heat` decides what is parked, see `Routes`.
         """
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
@@ -107,8 +106,7 @@ class Rows:
         self.unroute(name)
         with self._lock:
             left = [ticket for ticket in self._tickets.values() if ticket.ask.name == name]
-        for ticket in left:
-            self._end(ticket, why)
+        self._end_all(left, why)
 
     def park(self, number: int, digest: str, name: str) -> None:
         """Let requests for a name wait for this generation, which has no berth yet."""
@@ -116,10 +114,7 @@ class Rows:
             self._routes.park(number, digest, name)
 
     def park_idle(self) -> bool:
-        """Take the berth of what is live and the coldest, of what has no requests; tell if there was one.
-
-        Its names stay: the next request for one of them waits until it has a berth again.
-        """
+        """Take the berth of the coldest that is live and has no requests; tell if there was one. It comes back."""
         with self._lock:
             return self._routes.park_idle()
 
@@ -160,8 +155,7 @@ class Rows:
         """Fail the requests that wait for what cannot be brought back now."""
         with self._lock:
             left = list(parked.tickets.values())
-        for ticket in left:
-            self._end(ticket, why)
+        self._end_all(left, why)
 
     def _step(self, tickets: list[Ticket]) -> None:
         """Step requests that have waited for a berth. With the lock."""
@@ -199,8 +193,7 @@ class Rows:
                 place.lent = False
                 left = list(place.tickets.values())
                 self._routes.tidy(place)
-            for ticket in left:
-                self._end(ticket, "the candidate's berth was taken back")
+            self._end_all(left, "the candidate's berth was taken back")
 
     def submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
         """Queue a request. Raises QueueFull, NoGeneration or ResidentLost."""
@@ -227,10 +220,7 @@ class Rows:
             raise self.loop.death
 
     def cancel(self, ticket: Ticket, finish: str = "cancelled") -> None:
-        """Drop a request; its listener hears nothing more. Does nothing if it has ended already.
-
-        `finish` is how it ended: ``stop`` if its own stop sequence has come.
-        """
+        """Drop a request, unless it has ended; its listener hears nothing more. `finish` is how it ended."""
         if self._forget(ticket):
             if self.loop is not None:
                 self.loop.cancel(ticket.name)
@@ -242,15 +232,13 @@ class Rows:
             return 0
         with self._lock:
             overdue = self._routes.overdue(self._clock() - max_drain)
-        for ticket in overdue:
-            self._end(ticket, f"generation {ticket.generation} was retired and max_drain is over")
+        self._end_all(overdue, f"its generation was retired more than {max_drain:g} seconds ago")
         return len(overdue)
 
     def image(self, generation: int) -> "Image | None":
         """Find the image of a generation that is served or still answers."""
         with self._lock:
-            place = self._routes.find(generation)
-        return place.image if place is not None else None
+            return place.image if (place := self._routes.find(generation)) is not None else None
 
     def generations(self) -> list[int]:
         """Name the generations that can be asked for, the live ones first."""
@@ -266,10 +254,11 @@ class Rows:
         """Tell whether requests are being answered."""
         return bool(self._tickets)
 
-    def _end(self, ticket: Ticket, why: str) -> None:
-        """Fail a request from outside of the loop."""
-        self.cancel(ticket)
-        ticket.pass_on(ticket.take(Outcome(finish="error", error=why)))
+    def _end_all(self, tickets: list[Ticket], why: str) -> None:
+        """Fail requests from outside of the loop."""
+        for ticket in tickets:
+            self.cancel(ticket)
+            ticket.pass_on(ticket.take(Outcome(finish="error", error=why)))
 
     def _forget(self, ticket: Ticket) -> bool:
         with self._lock:

@@ -25,7 +25,8 @@ coming = st.tuples(
 def test_whoever_is_put_back_is_in_no_step(history: list[_Coming], step_tokens: int, whole: bool) -> None:
     """A step never has a request whose pages were taken away for another one of the same step."""
     summing = Summing(_PAGES, batch_tokens=64, beside_tokens=step_tokens, whole=whole, max_requests=4)
-    stayed, leaving = [], []
+    stayed: list[tuple[Ticket, tuple[int, ...]]] = []
+    leaving: list[tuple[int, Ticket]] = []
     for at, (steps, prompt, tokens, goes, client, name) in enumerate(history):
         leaving = _step(summing, steps, leaving)
         one = ticket(range(40 * at, 40 * at + prompt), tokens, client=client, name=name)
