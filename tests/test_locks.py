@@ -111,6 +111,9 @@ ALLOWED: dict[str, dict[str, str]] = {
         ),
         OWN_LOCK,
     ),
+    "daemon/serve/rendered.py::Rendered": dict.fromkeys(
+        ("_make: _next", "_make: _rests_until", "get: _next"), "an asyncio lock, on one event loop"
+    ),
     "daemon/rollout/trial.py::Trial": {"share: step": ONE_READ},
     "loaders/store/store.py::Store": dict.fromkeys(
         ("highest: _pointers", "pointed: _pointers", "pointer: _pointers"), "a file that is only ever renamed over"
