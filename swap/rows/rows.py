@@ -232,7 +232,7 @@ class Rows:
             return 0
         with self._lock:
             overdue = self._routes.overdue(self._clock() - max_drain)
-        self._end_all(overdue, f"its generation was retired more than {max_drain:g} seconds ago")
+        self._end_all(overdue, f"its generation was retired more than max_drain ({max_drain:g} s) ago")
         return len(overdue)
 
     def image(self, generation: int) -> "Image | None":
