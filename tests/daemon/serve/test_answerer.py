@@ -38,7 +38,6 @@ class Engine:
         self.failures = list(failures)
         self.asked: list[Ask] = []
         self.cancelled: list[Any] = []
-        self.cancel = self.cancelled.append
         self.rows = SimpleNamespace(generations=lambda: [LIVE])
         self.resident = SimpleNamespace(tokenizer=SimpleNamespace(chat_template=template))
 
@@ -52,6 +51,9 @@ class Engine:
 
     def usual_sampling(self) -> Sampling:
         return USUAL
+
+    def cancel(self, ticket: Any, _: str) -> None:
+        self.cancelled.append(ticket)
 
     def submit(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Any:
         self.asked.append(ask)
