@@ -35,7 +35,7 @@ def replace_durably(
     iteration of `chunks` or `on_written` raises; `path` is then as it was, and `fresh` is gone.
     """
     try:
-        _write_synced(fresh, chunks, mode)
+        write_synced(fresh, chunks, mode)
         on_written()
         fresh.rename(path)
     except BaseException:
@@ -45,7 +45,8 @@ def replace_durably(
     fsync_directory(path.parent)
 
 
-def _write_synced(path: Path, chunks: Iterable[bytes], mode: int) -> None:
+def write_synced(path: Path, chunks: Iterable[bytes], mode: int = 0o600) -> None:
+    """Write a file of its own so that the bytes are on disk on return; its name need not be. Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         for chunk in chunks:

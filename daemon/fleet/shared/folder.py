@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
-from hotswapd.loaders.store.disk import write_all
+from hotswapd.loaders.store.disk import write_synced
 from hotswapd.loaders.store.syncing import fsync_directory
 
 from .place import not_shared, shared_errors
@@ -89,20 +89,15 @@ class FolderPlace:
                 raise not_shared(name, self._root) from None
 
     @contextlib.contextmanager
-    def _written(self, chunks: Iterable[bytes]) -> Iterator[str]:
+    def _written(self, chunks: Iterable[bytes]) -> Iterator[Path]:
         """Yield the path of a file with these bytes, on disk, that goes at the end."""
-        fd, path = tempfile.mkstemp(dir=self._unnamed)
+        path = self._unnamed / uuid4().hex
         try:
-            try:
-                for chunk in chunks:
-                    write_all(fd, chunk)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            write_synced(path, chunks)
             yield path
         finally:
             with contextlib.suppress(OSError):  # the first error counts
-                Path(path).unlink()
+                path.unlink()
 
     def _make_folder(self, path: Path) -> None:
         if path.is_dir():
