@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hotswapd.daemon.bench.mixing.house import sizes
 from hotswapd.daemon.bench.peft_ways import twin
 from hotswapd.daemon.bench.scene import Scene
 from hotswapd.daemon.engines.protocol import Patient
@@ -88,7 +89,5 @@ def go_live(served: ResidentEngine, digest: str, place: Path, number: int) -> No
 
 def _sizes(scene: Scene, host: int | None) -> EngineSpec:
     context = scene.preset.prompt + scene.preset.tokens
-    tokens = 2 * MOST * context
-    spec = EngineSpec(context_tokens=context, cache_tokens=tokens, batch_tokens=512, max_queue=2 * CLIENTS)
-    spec = spec if host is None else replace(spec, host_bytes=host)
-    return replace(spec, compile=False) if scene.preset.eager else spec
+    spec = replace(sizes(scene, 2 * MOST * context, context), max_queue=2 * CLIENTS)
+    return spec if host is None else replace(spec, host_bytes=host)
