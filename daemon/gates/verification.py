@@ -10,6 +10,7 @@ from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.verify import Verify
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import Interrupted, ResidentLost, RolledBack
+from hotswapd.swap.gates.reading import Reading
 from hotswapd.swap.gates.spec import OnVerdict, Outcome, Verdict
 from hotswapd.swap.gates.tokenizer import tokenizer_verdict
 from hotswapd.swap.gates.turns import Surroundings
@@ -32,7 +33,7 @@ class ByChannel:
 
     def __init__(self, engine: Engine, settings: Settings, around: Surroundings) -> None:
         """Read the files that the tables name. Raises ConfigError."""
-        probe: list[Any] = []
+        probe: list[Reading] = []
         self._common = Verification(engine, settings, around, base_probe=probe)
         own = [table.name for table in settings.channel if table.verify is not None]
         self._own = {name: Verification(engine, settings, around, settings.verify_of(name), probe) for name in own}
@@ -55,7 +56,7 @@ class Verification:
         settings: Settings,
         around: Surroundings,
         verify: Verify | None = None,
-        base_probe: list[Any] | None = None,
+        base_probe: list[Reading] | None = None,
     ) -> None:
         """Read the files that `verify` names, in place of [verify]; see `Verifier` for the rest. Raises ConfigError."""
         verify = verify or settings.verify

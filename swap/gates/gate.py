@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.resident.resident import Resident
 
+from .reading import Reading
 from .spec import Replayed, Spec, Verdict
 from .turns import GateTurns
 
@@ -25,7 +25,7 @@ class Ground:
     context: int
     ends: tuple[int, ...]
     own_turns: Callable[[], GateTurns]
-    base_probe: list[Any] = field(default_factory=list)
+    base_probe: list[Reading] = field(default_factory=list)
 
     @property
     def vocabulary(self) -> int:

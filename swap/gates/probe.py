@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from hotswapd.swap.berths.image import Image
@@ -11,7 +10,7 @@ from hotswapd.swap.codes import GateCode
 from hotswapd.swap.resident.texts import LONG, SHORT, spread
 
 from .gate import Attempt, Gate, Ground
-from .reading import Seen, read_text
+from .reading import Reading, Seen, read_text
 from .spec import Limits, Outcome, Progress, Verdict
 from .turns import GateTurns
 
@@ -33,7 +32,7 @@ class ProbeGate(Gate):
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
         self._texts = probe_texts(ground.resident.tokenizer, ground.vocabulary, ground.context)
-        self._base: list[Reading] = ground.base_probe
+        self._base = ground.base_probe
         """One reading, once it was made."""
 
     def prepare(self) -> bool:
@@ -59,23 +58,6 @@ def probe_texts(tokenizer: Any, vocabulary: int, context: int) -> list[tuple[int
     cut = ([token for token in text if token < vocabulary][: min(_LONGEST, context)] for text in texts)
     long = tuple((7919 * i) % vocabulary for i in range(1, min(_LONGEST, context)))
     return [tuple(text) for text in cut if len(text) > 1] or [*spread(vocabulary), long]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a model made of the probe's texts, in a few numbers; `last` has each text's last logits (vocabulary,)."""
-
-    finite: float
-    largest: float
-    same_token: float
-    late_same_token: float
-    loss: float
-    late_loss: float
-    last: tuple[Any, ...]
-
-    def change(self, other: "Reading") -> float:
-        """Find the largest difference of a last logit."""
-        return max(float((a - b).abs().max()) for a, b in zip(self.last, other.last, strict=True))
 
 
 def read_texts(turns: GateTurns, image: Image, texts: Sequence[tuple[int, ...]]) -> Reading:

@@ -41,6 +41,23 @@ class Seen:
         self.last = logits[-1].clone()
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model made of the probe's texts, in a few numbers; `last` has each text's last logits (vocabulary,)."""
+
+    finite: float
+    largest: float
+    same_token: float
+    late_same_token: float
+    loss: float
+    late_loss: float
+    last: tuple[Any, ...]
+
+    def change(self, other: "Reading") -> float:
+        """Find the largest difference of a last logit."""
+        return max(float((a - b).abs().max()) for a, b in zip(self.last, other.last, strict=True))
+
+
 def losses(logits: torch.Tensor, following: torch.Tensor) -> list[float]:
     """Compute the loss (nats) of each following token; a position without one is left out."""
     if not len(following):

@@ -1,7 +1,6 @@
 """All gates on the model itself, one after the other, the cheapest first."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.codes import GateCode
@@ -13,6 +12,7 @@ from .gate import Attempt, Gate, Ground
 from .golden import GoldenGate
 from .norms import NormsGate
 from .probe import ProbeGate
+from .reading import Reading
 from .replay import ReplayGate
 from .spec import OnVerdict, Outcome, Progress, Replayed, Spec, Verdict
 from .turns import GateTurns, Surroundings
@@ -32,7 +32,7 @@ class Verifier:
         *,
         context: int,
         ends: Sequence[int],
-        base_probe: list[Any] | None = None,
+        base_probe: list[Reading] | None = None,
     ) -> None:
         """`context` is the longest text that the model can read, `ends` the tokens that end an answer.
 
