@@ -24,6 +24,7 @@ from hotswapd.daemon.engines.protocol import (
     Subject,
 )
 from hotswapd.daemon.host.failpoints import failpoint
+from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.swap.errors import RolledBack
 
 from .changes import Changes
@@ -214,14 +215,7 @@ class FleetEngine:
         found = self._outside.record(name)
         if found is not None and (found["generation"], found["digest"]) == (number, digest):
             return found
-        return {
-            "generation": number,
-            "digest": digest,
-            "uri": "",
-            "revision": "",
-            "since": time.time(),
-            "channel": name,
-        }
+        return Generation(number, "", "", digest, time.time(), channel=name).record()
 
     def park(self, number: int, digest: str, name: str) -> None:
         """Do nothing for what the pointer names: replicas hold it. Raises NoRoom for anything else."""

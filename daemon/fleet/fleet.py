@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part
 from hotswapd.daemon.errors import ErrorCode
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.swap.gates.spec import Outcome, Verdict
 
 from .keeping import Keeping, UnderWay
 from .orders import Asks, Orders, Report, Trial
 from .roll import Member, Roll
-from .shared.pointer import BASE, Pointer
+from .shared.pointer import Pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ class Fleet:
 
     def find(self, number: int) -> str | None:
         """Return the digest of a generation that every replica answers for; None if it is none of these."""
-        return BASE if number == 0 else self._answering.get(number)
+        return BASE_DIGEST if number == 0 else self._answering.get(number)
 
     def is_live(self, digest: str) -> bool:
         """Tell whether some channel has these bytes live: every replica has them, or takes them before it serves."""

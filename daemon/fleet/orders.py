@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from hotswapd.daemon.engines.protocol import DEFAULT, Answer, Part
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.swap.gates.spec import Replayed, Verdict
-
-from .shared.pointer import BASE
 
 
 class Asks(IntEnum):
@@ -85,4 +84,4 @@ class Report:
 
 def is_base(number: int, digest: str) -> bool:
     """Tell whether this is the bare base, which every replica holds."""
-    return number == 0 and digest == BASE
+    return number == 0 and digest == BASE_DIGEST

@@ -8,6 +8,9 @@ from hotswapd.daemon.answers import Live
 from .channel import DEFAULT
 from .moment import moment
 
+BASE_DIGEST = "0" * 64
+"""What generation 0, the bare base, has in place of a digest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -65,4 +68,4 @@ class Generation:
 
 def base_generation(base: str, since: float, channel: str = DEFAULT) -> Generation:
     """Describe generation 0, the bare base model, as what a channel has live; `base` is its revision."""
-    return Generation(0, "", base, "0" * 64, since, channel=channel)
+    return Generation(0, "", base, BASE_DIGEST, since, channel=channel)

@@ -15,7 +15,7 @@ import pytest
 from kits.rows import ADAPTERS, SHORT_ASK, adapter, home, reference
 from safetensors.torch import load_file, save_file
 
-from hotswapd.daemon.fleet.shared.pointer import BASE
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.loaders.files import WEIGHTS
 from hotswapd.loaders.store.store import digest_of
 
@@ -40,7 +40,7 @@ def fleet() -> Iterator[RayFleet]:
 @pytest.fixture(scope="module")
 def truth() -> Mapping[str, tuple[int, ...]]:
     found = {digest_of(adapter(index)): reference(index, SHORT_ASK, TOKENS) for index in range(ADAPTERS)}
-    return {BASE: reference(None, SHORT_ASK, TOKENS), **found}
+    return {BASE_DIGEST: reference(None, SHORT_ASK, TOKENS), **found}
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,9 @@ from hotswapd.daemon.fleet.fleet import Fleet, Limits
 from hotswapd.daemon.fleet.held import FULL, Act, Held, Task
 from hotswapd.daemon.fleet.keeping import UnderWay
 from hotswapd.daemon.fleet.orders import Asks, Orders, Report, Trial, is_base
-from hotswapd.daemon.fleet.shared.pointer import BASE, Pointer
+from hotswapd.daemon.fleet.shared.pointer import Pointer
 from hotswapd.daemon.fleet.shared.trail import Follower, Term, TermLost, Trail
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.swap.errors import RolledBack
 from kits.fleet import MemoryPlace, record
@@ -460,7 +461,7 @@ def kill(node: Node) -> None:
 
 def check_history(world: World) -> None:
     """Hold what was told against what must never be."""
-    generations = {(0, BASE)} | {one for pointer in world.disk.written for one in pointer.answering().items()}
+    generations = {(0, BASE_DIGEST)} | {one for pointer in world.disk.written for one in pointer.answering().items()}
     answered = sorted((one for one in world.history if one.first), key=lambda one: one.first)
     for one in answered:
         assert (one.tag.number, one.tag.digest) in generations, "an answer names what was never live"

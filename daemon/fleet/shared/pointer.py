@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-BASE = "0" * 64
-"""The digest of generation 0, the bare base."""
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Pointer:
     def answers(self, channel: str) -> tuple[int, str]:
         """Return number and digest of what a channel has live; the bare base's if it has nothing."""
         found = self.routes.get(channel)
-        return (0, BASE) if found is None else (int(found["generation"]), str(found["digest"]))
+        return (0, BASE_DIGEST) if found is None else (int(found["generation"]), str(found["digest"]))
 
     def answering(self) -> dict[int, str]:
         """Return the digests of all generations that are live in some channel, by number, without the base."""

@@ -5,7 +5,8 @@ import pytest
 from hotswapd.daemon.engines.protocol import Answer, Part
 from hotswapd.daemon.fleet.held import FULL, Held
 from hotswapd.daemon.fleet.orders import Asks, Orders, Trial
-from hotswapd.daemon.fleet.shared.pointer import BASE, Pointer
+from hotswapd.daemon.fleet.shared.pointer import Pointer
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 
 A, B = "a" * 64, "b" * 64
 SICK = Part("", Answer.REFUSED, "probe_not_finite", "NaN")
@@ -29,9 +30,9 @@ def acts(held: Held, **answers: Part) -> list[str]:
 
 def test_it_holds_the_bare_base_from_the_beginning() -> None:
     held = Held("r")
-    assert held.may_answer(0, BASE)
+    assert held.may_answer(0, BASE_DIGEST)
     assert not held.may_answer(0, A)
-    assert not held.may_answer(1, BASE)
+    assert not held.may_answer(1, BASE_DIGEST)
     assert held.next() is None
 
 

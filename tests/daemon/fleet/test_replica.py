@@ -19,8 +19,8 @@ from hotswapd.daemon.fleet.held import Held
 from hotswapd.daemon.fleet.replica import Replica
 from hotswapd.daemon.fleet.shared.copies import SharedCopies
 from hotswapd.daemon.fleet.shared.folder import FolderPlace
-from hotswapd.daemon.fleet.shared.pointer import BASE
 from hotswapd.daemon.fleet.shared.trail import Follower, Term, Trail
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.loaders.files import CONFIG, WEIGHTS
 from hotswapd.loaders.store.store import Store
 from hotswapd.swap.errors import RolledBack
@@ -172,7 +172,7 @@ def test_the_fence_lets_nothing_through_that_was_not_verified_here(scene: Scene)
     scene.live(0, 1)
     _, digest = scene.reader.look().answers("default")
     one = scene.replicas[0]
-    assert one.may_answer(0, BASE)
+    assert one.may_answer(0, BASE_DIGEST)
     assert not one.may_answer(1, "f" * 64)
     assert not one.may_answer(2, digest)
     with pytest.raises(NoGeneration):

@@ -9,8 +9,9 @@ from kits.fleet import Lost, MemoryPlace, record
 from hotswapd.daemon.errors import FleetCode
 from hotswapd.daemon.fleet.shared.folder import FolderPlace
 from hotswapd.daemon.fleet.shared.place import Place
-from hotswapd.daemon.fleet.shared.pointer import BASE, Pointer
+from hotswapd.daemon.fleet.shared.pointer import Pointer
 from hotswapd.daemon.fleet.shared.trail import Follower, Term, TermLost, Trail, require_exclusive
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.loaders.errors import Unavailable
 
 
@@ -32,7 +33,7 @@ def write(term: Term, number: int, channel: str = "default") -> Pointer:
 
 def test_nothing_is_live_before_the_first_term(trail: Trail) -> None:
     assert Follower(trail).look() == Pointer()
-    assert Pointer().answers("default") == (0, BASE)
+    assert Pointer().answers("default") == (0, BASE_DIGEST)
 
 
 def test_a_reader_follows_every_change(trail: Trail) -> None:
