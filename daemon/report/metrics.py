@@ -57,6 +57,15 @@ class Holder(Protocol):
         ...
 
 
+def _arms(registry: CollectorRegistry) -> Gauge:
+    return Gauge(
+        "hotswapd_rollout",
+        "What was counted of each arm in this step of a rollout, and its percent of new requests",
+        ["channel", "arm", "generation", "what"],
+        registry=registry,
+    )
+
+
 def _berth_requests(registry: CollectorRegistry) -> Gauge:
     what = "Requests by what answers them, active ones have begun their answer"
     return Gauge("hotswapd_berth_requests", what, ["channel", "generation", "state"], registry=registry)
@@ -73,12 +82,7 @@ class Metrics:
         self._lock = threading.Lock()
         self._labels = ChannelLabels()
         self._generations: dict[str, set[str]] = {}
-        self._arms = Gauge(
-            "hotswapd_rollout",
-            "What was counted of each arm in this step of a rollout, and its percent of new requests",
-            ["channel", "arm", "generation", "what"],
-            registry=registry,
-        )
+        self._arms = _arms(registry)
         self._swaps = Counter(
             "hotswapd_swaps", "Swaps by how they ended", ["outcome", "source", "channel"], registry=registry
         )
