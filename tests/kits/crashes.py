@@ -11,11 +11,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from typing import Any
 
 from kits.adapters import BAD, digest_of
-from kits.faults import GENERATION, question, truth
+from kits.faults import GENERATION, NO_ANSWER, question, truth
 from kits.folders import CONFIG
 from kits.room import LIMIT, Room, home
 from kits.waiting import until
@@ -164,7 +163,7 @@ def asked_through_deaths(crashes: Crashes) -> Iterator[None]:
             except AssertionError as error:
                 wrong.append(error)
                 return
-            except (OSError, HTTPException, urllib.error.URLError, IndexError, ValueError):
+            except (*NO_ANSWER, IndexError, ValueError):
                 continue  # it is dead, or does not listen yet
 
     client = threading.Thread(target=ask_on, name="client")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ only_in_full = pytest.mark.skipif(
 )
 PROMPT, TOKENS = "hello", 8
 GENERATION = "X-Hotswapd-Generation"
+NO_ANSWER = (OSError, HTTPException)
+"""What a client gets of a daemon that dies: refused, cut off, or, with the head of an answer read, no more of it."""
 _BETWEEN = 0.05
 """Seconds between two questions: the machine is to do other things too."""
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 import torch
 from kits.adapters import greedy, logits, oracle_model
-from kits.faults import PROMPT, TOKENS, goes_live
+from kits.faults import NO_ANSWER, PROMPT, TOKENS, goes_live
 from kits.models import byte_tokenizer
 from kits.room import Room, home
 from kits.users import Users, configure, expected, rollout, runs
@@ -215,7 +215,7 @@ def test_killed_at_each_step_it_serves_what_the_pointer_names(room: Room, place:
                 break
             try:
                 users.ask_as(f"user-{number}")
-            except OSError:  # it has just died
+            except NO_ANSWER:
                 until(died, "it neither answers nor dies")
     until(died, f"it does not die at {place}:\n{room.tail()}")
     room.ready()

@@ -2,7 +2,7 @@
 
 import urllib.error
 
-from kits.faults import Clients, asked_all_the_while, goes_live, only_in_full, serve_first, until_reason
+from kits.faults import NO_ANSWER, Clients, asked_all_the_while, goes_live, only_in_full, serve_first, until_reason
 from kits.room import Room
 from kits.waiting import until
 
@@ -16,7 +16,7 @@ def ask_until_it_ends(room: Room) -> int:
             clients.ask()
         except urllib.error.HTTPError as error:
             assert error.code == 503
-        except (OSError, urllib.error.URLError):
+        except NO_ANSWER:
             return process.ended() is not None
         return False
 
