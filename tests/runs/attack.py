@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -52,13 +52,30 @@ def _text(event: bytes) -> str:
     return str(said["choices"][0]["text"])
 
 
+@contextmanager
+def bystander() -> Iterator[tuple[str, int]]:
+    """Start a server that takes attacks in the daemon's place."""
+    argv = [sys.executable, "-m", "runs.attack_bystander"]
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environ) as process:
+        try:
+            assert process.stdout is not None
+            yield "127.0.0.1", int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
 class Siege:
-    """Honest users and a look at the health, all the while; attacks come and go. `run` is called once."""
+    """Honest users and a look at the health, all the while; attacks come and go. `run` is called once.
+
+    Each attack is made on a bystander first, and then on the daemon.
+    """
 
     def __init__(self, room: Room, kinds: list[str], seconds: float, patience: float = 120.0) -> None:
         """Each attack, the quiet before and all of them together have the same share of `seconds`.
 
-        `patience` is how many seconds memory and descriptors have to come back.
+        Half of each attack's is spent on a bystander. `patience` is how many seconds memory and descriptors have to
+        come back.
         """
         self._room = room
         self._each = seconds / (len(kinds) + 2)
@@ -78,8 +95,11 @@ class Siege:
         with self._watched():
             self._over.wait(2.0)  # the first questions warm the caches
             before = self._most = Held.of(pid)
-            phases = [self._quiet(), *(self._under([kind], kind) for kind in self._kinds)]
-            phases.append(self._under(self._kinds, "all"))
+            with bystander() as beside:
+                phases = [self._quiet()]
+                for name, kinds in [*((kind, [kind]) for kind in self._kinds), ("all", self._kinds)]:
+                    elsewhere = self._under(kinds, f"{name}, elsewhere", beside)
+                    phases.append(self._under(kinds, name, self._place, elsewhere.first))
             self._phase = Phase("afterwards")
             after = self._come_back(before, pid)
         alive = self._room.process.ended() is None
@@ -90,18 +110,18 @@ class Siege:
         self._over.wait(self._each)
         return self._phase
 
-    def _under(self, kinds: list[str], name: str) -> Phase:
+    def _under(self, kinds: list[str], name: str, place: tuple[str, int], elsewhere: Sequence[float] = ()) -> Phase:
         with ExitStack() as stack:
-            attackers = [stack.enter_context(self._attacker(kind)) for kind in kinds]
-            self._phase = phase = Phase(name)
-            self._over.wait(self._each)
+            attackers = [stack.enter_context(self._attacker(kind, place)) for kind in kinds]
+            self._phase = phase = Phase(name, elsewhere=list(elsewhere))
+            self._over.wait(self._each / 2)
         said = [attacker.communicate()[0] for attacker in attackers]
         phase.found += [line for text in said for line in text.splitlines() if line.startswith("FAULT")]
         return phase
 
     @contextmanager
-    def _attacker(self, kind: str) -> Iterator["subprocess.Popen[str]"]:
-        host, port = self._place
+    def _attacker(self, kind: str, place: tuple[str, int]) -> Iterator["subprocess.Popen[str]"]:
+        host, port = place
         argv = [sys.executable, "-m", "runs.attack_kinds", kind, host, str(port), self._model]
         environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ)

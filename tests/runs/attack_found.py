@@ -14,7 +14,10 @@ BACK_FILES = 8
 
 @dataclass(slots=True)
 class Phase:
-    """What was seen while one attack went on; seconds, each from the question to the first byte of an answer."""
+    """What was seen while one attack went on; seconds, each from the question to the first byte of an answer.
+
+    `elsewhere` are those of the first tokens while the same attack was made on a bystander.
+    """
 
     name: str
     health: list[float] = field(default_factory=list)
@@ -22,12 +25,14 @@ class Phase:
     wrong: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
+    elsewhere: list[float] = field(default_factory=list)
 
     def record(self) -> dict[str, Any]:
         return {
             "attack": self.name,
             "health": _spread(self.health),
             "first_token": _spread(self.first),
+            "first_token_elsewhere": _spread(self.elsewhere),
             "answers": len(self.first),
             "wrong": self.wrong[:5],
             "failed": self.failed[:5],
@@ -82,15 +87,19 @@ class Attacked:
         return found
 
     def slow(self) -> list[str]:
-        """Name every attack under which health or users waited for longer than the goal."""
-        found, usual = [], _spread(self.phases[0].first)
+        """Name every attack under which health or users waited for longer than the goal.
+
+        Users may wait twice as long as undisturbed, or as beside the same attack on somebody else if that is more.
+        """
+        found, quiet = [], _spread(self.phases[0].first)["p50"]
         for phase in self.phases[1:]:
             health, first = _spread(phase.health), _spread(phase.first)
             found += [
                 f"{phase.name}: health {of} {health[of]} s" for of, most in _HEALTH.items() if health.get(of, 9) > most
             ]
-            if first.get("p50", 9) > _SLOWER * usual["p50"]:
-                found.append(f"{phase.name}: first token after {first.get('p50')} s, undisturbed {usual['p50']} s")
+            usual = max(quiet, _spread(phase.elsewhere).get("p50", 0.0))
+            if first.get("p50", 9) > _SLOWER * usual:
+                found.append(f"{phase.name}: first token after {first.get('p50')} s, else {usual} s")
         return found
 
     def record(self) -> dict[str, Any]:

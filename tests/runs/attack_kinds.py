@@ -6,7 +6,6 @@ measured is what the daemon does, not what the attackers leave of the processor.
 
 import contextlib
 import json
-import os
 import random
 import socket
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 from kits.hostile import hostile
+from kits.niceness import give_way
 
 _LARGE = 7_800_000
 _ADDRESSES = 5
@@ -189,7 +189,7 @@ def _for_ever(attack: Callable[[Target], None], target: Target, rounds: Iterator
 def main() -> int:
     """Attack until killed."""
     kind, host, port, model = sys.argv[1:5]
-    os.nice(19)
+    give_way()
     attack, threads = KINDS[kind]
     target = Target(host, int(port), model)
     for _ in range(threads):
