@@ -120,6 +120,9 @@ class Metrics:
         self._refused = Counter(
             "hotswapd_connections_refused", "HTTP connections refused, or closed to make room", registry=registry
         )
+        self._kept_back = Counter(
+            "hotswapd_refusals_kept_back", "Refusals that waited, as their address has had many", registry=registry
+        )
         self._in_berths = _berth_requests(registry)
 
     def swap(self, outcome: str, source: str, seconds: Mapping[str, float | None], channel: str = DEFAULT) -> None:
@@ -190,6 +193,10 @@ class Metrics:
     def connections(self, count: int) -> None:
         """Set how many HTTP connections are open."""
         self._connections.set(count)
+
+    def kept_back(self) -> None:
+        """Count a refusal that has to wait."""
+        self._kept_back.inc()
 
     def refused_connection(self) -> None:
         """Count a connection that was refused, or closed to make room."""

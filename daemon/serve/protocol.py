@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import h11
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .connections import Doing
@@ -30,12 +31,14 @@ class DoorProtocol(H11Protocol):
     """One connection. On the event loop.
 
     It is closed after `idle_timeout` without a request, `read_timeout` after the first byte of a request that is still
-    not complete, and `read_timeout` after its client has stopped reading an answer.
+    not complete, and `read_timeout` after its client has stopped reading an answer. Refusals (4xx) of an address that
+    has had many of them wait their turn (`Tarpit`); the connection may meanwhile be closed to make room.
     """
 
     def __init__(self, *args: Any, door: Door, **kwargs: Any) -> None:
         """Take what uvicorn gives each protocol, and the door."""
         super().__init__(*args, **kwargs)
+        self._inner, self.app = self.app, self._answer
         self.address = ""
         self._door = door
         self._doing = Doing.IDLE
@@ -105,6 +108,37 @@ class DoorProtocol(H11Protocol):
         """Wait for the next request, or for the rest of this one."""
         super().on_response_complete()
         self._settle()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the app answer; keep a refusal back for as long as this address has to wait for it."""
+
+        async def sender(message: Message) -> None:
+            if message["type"] == "http.response.start" and 400 <= message["status"] < 500:
+                await self._keep_back()
+            await send(message)
+
+        await self._inner(scope, receive, sender)
+
+    async def _keep_back(self) -> None:
+        wait = self._door.refused(self.address)
+        if wait:
+            self._door.connections.now(self, Doing.SENDING)  # of those who could go when the table is full
+            await asyncio.sleep(wait)
+            self._door.connections.now(self, self._doing)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, as any other refusal."""
+        wait = self._door.refused(self.address)
+        if wait:
+            self.transport.pause_reading()
+            self.loop.call_soon(self._door.connections.now, self, Doing.SENDING)  # once `data_received` has ended
+            self.loop.call_later(wait, self._refuse_garbage, msg)
+        else:
+            super().send_400_response(msg)
+
+    def _refuse_garbage(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def pause_writing(self) -> None:
         """Give the client time to read; once it is over the connection is gone."""

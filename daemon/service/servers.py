@@ -49,7 +49,7 @@ class Servers:
         names = names_of(settings.model.base, serve.model_names, settings.admission.base_models)
         http = make_http_app(face, names, metrics, serve, settings.rollout)
         self._door = open_door(serve, metrics)
-        backlog = min(_BACKLOG, self._door.connections.limits.total // 2)
+        backlog = max(1, min(_BACKLOG, self._door.connections.limits.total // 2))  # of 0 nobody is accepted
         self._http = _Server(http, functools.partial(DoorProtocol, door=self._door), backlog)
         self._face = face
         self._name = ControlSocket(settings.control.socket)
