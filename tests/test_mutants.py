@@ -87,3 +87,14 @@ def test_the_nearest_tests_come_first_and_none_twice() -> None:
     flat = [one for stage in found for one in stage]
     assert len(flat) == len(set(flat))
     assert all((ROOT / one).exists() for one in flat)
+
+
+def test_a_file_that_takes_a_lock_is_read_for_it_soon() -> None:
+    locks = Path("tests/test_locks.py")
+    assert [locks] == list(stages(ROOT, FILE))[1]
+    assert not any(locks in stage for stage in stages(ROOT, Path("daemon/host/users.py")))
+
+
+def test_a_page_that_is_made_from_a_file_is_among_its_tests() -> None:
+    flat = [one for stage in stages(ROOT, Path("daemon/report/fields.py")) for one in stage]
+    assert Path("tests/docs/test_answers_page.py") in flat
