@@ -91,8 +91,14 @@ def test_the_nearest_tests_come_first_and_none_twice() -> None:
 
 def test_a_file_that_takes_a_lock_is_read_for_it_soon() -> None:
     locks = Path("tests/test_locks.py")
-    assert [locks] == list(stages(ROOT, FILE))[1]
+    for file in (FILE, Path("daemon/serve/keys_file.py")):
+        assert [locks] == list(stages(ROOT, file))[1]
     assert not any(locks in stage for stage in stages(ROOT, Path("daemon/host/users.py")))
+
+
+def test_the_only_lock_of_a_file_can_be_taken_away(tmp_path: Path) -> None:
+    (tmp_path / "f.py").write_text("class A:\n    def __init__(self):\n        self._lock = threading.Lock()\n")
+    assert [Path("tests/test_locks.py")] in list(stages(tmp_path, Path("f.py")))
 
 
 def test_a_page_that_is_made_from_a_file_is_among_its_tests() -> None:
