@@ -51,6 +51,12 @@ def test_each_kind_of_change_is_found() -> None:
     assert not any("log.info" in one.what for one in made())
 
 
+def test_how_a_class_is_made_is_left_alone() -> None:
+    """``frozen=False`` and ``slots=False`` change nothing that runs: mypy holds the one, and nobody needs the other."""
+    text = "@dataclass(frozen=True, slots=True)\nclass A:\n    x: bool = True\n"
+    assert [(one.line, one.new) for one in made(text)] == [(3, "False")]
+
+
 @pytest.mark.parametrize("one", made(), ids=str)
 def test_a_change_can_be_read_and_is_one(one: Mutation) -> None:
     assert ast.dump(ast.parse(applied(one))) != ast.dump(ast.parse(CODE))
