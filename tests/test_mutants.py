@@ -51,6 +51,12 @@ def test_each_kind_of_change_is_found() -> None:
     assert not any("log.info" in one.what for one in made())
 
 
+def test_how_a_class_is_made_is_left_alone() -> None:
+    """``frozen=False`` and ``slots=False`` change nothing that runs: mypy holds the one, and nobody needs the other."""
+    text = "@dataclass(frozen=True, slots=True)\nclass A:\n    x: bool = True\n"
+    assert [(one.line, one.new) for one in made(text)] == [(3, "False")]
+
+
 @pytest.mark.parametrize("one", made(), ids=str)
 def test_a_change_can_be_read_and_is_one(one: Mutation) -> None:
     assert ast.dump(ast.parse(applied(one))) != ast.dump(ast.parse(CODE))
@@ -87,3 +93,20 @@ def test_the_nearest_tests_come_first_and_none_twice() -> None:
     flat = [one for stage in found for one in stage]
     assert len(flat) == len(set(flat))
     assert all((ROOT / one).exists() for one in flat)
+
+
+def test_a_file_that_takes_a_lock_is_read_for_it_soon() -> None:
+    locks = Path("tests/test_locks.py")
+    for file in (FILE, Path("daemon/serve/keys_file.py")):
+        assert [locks] == list(stages(ROOT, file))[1]
+    assert not any(locks in stage for stage in stages(ROOT, Path("daemon/host/users.py")))
+
+
+def test_the_only_lock_of_a_file_can_be_taken_away(tmp_path: Path) -> None:
+    (tmp_path / "f.py").write_text("class A:\n    def __init__(self):\n        self._lock = threading.Lock()\n")
+    assert [Path("tests/test_locks.py")] in list(stages(tmp_path, Path("f.py")))
+
+
+def test_a_page_that_is_made_from_a_file_is_among_its_tests() -> None:
+    flat = [one for stage in stages(ROOT, Path("daemon/report/fields.py")) for one in stage]
+    assert Path("tests/docs/test_answers_page.py") in flat

@@ -6,11 +6,11 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 from watchdog import events
 from watchdog.observers.api import BaseObserver
-from watchdog.observers.inotify import InotifyEmitter
+from watchdog.observers.inotify import InotifyEmitter, InotifyWatchGroup
 from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback, WatchDescriptor
 
 from hotswapd.loaders.bell import Bell
@@ -73,8 +73,29 @@ class _Descriptor(InotifyFD):
             raise
 
 
+class _Watches(InotifyWatchGroup):
+    """watchdog's watches of one tree, where two may have one path.
+
+    A directory that is moved out of the tree keeps its watch and its path, and another may take that path. watchdog
+    forgets the path with the first of the two, and raises KeyError for the second: in the thread that reads, in the
+    emitter's when the root is removed, or in whoever stops the observer, which then leaves its threads behind.
+    """
+
+    def _remove_watch_internally(self, wd: WatchDescriptor) -> None:
+        with suppress(KeyError):
+            super()._remove_watch_internally(wd)
+
+
 class _Emitter(InotifyEmitter):
-    """watchdog's emitter, whose end is noticed: a tree that is removed under it can end it with a KeyError."""
+    """watchdog's emitter, whose end by an error is noticed."""
+
+    def on_thread_start(self) -> None:
+        self._inotify = _Watches(
+            self._inotify_fd,
+            os.fsencode(self.watch.path),
+            self.get_event_mask_from_filter(),
+            is_recursive=self.watch.is_recursive,
+        )
 
     def run(self) -> None:
         descriptor = self._inotify_fd

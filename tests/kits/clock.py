@@ -1,5 +1,7 @@
 """A clock that a test turns by hand."""
 
+import threading
+
 
 class Clock:
     """Seconds that pass only when told to; stands in for `time.monotonic` and `time.time`."""
@@ -13,3 +15,24 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds
+
+
+class LookedAt(Clock):
+    """A clock that a thread of this name looks at again and again; `pass_by` waits until it has."""
+
+    def __init__(self, thread: str) -> None:
+        super().__init__()
+        self._thread = thread
+        self._looked = threading.Event()
+
+    def __call__(self) -> float:
+        if threading.current_thread().name == self._thread:
+            self._looked.set()
+        return super().__call__()
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass, and wait until the thread has seen that."""
+        self.now += seconds
+        for _ in range(2):  # the first look may have begun before
+            self._looked.clear()
+            assert self._looked.wait(30.0), f"the thread {self._thread} does not look"

@@ -123,8 +123,8 @@ class Crashes:
 
         `also` are states in which adapters may have ended beside those of a good one.
         """
-        until(lambda: self.is_live(self.uris[-1]), f"the newest is never live:\n{self.room.tail()}", LIMIT)
-        until(lambda: not self.room.status()["queue"], f"something waits for ever:\n{self.room.tail()}", LIMIT)
+        self.room.until(lambda: self.is_live(self.uris[-1]), "the newest is never live")
+        self.room.until(lambda: not self.room.status()["queue"], "something waits for ever")
         rows = self.room.client.get("/history?limit=10000")
         ended = {row["uri"]: row["state"] for row in rows}
         assert {ended[uri] for uri in self.uris} <= {"LIVE", "RETIRED", "SUPERSEDED", "ROLLED_BACK"} | also

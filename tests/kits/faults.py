@@ -21,7 +21,6 @@ from kits.adapters import digest_of, greedy, oracle_model
 from kits.crowd import crowd
 from kits.models import byte_tokenizer, text_of
 from kits.room import Room, home
-from kits.waiting import until
 
 only_in_full = pytest.mark.skipif(
     not os.environ.get("HOTSWAPD_TEST_FAULTS"), reason="it takes too long for every run: `make faults` runs it"
@@ -109,7 +108,7 @@ def asked_all_the_while(room: Room) -> Iterator[Clients]:
     with crowd(1, clients.ask):
         yield clients
         seen = len(clients.heard)
-        until(lambda: len(clients.heard) > seen, "nobody is answered any more", 60.0)
+        room.until(lambda: len(clients.heard) > seen, "nobody is answered any more")
     assert len(clients.heard) > before
 
 
@@ -144,12 +143,11 @@ def waiting_row(room: Room, uri: str) -> dict[str, object]:
 def until_reason(room: Room, uri: str, state: str, reason: str) -> dict[str, object]:
     """Wait until an adapter waits for this reason, and return its row."""
 
-    def found() -> bool:
+    def found() -> dict[str, object]:
         row = waiting_row(room, uri)
-        return (row.get("state"), row.get("reason")) == (state, reason)
+        return row if (row.get("state"), row.get("reason")) == (state, reason) else {}
 
-    until(found, f"{uri} is not {state} {reason}:\n{room.tail()}", 60.0)
-    return waiting_row(room, uri)
+    return room.until(found, f"{uri} is not {state} {reason}")
 
 
 def source(room: Room, name: str = "folder") -> dict[str, object]:
@@ -159,16 +157,15 @@ def source(room: Room, name: str = "folder") -> dict[str, object]:
 
 def until_down(room: Room, code: str, name: str = "folder") -> None:
     """Wait until a source is down with this code, in the log and in the status."""
-    until(lambda: not source(room, name)["ok"], f"{name} is never down:\n{room.tail()}", 60.0)
-    until(
+    room.until(lambda: not source(room, name)["ok"], f"{name} is never down")
+    room.until(
         lambda: any(event["source"] == name and event["code"] == code for event in room.events("source_down")),
-        f"{name} is never down with {code}: {room.events('source_down')}",
-        60.0,
+        f"{name} is never down with {code}",
     )
 
 
 def until_up(room: Room, name: str = "folder") -> None:
-    until(lambda: source(room, name)["ok"], f"{name} never comes back:\n{room.tail()}", 90.0)
+    room.until(lambda: source(room, name)["ok"], f"{name} never comes back")
 
 
 def mount(*arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the Hub source share: adapters as commits, sources that are short of patience, and the checks."""
+"""What the tests of the Hub source share: adapters as commits, sources, and the checks."""
 
 import os
 import threading
@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from hotswapd.loaders.errors import LoadError
-from hotswapd.loaders.hub.client import Patience
 from hotswapd.loaders.hub.source import HubSource
 from hotswapd.loaders.source import Sighting
 from hotswapd.loaders.store.store import Store
@@ -18,7 +17,6 @@ from kits.hub_server import HubServer
 
 REPO = "org/adapters"
 GO = threading.Event()
-SHORT = Patience(connect=1.0, read=1.0, whole=2.0)
 
 
 def adapter(payload: bytes = b"\1\2\3\4", config: bytes = b'{"r": 8}', under: str = "") -> dict[str, bytes | None]:
@@ -29,7 +27,7 @@ def adapter(payload: bytes = b"\1\2\3\4", config: bytes = b'{"r": 8}', under: st
 @contextmanager
 def opened(hub: HubServer, **more: Any) -> Iterator[HubSource]:
     """Give a source on the stand-in server, closed at the end."""
-    settings = {"name": "", "repo": REPO, "endpoint": hub.url, "patience": SHORT, **more}
+    settings = {"name": "", "repo": REPO, "endpoint": hub.url, **more}
     source = HubSource(**settings)
     try:
         yield source

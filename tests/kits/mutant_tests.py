@@ -1,10 +1,12 @@
-"""Which test files to run against a changed file: those of its name first, then of its folder, then who imports it."""
+"""Which test files to run against a changed file: those of its name first, then who imports it, then of its folder."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_NOT_THESE = ("gpu", "proof", "systemd", "process", "runs", "trained", "kits", "docs")
+_NOT_THESE = ("gpu", "proof", "systemd", "process", "runs", "trained", "kits")
+_LOCKS = Path("tests", "test_locks.py")
+_A_LOCK = re.compile(r"with self\._|Lock\(|Condition\(")
 _BY_THE_PROCESS = {
     "service": ("daemon/service/test_states.py", "process/test_restart.py"),
     "control": ("process/test_restart.py", "process/test_ab.py"),
@@ -23,6 +25,7 @@ def stages(root: Path, file: Path) -> Iterator[list[Path]]:
     seen: set[Path] = set()
     for stage in (
         _of_its_name(root, file),
+        _of_its_locks(root, file),
         _importing(root, file),
         _of_its_folder(root, file),
         _by_process(root, file),
@@ -36,6 +39,11 @@ def stages(root: Path, file: Path) -> Iterator[list[Path]]:
 def _of_its_name(root: Path, file: Path) -> list[Path]:
     folder = root / "tests" / file.parent
     return [one.relative_to(root) for one in folder.glob(f"test_{file.stem}*.py")]
+
+
+def _of_its_locks(root: Path, file: Path) -> list[Path]:
+    """Return the one test that reads all code for locks, if this file has any, or had: the only one may be removed."""
+    return [_LOCKS] if _A_LOCK.search((root / file).read_text()) else []
 
 
 def _of_its_folder(root: Path, file: Path) -> list[Path]:

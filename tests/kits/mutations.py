@@ -84,6 +84,7 @@ class _Finder:
         for line in text.encode().splitlines(keepends=True):
             self._lines.append(self._lines[-1] + len(line))
         self._tree = ast.parse(text)
+        self._declared = {id(one) for node in ast.walk(self._tree) for one in _declared(node)}
 
     def found(self) -> list[Mutation]:
         made = [one for node in ast.walk(self._tree) for one in self._of(node)]
@@ -147,6 +148,8 @@ class _Finder:
             yield self._change(node.value, "None", "returns None")
 
     def _constant(self, node: ast.Constant) -> Iterator[Mutation]:
+        if id(node) in self._declared:
+            return
         if isinstance(node.value, bool):
             yield self._change(node, str(not node.value), f"{node.value} turned")
         elif isinstance(node.value, int):
@@ -172,6 +175,12 @@ class _Finder:
 
 def _is_lock(text: str) -> bool:
     return text.startswith("self._") and text.endswith(("lock", "changed", "condition", "binding", "guard", "_turns"))
+
+
+def _declared(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what only says how a dataclass is made: no test can notice that one that nobody changes may be changed."""
+    for decorator in node.decorator_list if isinstance(node, ast.ClassDef) else []:
+        yield from ast.walk(decorator)
 
 
 def _short(text: str) -> str:

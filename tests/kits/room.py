@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, TypeVar
 
 from hotswapd.daemon.control.client import Client, NoDaemon
 from hotswapd.daemon.ledger.states import ENDS, State
@@ -23,6 +23,7 @@ from kits.folders import WEIGHTS
 from kits.models import tiny
 from kits.waiting import until
 
+T = TypeVar("T")
 LIMIT = 90.0
 """Seconds after which something that a test waits for has failed; no test waits that long on a quiet machine."""
 ENDED = ENDS | {State.LIVE}
@@ -151,7 +152,7 @@ class Room:
 
     @property
     def client(self) -> Client:
-        return Client(self.root / "control.sock")
+        return Client(self.root / "control.sock", timeout=2 * LIMIT)
 
     @property
     def process(self) -> Process:
@@ -194,16 +195,18 @@ class Room:
 
     def expect(self, variable: str, condition: Callable[[str], bool] = bool, after: int = 0) -> dict[str, str]:
         """Wait for a note, after the first so many, in which the variable meets the condition; a dead daemon fails."""
-        found: list[dict[str, str]] = []
 
-        def look() -> bool:
+        def look() -> list[dict[str, str]]:
             ended = self._process is not None and not self.is_running()
-            found.extend(note for note in self.hear()[after:] if variable in note and condition(note[variable]))
+            found = [note for note in self.hear()[after:] if variable in note and condition(note[variable])]
             assert found or not ended, f"the daemon ended before it said {variable}:\n{self.tail()}"
-            return bool(found)
+            return found
 
-        until(look, f"the daemon never said {variable}:\n{self.tail()}", LIMIT)
-        return found[0]
+        return self.until(look, f"the daemon never said {variable}")[0]
+
+    def until(self, condition: Callable[[], T], otherwise: str, limit: float = LIMIT) -> T:
+        """Wait until something holds of this daemon, and return what it gave; a failure shows the log's end."""
+        return until(condition, lambda: f"{otherwise}:\n{self.tail()}", limit)
 
     def arm(self, place: str, action: str) -> Path:
         """Make the daemon, once started, do something at a named place as soon as the returned file is made."""
@@ -247,19 +250,26 @@ class Room:
             return -1
 
     def outcome(self, uri: str) -> dict[str, Any]:
-        """Wait for what becomes of an adapter, and return its row of the history."""
+        """Wait for what becomes of an adapter, and return its row of the history; if it is live, it answers by then.
 
-        def row() -> dict[str, Any] | None:
+        The ledger says LIVE a moment before requests go there: a restart in between must serve it.
+        """
+
+        def ended() -> dict[str, Any] | None:
             try:
                 rows = self.client.get("/history")
+                row = next((one for one in rows if one["uri"] == uri and one["state"] in ENDED), None)
+                return row if row is None or row["state"] != State.LIVE or self._answers(row) else None
             except NoDaemon:
                 return None  # it is being started
-            return next((one for one in rows if one["uri"] == uri and one["state"] in ENDED), None)
 
-        until(row, f"nothing becomes of {uri}:\n{self.tail()}", LIMIT)
-        found = row()
+        found = self.until(ended, f"nothing becomes of {uri}")
         assert found is not None
         return found
+
+    def _answers(self, row: Mapping[str, Any]) -> bool:
+        """Report whether a row's generation is the one that its channel's requests go to."""
+        return bool(self.client.get(f"/status?channel={row['channel']}")["live"]["generation"] == row["generation"])
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the lines of the log with this event's name."""
@@ -270,8 +280,7 @@ class Room:
 
     def until_logged(self, name: str, times: int = 1) -> dict[str, Any]:
         """Wait for an event in the log and return it."""
-        until(lambda: len(self.events(name)) >= times, f"{name} is never logged:\n{self.tail()}", LIMIT)
-        return self.events(name)[-1]
+        return self.until(lambda: self.events(name)[times - 1 :], f"{name} is never logged")[-1]
 
     def tail(self) -> str:
         return self.log.read_text()[-3000:] if self.log.exists() else "(no log)"

@@ -1,6 +1,8 @@
 """What the tests of the S3 source share: real servers, adapters as objects, sources in a hurry, and the checks."""
 
+import itertools
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from kits.folders import CONFIG, WEIGHTS, weights
 
 KEY, SECRET = "testkey", "testsecret"
 OWNER = "123456789012"
+_LOWEST_PORT = 10_000
 GO = threading.Event()
 ONCE = Patience(attempts=1)
 BRIEF = Patience(connect=4.0, read=3.0, whole=6.0, attempts=1)
@@ -35,12 +38,19 @@ SOON = 30.0  # seconds: far above what a busy machine needs, and it still catche
 
 
 def free_ports(number: int) -> list[int]:
-    """Find ports that are free now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    """Find ports that are free now, below those that the kernel hands out: nobody gets them by chance meanwhile."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    with ExitStack() as probes:
+        free = (port for port in random.sample(range(_LOWEST_PORT, lowest), 20 * number) if _is_free(port, probes))
+        return list(itertools.islice(free, number))
+
+
+def _is_free(port: int, probes: ExitStack) -> bool:
+    try:
+        probes.enter_context(socket.create_server(("127.0.0.1", port)))
+    except OSError:
+        return False
+    return True
 
 
 def await_true(condition: Callable[[], Any], seconds: float = SOON) -> Any:

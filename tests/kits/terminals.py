@@ -10,7 +10,8 @@ import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kits.room import LIMIT, Process, spawn
@@ -24,7 +25,9 @@ class Terminal:
     """A terminal with a program on it."""
 
     process: Process
-    _parts: list[bytes] = field(default_factory=list)
+    _parts: list[bytes]
+    _hang_up: Callable[[], None]
+    """Lets the reader come to the end of what was written, once; for when the program has ended."""
 
     @property
     def raw(self) -> str:
@@ -47,10 +50,16 @@ class Terminal:
         assert found(), f"it ended with {self.process.status} before it wrote {words!r}:\n{self.raw}"
         return found()
 
+    def ends(self) -> int:
+        """Wait until the program has ended and all that it wrote has been read, and return its exit status."""
+        status = self.process.wait()
+        self._hang_up()
+        return status
+
     def interrupt(self) -> int:
-        """Press Ctrl-C, and return the exit status."""
+        """Press Ctrl-C, and return the exit status once all that it wrote has been read."""
         self.process.signal(signal.SIGINT)
-        return self.process.wait()
+        return self.ends()
 
 
 @contextmanager
@@ -65,16 +74,24 @@ def on_a_terminal(
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     told = {"TERM": "xterm-256color", **(environ or {})}
-    terminal = Terminal(Process(start(argv, Path(os.ttyname(slave)), told, directory)))
-    reader = threading.Thread(target=_read, args=(master, terminal._parts), daemon=True)
+    process, parts = Process(start(argv, Path(os.ttyname(slave)), told, directory)), list[bytes]()
+    reader = threading.Thread(target=_read, args=(master, parts), daemon=True)
     reader.start()
+    ours = [slave]
+    terminal = Terminal(process, parts, partial(_hang_up, ours, reader))
     try:
         yield terminal
     finally:
-        terminal.process.kill()
-        os.close(slave)  # the last of those who could write, so that the reader ends
-        reader.join(LIMIT)
+        process.kill()
+        _hang_up(ours, reader)
         os.close(master)
+
+
+def _hang_up(ours: list[int], reader: threading.Thread) -> None:
+    """Close our end, the last of those who could write, so that the reader ends."""
+    while ours:
+        os.close(ours.pop())
+    reader.join(LIMIT)
 
 
 def _read(master: int, parts: list[bytes]) -> None:

@@ -9,7 +9,6 @@ from hotswapd.daemon.answers import RolloutStatus
 from hotswapd.daemon.rollout.split import in_share
 from kits.faults import GENERATION, Clients, question
 from kits.room import Room, folder
-from kits.waiting import until
 
 CALM = "max_latency_ratio = 0\nmax_length_ratio = 0"
 """A crowded machine says nothing of a canary."""
@@ -53,16 +52,14 @@ def rollout(room: Room) -> RolloutStatus | None:
 
 def runs(room: Room, canary: int) -> RolloutStatus:
     """Wait until this generation is the canary, and return the rollout's status."""
-    found: list[RolloutStatus] = []
 
-    def look() -> bool:
+    def look() -> RolloutStatus | None:
         now = rollout(room)
-        if now is not None and now["canary"]["generation"] == canary:
-            found.append(now)
-        return bool(found)
+        return now if now is not None and now["canary"]["generation"] == canary else None
 
-    until(look, f"generation {canary} never is the canary:\n{room.tail()}", 90)
-    return found[0]
+    found = room.until(look, f"generation {canary} never is the canary")
+    assert found is not None
+    return found
 
 
 def expected(status: RolloutStatus, user: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
+from kits.clock import LookedAt
 
 from hotswapd.loaders.wire import Wire
 
@@ -37,17 +38,21 @@ def test_a_silence_ends_a_blocked_read(ends: tuple[socket.socket, socket.socket]
         assert wire.cut_by == "too_slow"
 
 
-def test_progress_starts_patience_again(ends: tuple[socket.socket, socket.socket]) -> None:
-    """The exchange takes four times its patience, and is never silent for that long."""
-    with Wire((threading.Event(),), 0.5) as wire:
+def test_progress_starts_patience_again(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exchange takes four times its patience, and is never silent for that long; then it is, and is cut."""
+    clock = LookedAt("wire")
+    monkeypatch.setattr("hotswapd.loaders.wire.time", SimpleNamespace(monotonic=clock))
+    with Wire((threading.Event(),), 60.0) as wire:
         wire.hold(ends[0])
-        until = time.monotonic() + 2.0
-        while time.monotonic() < until:
-            ends[1].sendall(b"x")
-            assert ends[0].recv(1) == b"x"
+        for _ in range(5):
+            clock.pass_by(50.0)
+            assert wire.cut_by is None
             wire.progress()
-            threading.Event().wait(0.05)
-        assert wire.cut_by is None
+        clock.now += 61.0
+        assert ends[0].recv(1) == b""
+        assert wire.cut_by == "too_slow"
 
 
 def test_a_socket_opened_after_the_cut_is_cut(ends: tuple[socket.socket, socket.socket]) -> None:

@@ -10,7 +10,6 @@ import pytest
 from kits.faults import goes_live
 from kits.room import Room
 from kits.users import Users, configure, expected, rollout, runs
-from kits.waiting import until
 
 from hotswapd.daemon.answers import ArmStatus
 from hotswapd.daemon.control.client import Refused
@@ -91,7 +90,7 @@ def test_an_ab_generation_outlasts_a_lower_keep(room: Room) -> None:
     for name in ("one", "two"):  # what was held is spared once in any case
         tidied = room.nobodys()
         room.drop("run-2", name)
-        until(partial(is_gone, tidied), f"it is never tidied up:\n{room.tail()}")
+        room.until(partial(is_gone, tidied), "it is never tidied up")
     room.client.post("/ab/promote", {})
     room.process.kill()
     room.ready()
@@ -161,7 +160,7 @@ def test_the_metrics_show_both_arms(room: Room) -> None:
     share = 'hotswapd_rollout{{arm="{}",channel="default",generation="{}",what="share"}}'
     assert users.metric(share.format("canary", 1)) == 25
     assert users.metric(share.format("live", 2)) == 75
-    until(lambda: any("mean_logprob" in arm for arm in arms(room)), "it never counts")
+    room.until(lambda: any("mean_logprob" in arm for arm in arms(room)), "it never counts")
     status = rollout(room)
     assert status is not None
     generation = expected(status, "somebody")

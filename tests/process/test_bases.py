@@ -17,7 +17,6 @@ from kits.families import loaded, save_adapter, save_small
 from kits.folders import CONFIG, WEIGHTS
 from kits.models import EOS, VOCABULARY, byte_tokenizer, text_of, tiny
 from kits.room import Room, home, make_room
-from kits.waiting import until
 
 from hotswapd.daemon.cli import main
 
@@ -130,7 +129,7 @@ def test_on_a_changed_base_the_gates_decide_again(room: Room, changing: Path) ->
     room.ready()
     assert "differs in its weights" in room.until_logged("base_changed")["detail"]
     assert "differs in its weights" in room.status()["base_changed"]
-    until(lambda: room.live() == 2, f"it is not live again:\n{room.tail()}")
+    room.until(lambda: room.live() == 2, "it is not live again")
     assert [row["state"] for row in room.client.get("/history")] == ["LIVE"]
     room.process.signal(signal.SIGTERM)
     assert room.process.wait() == 0
@@ -186,7 +185,7 @@ def test_a_checkout_without_its_large_files_is_called_that(room: Room) -> None:
     assert "git lfs pull" in refused["detail"]
     for name in (WEIGHTS, CONFIG):
         shutil.copy(home() / "run-0" / name, place / name)
-    until(lambda: room.live() == 1, f"it is not taken:\n{room.tail()}")
+    room.until(lambda: room.live() == 1, "it is not taken")
 
 
 @pytest.mark.parametrize(

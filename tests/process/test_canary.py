@@ -9,7 +9,6 @@ from kits.faults import NO_ANSWER, PROMPT, TOKENS, goes_live
 from kits.models import byte_tokenizer
 from kits.room import Room, home
 from kits.users import Users, configure, expected, rollout, runs
-from kits.waiting import until
 
 from hotswapd.daemon.terminal.rollout import side_by_side
 
@@ -47,7 +46,7 @@ def test_a_canary_climbs_its_steps_and_goes_live(room: Room) -> None:
     steps = [one for one in row["verify"] if one["gate"] == "canary"]
     assert [one["numbers"]["share"] for one in steps] == [30, 60]
     assert all(one["numbers"]["canary_requests"] >= 8 for one in steps)
-    until(lambda: rollout(room) is None, "the rollout does not end")
+    room.until(lambda: rollout(room) is None, "the rollout does not end")
     assert users.ask_as("anybody")[0] == 1
 
 
@@ -110,7 +109,7 @@ def test_a_pin_ends_the_canary_and_unpinned_it_begins_again(room: Room) -> None:
     uri = room.drop("run-0")
     runs(room, 1)
     room.client.post("/pin", {})
-    until(lambda: state(room, uri) == ("HELD", "pinned"), f"the pin does not end it:\n{room.tail()}")
+    room.until(lambda: state(room, uri) == ("HELD", "pinned"), "the pin does not end it")
     assert rollout(room) is None
     assert {Users(room).ask_as(str(number))[0] for number in range(6)} == {0}
     room.client.post("/unpin", {})
@@ -124,8 +123,8 @@ def test_paused_the_canary_ends_and_resumed_it_begins_again(room: Room) -> None:
     uri = room.drop("run-0")
     runs(room, 1)
     room.client.post("/pause", {})
-    until(lambda: rollout(room) is None, f"the pause does not end it:\n{room.tail()}")
-    assert state(room, uri) == ("HELD", "paused")
+    room.until(lambda: state(room, uri) == ("HELD", "paused"), "the pause does not end it")
+    assert rollout(room) is None
     room.client.post("/resume", {})
     runs(room, 2)
 
@@ -142,7 +141,7 @@ def test_a_rollback_ends_the_canary(room: Room) -> None:
     runs(room, 2)
     room.client.post("/rollback", {"generation": 0})
     assert room.live() == 0
-    until(lambda: state(room, second)[0] == "HELD", f"the rollback does not end it:\n{room.tail()}")
+    room.until(lambda: state(room, second)[0] == "HELD", "the rollback does not end it")
     assert rollout(room) is None
     assert users.ask_as("anybody")[0] == 0
 
@@ -168,7 +167,7 @@ def test_a_newer_one_can_wait_for_the_canary(room: Room) -> None:
     room.drop("run-0")
     runs(room, 1)
     second = room.drop("run-1")
-    until(lambda: state(room, second)[0] == "FETCHED", f"it is never fetched:\n{room.tail()}")
+    room.until(lambda: state(room, second)[0] == "FETCHED", "it is never fetched")
     assert runs(room, 1)
     ask_until(room, Users(room), lambda: room.live() == 1)
     assert runs(room, 2)["live"]["generation"] == 1
@@ -216,8 +215,8 @@ def test_killed_at_each_step_it_serves_what_the_pointer_names(room: Room, place:
             try:
                 users.ask_as(f"user-{number}")
             except NO_ANSWER:
-                until(died, "it neither answers nor dies")
-    until(died, f"it does not die at {place}:\n{room.tail()}")
+                room.until(died, "it neither answers nor dies")
+    room.until(died, f"it does not die at {place}")
     room.ready()
     assert room.live() == (1 if place == "promoted" else 0)
     ask_until(room, Users(room), lambda: room.live() > 0)

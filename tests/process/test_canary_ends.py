@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from kits.faults import fill, mounted
 from kits.room import Room
 from kits.users import Users, configure, expected, rollout, runs
-from kits.waiting import until
 
 GOOD, WINDOW, WAVE = 200, 230, 8
 
@@ -68,11 +67,11 @@ def test_a_full_disk_postpones_the_promotion(room: Room) -> None:
         fill(room.state / "filler")
         for number in range(60):
             assert users.ask_as(f"user-{number}")[0] == expected(status, f"user-{number}")
-        until(lambda: bool(room.status()["trouble"]), f"nobody is told:\n{room.tail()}")
+        room.until(lambda: bool(room.status()["trouble"]), "nobody is told")
         assert room.live() == 0
         assert runs(room, 1)
         (room.state / "filler").unlink()
-        until(lambda: room.live() == 1, f"it never goes live:\n{room.tail()}")
+        room.until(lambda: room.live() == 1, "it never goes live")
         row = room.outcome(uri)
         assert (row["state"], row["generation"]) == ("LIVE", 1)
         assert [one["gate"] for one in row["verify"]].count("canary") == 1
@@ -93,7 +92,7 @@ def test_a_newer_one_is_judged_beside_a_canary(room: Room) -> None:
     status = runs(room, 1)
     go.unlink()
     room.drop("run-1")
-    until(lambda: (room.status()["verify"] or {}).get("gate") == "command", f"it is not judged:\n{room.tail()}")
+    room.until(lambda: (room.status()["verify"] or {}).get("gate") == "command", "it is not judged")
     users = Users(room)
     for number in range(10):
         assert users.ask_as(f"user-{number}")[0] == expected(status, f"user-{number}")

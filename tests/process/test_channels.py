@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from kits.faults import question, truth
 from kits.room import LIMIT, Room, folder, home, make_room
-from kits.waiting import until
 
 NAMES = ("alpha", "beta", "gamma", "delta")
 
@@ -99,6 +98,6 @@ def test_what_is_done_to_one_channel_is_done_to_it_alone(room: Room) -> None:
     assert ask(room, "beta")[0] == told(1)
     shutil.rmtree(room.root / "adapters" / "alpha")
     uri = drop(room, "alpha", 2, "anew")
-    until(lambda: lives(room).get("alpha"), "the channel is not made anew", LIMIT)
+    room.until(lambda: lives(room).get("alpha"), "the channel is not made anew")
     assert room.outcome(uri)["channel"] == "alpha"
     assert ask(room, "alpha")[0] == told(2)

@@ -6,8 +6,7 @@ import signal
 import socket
 from pathlib import Path
 
-from kits.room import LIMIT, Room
-from kits.waiting import until
+from kits.room import Room
 
 
 def test_a_removed_socket_is_made_again(room: Room) -> None:
@@ -16,7 +15,7 @@ def test_a_removed_socket_is_made_again(room: Room) -> None:
     file = room.root / "control.sock"
     mode = file.stat().st_mode
     file.unlink()
-    until(lambda: room.live() == 0, f"nothing makes the socket again:\n{room.tail()}", LIMIT)
+    room.until(lambda: room.live() == 0, "nothing makes the socket again")
     assert file.stat().st_mode == mode
     assert room.until_logged("control_socket_made_again")["path"] == str(file)
     room.process.signal(signal.SIGTERM)
@@ -31,7 +30,7 @@ def test_a_removed_directory_is_made_again_too(room: Room) -> None:
     room.ready()
     file = room.root / "run" / "hotswapd" / "control.sock"
     shutil.rmtree(file.parent.parent)
-    until(file.exists, f"nothing makes the socket again:\n{room.tail()}", LIMIT)
+    room.until(file.exists, "nothing makes the socket again")
 
 
 def test_what_lies_in_its_place_is_left_alone(room: Room) -> None:

@@ -10,7 +10,6 @@ import pytest
 from kits.alone import start_alone
 from kits.certificates import certify, serial
 from kits.room import LIMIT, Room, make_room
-from kits.waiting import until
 
 
 def place(room: Room) -> tuple[str, int]:
@@ -36,8 +35,8 @@ def test_more_connections_than_descriptors_cost_a_line(tmp_path: Path) -> None:
             sock.connect(at)
         for _ in range(20):
             assert live(at)
-        refused = room.until_logged("connections_refused")
-        assert refused["times"] == 1
+        room.until_logged("connections_refused")
+        assert room.events("connections_refused")[0]["times"] == 1  # there is another line after a minute
         assert len(os.listdir(f"/proc/{room.process.pid}/fd")) < 256
         assert len(room.log.read_text().splitlines()) < 100
 
@@ -52,7 +51,7 @@ def test_a_reload_shows_the_new_certificate(tmp_path: Path) -> None:
         assert serial(at) == 1
         certify(tmp_path, 2)
         room.process.signal(signal.SIGHUP)
-        until(lambda: serial(at) == 2, "the new certificate is never shown", LIMIT)
+        room.until(lambda: serial(at) == 2, "the new certificate is never shown")
         (tmp_path / "cert.pem").write_text("nothing")
         room.process.signal(signal.SIGHUP)
         assert room.until_logged("reload_refused")["key"] == "serve.tls_cert"

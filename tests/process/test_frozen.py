@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from kits.faults import Clients, goes_live
 from kits.room import Room
-from kits.waiting import until
 
 _FROZEN = 6.0
 """Seconds, many times what a token of the tiny model takes and what the watch allows."""
@@ -32,13 +31,13 @@ def test_a_freeze_is_no_evidence_against_what_is_live(room: Room) -> None:
     with ThreadPoolExecutor(8) as pool:
         asking = [pool.submit(ask_on) for _ in range(8)]
         try:
-            until(lambda: room.status()["watch"]["requests"] >= 1, "nobody is answered", 90)
+            room.until(lambda: room.status()["watch"]["requests"] >= 1, "nobody is answered")
             for _ in range(3):
                 room.process.signal(signal.SIGSTOP)
                 time.sleep(_FROZEN / 3)
                 room.process.signal(signal.SIGCONT)
             before = room.status()["watch"]["requests"]
-            until(lambda: room.status()["watch"]["requests"] >= before + 8, "nobody is answered", 90)
+            room.until(lambda: room.status()["watch"]["requests"] >= before + 8, "nobody is answered")
         finally:
             room.process.signal(signal.SIGCONT)
             stop.set()

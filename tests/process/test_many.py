@@ -59,8 +59,8 @@ def crowded(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 def until_live(room: Room, index: int) -> Path:
     """Wait until the adapter with this number is live, and nothing waits; return where it lies."""
     place = room.root / "adapters" / f"run-{index:05}"
-    until(lambda: room.status()["live"]["uri"] == place.as_uri(), f"{place} is never live:\n{room.tail()}", LIMIT)
-    until(lambda: not room.status()["queue"], f"something waits for ever:\n{room.tail()}", LIMIT)
+    room.until(lambda: room.status()["live"]["uri"] == place.as_uri(), f"{place} is never live")
+    room.until(lambda: not room.status()["queue"], "something waits for ever")
     return place
 
 

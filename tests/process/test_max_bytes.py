@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from kits.faults import until_reason
 from kits.folders import CONFIG, WEIGHTS
-from kits.room import LIMIT, Room, home, make_room
-from kits.waiting import until
+from kits.room import Room, home, make_room
 
 from hotswapd.daemon.cli import main
 from hotswapd.loaders.store.tally import size_of
@@ -56,4 +55,4 @@ def test_what_does_not_fit_waits_until_the_limit_is_raised(room: Room) -> None:
     limit(room, 9.0)
     room.process.signal(signal.SIGHUP)
     assert room.outcome(uri)["state"] == "LIVE"
-    until(lambda: room.live() == 2, "it does not go live", LIMIT)
+    room.until(lambda: room.live() == 2, "it does not go live")

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 from kits.faults import goes_live
-from kits.room import LIMIT, Room
-from kits.waiting import until
+from kits.room import Room
 
 _PAGE = 4096
 
@@ -61,20 +60,20 @@ def pipe(room: Room) -> Iterator[Pipe]:
 def test_an_output_that_nobody_reads_stops_nothing(room: Room, pipe: Pipe) -> None:
     """With the pipe full, adapters go live, requests are answered, a rollback is done; then the drops are reported."""
     room.start()
-    until(lambda: pipe.has("ready"), "it is never ready", LIMIT)
+    room.until(lambda: pipe.has("ready"), "it is never ready")
     url = next(one["http"] for one in pipe.events() if one["event"] == "listening")
     for swap in range(1, 31):
         goes_live(room, room.drop(f"run-{swap % 3}", f"swap-{swap}"))
-    assert pipe.is_full()
+    room.until(pipe.is_full, "thirty swaps do not fill it")
     room.client.post("/rollback", {"generation": 29, "follow": True})
     assert room.live() == 29
     with urllib.request.urlopen(f"http://{url}/v1/models", timeout=60) as got:
         assert got.status == 200
     rounds, right = itertools.count(), room.config.read_text()
-    until(lambda: _refused(room, right, next(rounds))["log_dropped"], "nothing is ever dropped", LIMIT)
+    room.until(lambda: _refused(room, right, next(rounds))["log_dropped"], "nothing is ever dropped")
     goes_live(room, room.drop("run-0", "while-lines-are-lost"))
     dropped = room.status()["log_dropped"]
-    until(lambda: pipe.has("log_dropped"), "the drops are never reported", LIMIT)
+    room.until(lambda: pipe.has("log_dropped"), "the drops are never reported")
     assert sum(one["lines"] for one in pipe.events() if one["event"] == "log_dropped") >= dropped > 0
 
 
@@ -82,5 +81,5 @@ def _refused(room: Room, right: str, number: int) -> dict[str, Any]:
     """Have the daemon refuse its configuration, which takes a log line for each of many long keys, all new."""
     room.config.write_text(f"{right}\n" + "".join(f"k{number}-{key}-{'x' * 9_000} = 1\n" for key in range(100)))
     room.process.signal(signal.SIGHUP)
-    until(lambda: f"k{number}-" in (room.status()["reload_refused"] or ""), "it is not refused", LIMIT)
+    room.until(lambda: f"k{number}-" in (room.status()["reload_refused"] or ""), "it is not refused")
     return room.status()

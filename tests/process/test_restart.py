@@ -8,7 +8,6 @@ from kits.adapters import digest_of
 from kits.faults import Clients, goes_live
 from kits.folders import WEIGHTS
 from kits.room import Room, home
-from kits.waiting import until
 
 
 def start_again(room: Room) -> None:
@@ -27,7 +26,7 @@ def start_again_and_tidy_up(room: Room) -> None:
     room.process.kill()
     left = room.nobodys()
     room.ready()
-    until(lambda: not left.exists(), f"it is never tidied up:\n{room.tail()}")
+    room.until(lambda: not left.exists(), "it is never tidied up")
 
 
 def live_three(room: Room) -> list[str]:
@@ -48,7 +47,7 @@ def served(room: Room) -> tuple[int, str]:
 
 
 def until_scanned(room: Room) -> None:
-    until(lambda: room.status()["sources"][0]["last_scan"], f"it never scans:\n{room.tail()}")
+    room.until(lambda: room.status()["sources"][0]["last_scan"], "it never scans")
 
 
 def test_without_its_source_it_answers_as_before(room: Room) -> None:
@@ -58,7 +57,7 @@ def test_without_its_source_it_answers_as_before(room: Room) -> None:
     shutil.move(room.root / "adapters", room.root / "away")
     start_again(room)
     assert served(room) == before == (3, digest_of(home() / "run-2"))
-    until(lambda: room.status()["sources"][0]["error"], "nobody says that the folder is gone")
+    room.until(lambda: room.status()["sources"][0]["error"], "nobody says that the folder is gone")
 
 
 def test_a_restart_keeps_history_rollback_and_pin(room: Room) -> None:
@@ -111,14 +110,14 @@ def test_what_is_going_live_is_not_collected(room: Room) -> None:
     now = room.arm("restore", "hang")
     now.touch()
     process = room.start(WATCHDOG_USEC="900000", WATCHDOG_PID="")
-    until(lambda: not now.exists(), f"it never comes to what was live:\n{room.tail()}")
+    room.until(lambda: not now.exists(), "it never comes to what was live")
     room.expect("WATCHDOG", after=len(room.hear()))
     process.kill()
     process.wait()
     room.ready()
     assert served(room) == (1, digest_of(home() / "run-0"))
     kept = {digest_of(home() / f"run-{index}") for index in (0, 2)}
-    until(lambda: digests_in_store(room) == kept, f"it is never tidied up:\n{room.tail()}")
+    room.until(lambda: digests_in_store(room) == kept, "it is never tidied up")
 
 
 @pytest.mark.parametrize("follow", [False, True])
@@ -137,7 +136,7 @@ def test_a_damaged_copy_is_not_served_and_is_fetched_again(room: Room, follow: b
     copy.write_bytes(content)
     start_again(room)
     assert room.until_logged("ready", times=2)["generation"] == (1 if follow else 2)
-    until(lambda: room.status()["live"]["digest"] == digest_of(damaged), f"it is never fetched again:\n{room.tail()}")
+    room.until(lambda: room.status()["live"]["digest"] == digest_of(damaged), "it is never fetched again")
     assert served(room)[1] == digest_of(damaged)
     assert digest_of(copy.parent) == digest_of(damaged)
 
@@ -157,7 +156,7 @@ def test_a_ledger_from_a_backup_gives_no_number_twice(room: Room) -> None:
     room.process.kill()
     shutil.copy(backup, room.state / "ledger.sqlite")
     room.ready()
-    until(lambda: room.live() > 1, "what the backup does not know never goes live", 60)
+    room.until(lambda: room.live() > 1, "what the backup does not know never goes live")
     numbers = {row["generation"] for row in room.client.get("/history")} - {None}
     assert numbers.isdisjoint({2, 3})
     assert 4 in numbers

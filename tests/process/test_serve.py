@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from kits.room import LIMIT, Room, home, spawn
 from kits.terminals import on_a_terminal
-from kits.waiting import until
 
 from hotswapd.daemon.control.client import Client
 
@@ -90,7 +89,7 @@ def test_ctrl_c_while_it_loads_leaves_nothing_behind(room: Room, tmp_path: Path)
     room.arm("starting", "hang").touch()
     with on_a_terminal(typed(room), work, environ=room.environ) as terminal:
         terminal.line("reading the configuration")
-        until(lambda: not (room.root / "now").exists(), "it never hangs", LIMIT)
+        room.until(lambda: not (room.root / "now").exists(), "it never hangs")
         assert os.listdir(work) == ["adapters"]
         assert terminal.interrupt() == 0
     assert os.listdir(work) == []
@@ -119,7 +118,7 @@ def test_off_a_terminal_the_log_is_json_and_the_rest_is_not_in_it(room: Room) ->
     (room.root / "adapters").rmdir()
     room.adopt(spawn(typed(room), room.log, {}, room.root))
     room.until_logged("ready")
-    until(lambda: "cp -r YOUR-ADAPTER" in room.log.read_text(), "it never says how to drop one in", LIMIT)
+    room.until(lambda: "cp -r YOUR-ADAPTER" in room.log.read_text(), "it never says how to drop one in")
     assert room.events("listening")
 
 
@@ -128,7 +127,7 @@ def test_a_second_one_of_the_same_name_is_refused(room: Room, tmp_path: Path) ->
     with on_a_terminal(typed(room), tmp_path) as terminal:
         terminal.line("ready after")
         with on_a_terminal(typed(room), tmp_path) as second:
-            assert second.process.wait() == 75
+            assert second.ends() == 75
             assert "the daemon default runs already" in " ".join(second.lines)
         assert terminal.interrupt() == 0
 
@@ -139,7 +138,7 @@ def test_a_port_that_is_taken_says_which_option_to_use(room: Room, tmp_path: Pat
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with on_a_terminal([*typed(room), "--port", port], tmp_path) as terminal:
-            assert terminal.process.wait() == 75
+            assert terminal.ends() == 75
             said = " ".join(terminal.lines)
     assert f"127.0.0.1:{port} cannot be listened on" in said
     assert "--port N" in said
@@ -151,7 +150,7 @@ def test_a_base_that_is_not_there_is_a_sentence(room: Room, tmp_path: Path) -> N
     (tmp_path / "empty").mkdir()
     line = ["serve", "./empty", *typed(room)[2:]]
     with on_a_terminal(line, tmp_path) as terminal:
-        assert terminal.process.wait() == 78
+        assert terminal.ends() == 78
         said = " ".join(terminal.lines)
     assert "cannot start: model.base:" in said
     assert "Traceback" not in said

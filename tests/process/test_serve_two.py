@@ -46,7 +46,7 @@ def test_they_are_told_apart_by_name(room: Path, stack: ExitStack, capsys: pytes
     assert main(["pause"]) == 0
     assert "talking to the daemon default on" in capsys.readouterr().err
     second = serve(stack, room, "sales")
-    assert "  hotswapd status --watch --name sales" in second.lines
+    second.line("  hotswapd status --watch --name sales")
     assert main(["status"]) == 2
     said = capsys.readouterr().err
     assert [line for line in (f"  default: {home()}/base", f"  sales: {home()}/base") if line not in said] == []

@@ -14,7 +14,6 @@ from kits.crowd import crowd
 from kits.faults import question, truth
 from kits.folders import CONFIG
 from kits.room import LIMIT, Room, folder, home, make_room
-from kits.waiting import until
 
 from hotswapd.daemon.cli import main
 from hotswapd.loaders.store.store import Store
@@ -54,7 +53,7 @@ def go_live(room: Room, number: int) -> None:
     """Publish a set, the first one being number 0, and wait until it is live."""
     publish(room, number)
     wanted = [3 * number + 1, 3 * number + 2, 3 * number + 3]
-    until(lambda: lives(room) == wanted, f"set {number} does not go live:\n{room.tail()}", LIMIT)
+    room.until(lambda: lives(room) == wanted, f"set {number} does not go live")
 
 
 def ask(room: Room, index: int, url: str = "") -> int:
@@ -98,11 +97,11 @@ def test_a_set_changes_at_one_moment_under_load(room: Room) -> None:
         truth(home() / f"run-{index}")  # not while clients wait
     truth(None)
     publish(room, 0)
-    until(lambda: room.status()["channels"] and any(lives(room)), "nothing goes live", LIMIT)
+    room.until(lambda: room.status()["channels"] and any(lives(room)), "nothing goes live")
     with crowd(4, watchers.ask):
         for number in range(1, 4):
             go_live(room, number)
-            until(lambda wanted=number: watchers.newest == wanted, "nobody is answered by it", LIMIT)  # type: ignore[misc]
+            room.until(lambda wanted=number: watchers.newest == wanted, "nobody is answered by it")  # type: ignore[misc]
     assert set(watchers.answers) >= {1, 2, 3}
 
 
@@ -117,7 +116,7 @@ def test_a_set_with_a_bad_member_changes_nothing(room: Room) -> None:
         rows[:] = room.client.get("/history")
         return len([one for one in rows if one["state"] == "REJECTED"]) == len(NAMES)
 
-    until(ended, f"the set does not end:\n{room.tail()}", LIMIT)
+    room.until(ended, "the set does not end")
     found = {one["channel"]: one["reason"] for one in rows if one["state"] == "REJECTED"}
     assert found["alpha"] == found["gamma"] == "set_refused"
     assert found["beta"] != "set_refused"
@@ -141,5 +140,5 @@ def test_a_kill_in_the_middle_leaves_all_or_none(room: Room, place: str, passes:
     pointed = [(store.pointer(name) or {})["generation"] for name in NAMES]
     assert pointed == ([4, 5, 6] if (place, passes) in AFTER else [1, 2, 3])
     room.ready()
-    until(lambda: lives(room) in ([4, 5, 6], [7, 8, 9]), f"the set does not go live:\n{room.tail()}", LIMIT)
+    room.until(lambda: lives(room) in ([4, 5, 6], [7, 8, 9]), "the set does not go live")
     assert len({ask(room, index) for index in range(len(NAMES))}) == 1

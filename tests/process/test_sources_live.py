@@ -16,15 +16,13 @@ from kits.alone import launch_alone
 from kits.folders import CONFIG, WEIGHTS
 from kits.hub_server import HubServer
 from kits.room import Process, Room, folder, home
-from kits.waiting import until
 
 from hotswapd.daemon.cli import main
 from hotswapd.loaders.publish import publish
 from hotswapd.loaders.s3.session import S3Access
 
 REPO = "org/adapters"
-# Seconds. What is promised is less than four; on a busy machine it takes longer, and only a poll would take this long.
-SOON = 45.0
+# Seconds: no poll finds anything while a test waits.
 NEVER = 3600.0
 
 
@@ -101,7 +99,7 @@ def spare(everywhere: Everywhere) -> list[str]:
 def goes_live(everywhere: Everywhere, uri: str, since: float, measured: dict[str, float]) -> None:
     """Wait until what answers is what lies at this address, and note the seconds that it took."""
     room = everywhere.room
-    until(lambda: room.status()["live"]["uri"] == uri, f"{uri} does not go live:\n{room.tail()}", SOON)
+    room.until(lambda: room.status()["live"]["uri"] == uri, f"{uri} does not go live")
     measured[uri.partition(":")[0] + uri[-4:]] = round(time.monotonic() - since, 2)
 
 
@@ -119,7 +117,7 @@ def test_each_kind_of_source_goes_live_beside_a_dead_one(everywhere: Everywhere)
     everywhere.hub.commit(REPO, files(spare(everywhere)[0]))
     goes_live(everywhere, f"hf://{REPO}", time.monotonic(), measured)
     print(json.dumps(measured))
-    until(lambda: not everywhere.sources()["dead"]["ok"], "the dead source is never called so", 90.0)
+    room.until(lambda: not everywhere.sources()["dead"]["ok"], "the dead source is never called so")
     sources = everywhere.sources()
     assert {name for name, source in sources.items() if source["ok"]} == {"folder", "bucket", "told", "hub"}
     assert "cannot be reached" in sources["dead"]["error"]
@@ -135,7 +133,7 @@ def test_published_goes_live_and_deleted_stays_loaded(everywhere: Everywhere) ->
     for name in (CONFIG, WEIGHTS):
         bucket.remove(f"published/{name}")
     seen = everywhere.sources()["bucket"]["last_scan"]
-    until(lambda: everywhere.sources()["bucket"]["last_scan"] != seen, "it does not look again")
+    room.until(lambda: everywhere.sources()["bucket"]["last_scan"] != seen, "it does not look again")
     assert (room.live(), room.status()["live"]["uri"]) == (generation, str(done.uri))
 
 
@@ -155,7 +153,7 @@ def test_files_unlike_a_foreign_manifest_wait(
     def reasons() -> set[str]:
         return {row["reason"] for row in room.status()["queue"] if row["uri"] == place.as_uri()}
 
-    until(lambda: reasons() == {"digest_mismatch"}, f"it does not wait for the listed bytes:\n{room.tail()}", SOON)
+    room.until(lambda: reasons() == {"digest_mismatch"}, "it does not wait for the listed bytes")
     assert room.status()["live"]["digest"] == live
     shutil.copy(home() / listed / WEIGHTS, place)
     goes_live(everywhere, place.as_uri(), time.monotonic(), {})
@@ -170,12 +168,12 @@ def test_an_outage_of_one_bucket_stays_there_and_passes(everywhere: Everywhere) 
     for entry in client.list_objects_v2(Bucket=name).get("Contents", []):
         client.delete_object(Bucket=name, Key=entry["Key"])
     client.delete_bucket(Bucket=name)
-    until(lambda: not everywhere.sources()["bucket"]["ok"], "the missing bucket is not noticed", SOON)
+    room.until(lambda: not everywhere.sources()["bucket"]["ok"], "the missing bucket is not noticed")
     assert "there is no such bucket" in everywhere.sources()["bucket"]["error"]
     assert room.live() == generation
     assert everywhere.sources()["folder"]["ok"]
     client.create_bucket(Bucket=name)
-    until(lambda: everywhere.sources()["bucket"]["ok"], "the source does not recover", 90.0)
+    room.until(lambda: everywhere.sources()["bucket"]["ok"], "the source does not recover")
 
 
 def test_check_reads_a_bucket_as_the_daemon_does(everywhere: Everywhere, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,4 +197,4 @@ def test_a_dead_source_does_not_delay_shutdown(everywhere: Everywhere) -> None:
     assert room.events("stopped")
     room.hear()  # what the first one still said
     room.ready()
-    until(lambda: room.live() == generation, f"generation {generation} is not live again:\n{room.tail()}", SOON)
+    room.until(lambda: room.live() == generation, f"generation {generation} is not live again")

@@ -21,7 +21,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def shown(command: str, daemon: str, directory: Path, columns: int = 100, **environ: str) -> Terminal:
     """Run a command to its end on a terminal of so many columns."""
     with on_a_terminal([command, "--socket", daemon], directory, columns, environ) as terminal:
-        assert terminal.process.wait() == 0
+        assert terminal.ends() == 0
     return terminal
 
 

@@ -9,7 +9,6 @@ import pytest
 from kits.adapters import digest_of
 from kits.faults import mounted
 from kits.room import Room, folder, home, make_room
-from kits.waiting import until
 
 from hotswapd.daemon.cli import main
 
@@ -41,7 +40,7 @@ def drop_across(room: Room, adapter: str) -> Path:
 
 def goes_live(room: Room, place: Path, adapter: str) -> None:
     assert room.outcome(place.as_uri())["state"] == "LIVE"
-    until(lambda: room.status()["live"]["digest"] == digest_of(home() / adapter), "it does not go live", 60)
+    room.until(lambda: room.status()["live"]["digest"] == digest_of(home() / adapter), "it does not go live")
 
 
 def queued(room: Room, place: Path) -> list[str]:
@@ -78,17 +77,17 @@ def test_a_run_written_over_in_place_is_never_torn(room: Room) -> None:
     run = drop(room, "run-0")
     goes_live(room, run, "run-0")
     shutil.copy(home() / "run-1" / "adapter_model.safetensors", run)
-    until(lambda: "WAITING half_replaced" in queued(room, run), "it never waits for the configuration", 60)
+    room.until(lambda: "WAITING half_replaced" in queued(room, run), "it never waits for the configuration")
     assert room.live() == 1
     config = (home() / "run-1" / "adapter_config.json").read_bytes() + b"\n"
     (run / "adapter_config.json").write_bytes(config)
-    until(lambda: room.live() == 2, "it does not go live", 60)
+    room.until(lambda: room.live() == 2, "it does not go live")
     live = room.status()["live"]["digest"]
     assert live == digest_of(run)
     shutil.copy(home() / "run-2" / "adapter_model.safetensors", run)
-    until(lambda: "WAITING half_replaced" in queued(room, run), "it never waits for the configuration", 60)
+    room.until(lambda: "WAITING half_replaced" in queued(room, run), "it never waits for the configuration")
     os.utime(run / "_SUCCESS")
-    until(lambda: room.live() == 3, "a new marker does not end the wait", 20)
+    room.until(lambda: room.live() == 3, "a new marker does not end the wait")
 
 
 @pytest.mark.parametrize("name", ["lora.20261128", "run-7.1a2b3c4d", "lora.partner-v2"])
@@ -101,7 +100,7 @@ def test_an_adapter_under_an_ignored_name_is_told_of(room: Room, capsys: pytest.
     """Status and history have it with the rule; check and submit say so; renamed, it goes live."""
     room.ready()
     place = drop(room, "run-0", "lora.tmp")
-    until(lambda: queued(room, place) == ["IGNORED temporary_name"], "status does not have it", 60)
+    room.until(lambda: queued(room, place) == ["IGNORED temporary_name"], "status does not have it")
     (entry,) = room.status()["queue"]
     assert "the name 'lora.tmp' ends in .tmp: rename it" in entry["detail"]
     assert main(["check", str(place), "--config", str(room.config)]) == 0
@@ -124,6 +123,6 @@ def test_a_volume_mounted_again_is_watched_at_once(room: Room) -> None:
     with mounted(watched, *VOLUME):
         again = watched.stat()
         goes_live(room, drop_across(room, "run-1"), "run-1")
-        until(room.at_rest, "it does not come to rest")
+        room.until(room.at_rest, "it does not come to rest")
         goes_live(room, drop_across(room, "run-2"), "run-2")
     assert (first.st_ino, room.live()) == (again.st_ino, 3)

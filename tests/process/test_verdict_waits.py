@@ -10,7 +10,6 @@ import pytest
 from kits.faults import goes_live
 from kits.room import Room
 from kits.stuck import SAID, TOKENS, ask, train_stuck
-from kits.waiting import until
 
 NO_GATE = "max_same_token = 1.0\nmax_loss = 0\nmax_update_ratio = 0\nmax_update_growth = 0\nmax_logit_growth = 0"
 
@@ -41,12 +40,12 @@ def test_a_locked_ledger_keeps_no_bad_generation_live(room: Room, stuck: Path, h
     assert room.outcome(bad)["state"] == "LIVE"
     with locked(room, how):
         assert [ask(room, client) for client in range(1, 6)] == [(2, SAID * TOKENS)] * 5
-        until(lambda: ask(room)[0] == 1, f"it stays live while the ledger is locked:\n{room.tail()}", 90)
+        room.until(lambda: ask(room)[0] == 1, "it stays live while the ledger is locked")
         assert room.status()["live"]["generation"] == 1
-    until(lambda: _row(room, bad)["state"] == "ROLLED_BACK", f"it is never written:\n{room.tail()}", 90)
+    room.until(lambda: _row(room, bad)["state"] == "ROLLED_BACK", "it is never written")
     row = _row(room, bad)
     assert row["reason"] == "watch_degenerate"
-    until(lambda: _row(room, bad)["verify"][-1]["gate"] == "watch", "the numbers are never written", 90)
+    room.until(lambda: _row(room, bad)["verify"][-1]["gate"] == "watch", "the numbers are never written")
     room.process.kill()
     room.ready()
     assert room.status()["live"]["generation"] == 1

@@ -10,7 +10,6 @@ from kits.faults import goes_live
 from kits.models import byte_tokenizer, text_of
 from kits.room import Room, home
 from kits.stuck import PROMPT, SAID, TOKENS, ask, train_stuck
-from kits.waiting import until
 
 from hotswapd.daemon.cli import main
 
@@ -48,8 +47,8 @@ def test_what_the_watch_takes_back_stays_out_until_asked_for(room: Room, stuck: 
     for _ in range(4):  # one client alone decides nothing
         assert ask(room) == (2, SAID * TOKENS)
     assert {ask(room, client)[1] for client in range(2, 6)} == {SAID * TOKENS}
-    until(lambda: room.live() == 1, f"it stays live:\n{room.tail()}")
-    until(lambda: row_of(room, bad)["verify"][-1]["gate"] == "watch", f"the verdict is not written:\n{room.tail()}")
+    room.until(lambda: room.live() == 1, "it stays live")
+    room.until(lambda: row_of(room, bad)["verify"][-1]["gate"] == "watch", "the verdict is not written")
     row = row_of(room, bad)
     assert (row["state"], row["reason"]) == ("ROLLED_BACK", "watch_degenerate")
     assert row["verify"][-1]["numbers"]["degenerate"] == 1
@@ -63,5 +62,5 @@ def test_what_the_watch_takes_back_stays_out_until_asked_for(room: Room, stuck: 
     room.ready()
     uri = refused(room, stuck, "a-third-name")
     assert main(["submit", uri, "--again", "--socket", str(room.root / "control.sock")]) == 0
-    until(lambda: room.status()["live"]["digest"] == digest_of(stuck), f"it is not taken again:\n{room.tail()}")
+    room.until(lambda: room.status()["live"]["digest"] == digest_of(stuck), "it is not taken again")
     assert ask(room) == (room.live(), SAID * TOKENS)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from kits.folders import CONFIG, WEIGHTS
 from kits.room import Room, home
-from kits.waiting import until
 
 from .corpus import GOOD
 from .corpus_header import join
@@ -48,10 +47,10 @@ def stopped_in_mid_copy(room: Room, place: Path) -> Iterator[bool]:
     """Drop a large adapter and stop the daemon while it copies it; False when it was too fast."""
     stages = room.state / "store" / "stages"
     _make(place)
-    until(lambda: _copied(stages) or room_has_row(room, place), "it is never copied", 60.0)
+    room.until(lambda: _copied(stages) or room_has_row(room, place), "it is never copied")
     room.process.signal(signal.SIGSTOP)
     try:
-        until(lambda: _is_stopped(room.process.pid), "it does not stop")
+        room.until(lambda: _is_stopped(room.process.pid), "it does not stop")
         yield 0 < _copied(stages) < SIZE
     finally:
         room.process.signal(signal.SIGCONT)
@@ -93,7 +92,7 @@ def _waits(room: Room, place: Path, code: str) -> dict[str, object]:
         queue = room.status()["queue"]
         return next((one for one in queue if one["uri"] == place.as_uri() and one["reason"] == code), None)
 
-    until(row, f"{place.name} never waits with {code}:\n{room.tail()}", 60.0)
+    room.until(row, f"{place.name} never waits with {code}")
     return row() or {}
 
 

@@ -9,7 +9,6 @@ from kits.alone import start_alone
 from kits.faults import Clients, asked_all_the_while, goes_live, offer, only_in_full, until_reason
 from kits.needs import need
 from kits.room import Room, make_room
-from kits.waiting import until
 
 HOUR = 3600
 
@@ -58,10 +57,10 @@ def test_steps_of_the_clock_hold_up_nothing(room: Room) -> None:
         until_reason(room, uri, "HELD", "out_of_memory")
         before = scanned(room)
         set_clock(room, -HOUR)
-        until(lambda: scanned(room) < before, "the clock was never set back", 60.0)
+        room.until(lambda: scanned(room) < before, "the clock was never set back")
         goes_live(room, uri)
         goes_live(room, offer(room))
         set_clock(room, HOUR)
-        until(lambda: scanned(room) > before, "the clock was never set on", 60.0)
+        room.until(lambda: scanned(room) > before, "the clock was never set on")
         goes_live(room, offer(room))
     assert Clients(room).ask() == 4

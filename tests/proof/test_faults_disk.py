@@ -18,7 +18,6 @@ from kits.faults import (
 )
 from kits.folders import WEIGHTS
 from kits.room import Room
-from kits.waiting import until
 
 
 def artifacts(room: Room) -> set[Path]:
@@ -46,7 +45,7 @@ def test_an_io_error_in_the_store_holds_the_candidate(room: Room) -> None:
             assert "Input/output error" in str(row["detail"])
             assert room.live() == clients.ask() == 1
         assert room.outcome(uri)["state"] == "LIVE"
-        until(lambda: clients.ask() == 2, "the new one never answers")
+        room.until(lambda: clients.ask() == 2, "the new one never answers")
 
 
 def test_a_vanished_copy_is_fetched_again(room: Room) -> None:
@@ -69,7 +68,7 @@ def test_losing_the_live_copy_does_not_stop_its_answers(room: Room) -> None:
     room.process.kill()
     room.ready()
     assert room.events("artifact_lost")
-    until(lambda: room.live() > 0, f"it is never live again:\n{room.tail()}", 60.0)
+    room.until(lambda: room.live() > 0, "it is never live again")
     with asked_all_the_while(room) as clients:
         assert clients.ask() == room.live()
 
@@ -127,11 +126,11 @@ def test_a_log_whose_disk_is_full_stops_nothing(room: Room) -> None:
             page = -(-room.log.stat().st_size // 4096) * 4096  # what is left of its last page can still be written
             for number in (1, 2):
                 assert room.outcome(room.drop(f"run-{number}"))["state"] == "LIVE"
-            until(lambda: clients.ask() == 3, "the new one never answers")
+            room.until(lambda: clients.ask() == 3, "the new one never answers")
             assert room.log.stat().st_size <= page
             (disk / "filler").unlink()
             room.process.signal(signal.SIGHUP)
-            until(lambda: room.log.stat().st_size > page, "nothing is logged any more", 60.0)
+            room.until(lambda: room.log.stat().st_size > page, "nothing is logged any more")
         room.process.kill()
 
 
@@ -143,7 +142,7 @@ def test_a_locked_ledger_delays_swaps_and_no_answer(room: Room) -> None:
         with contextlib.closing(sqlite3.connect(room.state / "ledger.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             uri = room.drop("run-1")
-            until(lambda: room.events("ledger_down"), f"nobody notices:\n{room.tail()}", 60.0)
+            room.until(lambda: room.events("ledger_down"), "nobody notices")
             assert "locked" in room.events("ledger_down")[-1]["detail"]
             assert clients.ask() == 1
         goes_live(room, uri)

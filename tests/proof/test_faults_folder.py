@@ -23,7 +23,6 @@ from kits.faults import (
     until_up,
 )
 from kits.room import Room, folder, make_room
-from kits.waiting import until
 
 QUICK = folder(settle=0.05, rescan=0.5)
 RARE = folder(settle=0.05, rescan=3600.0)
@@ -102,7 +101,7 @@ def test_a_root_that_goes_is_down_by_name_until_it_is_back(
     with asked_all_the_while(room) as clients:
         with going(room):
             until_down(room, code)
-            until(lambda: clients.metric('hotswapd_source_up{source="folder"}') == 0, "the metric never says so")
+            room.until(lambda: clients.metric('hotswapd_source_up{source="folder"}') == 0, "the metric never says so")
         until_up(room)
         goes_live(room, offer(room))
     assert clients.metric('hotswapd_source_up{source="folder"}') == 1
@@ -117,7 +116,7 @@ def test_a_root_that_was_renamed_over_is_watched_again(room: Room) -> None:
         there(room).rename(fresh.with_suffix(".old"))
         fresh.rename(there(room))
         goes_live(room, room.drop(adapter, fresh.name))
-    until(
+    room.until(
         lambda: "another directory than before" in room.log.read_text() or room.events("source_down"), "nobody says so"
     )
 

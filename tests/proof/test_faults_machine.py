@@ -22,7 +22,6 @@ from kits.faults import (
     until_up,
 )
 from kits.room import Room, make_room
-from kits.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +68,7 @@ def test_without_descriptors_it_says_so_and_recovers(room: Room) -> None:
                 ask()
                 return len(room.events("source_down")) > downs
 
-            until(down, f"nobody notices:\n{room.tail()}", 60.0)
+            room.until(down, "nobody notices")
         finally:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     assert "Too many open files" in room.events("source_down")[-1]["detail"]
@@ -86,7 +85,7 @@ def test_a_storm_of_sighups_changes_nothing(room: Room) -> None:
             os.kill(pid_of(room), signal.SIGHUP)
             if number % 100 == 0:
                 goes_live(room, offer(room))
-        until(lambda: len(room.events("reloaded")) > times, "it never reloads", 60.0)
+        room.until(lambda: len(room.events("reloaded")) > times, "it never reloads")
         goes_live(room, offer(room))
     assert room.status()["ready"]
 
@@ -96,7 +95,7 @@ def test_a_process_that_was_stopped_for_a_while_goes_on(room: Room) -> None:
     adapter = spare(room)
     with asked_all_the_while(room):
         os.kill(pid_of(room), signal.SIGSTOP)
-        until(lambda: _state(room) == "T", "it is not stopped")
+        room.until(lambda: _state(room) == "T", "it is not stopped")
         uri = room.drop(adapter, "while-asleep")
         os.kill(pid_of(room), signal.SIGCONT)
         goes_live(room, uri)
@@ -125,7 +124,7 @@ def test_a_deaf_service_manager_changes_nothing(room: Room) -> None:
     try:
         with asked_all_the_while(room):
             os.kill(pid_of(room), signal.SIGHUP)
-            until(lambda: len(room.events("reloaded")) > times, f"it hangs:\n{room.tail()}", 60.0)
+            room.until(lambda: len(room.events("reloaded")) > times, "it hangs")
             goes_live(room, offer(room))
     finally:
         (room.root / "notify.away").rename(room.root / "notify")
@@ -137,9 +136,9 @@ def test_a_vanished_configuration_is_refused_at_a_reload(room: Room) -> None:
     with asked_all_the_while(room):
         times = len(room.events("reload_refused"))
         os.kill(pid_of(room), signal.SIGHUP)
-        until(lambda: len(room.events("reload_refused")) > times, f"nobody says so:\n{room.tail()}", 60.0)
+        room.until(lambda: len(room.events("reload_refused")) > times, "nobody says so")
         goes_live(room, offer(room))
         away.rename(room.config)
         reloads = len(room.events("reloaded"))
         os.kill(pid_of(room), signal.SIGHUP)
-        until(lambda: len(room.events("reloaded")) > reloads, f"it is not taken:\n{room.tail()}", 60.0)
+        room.until(lambda: len(room.events("reloaded")) > reloads, "it is not taken")

@@ -4,7 +4,6 @@ import urllib.error
 
 from kits.faults import NO_ANSWER, Clients, asked_all_the_while, goes_live, only_in_full, serve_first, until_reason
 from kits.room import Room
-from kits.waiting import until
 
 
 def ask_until_it_ends(room: Room) -> int:
@@ -20,7 +19,7 @@ def ask_until_it_ends(room: Room) -> int:
             return process.ended() is not None
         return False
 
-    until(ended, f"it does not end:\n{room.tail()}", 60.0)
+    room.until(ended, "it does not end")
     return process.wait()
 
 

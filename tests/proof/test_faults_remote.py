@@ -15,7 +15,6 @@ from kits.folders import CONFIG, WEIGHTS
 from kits.hub_server import HubServer
 from kits.room import Room, folder, home, make_room
 from kits.s3_proxy import S3Proxy, answering, cutting, hanging_up, refusing, shortening
-from kits.waiting import until
 
 PAGE = b'<?xml version="1.0"?><ListBucketResult><Name>b</Name>%s</ListBucketResult>'
 CIRCLE = PAGE % b"<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
@@ -137,16 +136,16 @@ def _write_all(room: Room, bucket: s3_kit.Place, proxy: S3Proxy, hub: HubServer)
 
 def _weather(room: Room, bucket: s3_kit.Place, proxy: S3Proxy, hub: HubServer) -> Storm:
     goes_live(room, room.drop("run-0"))
-    until(lambda: not _unwell(room), f"not every source is well at first:\n{room.tail()}", 60.0)
+    room.until(lambda: not _unwell(room), "not every source is well at first")
     with asked_all_the_while(room) as clients:
         _break(bucket, proxy, hub)
-        until(lambda: _all_told(_heard(room)), f"some say nothing: {_heard(room)}", 60.0)
+        room.until(lambda: _all_told(_heard(room)), f"some say nothing: {_heard(room)}")
         storm = _heard(room)
         storm.live = room.live()
         proxy.mend()
         hub.mend()
-        until(lambda: not _unwell(room), f"some stay down: {_unwell(room)}", 120.0)
-        until(lambda: not room.status()["queue"], f"some stay in the queue:\n{room.tail()}", 120.0)
+        room.until(lambda: not _unwell(room), f"some stay down: {_unwell(room)}", 120.0)
+        room.until(lambda: not room.status()["queue"], "some stay in the queue", 120.0)
         goes_live(room, offer(room))
     storm.unwell, storm.answers = _unwell(room), len(clients.heard)
     storm.ends = {row["source"]: row["state"] for row in reversed(_rows(room))}

@@ -76,9 +76,10 @@ class ResponsesBody(Sampled):
         Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None,
         says(f"This many of the likeliest tokens at each position, if `include` has `{_SCORES}`."),
     ] = None
-    include: Annotated[list[str] | None, says(f"`{_SCORES}` is given; what an answer here never has is left out.")] = (
-        None
-    )
+    include: Annotated[
+        Annotated[list[str], Field(fail_fast=True)] | None,
+        says(f"`{_SCORES}` is given; what an answer here never has is left out."),
+    ] = None
     text: Annotated[TextOptions | None, says("Its format can only be plain text.")] = None
 
     reasoning: Annotated[object, Ignored("the template decides how a model reasons")] = None

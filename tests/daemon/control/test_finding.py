@@ -88,6 +88,14 @@ def test_none_at_all_is_said_with_the_places(home: dict[str, str]) -> None:
     assert "hotswapd serve" in str(caught.value)
 
 
+def test_a_user_without_a_home_is_told_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that a container has made up; with and without a name, and not as a trace."""
+    monkeypatch.setattr("hotswapd.daemon.control.finding.SYSTEM_SOCKET", tmp_path / "system.sock")
+    for name in (None, "sales"):
+        with pytest.raises(NoDaemon, match="set HOME, or XDG_STATE_HOME"):
+            find(name, {"HOME": "nowhere"}, USER)
+
+
 def test_a_full_backlog_is_a_daemon(tmp_path: Path) -> None:
     """It is busy, and not dead."""
     import socket

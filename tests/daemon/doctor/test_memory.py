@@ -68,6 +68,16 @@ def test_it_fits_or_it_does_not() -> None:
     only([judge(need, 8 * GIB - 1)], "fails")
 
 
+def test_what_is_needed_may_be_all_that_is_allowed() -> None:
+    """To the byte, for both limits."""
+    exact = Need(8_000, 0, 0)
+    assert exact.total == 10_000 * 0.8
+    only([judge(exact, 10_000)], "fine")
+    only([judge(exact, 10_000 - 1)], "note")
+    only([judge(exact, 8_000)], "note")
+    only([judge(exact, 8_000 - 1)], "fails")
+
+
 def test_a_base_that_can_be_read_is_named(base: Path) -> None:
     named, fits = check_memory(of(base))
     assert (named.check, named.outcome, fits.check, fits.outcome) == ("base", "fine", "memory", "fine")

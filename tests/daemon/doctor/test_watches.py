@@ -1,12 +1,14 @@
 """The limits on watches: beyond them folders are scanned, so nothing stops."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from kits.doctors import only, settings
 
 from hotswapd.daemon.doctor import watches
-from hotswapd.daemon.doctor.watches import check_watches, directories_in, judge, limit
+from hotswapd.daemon.doctor.watches import check_watches, directories_in, instance_trouble, judge, limit
 
 
 def test_directories_are_counted_as_deep_as_they_are_watched(tmp_path: Path) -> None:
@@ -31,6 +33,23 @@ def test_the_limit_is_the_kernels(tmp_path: Path) -> None:
 
 def test_a_configuration_without_folders_needs_none() -> None:
     assert "not needed" in only(check_watches(settings()), "fine").sentence
+
+
+def test_the_instance_that_is_tried_is_given_back() -> None:
+    """There are few, and the daemon may be in this process: `doctor` is also run by a test that starts it."""
+    before = instances()
+    for _ in range(3):
+        assert instance_trouble() == ""
+    assert instances() <= before
+
+
+def instances() -> int:
+    """Count the inotify instances of this process; watchdog's threads may close theirs meanwhile."""
+    found = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found += os.readlink(descriptor) == "anon_inode:inotify"
+    return found
 
 
 def test_no_instance_left_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

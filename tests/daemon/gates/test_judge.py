@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,7 @@ from kits.rows import LONG, Bench, Held, adapter, bench, reference
 from kits.waiting import until
 
 from hotswapd.daemon.config.verify import Command
+from hotswapd.daemon.gates import judge
 from hotswapd.daemon.gates.judge import Judge
 from hotswapd.daemon.gates.judge_server import CandidateServer
 from hotswapd.loaders.errors import Unavailable
@@ -45,9 +47,9 @@ def candidate(made: Bench, index: int = 1) -> Iterator[Image]:
 def judged(made: Bench, program: str, around: Surroundings | None = None, **table: Any) -> Verdict:
     """Let a Python program judge the candidate."""
     command = Command(argv=(sys.executable, "-c", textwrap.dedent(program)), **{"timeout": 30.0, **table})
-    judge = Judge(command, made.engine, "tiny", around or Surroundings())
+    external = Judge(command, made.engine, "tiny", around or Surroundings())
     with candidate(made) as image:
-        return judge.verdict(image, "file:///a", Path("/tmp/somewhere"))
+        return external.verdict(image, "file:///a", Path("/tmp/somewhere"))
 
 
 ASK = """
@@ -78,6 +80,24 @@ def test_a_no_has_the_exit_code_and_the_last_line(made: Bench) -> None:
     assert "sums are wrong" in verdict.sentence
     assert "first" not in verdict.sentence
     assert "signal 9" in judged(made, "import os; os.kill(os.getpid(), 9)").sentence
+
+
+def test_what_it_said_last_is_waited_for(made: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has ended before anybody has read a word: the sentence has its last line all the same."""
+    over, read, close = threading.Event(), judge._Tail._read, judge._Tail.close
+
+    def read_late(tail: judge._Tail) -> None:
+        assert over.wait(LONG)
+        read(tail)
+
+    def close_then(tail: judge._Tail) -> None:
+        over.set()
+        close(tail)
+
+    monkeypatch.setattr(judge._Tail, "_read", read_late)
+    monkeypatch.setattr(judge._Tail, "close", close_then)
+    verdict = judged(made, "print('too rude'); raise SystemExit(3)")
+    assert "its last line: 'too rude'" in verdict.sentence
 
 
 def test_a_judge_that_hangs_is_killed_with_all_that_it_started(made: Bench, tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from kits.room import LIMIT, Room, home
-from kits.waiting import until
+from kits.room import Room, home
 
 from hotswapd.daemon.cli import main
 from hotswapd.daemon.host.exits import Exit
@@ -29,7 +28,7 @@ def test_verdicts_are_in_history_and_progress_in_status(room: Room) -> None:
     room.configure(**{"verify.command": _judge(room, program)})
     room.ready()
     uri = room.drop("run-0")
-    until(lambda: (room.status()["verify"] or {}).get("gate") == "command", "the judge is never asked")
+    room.until(lambda: (room.status()["verify"] or {}).get("gate") == "command", "the judge is never asked")
     assert room.status()["verify"]["uri"] == uri
     go.touch()
     row = room.outcome(uri)
@@ -49,11 +48,11 @@ def test_pause_and_rollback_come_before_a_running_judge(room: Room) -> None:
     room.ready()
     assert room.outcome(room.drop("run-0"))["state"] == "LIVE"
     held = room.drop("run-1")
-    until(lambda: (room.status()["verify"] or {}).get("gate") == "command", "the judge is never asked")
+    room.until(lambda: (room.status()["verify"] or {}).get("gate") == "command", "the judge is never asked")
     assert room.client.post("/rollback", {"generation": None, "follow": False})["generation"] == 0
-    until(lambda: (room.status()["verify"] or {}).get("gate") == "command", "it is not tried again")
+    room.until(lambda: (room.status()["verify"] or {}).get("gate") == "command", "it is not tried again")
     room.client.post("/pause", {})
-    until(lambda: [one["reason"] for one in room.status()["queue"]] == ["paused"], "it is not held")
+    room.until(lambda: [one["reason"] for one in room.status()["queue"]] == ["paused"], "it is not held")
     assert room.status()["queue"][0]["uri"] == held
 
 
@@ -68,12 +67,12 @@ def test_a_judge_does_not_outlive_a_killed_daemon(room: Room) -> None:
     room.configure(**{"verify.command": _judge(room, program)})
     process = room.ready()
     room.drop("run-0")
-    until(note.exists, "the judge is never asked", LIMIT)
+    room.until(note.exists, "the judge is never asked")
     pids = [int(pid) for pid in note.read_text().split()]
     assert [_runs(pid) for pid in pids] == [True, True]
     process.kill()
     for pid in pids:
-        until(partial(_has_ended, pid), f"process {pid} lives on", LIMIT)
+        room.until(partial(_has_ended, pid), f"process {pid} lives on")
 
 
 def _has_ended(pid: int) -> bool:

@@ -51,6 +51,7 @@ def threads_of_ours() -> set[threading.Thread]:
 def test_aborted_streams_leave_nothing_behind(one: Served) -> None:
     """No page of the cache, sequence, ticket, place or thread stays, whenever the client went away."""
     post(one)
+    until(lambda: not any(thread.name == "prepare" for thread in threads_of_ours()), "a thread waits for nobody")
     threads = threads_of_ours()
 
     def go_away(number: int) -> None:
@@ -69,7 +70,7 @@ def test_aborted_streams_leave_nothing_behind(one: Served) -> None:
         client.join(LONG * 5)
     assert not any(client.is_alive() for client in clients)
     until(lambda: nothing_is_left(one.bench), "something of an aborted stream is left")
-    assert threads_of_ours() == threads
+    until(lambda: threads_of_ours() == threads, "a thread of an aborted stream is left")
     one.bench.swap(1)
     assert one.bench.right(*one.bench.ask(SHORT_ASK), SHORT_ASK)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from kits.faults import fill, mounted
 from kits.room import Room, home, make_room
-from kits.waiting import until
 
 PROMPT = {"model": str(home() / "base"), "prompt": "hello", "max_tokens": 8, "temperature": 0}
 
@@ -59,7 +58,7 @@ def test_a_full_disk_stops_neither_answers_nor_restarts(room: Room, small_disk: 
     said = serve_one(room)
     with full(small_disk):
         uri = room.drop("run-1")
-        until(lambda: room.events("ledger_down") or room.events("WAITING"), f"nobody notices:\n{room.tail()}")
+        room.until(lambda: room.events("ledger_down") or room.events("WAITING"), "nobody notices")
         assert answer(room) == said
         assert room.process is not None
         room.process.kill()
@@ -79,11 +78,11 @@ def test_a_read_only_state_directory_serves_what_was_live(room: Room, small_disk
         room.ready()
         assert answer(room) == said
         room.drop("run-1")
-        until(lambda: room.status()["trouble"], f"status says nothing of it:\n{room.tail()}")
+        room.until(lambda: room.status()["trouble"], "status says nothing of it")
         assert room.live() == 1
     finally:
         subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
-    until(lambda: room.live() == 2, f"what came meanwhile never goes live:\n{room.tail()}")
+    room.until(lambda: room.live() == 2, "what came meanwhile never goes live")
 
 
 @pytest.mark.parametrize("damage", [b"this is no database", b"", b"SQLite format 3\0" + bytes(4096)])
@@ -139,4 +138,4 @@ def test_a_lost_store_serves_the_base_and_says_so(room: Room) -> None:
         shutil.rmtree(artifact)
     room.ready()
     room.until_logged("artifact_lost")
-    until(lambda: room.status()["live"]["uri"], f"it is not fetched again:\n{room.tail()}", 60.0)
+    room.until(lambda: room.status()["live"]["uri"], "it is not fetched again")

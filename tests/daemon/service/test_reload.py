@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from kits.adapters import BAD
 from kits.room import Room, home
-from kits.waiting import until
 
 from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
 from hotswapd.daemon.service.reload import changed, open_fresh, read_again
@@ -30,6 +29,24 @@ def test_every_key_that_needs_a_restart_is_named() -> None:
     assert [problem.key for problem in refused.value.problems] == ["serve.port", "state.dir"]
     assert "'8080' to '9999'" in refused.value.sentence
     assert "restart" in refused.value.sentence
+
+
+def test_how_one_channel_takes_over_needs_a_restart() -> None:
+    """It is named; where the table of all channels has changed, that says it for them."""
+
+    def of(mode: str, weight: float) -> Settings:
+        channels = [{"name": "a", "rollout": {"mode": mode}}, {"name": "b"}]
+        return settings(rollout={"weight": weight}, channel=channels)
+
+    for new, keys in (
+        (of("canary", 20.0), ["channel a.rollout"]),
+        (of("ab", 30.0), ["rollout.weight"]),
+        (of("canary", 30.0), ["rollout.weight"]),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            read_again(lambda new=new: new, of("ab", 20.0))  # type: ignore[misc]
+        assert [problem.key for problem in refused.value.problems] == keys
+    assert changed(of("ab", 20.0), read_again(lambda: of("ab", 20.0), of("ab", 20.0))) == []
 
 
 def test_sources_policies_log_and_limits_may_change() -> None:
@@ -127,7 +144,7 @@ def test_another_policy_tries_what_was_refused(room: Room) -> None:
     assert room.outcome(place.as_uri())["reason"] == "other_base"
     room.configure(admission='base_models = ["some/other-model"]')
     reload(room, "reloaded")
-    until(lambda: room.live() == 1, f"it is not looked at again:\n{room.tail()}", 60.0)
+    room.until(lambda: room.live() == 1, "it is not looked at again")
 
 
 def test_a_storm_of_reloads_leaves_it_serving(room: Room) -> None:
@@ -138,5 +155,5 @@ def test_a_storm_of_reloads_leaves_it_serving(room: Room) -> None:
     room.until_logged("reloaded")
     room.configure(log='level = "warning"')
     process.signal(signal.SIGHUP)
-    until(lambda: room.hear()[-1].get("READY") == "1" or room.status()["ready"], "it is not ready any more")
+    room.until(lambda: room.hear()[-1].get("READY") == "1" or room.status()["ready"], "it is not ready any more")
     assert room.outcome(room.drop("run-0"))["state"] == "LIVE"

@@ -5,7 +5,6 @@ import signal
 
 import pytest
 from kits.room import Room
-from kits.waiting import until
 
 
 def start_until(room: Room, said: str) -> None:
@@ -61,7 +60,7 @@ def test_told_to_end_during_a_swap_it_loses_nothing(room: Room) -> None:
     assert room.outcome(room.drop("run-0"))["state"] == "LIVE"
     now.touch()
     uri = room.drop("run-1")
-    until(lambda: not now.exists(), "the candidate is never verified")
+    room.until(lambda: not now.exists(), "the candidate is never verified")
     process.signal(signal.SIGHUP)  # the main thread still listens
     room.until_logged("reloaded")
     process.signal(signal.SIGTERM)
@@ -141,7 +140,7 @@ def test_the_watchdog_hears_nothing_while_the_worker_hangs(room: Room) -> None:
     assert sum("WATCHDOG" in note for note in room.hear()) == heard
     assert rounds == 1
     # faulthandler reads the stacks of threads that run on; one that begins or ends meanwhile can crash it.
-    until(room.at_rest, "it never comes to rest after the reload")
+    room.until(room.at_rest, "it never comes to rest after the reload")
     process.signal(signal.SIGABRT)
     assert process.wait() == -signal.SIGABRT
     assert "in _hang" in room.log.read_text()

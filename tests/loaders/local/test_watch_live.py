@@ -122,7 +122,7 @@ def test_an_observer_whose_thread_died_is_noticed(tmp_path: Path, part: str) -> 
 def test_a_thread_that_ends_by_an_error_rings_and_is_replaced(
     source: LocalSource, root: Path, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """watchdog raises KeyError when a tree is removed under it; the next scan comes at once and watches again."""
+    """The next scan comes at once and watches again. The real errors that are known are in test_watch_moves.py."""
 
     def broken(*_: object) -> None:
         raise KeyError(b"gone")

@@ -1,8 +1,11 @@
 """Calls end when nothing arrives for too long, and only then."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
+from kits.clock import LookedAt
+from kits.waiting import until
 
 from hotswapd.loaders.codes import BucketCode
 from hotswapd.loaders.s3.calls import Calls
@@ -11,38 +14,45 @@ from hotswapd.loaders.s3.session import Patience, S3Access
 
 
 @pytest.fixture
-def calls() -> Calls:
-    """Calls that lose patience after half a second."""
+def clock(monkeypatch: pytest.MonkeyPatch) -> LookedAt:
+    """The clock by which whoever watches a call loses patience."""
+    made = LookedAt("wire")
+    monkeypatch.setattr("hotswapd.loaders.wire.time", SimpleNamespace(monotonic=made))
+    return made
+
+
+@pytest.fixture
+def calls(clock: LookedAt) -> Calls:
+    """Calls that lose patience after a minute."""
     context = CallContext("s3://bucket/", "s3:GetObject")
-    return Calls("s3", S3Access(), Patience(whole=0.5), context, threading.Event())
+    return Calls("s3", S3Access(), Patience(whole=60.0), context, threading.Event())
 
 
-def read(calls: Calls, seconds: float) -> None:
-    with calls.explained():
-        threading.Event().wait(seconds)
-
-
-def test_a_slow_and_steady_fetch_is_not_cut(calls: Calls) -> None:
+def test_a_slow_and_steady_fetch_is_not_cut(calls: Calls, clock: LookedAt) -> None:
     """It takes four times the patience, but each piece of it arrives in time."""
     with calls.talking():
-        for _ in range(10):
-            read(calls, 0.2)
+        for _ in range(5):
+            with calls.explained():
+                clock.pass_by(50.0)
 
 
-def test_a_silent_fetch_is_cut(calls: Calls) -> None:
+def test_a_silent_fetch_is_cut(calls: Calls, clock: LookedAt) -> None:
     with calls.talking():
-        read(calls, 1.0)
-        with pytest.raises(S3Trouble) as raised:
-            read(calls, 0.0)
+        clock.now += 61.0
+        wire = calls._wire
+        assert wire is not None
+        until(lambda: wire.cut_by, "it is never cut")
+        with pytest.raises(S3Trouble) as raised, calls.explained():
+            pytest.fail("it was cut")
     assert raised.value.code is BucketCode.UNREACHABLE
-    assert "nothing useful came for 0.5 s" in raised.value.sentence
+    assert "nothing useful came for 60 s" in raised.value.sentence
 
 
 def test_a_call_outside_talking_is_a_defect(calls: Calls) -> None:
-    with pytest.raises(RuntimeError, match="within talking"):
-        read(calls, 0.0)
+    with pytest.raises(RuntimeError, match="within talking"), calls.explained():
+        pytest.fail("nobody watches it")
 
 
 def test_no_call_is_made_after_the_limit(calls: Calls) -> None:
-    with calls.talking(limit=-1.0), pytest.raises(S3Trouble, match="longer than -1 s"):
-        read(calls, 0.0)
+    with calls.talking(limit=-1.0), pytest.raises(S3Trouble, match="longer than -1 s"), calls.explained():
+        pytest.fail("it is too late")

@@ -143,18 +143,30 @@ def test_a_pickle_beside_the_weights_is_ignored(adapter: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "code"), [(CONFIG_NAME, "config_missing"), (WEIGHTS_NAME, "weights_missing")])
-@pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "directory"])
-def test_only_plain_files_are_opened(adapter: Path, name: str, code: str, kind: str) -> None:
-    """A link, a pipe or a directory in a file's place is refused, and nothing blocks."""
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("link", "a symbolic link, which is not followed"),
+        ("dangling link", "a symbolic link, which is not followed"),
+        ("fifo", "not a regular file"),
+        ("directory", "not a regular file"),
+        ("nothing", "No such file or directory"),
+    ],
+)
+def test_only_plain_files_are_opened(adapter: Path, name: str, code: str, kind: str, said: str) -> None:
+    """A link, a pipe or a directory in a file's place is refused and called what it is, and nothing blocks."""
     path = adapter / name
     path.rename(adapter / "real")
     if kind == "fifo":
         os.mkfifo(path)
     elif kind == "directory":
         path.mkdir()
-    else:
+    elif kind != "nothing":
         path.symlink_to(adapter / ("real" if kind == "link" else "nowhere"))
-    assert _refusal(adapter) == [(code, name)]
+    with pytest.raises(Rejected) as caught:
+        read_manifest(adapter)
+    (misfit,) = caught.value.misfits
+    assert (misfit.code, misfit.place, misfit.got) == (code, name, said)
 
 
 def test_a_header_is_refused_with_the_tensor_as_its_place(adapter: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from kits.adapters import logits, oracle_model
 from kits.contracts import Base
 from kits.models import tiny
-from kits.residents import answer, largest_difference, opened, reference, same_bits, staged
+from kits.residents import PROMPTS, answer, largest_difference, opened, reference, same_bits, staged
 from torch import nn
 
 from hotswapd.swap.adapter.contract import Contract, Slot
@@ -50,10 +50,17 @@ def truths(llama: Base, adapters: list[Path]) -> list[list[torch.Tensor]]:
     return [reference(llama.base, one) for one in adapters]
 
 
+def as_left(resident: Resident) -> list[torch.Tensor]:
+    """Compute the logits of every prompt with whatever was left behind, as a step does that sets its own rows only."""
+    with resident.step():
+        return [logits(resident.model, prompt) for prompt in PROMPTS]
+
+
 def test_no_adapter_is_the_bare_base(llama: Base, resident: Resident, images: list[Image]) -> None:
-    """To the last bit, whatever was used before."""
+    """To the last bit, whatever was used before, and whoever looks next."""
     with resident.visit(images[0]):
         pass
+    assert same_bits(as_left(resident), reference(llama.base, None))
     assert same_bits(answer(resident), reference(llama.base, None))
 
 
@@ -144,9 +151,10 @@ def test_what_is_written_into_a_berth_is_what_answers(resident: Resident, images
 
 
 def test_an_error_leaves_nothing_added(llama: Base, resident: Resident, images: list[Image]) -> None:
-    """The next visitor of the base finds the base."""
+    """The next visitor of the base finds the base, and so does who is no visitor."""
     with pytest.raises(ZeroDivisionError), resident.visit(images[0]):
         raise ZeroDivisionError
+    assert same_bits(as_left(resident), reference(llama.base, None))
     assert same_bits(answer(resident), reference(llama.base, None))
 
 

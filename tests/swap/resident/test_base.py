@@ -1,5 +1,6 @@
 """Where a base runs and in which dtype."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from kits.families import save_small
 from transformers import LlamaConfig
 
-from hotswapd.swap.errors import DeviceMissing
+from hotswapd.swap.errors import BaseUnservable, DeviceMissing
 from hotswapd.swap.resident.base import ResidentSpec, choose_device, choose_dtype, load_base
 from hotswapd.swap.resident.outline import outline
 
@@ -46,3 +47,17 @@ def test_a_family_without_sdpa_is_loaded_as_transformers_does(
     spec = ResidentSpec(str(save_small(family, tmp_path)), attn_implementation=wanted, device="cpu")
     config, _ = outline(spec)
     assert load_base(spec, config).model.config._attn_implementation == loaded
+
+
+def test_a_tokenizer_that_needs_code_ends_the_start(tmp_path: Path) -> None:
+    """The base would be served without it, as one that has none: for token ids only. Its code is not run."""
+    base = save_small("llama", tmp_path)
+    needs = {"tokenizer_class": "XTokenizer", "auto_map": {"AutoTokenizer": ["tokenization_x.XTokenizer", None]}}
+    (base / "tokenizer_config.json").write_text(json.dumps(needs))
+    ran = tmp_path / "ran"
+    (base / "tokenization_x.py").write_text(f"from pathlib import Path\nPath({str(ran)!r}).touch()\n")
+    spec = ResidentSpec(str(base), device="cpu")
+    config, _ = outline(spec)
+    with pytest.raises(BaseUnservable, match=r"set model\.trust_remote_code = true"):
+        load_base(spec, config)
+    assert not ran.exists()
