@@ -10,6 +10,7 @@ from hotswapd.daemon.engines.protocol import Loaded
 from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.pipeline.candidate import Candidates
+from hotswapd.daemon.replicas import ReplicaStatus
 from hotswapd.daemon.serve.answerer import Answerer
 
 from .acts import Acts
@@ -42,6 +43,10 @@ class Starting:
     def resident(self) -> ResidentStatus:
         """Return nothing: the model is not loaded yet."""
         return {}
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """Return none: nobody works with replicas yet."""
+        return []
 
     def verifying(self) -> VerifyStatus | None:
         """Return None: no candidate is tried yet."""
@@ -83,6 +88,10 @@ class Working:
     def resident(self) -> ResidentStatus:
         """Describe the model."""
         return {**self.opened.describe(), "base": self.base}
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """Describe each replica of a fleet."""
+        return self.opened.replicas()
 
     def verifying(self) -> VerifyStatus | None:
         """Describe how far the verification of a candidate is; None if none runs."""

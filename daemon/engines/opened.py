@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hotswapd.daemon.answers import ResidentStatus
 from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.replicas import ReplicaStatus
 
 from .beside import Asked, Prompts
 
@@ -40,6 +41,10 @@ class Opened(Protocol):
 
     def describe(self) -> ResidentStatus:
         """Describe the model as ``GET /status`` does."""
+        ...
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """Describe each replica; none if the model is in this process."""
         ...
 
     def answerer(self, split: "Split") -> "Answerer | None":

@@ -11,6 +11,7 @@ from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.engines.beside import Asked, Prompts, ask_beside
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.gates.verification import verification
+from hotswapd.daemon.replicas import ReplicaStatus
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.split import Split
 from hotswapd.swap.engine import Engine
@@ -68,6 +69,10 @@ class InProcess:
     def describe(self) -> ResidentStatus:
         """Describe the resident."""
         return self.engine.describe()
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """Return none."""
+        return []
 
     def answerer(self, split: Split) -> Answerer:
         """Return what answers requests here."""
