@@ -8,6 +8,7 @@ import structlog
 
 from hotswapd.daemon.answers import ResidentStatus
 from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.ledger.journal import Outpaced
 from hotswapd.daemon.replicas import ReplicaStatus
 from hotswapd.swap.errors import ResidentLost
 
@@ -27,9 +28,10 @@ class OverReplicas:
     ask = None
     """Nobody is asked beside: which prompts looked bad, only the ingresses know."""
 
-    def __init__(self, engine: FleetEngine, outline: Outline) -> None:
-        """`outline` is of the base that every replica has."""
+    def __init__(self, engine: FleetEngine, outline: Outline, publish: Callable[[], None] = lambda: None) -> None:
+        """`outline` is of the base that every replica has. `publish` writes what is due; it may raise Outpaced."""
         self.engine = engine
+        self._publish = publish
         self._outline = outline
         self._ended = threading.Event()
 
@@ -74,8 +76,11 @@ class OverReplicas:
         try:
             while not self._ended.wait(_TICK):
                 self.engine.tick()
+                self._publish()
         except ResidentLost as error:
             on_lost(error)
+        except Outpaced as error:
+            on_lost(ResidentLost(str(error)))
         except Exception:
             log.exception("fleet_failed")
             on_lost(ResidentLost("a defect of hotswapd has ended the fleet's clock; the log has its trace"))

@@ -1,6 +1,7 @@
 """A watcher, whoever carries its calls: its term, the engine over its replicas, and the daemon's own service."""
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -10,13 +11,15 @@ from uuid import uuid4
 
 import structlog
 
-from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.config.settings import ConfigError, Settings
 from hotswapd.daemon.host.exits import Exit
 from hotswapd.daemon.host.notify import Notify
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.service.circumstances import Circumstances
 from hotswapd.daemon.service.opening import Opening
 from hotswapd.daemon.service.service import Service
 from hotswapd.daemon.service.state_dir import StateDir
+from hotswapd.loaders.store.store import Store
 
 from .calling import Calling
 from .changes import Changes
@@ -25,7 +28,10 @@ from .fleet import Fleet, Limits
 from .outline import Outline
 from .over_replicas import OverReplicas
 from .quiet import Stopping, Unheard
+from .rebuilding import Settling, rebuild
 from .shared.copies import SharedCopies
+from .shared.journal import SharedJournal
+from .shared.place import Place
 from .shared.trail import Term, Trail, require_exclusive
 
 log = structlog.get_logger(__name__)
@@ -51,16 +57,38 @@ class Watching:
         self._state = StateDir(settings.state.dir)
         self._state.occupy()
         self._term = _begin(trail)
-        circumstances = Circumstances(
-            self._state, Notify(), self._stopping, open_engine=self._open, listen=Unheard, leave=hands.leave
-        )
-        self._service = Service(settings, lambda: settings, circumstances)
+        self._settle(settings, trail.place)
+        self._journal = SharedJournal(trail, self._term.now.term)
+        self._service = Service(settings, lambda: settings, self._circumstances())
         self.operator = self._service.operator
         """What operators and clients ask."""
         self.calling = Calling(self.operator)
         """The control API, for one event loop."""
         self.engine = FleetEngine(self._changes(limits), self._outside(), limits.patience)
         """The engine; replicas and ingresses report to it."""
+
+    def _circumstances(self) -> Circumstances:
+        return Circumstances(
+            self._state,
+            Notify(),
+            self._stopping,
+            open_engine=self._open,
+            listen=Unheard,
+            leave=self._hands.leave,
+            journal=self._journal,
+        )
+
+    def _settle(self, settings: Settings, place: Place) -> None:
+        """Let ledger, pointers and copies on this disk be what the fleet knows."""
+        try:
+            rebuilt = rebuild(place, self._state.ledger)
+            ledger = Ledger(self._state.ledger)
+            settling = Settling(Store(self._state.store), ledger, self._copies, settings.admission.max_artifact_bytes)
+            settling.settle(self._term.now, rebuilt=rebuilt)
+            settling.fetch(settings.state.keep)
+            ledger.close()
+        except (sqlite3.Error, LedgerDown, OSError) as error:
+            raise ConfigError("state.dir", f"{self._state.path} cannot be used: {error}") from None
 
     def _changes(self, limits: Limits) -> Changes:
         now = self._term.now
@@ -90,7 +118,7 @@ class Watching:
         self._stopping.stop()
 
     def _open(self, opening: Opening) -> OverReplicas:
-        opened = OverReplicas(self.engine, self._outline)
+        opened = OverReplicas(self.engine, self._outline, self._journal.publish)
         opening.at_end(opened.close)
         opened.keep(opening.on_lost)
         return opened

@@ -8,6 +8,7 @@ from typing import Protocol
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.control.face import ControlFace
 from hotswapd.daemon.host.notify import Notify
+from hotswapd.daemon.ledger.journal import Journal
 from hotswapd.daemon.report.metrics import Metrics
 
 from .in_process import open_in_process
@@ -74,7 +75,7 @@ Listen = Callable[[ControlFace, Settings, Metrics], Listening]
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """`leave` ends the process with a status, although a thread hangs."""
+    """`leave` ends the process with a status, although a thread hangs; `journal` is told what the ledger writes."""
 
     state: StateDir
     notify: Notify
@@ -83,3 +84,4 @@ class Circumstances:
     open_engine: Opener = open_in_process
     listen: Listen = Servers
     leave: Callable[[int], None] = os._exit
+    journal: Journal | None = None

@@ -106,7 +106,9 @@ class Service:
         self._current = Current(settings)
         self._policy = Policy()
         self._standing = Standing(Starting(base_generation(settings.model.revision, time.time())))
-        self._memory = remember(around.state, self._on_change, lambda it: Eviction(it, self._standing, self._current))
+        self._memory = remember(
+            around.state, self._on_change, lambda it: Eviction(it, self._standing, self._current), around.journal
+        )
         recover(self._memory, [table.name for table in settings.source])
         self._watch_sources()
         self._make_operator(read)

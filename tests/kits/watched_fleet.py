@@ -26,7 +26,7 @@ from hotswapd.loaders.store.store import Store
 from .rows import SHORT_ASK, Bench, bench, home
 from .waiting import until
 
-BERTHS, REPLICAS, LIMIT = 4, 2, 120.0
+BERTHS, REPLICAS, LIMIT = 4, 2, 60.0
 LIMITS = Limits(patience=60.0, lease=1e9, max_drain=0.001, berths=BERTHS)
 _MOST = 1 << 24
 
@@ -119,6 +119,9 @@ class WatchedFleet:
             return bool(found) and (found[0]["state"] not in OPEN or found[0]["reason"] == "pinned")
 
         until(ended, f"{name} never ends", LIMIT)
+        if found[0]["state"] == "LIVE":  # so it is written before requests are given it
+            number = found[0]["generation"]
+            until(lambda: self.ask("/status")["live"]["generation"] == number, f"{name} is never given to requests")
         return found[0]
 
     def answers(self, index: int | None) -> bool:

@@ -1,6 +1,7 @@
 """The daemon's own service over the replicas of a fleet: what one daemon does, and each replica by name."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from kits.waiting import until
 from kits.watched_fleet import REPLICAS, WatchedFleet, watched_fleet
 from safetensors.torch import load_file, save_file
 
+from hotswapd.daemon.fleet.shared.pointer import Pointer
 from hotswapd.daemon.fleet.shared.trail import Term
 from hotswapd.loaders.files import WEIGHTS
+from hotswapd.swap.errors import ResidentLost
 
 pytestmark = pytest.mark.slow
 
@@ -94,6 +97,59 @@ def test_a_restarted_watcher_goes_on_with_what_it_knew(fleet: WatchedFleet) -> N
     drop(fleet, 2, "two")
     assert fleet.outcome("two")["generation"] == 2
     assert fleet.outcome("bad") == refused
+
+
+def test_a_watcher_on_another_disk_knows_what_the_first_one_knew(fleet: WatchedFleet) -> None:
+    """The first disk is lost: what is live is not touched, what was refused stays so, numbers go on, a pin holds."""
+    for index, name in enumerate(("one", "two")):
+        drop(fleet, index, name)
+        assert fleet.outcome(name)["state"] == "LIVE"
+    spoil(fleet, 1, "bad")
+    refused = fleet.outcome("bad")
+    fleet.ask("/pin", channel="default")
+    history = fleet.ask("/history")
+    fleet.stop()
+    fleet.state = fleet.room / "another"
+    serial = fleet.reader.look().serial
+    fleet.start()
+    assert fleet.reader.look().serial == serial + 1
+    assert fleet.answers(1)
+    assert fleet.ask("/history") == history
+    assert fleet.outcome("bad") == refused
+    drop(fleet, 2, "three")
+    assert fleet.outcome("three")["reason"] == "pinned"
+    assert fleet.ask("/rollback", generation=1, follow=True)["generation"] == 1, "its bytes came from the shared place"
+    assert fleet.answers(0)
+    fleet.ask("/unpin", channel="default")
+    until(lambda: fleet.ask("/status")["live"]["generation"] == 3, "what was held never goes live")
+
+
+def test_a_change_that_was_not_finished_is_finished_by_the_next_watcher(
+    fleet: WatchedFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger has it and the journal too; the watcher dies before the pointer moves, and its disk is lost."""
+    drop(fleet, 0, "one")
+    assert fleet.outcome("one")["state"] == "LIVE"
+    assert fleet.watching is not None
+    term, died = fleet.watching.engine._changes.term, threading.Event()
+
+    def dies(pointer: Pointer) -> None:
+        died.set()
+        raise ResidentLost("it dies here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(term, "write", dies)
+        patch.setattr(term, "require", lambda: None)
+        drop(fleet, 1, "two")
+        assert died.wait(60.0)
+        until(lambda: fleet.left == [70], "it goes on")
+    assert fleet.reader.look().answers("default")[0] == 1
+    fleet.stop()
+    fleet.left.clear()
+    fleet.state = fleet.room / "another"
+    fleet.start()
+    until(lambda: fleet.reader.look().answers("default")[0] >= 2, "the change is lost")
+    assert fleet.answers(1)
 
 
 def test_a_watcher_that_finds_a_higher_term_ends_itself(fleet: WatchedFleet) -> None:
