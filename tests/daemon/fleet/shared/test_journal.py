@@ -1,7 +1,7 @@
 """The ledger's journal: from whatever is left of it a ledger is made that says the same."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,19 +92,25 @@ class Life:
         self.ledger.attempts.end(row.digest, SWAP, channel, forget=True)
         return number
 
-    def lives(self) -> Iterator[None]:
-        """Do a bit of everything; yield after each transaction that somebody could have heard of."""
-        yield self.refuses("bad")
-        yield from (None for _ in [self.makes_live("one")])
-        yield self.ledger.flags.set("pinned", True)
-        yield from (None for _ in [self.makes_live("two", "sales")])
-        yield self.ledger.flags.set("paused", True, channel="sales")
-        yield self.ledger.flags.set("pinned", False)
-        yield self.ledger.flags.forget("sales")
-        yield self.ledger.channels.forget("sales", purge=True)
-        yield self.ledger.actions.note("pin", "", "done", None)
-        yield self.ledger.bases.note(1)
-        yield from (None for _ in [self.makes_live("three")])
+    def lives(self) -> Iterator[str]:
+        """Do a bit of everything, one thing at a time, and say what."""
+        flags = self.ledger.flags
+        acts: dict[str, Callable[[], object]] = {
+            "refuse": lambda: self.refuses("bad"),
+            "go live": lambda: self.makes_live("one"),
+            "pin": lambda: flags.set("pinned", True),
+            "go live in another channel": lambda: self.makes_live("two", "sales"),
+            "pause": lambda: flags.set("paused", True, channel="sales"),
+            "unpin": lambda: flags.set("pinned", False),
+            "forget flags": lambda: flags.forget("sales"),
+            "forget a channel": lambda: self.ledger.channels.forget("sales", purge=True),
+            "note an action": lambda: self.ledger.actions.note("pin", "", "done", None),
+            "note a base": lambda: self.ledger.bases.note(1),
+            "go live again": lambda: self.makes_live("three"),
+        }
+        for name, act in acts.items():
+            act()
+            yield name
 
 
 @pytest.fixture
@@ -121,8 +127,8 @@ def rebuilt(place: MemoryPlace, disk: Path) -> Content:
 
 def test_an_empty_disk_gets_all_of_it(place: Moments, tmp_path: Path) -> None:
     life = Life(place, tmp_path / "a")
-    for at, _ in enumerate(life.lives()):
-        assert rebuilt(place, tmp_path / f"b{at}") == content_of(life.path)
+    for did in life.lives():
+        assert rebuilt(place, tmp_path / did) == content_of(life.path), did
 
 
 def lived(place: Moments, disk: Path) -> list[Content]:
