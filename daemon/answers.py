@@ -6,6 +6,8 @@ is null.
 
 from typing import NotRequired, TypedDict
 
+from .replicas import ReplicaStatus
+
 
 class Live(TypedDict):
     """What is live. Generation 0 is the bare base model, whose `uri` is null; `digest` is SHA-256 in hex."""
@@ -149,6 +151,7 @@ class Status(TypedDict):
     was refused: the next start would fail with it. `live`, `pinned`, `paused`, `watch` and `rollout` are those of the
     channel that was asked for, the default one if none was; `channels` has all of them, those that need a look first.
     `base_changed` is how the base differs from the one on which the last generation before this start was verified.
+    `replicas` are those of a fleet; one daemon has none.
     """
 
     ready: bool
@@ -161,6 +164,7 @@ class Status(TypedDict):
     berths: list[BerthStatus]
     channels: list[ChannelStatus]
     resident: ResidentStatus
+    replicas: NotRequired[list[ReplicaStatus]]
     verify: VerifyStatus | None
     watch: WatchStatus | None
     rollout: RolloutStatus | None

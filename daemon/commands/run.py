@@ -66,7 +66,8 @@ def run_daemon(
 def _serve(settings: Settings, read: Callable[[], Settings], on_ready: OnReady, on_leave: Callable[[], None]) -> int:
     _require_temporary_files()
     _say_that_it_begins(settings)
-    from hotswapd.daemon.service.service import Starter, serve  # brings in torch: seconds
+    from hotswapd.daemon.service.circumstances import Starter  # brings in torch: seconds
+    from hotswapd.daemon.service.service import serve
 
     setup_logging(settings.log.level, settings.log.format)  # again: libraries just installed handlers of their own
     _show_stacks()

@@ -41,8 +41,11 @@ class Operator:
         return self.standing.readiness()
 
     def answerer(self) -> Answerer:
-        """Return what answers requests. Raises NotReady while the model does not answer."""
-        return self._working().answers
+        """Return what answers requests. Raises NotReady while the model does not answer, or where it never does."""
+        answers = self._working().answers
+        if answers is None:
+            raise NotReady(ErrorCode.NOT_READY, "requests are answered elsewhere: ask an ingress of the fleet")
+        return answers
 
     def status(self, channel: str | None = None) -> Status:
         """Return what ``GET /status`` answers, about one channel or about all."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 from hotswapd.daemon.answers import ResidentStatus, RolloutStatus, VerifyStatus, WatchStatus
 from hotswapd.daemon.channels.channels import Channels
+from hotswapd.daemon.engines.opened import Opened
 from hotswapd.daemon.engines.protocol import Loaded
-from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.pipeline.candidate import Candidates
+from hotswapd.daemon.replicas import ReplicaStatus
 from hotswapd.daemon.serve.answerer import Answerer
 
 from .acts import Acts
@@ -43,6 +44,10 @@ class Starting:
         """Return nothing: the model is not loaded yet."""
         return {}
 
+    def replicas(self) -> list[ReplicaStatus]:
+        """Return none: nobody works with replicas yet."""
+        return []
+
     def verifying(self) -> VerifyStatus | None:
         """Return None: no candidate is tried yet."""
         return None
@@ -58,11 +63,11 @@ class Starting:
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """Once the model answers. Every method is legal on any thread."""
+    """Once the model answers, here or, without `answers`, elsewhere. Every method is legal on any thread."""
 
-    engine: ResidentEngine
+    opened: Opened
     channels: Channels
-    answers: Answerer
+    answers: Answerer | None
     acts: Acts
     candidates: Candidates
     base: str
@@ -78,11 +83,15 @@ class Working:
 
     def loaded(self) -> Sequence[Loaded]:
         """List the generations that requests can name, or that still answer some."""
-        return self.engine.loaded()
+        return self.opened.engine.loaded()
 
     def resident(self) -> ResidentStatus:
         """Describe the model."""
-        return {**self.engine.describe(), "base": self.base}
+        return {**self.opened.describe(), "base": self.base}
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """Describe each replica of a fleet."""
+        return self.opened.replicas()
 
     def verifying(self) -> VerifyStatus | None:
         """Describe how far the verification of a candidate is; None if none runs."""

@@ -37,6 +37,7 @@ def status(standing: Standing, ledger: Ledger, sources: Sources, channel: str | 
         "berths": _berths(part.loaded()),
         "channels": [],
         "resident": part.resident(),
+        "replicas": part.replicas(),
         "verify": part.verifying(),
         "watch": shown.watch,
         "rollout": shown.rollout,

@@ -28,7 +28,7 @@ class Changes:
         """Begin with what the term's pointer names."""
         self.fleet = fleet
         self.term = term
-        self._clock = clock
+        self.clock = clock
 
     def tick(self) -> None:
         """Do what is due by the clock; call it every second or so. Raises TermLost once another watcher has begun."""
@@ -42,7 +42,7 @@ class Changes:
 
         `trial` has begun; end it when what it staged is not needed any more.
         """
-        since = self._clock()
+        since = self.clock()
         self.fleet.ask(trial)
         while (parts := self.fleet.ballot(trial.key, trial.asks, since)) is None:
             self._require_term()
@@ -52,7 +52,7 @@ class Changes:
 
     def opening(self, several: Mapping[int, str]) -> Waits[None]:
         """Have every replica in rotation answer for these generations. Raises NoRoom, TermLost; then they are not."""
-        since = self._clock()
+        since = self.clock()
         try:
             for number, digest in several.items():
                 self.fleet.open(number, digest)

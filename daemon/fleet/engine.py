@@ -25,6 +25,7 @@ from hotswapd.daemon.engines.protocol import (
 )
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.generation import Generation
+from hotswapd.daemon.replicas import ReplicaStatus
 from hotswapd.swap.errors import RolledBack
 
 from .changes import Changes
@@ -32,6 +33,7 @@ from .keeping import UnderWay
 from .orders import Asks, Orders, Report, Trial
 from .roll import Member
 from .shared.trail import TermLost
+from .shown import shown
 from .waiting import BEAT, Waiting, ended
 
 
@@ -97,6 +99,12 @@ class FleetEngine:
         """List the replicas that report. Legal on any thread."""
         with self._lock:
             return self._changes.fleet.members()
+
+    def statuses(self) -> list[ReplicaStatus]:
+        """Describe each replica, as ``GET /status`` does. Legal on any thread."""
+        now = self._changes.clock()
+        with self._lock:
+            return [shown(one, now) for one in self._changes.fleet.members()]
 
     def tick(self) -> None:
         """Do what is due by the clock. Raises ResidentLost once another watcher has begun."""

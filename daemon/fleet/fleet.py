@@ -52,8 +52,10 @@ class Fleet:
 
     def hear(self, report: Report) -> Orders:
         """Take in a replica's report and return what it is to hold."""
-        if self._roll.hear(report, self._clock()) and report.age[0] < self.orders.term:
-            self._adopt(report.answering)
+        if self._roll.hear(report, self._clock()):
+            self._roll.note_trials(report, self._trials)
+            if report.age[0] < self.orders.term:
+                self._adopt(report.answering)
         self.is_over |= report.age[0] > self.orders.term
         return self.orders
 

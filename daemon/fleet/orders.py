@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from hotswapd.daemon.engines.protocol import DEFAULT, Answer, Part
+from hotswapd.daemon.engines.protocol import DEFAULT, Answer, Loaded, Part
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.swap.gates.spec import Replayed, Verdict
 
@@ -70,7 +70,8 @@ class Report:
     """What one replica holds. `count` rises with each report of this `member`, whose name is never used again.
 
     `age` is that of the orders that it goes by. `serving` says that it holds all that the pointer named when it began
-    to answer. `sick` are digests that it should answer with and found unfit, with what was wrong.
+    to answer. `sick` are digests that it should answer with and found unfit, with what was wrong. `loaded` is what is
+    on its engine, for operators.
     """
 
     member: str
@@ -80,6 +81,7 @@ class Report:
     found: Mapping[str, Found] = field(default_factory=dict)
     answering: Mapping[int, str] = field(default_factory=dict)
     sick: Mapping[str, Part] = field(default_factory=dict)
+    loaded: tuple[Loaded, ...] = ()
 
 
 def is_base(number: int, digest: str) -> bool:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -104,8 +105,9 @@ class Replica:
 
     def report(self) -> Report:
         """Return what it holds."""
+        loaded = tuple(self._engine.loaded())
         with self._lock:
-            return self._held.report()
+            return replace(self._held.report(), loaded=loaded)
 
     def may_answer(self, number: int, digest: str) -> bool:
         """Tell whether a request for this generation may be answered here: the fence."""

@@ -1,18 +1,22 @@
 """Which replicas there are, and which of them a change waits for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .orders import Report
+from .orders import Found, Report, Trial
 
 
 @dataclass(slots=True)
 class Member:
-    """A replica, by its last report. `heard` and `since` are when that came and when it began to serve, in seconds."""
+    """A replica, by its last report. `heard` and `since` are when that came and when it began to serve, in seconds.
+
+    `last` is the last trial of which it has found something, and what.
+    """
 
     report: Report
     heard: float
     since: float
+    last: tuple[Trial, Found] | None = None
 
     @property
     def name(self) -> str:
@@ -44,6 +48,13 @@ class Roll:
             known.since = now
         known.report, known.heard = report, now
         return True
+
+    def note_trials(self, report: Report, trials: Mapping[str, Trial]) -> None:
+        """Note what a replica has found of the trials that run; it forgets them when they end."""
+        member = self._members[report.member]
+        for key, found in report.found.items():
+            if key in trials:
+                member.last = trials[key], found
 
     def serving(self) -> Iterator[Member]:
         """Iterate over those in rotation: a change waits for each of them."""

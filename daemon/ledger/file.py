@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from .holds import Holds
+from .journal import Journal, NoJournal, Outpaced
 from .rows import Row
 from .schema import LOCK_WAIT, Foreign, Newer, connect, set_aside
 
@@ -33,9 +34,10 @@ class LedgerFile:
     change of state is durable, on the thread that made it, without the lock.
     """
 
-    def __init__(self, path: Path, on_change: Callable[[Sequence[Row]], None]) -> None:
+    def __init__(self, path: Path, on_change: Callable[[Sequence[Row]], None], journal: Journal | None = None) -> None:
         """Open it, or leave that to a later call if the disk refuses. Raises NewerLedger."""
         self.path = path
+        self.journal: Journal = journal or NoJournal()
         self.holds = Holds(path)
         self.was_lost = False
         self.trouble = ""
@@ -93,8 +95,16 @@ class LedgerFile:
             with self._committing(database):
                 yield database
             changed, self._untold = self._untold, []
+        self._publish()
         if changed:
             self._on_change(changed)
+
+    def _publish(self) -> None:
+        """Let nobody hear of a change that another process may undo. Raises LedgerDown; the change is durable here."""
+        try:
+            self.journal.publish()
+        except Outpaced as error:
+            raise LedgerDown(str(error)) from None
 
     def tell(self, rows: Sequence[Row]) -> None:
         """Tell `on_change` of these rows once the transaction that is under way is durable."""
@@ -105,6 +115,7 @@ class LedgerFile:
         database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.journal.ending(database)
             database.execute("COMMIT")
         except BaseException:
             self._untold.clear()
@@ -114,6 +125,7 @@ class LedgerFile:
         if self.trouble:
             self.trouble = ""
             self._wait_for_locks(LOCK_WAIT)
+        self.journal.ended()
         self.holds.committed(database)
 
     def _open(self) -> sqlite3.Connection:
@@ -128,6 +140,7 @@ class LedgerFile:
             log.error("ledger_unreadable", path=str(self.path), moved_to=str(away), detail=str(error))  # noqa: TRY400
             self.was_lost = is_new = True
             self._database = connect(self.path)
+        self.journal.opened(self._database)
         if is_new:
             self.holds.restore(self._database)
         return self._database

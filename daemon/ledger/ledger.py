@@ -19,6 +19,7 @@ from .file import LedgerDown, LedgerFile, NewerLedger
 from .flags import Flags
 from .generation import Generation
 from .generations import Generations
+from .journal import Journal
 from .new_row import facts_of, find_of, new_row
 from .questions import NAMES, OPEN_STATES, Rows
 from .reasons import Reason
@@ -43,6 +44,7 @@ class Left:
 
 
 RETIRES = Left(State.RETIRED, supersedes=True)
+OnChange = Callable[[Sequence[Row]], None]
 
 
 class Overtaken(Exception):
@@ -52,12 +54,12 @@ class Overtaken(Exception):
 class Ledger:
     """Everything that changes rows, and parts for the rest: questions, generations, attempts, flags, actions, bases."""
 
-    def __init__(self, path: Path, on_change: Callable[[Sequence[Row]], None] = lambda _: None) -> None:
+    def __init__(self, path: Path, on_change: OnChange = lambda _: None, journal: Journal | None = None) -> None:
         """Open or make the file; see `LedgerFile` for one that cannot be used. Raises NewerLedger.
 
-        `on_change` gets rows after each durable change of state, on the thread that made it.
+        `on_change` gets rows after each durable change of state, on the thread that made it; `journal` every change.
         """
-        self._file = LedgerFile(path, on_change)
+        self._file = LedgerFile(path, on_change, journal)
         self.rows = Rows(self._file)
         self.generations = Generations(self._file)
         self.attempts = Attempts(self._file)
@@ -78,8 +80,8 @@ class Ledger:
 
     @property
     def trouble(self) -> str:
-        """Why the ledger cannot be used, or was not written last; empty when all is well."""
-        return self._file.trouble
+        """Why the ledger cannot be used, or was not written last, here or elsewhere; empty when all is well."""
+        return self._file.trouble or self._file.journal.trouble
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""

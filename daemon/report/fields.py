@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, get_type_hints, is_typeddict
 
-from hotswapd.daemon import answers
+from hotswapd.daemon import answers, replicas
 
 _HEAD = """# Answers
 
@@ -27,7 +27,9 @@ def page() -> str:
 
 
 def _kinds() -> Iterator[tuple[str, Any]]:
-    return ((name, kind) for name, kind in vars(answers).items() if is_typeddict(kind))
+    for module in (answers, replicas):
+        own = (kind for kind in vars(module).values() if is_typeddict(kind) and kind.__module__ == module.__name__)
+        yield from ((kind.__name__, kind) for kind in own)
 
 
 def _section(name: str, kind: Any) -> str:
@@ -40,7 +42,7 @@ def _section(name: str, kind: Any) -> str:
 
 def _type(hint: Any) -> str:
     text = hint.__name__ if isinstance(hint, type) and not hasattr(hint, "__args__") else str(hint)
-    text = re.sub(r"(typing\.|hotswapd\.daemon\.answers\.)", "", text)
+    text = re.sub(r"(typing\.|hotswapd\.daemon\.(answers|replicas)\.)", "", text)
     optional = text.startswith("NotRequired[")
     text = text.removeprefix("NotRequired[").removesuffix("]") if optional else text
     words = text.replace(" | None", " or null").replace("str", "string").replace("bool", "true or false")

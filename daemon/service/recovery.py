@@ -9,6 +9,7 @@ from hotswapd.daemon.config.settings import ConfigError
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
+from hotswapd.daemon.ledger.journal import Journal
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown, NewerLedger
 from hotswapd.daemon.ledger.rows import OPERATOR, Row
 from hotswapd.daemon.live.restore import pointed_at
@@ -40,13 +41,14 @@ def remember(
     state: StateDir,
     on_change: Callable[[Sequence[Row]], None],
     limit: Callable[[Ledger], Limit] = lambda _: NoLimit(),
+    journal: Journal | None = None,
 ) -> Memory:
-    """Open store and ledger; `limit` makes that of the store.
+    """Open store and ledger; `limit` makes that of the store, `journal` is told what the ledger writes.
 
     Raises ConfigError if the store cannot be used, or the ledger is a newer version's.
     """
     try:
-        ledger = Ledger(state.ledger, on_change)
+        ledger = Ledger(state.ledger, on_change, journal)
     except NewerLedger as error:
         raise ConfigError("state.dir", str(error)) from None
     try:

@@ -18,7 +18,6 @@ from hotswapd.daemon.config.settings import ConfigError, Problem, Settings, Sour
 from hotswapd.daemon.control.part import Working
 from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.gates.from_config import require_all_readable
-from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.host.heartbeats import Heartbeats
 from hotswapd.daemon.host.log import setup_logging
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
@@ -72,14 +71,12 @@ class Reloading:
 
     def _apply(self, part: Working, settings: Settings) -> None:
         """Change what is refused from now on, without touching the model. On the worker's thread."""
-        names = (settings.model.base, *settings.admission.base_models)
-        part.engine.allow_bases(names, settings.admission.base_names)
         part.channels.renew(settings.named_channels)
         try:
-            part.engine.configure(verification(settings))
+            part.opened.judge_by(settings)
         except ConfigError as error:
             log.error("verify_not_changed", detail=str(error))  # noqa: TRY400 - the sentence says it
-        if self.policy.renew(policy_of(part.engine.contract_fingerprint, settings)):
+        if self.policy.renew(policy_of(part.opened.contract_fingerprint, settings)):
             self._reopen()
 
     def _reopen(self) -> None:

@@ -9,7 +9,7 @@ from hotswapd.daemon.host.notify import Notify
 from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.pipeline.sources import Sources
 
-from .servers import Servers
+from .circumstances import Listening
 
 TICK = 1.0
 
@@ -24,7 +24,7 @@ class Rounds:
         standing: Standing,
         ledger: Ledger,
         sources: Sources,
-        servers: Servers,
+        servers: Listening,
     ) -> None:
         """Notify nobody yet."""
         self._notify = notify

@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import structlog
 
@@ -38,13 +37,14 @@ from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.report.picture import Pictures
 from hotswapd.daemon.report.swaps import Reporter
 from hotswapd.loaders import open_source
+from hotswapd.loaders.store.store import Store
 from hotswapd.swap.errors import DeviceMissing, ResidentLost, StartError
 
+from .circumstances import Circumstances, Listening, Starter
 from .eviction import Eviction
 from .recovery import recover, remember
 from .reload import Reloading
 from .rounds import Rounds
-from .servers import Servers
 from .startup import Startup, Surroundings
 from .state_dir import Occupied, StateDir, prepare_caches
 from .upkeep import Collector
@@ -55,18 +55,6 @@ _DRAIN = 20.0
 _SOURCES_END = 5.0
 _ALL_OF_IT = 80.0
 """Seconds within which a stopping daemon ends, whatever hangs; the unit's TimeoutStopSec is longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Starter:
-    """Whoever started the daemon, and is told how it goes; neither may raise.
-
-    `on_ready` gets the HTTP server's address once requests are answered, on the worker's thread. `on_leave` is called
-    when the process is about to end without returning, because a thread hangs; on the main thread.
-    """
-
-    on_ready: Callable[[tuple[str, int]], None] = lambda address: None
-    on_leave: Callable[[], None] = lambda: None
 
 
 _NOBODY = Starter()
@@ -88,7 +76,7 @@ def serve(settings: Settings, read: Callable[[], Settings], starter: Starter = _
     prepare_caches(settings.state.dir)
     signals = Signals([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     try:
-        return Service(settings, read, state, notify, signals, starter).run()
+        return Service(settings, read, Circumstances(state, notify, signals, starter)).run()
     finally:
         threading.excepthook = threading.__excepthook__
         signals.close()
@@ -98,19 +86,12 @@ def serve(settings: Settings, read: Callable[[], Settings], starter: Starter = _
 class Service:
     """One daemon, from recovery to its end. `run` is called once, on the main thread."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        read: Callable[[], Settings],
-        state: StateDir,
-        notify: Notify,
-        signals: Signals,
-        starter: Starter,
-    ) -> None:
+    def __init__(self, settings: Settings, read: Callable[[], Settings], around: Circumstances) -> None:
         """Recover what an earlier process left; listen on nothing yet. Raises ConfigError."""
-        self._notify = notify
-        self._starter = starter
-        self._signals = signals
+        self._circumstances = around
+        self._notify = around.notify
+        self._starter = around.starter
+        self._signals = around.signals
         self._exit = Exit.FINE
         self._stop = threading.Event()
         self._at_end: list[Callable[[float], None]] = []
@@ -120,12 +101,14 @@ class Service:
         self._to_collect.set()
         self._metrics = Metrics()
         self._clock = RunningClock(on_stall=self._metrics.stalled)
-        self._beats = Heartbeats(notify.watchdog or 60.0, self._clock)
+        self._beats = Heartbeats(around.notify.watchdog or 60.0, self._clock)
         self._report = Reporter(self._metrics)
         self._current = Current(settings)
         self._policy = Policy()
         self._standing = Standing(Starting(base_generation(settings.model.revision, time.time())))
-        self._memory = remember(state, self._on_change, lambda it: Eviction(it, self._standing, self._current))
+        self._memory = remember(
+            around.state, self._on_change, lambda it: Eviction(it, self._standing, self._current), around.journal
+        )
         recover(self._memory, [table.name for table in settings.source])
         self._watch_sources()
         self._make_operator(read)
@@ -137,6 +120,16 @@ class Service:
         self._inbox = Inbox(memory.ledger, names, self._changes, naming=ByTable(self._current))
         making = Making(self._inbox, memory.store, self._metrics, self._policy, self._beats.beat)
         self._sources = Sources(making, self._inbox, opened)
+
+    @property
+    def operator(self) -> Operator:
+        """What operators and clients ask. Legal on any thread."""
+        return self._operator
+
+    @property
+    def store(self) -> Store:
+        """Where the adapters' bytes are. Legal on any thread."""
+        return self._memory.store
 
     def _make_operator(self, read: Callable[[], Settings]) -> None:
         ledger, standing, sources = self._memory.ledger, self._standing, self._sources
@@ -155,7 +148,7 @@ class Service:
         # 1. Store and ledger are open, and the generation that was live is known.
         # 2. The servers, so that anybody can ask why it is not ready yet. They fail early and loudly: an address in use
         #    is found before minutes go into loading a model.
-        servers = Servers(self._operator, self._current.now, self._metrics)
+        servers = self._circumstances.listen(self._operator, self._current.now, self._metrics)
         servers.start()
         self._at_reload.append(servers.renew_tls)
         # 3. The sources: they scan and fetch while the model is being loaded.
@@ -179,9 +172,10 @@ class Service:
 
     # The worker's thread
 
-    def _work(self, servers: Servers) -> None:
+    def _work(self, servers: Listening) -> None:
         try:
-            Startup(self._surroundings(lambda: self._starter.on_ready(servers.address))).run(self._stop)
+            around = self._surroundings(lambda: self._starter.on_ready(servers.address))
+            Startup(around, self._circumstances.open_engine).run(self._stop)
         except ResidentLost as error:
             self._lose(error)
         except StartError as error:
@@ -259,7 +253,7 @@ class Service:
                 renew()
         self._notify.ready(headline(self._standing, self._memory.ledger, self._sources))
 
-    def _shut_down(self, servers: Servers, worker: threading.Thread) -> None:
+    def _shut_down(self, servers: Listening, worker: threading.Thread) -> None:
         """Stop in the opposite order of starting; nothing may hold it up for long."""
         self._standing.stopping = True
         self._notify.stopping("stopping: requests under way get their answers", _ALL_OF_IT)
@@ -292,4 +286,4 @@ class Service:
         """End the process although a thread hangs, in a library or in a device, which would keep it for ever."""
         self._starter.on_leave()
         log_flushed(_LAST_WORDS)
-        os._exit(int(status))
+        self._circumstances.leave(int(status))

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
@@ -16,15 +15,12 @@ from hotswapd.daemon.channels.removal import Removal
 from hotswapd.daemon.config.current import Current
 from hotswapd.daemon.config.policy import Policy, policy_of
 from hotswapd.daemon.config.settings import ConfigError
-from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.control.acts import Acts
 from hotswapd.daemon.control.headline import headline
 from hotswapd.daemon.control.part import Working
 from hotswapd.daemon.control.standing import Standing
-from hotswapd.daemon.engines.beside import ask_beside
-from hotswapd.daemon.engines.resident import ResidentEngine
+from hotswapd.daemon.engines.opened import Opened
 from hotswapd.daemon.gates.from_config import require_all_readable
-from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.host.heartbeats import WORKER, Heartbeats
 from hotswapd.daemon.host.notify import Notify
@@ -40,14 +36,11 @@ from hotswapd.daemon.pipeline.sources import Sources
 from hotswapd.daemon.pipeline.worker import Worker
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.report.picture import Pictures
-from hotswapd.daemon.serve.answerer import Answerer
-from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost, StartError
-from hotswapd.swap.resident.resident import Resident
 from hotswapd.swap.rows.ended import Ended
 
 from .announcer import Announcer
-from .copies import held_copy
+from .opening import Opener, Opening
 from .recovery import Memory
 from .upkeep import Upkeep
 
@@ -84,22 +77,20 @@ class Surroundings:
 class Startup:
     """The start, and then the work until the end. `run` is for the worker's thread, once."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, open_engine: Opener) -> None:
         """Begin nothing yet."""
         self._around = around
+        self._open = open_engine
         self._began = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Load, compile, restore, report ready, and work until `stop`. Raises StartError or ResidentLost."""
         around = self._around
         self._require_files()
-        engine = self._open_engine()
-        held = ResidentEngine(engine, partial(held_copy, around.memory.store))
-        held.start()
-        around.at_end(held.stop)
-        channels = self._restored(engine, held)
-        self._renew_policy(held)
-        working, worker = self._assemble(engine, held, channels, stop)
+        opened = self._open(self._opening())
+        channels = self._restored(opened)
+        self._renew_policy(opened)
+        working, worker = self._assemble(opened, channels, stop)
         _settle_memory()
         around.clock.start(stop)
         around.standing.part = working
@@ -118,17 +109,20 @@ class Startup:
         except ConfigError as error:
             raise StartError(str(error)) from None
 
-    def _open_engine(self) -> Engine:
-        around, settings = self._around, self._around.current.now
-        if settings.serve.lanes:
-            log.warning("renamed_key", key="serve.lanes", detail="it is read as serve.berths; write that")
-        opened = Resident.open(resident_spec(settings), self._report, self._on_compile)
-        if opened.oracle.uncovered:
-            log.info("not_covered", modules=len(opened.oracle.uncovered), first=opened.oracle.uncovered[0])
-        engine = Engine(opened, engine_spec(settings), around.inbox.notify, self._on_request_end, around.clock)
-        engine.open(self._report)
-        around.at_end(lambda seconds: _close(engine, seconds))
-        return engine
+    def _opening(self) -> Opening:
+        around = self._around
+        return Opening(
+            settings=around.current.now,
+            store=around.memory.store,
+            metrics=around.metrics,
+            clock=around.clock,
+            report=self._report,
+            on_compile=self._on_compile,
+            on_ended=self._on_request_end,
+            on_lost=around.on_lost,
+            wake=around.inbox.notify,
+            at_end=around.at_end,
+        )
 
     def _on_request_end(self, ended: Ended) -> None:
         """Pass an ended request on to its channel's watch and rollout; on the loop's thread."""
@@ -136,35 +130,35 @@ class Startup:
         if isinstance(part, Working):
             part.channels.ended(ended)
 
-    def _restored(self, model: Engine, engine: ResidentEngine) -> Channels:
+    def _restored(self, opened: Opened) -> Channels:
         """Make every channel's last good generation live again."""
         memory = self._around.memory
-        again = self._compare_bases(engine) != "refuse"
-        channels = Channels(self._making(model, engine), {*_known(memory), *memory.pointed})
+        again = self._compare_bases(opened) != "refuse"
+        channels = Channels(self._making(opened), {*_known(memory), *memory.pointed})
         for name in channels.names():
             if name != DEFAULT and name not in memory.pointed:
                 continue
             live = channels.of(name).live
-            restorer = Restorer(live, engine, memory.ledger, memory.store, self._report, again)
+            restorer = Restorer(live, opened.engine, memory.ledger, memory.store, self._report, again)
             restorer.restore(memory.pointed.get(name))
             live.announce()
         return channels
 
-    def _making(self, model: Engine, engine: ResidentEngine) -> Making:
-        around, memory = self._around, self._around.memory
+    def _making(self, opened: Opened) -> Making:
+        around, memory, engine = self._around, self._around.memory, opened.engine
 
         def announcer(watch: LiveWatch) -> Announcer:
             return Announcer(engine, around.metrics, watch, around.pictures)
 
         base, wake = around.standing.part.live, around.inbox.notify
         at = engine, memory.ledger, memory.store, around.current
-        return Making(*at, base, announcer, self._on_step, wake, around.clock, ask=partial(ask_beside, model, engine))
+        return Making(*at, base, announcer, self._on_step, wake, around.clock, ask=opened.ask)
 
-    def _compare_bases(self, engine: ResidentEngine) -> str:
+    def _compare_bases(self, opened: Opened) -> str:
         """Report a base that differs from that on which the last generations were verified; return what to do then."""
         around, bases = self._around, self._around.memory.ledger.bases
         mode = around.current.now.model.on_base_change
-        bases.serve(engine.base_fingerprint, take_any=mode == "accept")
+        bases.serve(opened.base_fingerprint, take_any=mode == "accept")
         for name, pointed in around.memory.pointed.items():
             try:
                 other = bases.other(pointed.number)
@@ -176,29 +170,26 @@ class Startup:
                 log.warning("base_changed", generation=pointed.number, channel=name, detail=said, then=mode)
         return mode
 
-    def _renew_policy(self, engine: ResidentEngine) -> None:
+    def _renew_policy(self, opened: Opened) -> None:
         around = self._around
-        around.policy.renew(policy_of(engine.contract_fingerprint, around.current.now))
+        around.policy.renew(policy_of(opened.contract_fingerprint, around.current.now))
         try:
             around.memory.ledger.reopen(around.policy.of)
         except LedgerDown as error:
             log.warning("ledger_down", detail=str(error))
 
-    def _assemble(
-        self, engine: Engine, held: ResidentEngine, channels: Channels, stop: threading.Event
-    ) -> tuple[Working, Worker]:
+    def _assemble(self, opened: Opened, channels: Channels, stop: threading.Event) -> tuple[Working, Worker]:
         around, memory, settings = self._around, self._around.memory, self._around.current.now
-        ledger, store = memory.ledger, memory.store
-        candidates = Candidates(held, ledger, store, around.policy, channels, self._on_step)
-        upkeep = Upkeep(engine, ledger, channels, around.metrics, around.beats, around.current)
-        worker = Worker(around.inbox, ledger, held, channels, candidates, stop, upkeep.tick)
+        engine, ledger, store = opened.engine, memory.ledger, memory.store
+        candidates = Candidates(engine, ledger, store, around.policy, channels, self._on_step)
+        upkeep = Upkeep(opened, ledger, channels, around.metrics, around.beats, around.current)
+        worker = Worker(around.inbox, ledger, engine, channels, candidates, stop, upkeep.tick)
         try:
-            held.configure(verification(settings))
+            opened.judge_by(settings)
         except ConfigError as error:
             raise StartError(str(error)) from None
-        answers = Answerer(engine, around.on_lost, channels)
-        acts = Acts(worker, ledger, Removal(channels, held, ledger, store, around.metrics.removed))
-        return Working(held, channels, answers, acts, candidates, settings.model.base), worker
+        acts = Acts(worker, ledger, Removal(channels, engine, ledger, store, around.metrics.removed))
+        return Working(opened, channels, opened.answerer(channels), acts, candidates, settings.model.base), worker
 
     def _say_ready(self, live: Generation) -> None:
         around = self._around
@@ -261,9 +252,3 @@ def _settle_memory() -> None:
     """Look for garbage once in all that the start has made, and never again: that would stop every thread for long."""
     gc.collect()
     gc.freeze()
-
-
-def _close(engine: Engine, seconds: float) -> None:
-    """Give requests the seconds to end, then stop the loop."""
-    engine.close(seconds)
-    engine.resident.close()

@@ -7,13 +7,13 @@ import structlog
 from hotswapd.daemon.channels.channels import Channels
 from hotswapd.daemon.config.current import Current
 from hotswapd.daemon.control.standing import Standing
+from hotswapd.daemon.engines.opened import Opened
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.host.heartbeats import WORKER, Heartbeats
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.store.store import Store
-from hotswapd.swap.engine import Engine
 
 from .eviction import IDLE
 
@@ -25,7 +25,7 @@ class Upkeep:
 
     def __init__(
         self,
-        engine: Engine,
+        opened: Opened,
         ledger: Ledger,
         channels: Channels,
         metrics: Metrics,
@@ -33,34 +33,23 @@ class Upkeep:
         current: Current,
     ) -> None:
         """Nothing is due yet."""
-        self._engine = engine
+        self._opened = opened
         self._ledger = ledger
         self._channels = channels
         self._metrics = metrics
         self._beats = beats
         self._current = current
-        self._recompiles = 0
 
     def tick(self) -> None:
         """Keep the engine alive, end overdue requests, judge what is live or beside it. Raises ResidentLost."""
         failpoint("tick")
-        self._engine.resident.pulse()
+        self._opened.tick(self._current.now.serve.max_drain)
         self._beats.beat(WORKER)
-        self._engine.rows.mend()
-        self._engine.rows.end_overdue(self._current.now.serve.max_drain)
-        self._count_recompiles()
         self._channels.poll()
         try:
             self._metrics.queue(self._ledger.rows.open_count())
         except LedgerDown as error:
             log.debug("ledger_down", detail=str(error))
-
-    def _count_recompiles(self) -> None:
-        fresh = self._engine.resident.recompiles - self._recompiles
-        if fresh:
-            self._recompiles += fresh
-            self._metrics.recompiled(fresh)
-            log.warning("recompiled", times=fresh, detail="a request had a shape that the warm-up did not see")
 
 
 class Collector:

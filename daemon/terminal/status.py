@@ -12,6 +12,7 @@ from rich.text import Text
 from hotswapd.daemon.answers import BerthStatus, Live, QueueEntry, ResidentStatus, RolloutStatus, SourceStatus, Status
 
 from .channels import channel_lines
+from .replicas import replica_lines
 from .rollout import side_by_side
 from .words import BAD, BUSY, GOOD, age, clock, indented, moment, name_of, plain, reason_text, state_text, until
 
@@ -31,6 +32,7 @@ def status_page(status: Status, now: datetime | None = None) -> RenderableType:
     grid.add_row("live", _live(status.get("live"), at))
     grid.add_row("model", _resident(status.get("resident")))
     for title, lines in (
+        ("replicas", [replica_lines(replica) for replica in status.get("replicas") or ()]),
         ("berths", [_berth(berth) for berth in status.get("berths") or ()]),
         ("channels", channel_lines(status.get("channels") or (), _CHANNELS)),
         ("rollout", [plain(line) for line in _rollout(status.get("rollout"))]),
@@ -85,14 +87,14 @@ def _since(live: Live, now: datetime) -> str:
 def _resident(resident: ResidentStatus | None) -> RenderableType:
     if not resident:
         return Text("not loaded yet")
-    compiled = "compiled" if resident.get("compiled") else "eager"
+    compiled = ", compiled" if resident.get("compiled") else ", eager" if "compiled" in resident else ""
     recompiles = resident.get("recompiles") or 0
     more = f", recompiled {recompiles} times: see the log" if recompiles else ""
-    size = f"{(resident.get('berth_bytes') or 0) / 1e6:.1f} MB"
+    size = f" ({resident['berth_bytes'] / 1e6:.1f} MB each)" if resident.get("berth_bytes") else ""
     slots = f"{resident.get('slots')} slots of rank {resident.get('max_rank')}"
     return Group(
-        plain(f"{resident.get('base')} on {resident.get('device')}, {resident.get('dtype')}, {compiled}{more}"),
-        plain(f"{resident.get('berths')} berths, {slots} ({size} each)", "dim"),
+        plain(f"{resident.get('base')} on {resident.get('device')}, {resident.get('dtype')}{compiled}{more}"),
+        plain(f"{resident.get('berths')} berths, {slots}{size}", "dim"),
     )
 
 

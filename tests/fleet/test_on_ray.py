@@ -59,8 +59,7 @@ def load(fleet: RayFleet, name: str, truth: Mapping[str, tuple[int, ...]], work:
     clients = Clients(fleet, CHANNELS, SHORT_ASK, TOKENS)
     asyncio.run(clients.run(CLIENTS, work))
     row = clients.row(name, truth)
-    print(f"\n{row}", *row.why, *fleet.held, sep="\n  ")
-    fleet.held.clear()
+    print(f"\n{row}", *row.why, sep="\n  ")
     return row
 
 
@@ -143,4 +142,35 @@ def test_growing_and_shrinking(fleet: RayFleet, truth: Mapping[str, tuple[int, .
 
     row = load(fleet, "from three to four replicas and to two", truth, work)
     assert said == ["live"] * 2
+    assert row.is_clean, row
+
+
+def test_operators_of_a_fleet(fleet: RayFleet, truth: Mapping[str, tuple[int, ...]], bad: Path) -> None:
+    """A drop, a refusal, and rollbacks within which the watcher is killed: what one daemon answers, to the same end."""
+    said: list[str] = []
+    seen: list[object] = []
+
+    def work() -> None:
+        said.append(fleet.change(default=adapter(0)))
+        said.append(fleet.change(default=adapter(1)))
+        said.append(fleet.change(default=bad))
+        newest = fleet.ask("/status")["live"]["generation"]
+        older = [row["generation"] for row in fleet.ask("/history?channel=default&limit=100") if row["generation"]]
+        target = max(number for number in older if number < newest)
+        for number, delay in ((target, 0.0), (newest, 0.1), (target, 0.3)):
+            killer = threading.Timer(delay, fleet.kill, (fleet.watcher_pid(),))
+            killer.start()
+            seen.append(fleet.ask("/rollback", generation=number)["generation"] == number)
+            killer.join()
+            seen.append(fleet.ask("/status")["live"]["generation"] == number)
+            seen.append(fleet.ask("/status")["pinned"])
+        fleet.ask("/unpin", channel="default")
+
+    row = load(fleet, "operators, and kill -9 of the watcher within three rollbacks", truth, work)
+    assert said[:2] == ["live"] * 2
+    assert said[2].startswith("refused: "), said
+    assert "wanted finite values" in said[2], "the replica's own sentence"
+    assert "replica#" in said[2], "it is named"
+    assert all(seen), seen
+    assert all(one["serving"] for one in fleet.ask("/status")["replicas"])
     assert row.is_clean, row

@@ -1,13 +1,16 @@
-"""A fleet on a real Ray: replicas that write down what they verify, a watcher that takes orders, clients that check."""
+"""A fleet on a real Ray: replicas that write down what they verify, a watched folder, clients that check."""
 
 import asyncio
+import json
 import os
+import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,9 @@ from ray.exceptions import RayActorError
 from ray.serve.config import RequestRouterConfig
 
 from hotswapd.daemon.config.settings import Settings
-from hotswapd.daemon.config.tables import Model, Serve
-from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part, Patient, Subject, decide
+from hotswapd.daemon.config.sources import LocalTable
+from hotswapd.daemon.config.tables import Model, Serve, State
+from hotswapd.daemon.engines.protocol import Answer, Part
 from hotswapd.daemon.errors import NotReady
 from hotswapd.daemon.fleet.book import Tag
 from hotswapd.daemon.fleet.fleet import Limits
@@ -28,8 +32,9 @@ from hotswapd.daemon.fleet.serving.place import NAMESPACE, Together
 from hotswapd.daemon.fleet.serving.replica import ReplicaServer
 from hotswapd.daemon.fleet.serving.router import Elsewhere
 from hotswapd.daemon.fleet.serving.watcher import Watcher
-from hotswapd.loaders.files import CONFIG, WEIGHTS
-from hotswapd.swap.errors import RolledBack
+from hotswapd.daemon.ledger.reasons import Reason
+from hotswapd.daemon.ledger.states import OPEN
+from hotswapd.loaders.publish.together import publish_together
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.sampling import Sampling
 
@@ -99,46 +104,31 @@ class NotingReplica(ReplicaServer):
         return super()._make(opened, together)
 
 
-class ToldWatcher(Watcher):
-    """Changes what it is told to, on a thread of its own, as the daemon's worker does."""
+class SeenWatcher(Watcher):
+    """The watcher itself, and its process, which tests kill."""
 
     async def pid(self) -> int:
         return os.getpid()
 
-    async def serving(self) -> set[str]:
-        return {one.name for one in self.engine.members() if one.report.serving}
 
-    async def change(self, adapters: Mapping[str, Path]) -> str:
-        return await asyncio.to_thread(self._change, adapters)
+class Folder:
+    """The watched folder: the first directory below it names the channel."""
 
-    def _change(self, adapters: Mapping[str, Path]) -> str:
-        engine, routes, held = self.engine, [], []
-        try:
-            for number, (name, path) in enumerate(adapters.items(), self._highest() + 1):
-                artifact = self._copied(path)
-                staged = engine.stage(engine.admit(artifact.path, artifact.digest), Patient())
-                held.append(staged)
-                decide(engine.verify(staged, Subject(str(path), artifact.path, name=name), Patient()))
-                routes.append((staged, number, name))
-            with engine.route_together(routes):
-                pass
-        except RolledBack as error:
-            return f"refused: {error.sentence}"
-        except NoRoom as error:
-            return f"held: {error}"
-        finally:
-            for staged in held:
-                engine.drop(staged)
-        return "live"
+    def __init__(self, room: Path) -> None:
+        self._room = room
+        self.path = room / "adapters"
+        self._brought = count(1)
+        for name in ("default", "a", "b"):
+            (self.path / name).mkdir(parents=True)
 
-    def _highest(self) -> int:
-        return self.engine._changes.term.now.highest
-
-    def _copied(self, path: Path) -> Any:
-        with self.store.stage() as stage:
-            for name in (CONFIG, WEIGHTS):
-                stage.write(name, [(path / name).read_bytes()], _MOST)
-            return stage.commit()
+    def bring(self, adapters: Mapping[str, Path]) -> list[str]:
+        """Rename an adapter into it, or publish several as one set; return their addresses."""
+        if len(adapters) > 1:
+            return [str(one.uri) for one in publish_together(adapters, str(self.path))]
+        ((channel, path),) = adapters.items()
+        fresh = self._room / f"copy-{next(self._brought)}"
+        shutil.copytree(path, fresh)
+        return [fresh.rename(self.path / channel / fresh.name).as_uri()]
 
 
 @dataclass
@@ -179,16 +169,18 @@ class RayFleet:
     """The fleet, and two ingresses' dispatchers in this process."""
 
     def __init__(self, base: Path, room: Path, replicas: int) -> None:
-        self.room, self.notes, self.held = room, Notes(room), list[str]()
+        self.room, self.notes, self.folder = room, Notes(room), Folder(room)
         self.together = Together(room / "shared", WATCHER, LIMITS, _MOST)
-        settings = Settings(
+        self.settings = settings = Settings(
             model=Model(base=str(base), device="cpu", dtype="float32", max_rank=16),
             serve=Serve(berths=LIMITS.berths, context_tokens=256),
+            source=(LocalTable(kind="local", path=self.folder.path, channel="{1}", settle=0.2, rescan=1.0),),
+            state=State(dir=room / "watcher"),
         )
-        actor = ray.remote(ToldWatcher).options(
+        actor = ray.remote(SeenWatcher).options(
             name=WATCHER, namespace=NAMESPACE, max_restarts=-1, max_concurrency=1000, num_cpus=0
         )
-        self.watcher = actor.remote(self.together, room / "watcher", _anything)
+        self.watcher = actor.remote(settings, self.together)
         self.deployment = serve.deployment(
             NotingReplica,
             name="replica",
@@ -197,28 +189,42 @@ class RayFleet:
             health_check_period_s=1.0,
             request_router_config=RequestRouterConfig(request_router_class=Elsewhere),
         )
-        self.settings = settings
         self.handle = self.scale(replicas)
 
     def change(self, **adapters: Path) -> str:
-        """Have it tried until there is room for it, as the pipeline does; return what became of it."""
+        """Bring adapters for channels, all of them as one set; return what became of them: ``live`` or why not."""
+        end = time.monotonic() + _START
+        addresses = self.folder.bring(adapters)
         while True:
-            said = self._try(adapters)
-            if not said.startswith("held"):
-                return said
-            self.held.append(said)
+            rows = {row["uri"]: row for row in self.ask("/history?limit=100")}
+            found = [rows[uri] for uri in addresses if uri in rows]
+            if len(found) == len(addresses) and all(_has_ended(row) for row in found):
+                return "; ".join(dict.fromkeys(map(_said, found)))
+            assert time.monotonic() < end, found
+            time.sleep(0.1)
+
+    def ask(self, path: str, **fields: Any) -> Any:
+        """Ask as an operator does, until a watcher answers: with fields for a change, with none to see."""
+        end = time.monotonic() + _START
+        path, _, query = path.partition("?")
+        method, body = ("POST", json.dumps(fields).encode()) if fields else ("GET", b"")
+        while True:
+            with suppress(RayActorError):
+                called = ray.get(self.watcher.control.remote(method, path, query, body), timeout=_START)
+                if called.status == 200:
+                    return json.loads(called.body)
+                assert called.status == 503, called
+            assert time.monotonic() < end, "no watcher answers"
             time.sleep(0.2)
 
-    def _try(self, adapters: Mapping[str, Path]) -> str:
-        try:
-            return str(ray.get(self.watcher.change.remote(adapters), timeout=_START))
-        except RayActorError:
-            return "held: the watcher has died, and starts again"
+    def serving(self) -> set[str]:
+        """Name the replicas in rotation."""
+        return {one["name"] for one in self.ask("/status")["replicas"] if one["serving"]}
 
     def await_whole(self, replicas: int, without: str) -> None:
         """Wait until so many serve besides this one, which was killed: Serve has loaded the model in another."""
         end = time.monotonic() + _START
-        while len(set(ray.get(self.watcher.serving.remote(), timeout=_START)) - {without}) < replicas:
+        while len(self.serving() - {without}) < replicas:
             assert time.monotonic() < end, "Serve has put no other in its place"
             time.sleep(0.1)
 
@@ -234,8 +240,14 @@ class RayFleet:
         os.kill(pid, signal.SIGKILL)
 
 
-def _anything(path: Path) -> object:
-    return path
+def _has_ended(row: Mapping[str, Any]) -> bool:
+    return row["state"] not in OPEN
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    if row["state"] == "LIVE" or row["reason"] == Reason.ALREADY_LIVE:
+        return "live"
+    return f"refused: {row['detail']}"
 
 
 class Clients:

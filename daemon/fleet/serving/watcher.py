@@ -1,56 +1,54 @@
-"""The watcher's actor: the engine over all replicas, and what they and the ingresses report to it."""
+"""The watcher's actor: the daemon's service over all replicas, and what they, the ingresses and operators call."""
 
 import asyncio
 import os
-import threading
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import ray
 import structlog
 
-from hotswapd.daemon.fleet.changes import Changes
-from hotswapd.daemon.fleet.engine import FleetEngine, Outside
-from hotswapd.daemon.fleet.fleet import Fleet
+from hotswapd.daemon.answers import Overview
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.fleet.calling import Called
 from hotswapd.daemon.fleet.keeping import UnderWay
 from hotswapd.daemon.fleet.orders import Orders, Report
-from hotswapd.daemon.fleet.shared.copies import SharedCopies
-from hotswapd.daemon.fleet.shared.trail import Term, require_exclusive
+from hotswapd.daemon.fleet.shared.trail import TermLost
+from hotswapd.daemon.fleet.watching import Hands, Watching
 from hotswapd.daemon.host.exits import Exit
-from hotswapd.loaders.store.store import Store
-from hotswapd.swap.errors import ResidentLost
+from hotswapd.daemon.service.state_dir import Occupied
+from hotswapd.loaders.errors import Unavailable
 
 from .place import Together
 
 log = structlog.get_logger(__name__)
-_TICK = 0.5
 _LONGEST = 1.0
 _LOOK = 0.02
+_PAUSE = 1.0
 SERVE = "serve"
 """Serve's own namespace, where its replicas have their names."""
 
 
 class Watcher:
-    """The base of the actor: a term, and the engine. Its methods run on the actor's event loop and take no time.
+    """The actor. Its methods run on the actor's event loop and take no time there.
 
     No concurrency groups: each would be an event loop of its own.
     """
 
-    def __init__(self, together: Together, store: Path, admit: Callable[[Path], object]) -> None:
-        """Begin a term. Raises TermLost or Unavailable: then Ray starts another watcher."""
-        trail, holder = together.trail(), uuid4().hex
-        require_exclusive(trail.place, holder)
-        term = Term.begin(trail, holder)
-        self.store = Store(store)
-        self._copies = SharedCopies(trail.place)
-        fleet = Fleet(term.now.term, term.now, together.limits, time.monotonic)
-        outside = Outside(admit, self._send, self._record, _replace)
-        self.engine = FleetEngine(Changes(fleet, term, time.monotonic), outside, together.limits.patience)
-        threading.Thread(target=self._tick, name="fleet", daemon=True).start()
-        log.info("term_begun", term=term.now.term, serial=term.now.serial)
+    def __init__(self, settings: Settings, together: Together) -> None:
+        """Begin a term, and watch the sources. Raises ConfigError or StartError, after which Ray starts no other.
+
+        Where another watcher has the state directory or has begun at this moment, or `fleet.shared` is away, the
+        process ends, and Ray starts it again.
+        """
+        try:
+            hands = Hands(_replace, os._exit)
+            self._watching = Watching(settings, together.trail(), together.limits, hands)
+        except (Occupied, TermLost, Unavailable) as error:
+            log.error("watcher_ends", detail=str(error))  # noqa: TRY400 - the sentence says it
+            time.sleep(_PAUSE)
+            os._exit(Exit.TRY_AGAIN)
+        self.engine = self._watching.engine
+        self._watching.start()
 
     async def hear(self, report: Report) -> Orders:
         """Take in a replica's report; answer as soon as there are other orders, or after a second."""
@@ -65,25 +63,17 @@ class Watcher:
         """Take in what an ingress is answering with; return the newest serial."""
         return self.engine.hear_ingress(said)
 
-    def _send(self, digest: str) -> None:
-        with self.store.hold(digest) as artifact:
-            if artifact is None:
-                raise FileNotFoundError(2, "it is not in the store", digest)
-            self._copies.send(artifact)
+    async def control(self, method: str, path: str, query: str = "", body: bytes = b"") -> Called:
+        """Answer an operator's request as one daemon's control socket does. Who may ask, the caller has found out."""
+        return await self._watching.calling.call(method, path, query, body)
 
-    def _record(self, channel: str) -> Mapping[str, Any] | None:
-        return self.store.pointer(channel)
+    async def overview(self) -> Overview:
+        """Return what the status page shows."""
+        return await asyncio.to_thread(self._watching.operator.overview)
 
-    def _tick(self) -> None:
-        try:
-            while True:
-                self.engine.tick()
-                time.sleep(_TICK)
-        except ResidentLost as error:
-            log.error("watcher_ends", detail=str(error))  # noqa: TRY400 - the sentence says it
-        except BaseException:
-            log.exception("watcher_failed")
-        os._exit(Exit.RESIDENT_LOST)
+    async def exposition(self) -> bytes:
+        """Return the watcher's own metrics, in Prometheus' text format."""
+        return await asyncio.to_thread(self._watching.operator.exposition)
 
 
 def _replace(member: str, why: str) -> None:

@@ -90,17 +90,11 @@ class Ticking:
     def __init__(self) -> None:
         self.queue = Queue()
         self.called: list[object] = []
-        self.resident = SimpleNamespace(pulse=lambda: self.called.append("pulse"), recompiles=0)
-        rows = SimpleNamespace(mend=lambda: self.called.append("mend"), end_overdue=self.called.append)
         channels = SimpleNamespace(poll=lambda: self.called.append("channels"))
-        self.beats, self.metrics = Heartbeats(60.0), Metrics()
-        engine = SimpleNamespace(resident=self.resident, rows=rows)
-        parts: list[Any] = [engine, self.queue.ledger, channels, self.metrics, self.beats, current()]
+        opened = SimpleNamespace(tick=self.called.append)
+        self.beats = Heartbeats(60.0)
+        parts: list[Any] = [opened, self.queue.ledger, channels, Metrics(), self.beats, current()]
         self.upkeep = Upkeep(*parts)
-
-    def recompiles(self) -> str:
-        lines = self.metrics.text().decode().splitlines()
-        return next(line.split()[1] for line in lines if line.startswith("hotswapd_recompiles_total"))
 
 
 @pytest.fixture
@@ -111,15 +105,8 @@ def ticking() -> Ticking:
 def test_a_tick_does_all_of_it(ticking: Ticking) -> None:
     """The engine first: what is judged afterwards may need a berth that it frees."""
     ticking.upkeep.tick()
-    assert ticking.called == ["pulse", "mend", 9.0, "channels"]
+    assert ticking.called == [9.0, "channels"]
     assert WORKER not in ticking.beats.late()
-
-
-def test_recompilations_are_counted_once(ticking: Ticking) -> None:
-    for total in (0, 2, 2, 3):
-        ticking.resident.recompiles = total
-        ticking.upkeep.tick()
-    assert float(ticking.recompiles()) == 3.0
 
 
 def test_a_ledger_that_is_down_ends_no_tick(ticking: Ticking, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,5 +117,5 @@ def test_a_ledger_that_is_down_ends_no_tick(ticking: Ticking, monkeypatch: pytes
 
     monkeypatch.setattr(ticking.queue.ledger.rows, "open_count", down)
     ticking.upkeep.tick()
-    assert "mend" in ticking.called
+    assert 9.0 in ticking.called
     assert "channels" in ticking.called, "a bad canary would answer for as long as the ledger is down"

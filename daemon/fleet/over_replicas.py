@@ -1,0 +1,86 @@
+"""The engine of a watcher, as its service takes it: all replicas of the fleet, and the base without its weights."""
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from hotswapd.daemon.answers import ResidentStatus
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.ledger.journal import Outpaced
+from hotswapd.daemon.replicas import ReplicaStatus
+from hotswapd.swap.errors import ResidentLost
+
+from .engine import FleetEngine
+from .outline import Outline
+
+if TYPE_CHECKING:
+    from hotswapd.daemon.serve.split import Split
+
+log = structlog.get_logger(__name__)
+_TICK = 0.5
+
+
+class OverReplicas:
+    """`engines.opened.Opened` over the replicas of a fleet."""
+
+    ask = None
+    """Nobody is asked beside: which prompts looked bad, only the ingresses know."""
+
+    def __init__(self, engine: FleetEngine, outline: Outline, publish: Callable[[], None] = lambda: None) -> None:
+        """`outline` is of the base that every replica has. `publish` writes what is due; it may raise Outpaced."""
+        self.engine = engine
+        self._publish = publish
+        self._outline = outline
+        self._ended = threading.Event()
+
+    @property
+    def contract_fingerprint(self) -> str:
+        """That of the outline's contract."""
+        return self._outline.contract_fingerprint
+
+    @property
+    def base_fingerprint(self) -> str:
+        """That of the base's checkpoint, as the watcher reads it."""
+        return self._outline.base_fingerprint
+
+    def describe(self) -> ResidentStatus:
+        """Describe what every replica has."""
+        return self._outline.describe()
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """Describe each replica."""
+        return self.engine.statuses()
+
+    def answerer(self, split: "Split") -> None:
+        """Return None: the ingresses answer."""
+
+    def judge_by(self, settings: Settings) -> None:
+        """Admit by these settings; replicas verify by those that they were started with."""
+        self._outline.judge_by(settings)
+
+    def tick(self, max_drain: float) -> None:
+        """Do nothing: `keep` does, since the worker's thread may wait for replicas for long."""
+
+    def keep(self, on_lost: Callable[[ResidentLost], None]) -> None:
+        """Do what is due by the clock, on a thread of its own, until `close` or the loss of the term."""
+        threading.Thread(target=self._keep, args=(on_lost,), name="fleet", daemon=True).start()
+
+    def close(self, seconds: float) -> None:
+        """Do nothing more. Legal on any thread."""
+        del seconds
+        self._ended.set()
+
+    def _keep(self, on_lost: Callable[[ResidentLost], None]) -> None:
+        try:
+            while not self._ended.wait(_TICK):
+                self.engine.tick()
+                self._publish()
+        except ResidentLost as error:
+            on_lost(error)
+        except Outpaced as error:
+            on_lost(ResidentLost(str(error)))
+        except Exception:
+            log.exception("fleet_failed")
+            on_lost(ResidentLost("a defect of hotswapd has ended the fleet's clock; the log has its trace"))

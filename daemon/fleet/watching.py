@@ -1,0 +1,141 @@
+"""A watcher, whoever carries its calls: its term, the engine over its replicas, and the daemon's own service."""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from hotswapd.daemon.config.settings import ConfigError, Settings
+from hotswapd.daemon.host.exits import Exit
+from hotswapd.daemon.host.notify import Notify
+from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
+from hotswapd.daemon.service.circumstances import Circumstances
+from hotswapd.daemon.service.opening import Opening
+from hotswapd.daemon.service.service import Service
+from hotswapd.daemon.service.state_dir import StateDir
+from hotswapd.loaders.store.store import Store
+
+from .calling import Calling
+from .changes import Changes
+from .engine import FleetEngine, Outside
+from .fleet import Fleet, Limits
+from .outline import Outline
+from .over_replicas import OverReplicas
+from .quiet import Stopping, Unheard
+from .rebuilding import Settling, rebuild
+from .shared.copies import SharedCopies
+from .shared.journal import SharedJournal
+from .shared.place import Place
+from .shared.trail import Term, Trail, require_exclusive
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a watcher does outside: `replace` a replica that is lost for good, and why; `leave` with a status."""
+
+    replace: Callable[[str, str], None] = lambda member, why: None
+    leave: Callable[[int], None] = os._exit
+
+
+class Watching:
+    """One watcher. Every method is legal on any thread; `start` is called once."""
+
+    def __init__(self, settings: Settings, trail: Trail, limits: Limits, hands: Hands) -> None:
+        """Begin a term. Raises Occupied, ConfigError, StartError, TermLost or Unavailable."""
+        self._hands = hands
+        self._stopping = Stopping()
+        self._copies = SharedCopies(trail.place)
+        self._outline = Outline(settings)
+        self._state = StateDir(settings.state.dir)
+        self._state.occupy()
+        self._term = _begin(trail)
+        self._settle(settings, trail.place)
+        self._journal = SharedJournal(trail, self._term.now.term)
+        self._service = Service(settings, lambda: settings, self._circumstances())
+        self.operator = self._service.operator
+        """What operators and clients ask."""
+        self.calling = Calling(self.operator)
+        """The control API, for one event loop."""
+        self.engine = FleetEngine(self._changes(limits), self._outside(), limits.patience)
+        """The engine; replicas and ingresses report to it."""
+
+    def _circumstances(self) -> Circumstances:
+        return Circumstances(
+            self._state,
+            Notify(),
+            self._stopping,
+            open_engine=self._open,
+            listen=Unheard,
+            leave=self._hands.leave,
+            journal=self._journal,
+        )
+
+    def _settle(self, settings: Settings, place: Place) -> None:
+        """Let ledger, pointers and copies on this disk be what the fleet knows."""
+        try:
+            rebuilt = rebuild(place, self._state.ledger)
+            ledger = Ledger(self._state.ledger)
+            settling = Settling(Store(self._state.store), ledger, self._copies, settings.admission.max_artifact_bytes)
+            settling.settle(self._term.now, rebuilt=rebuilt)
+            settling.fetch(settings.state.keep)
+            ledger.close()
+        except (sqlite3.Error, LedgerDown, OSError) as error:
+            raise ConfigError("state.dir", f"{self._state.path} cannot be used: {error}") from None
+
+    def _changes(self, limits: Limits) -> Changes:
+        now = self._term.now
+        return Changes(Fleet(now.term, now, limits, time.monotonic), self._term, time.monotonic)
+
+    def _outside(self) -> Outside:
+        return Outside(self._outline.admit, self._send, self._record, self._hands.replace)
+
+    def start(self) -> threading.Thread:
+        """Watch sources, try what they bring and answer operators, on a thread of its own; then `leave`."""
+        thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        thread.start()
+        return thread
+
+    def _run(self) -> None:
+        try:
+            status = int(self._service.run())
+        except Exception:
+            log.exception("watcher_failed")
+            status = Exit.RESIDENT_LOST
+        self._state.leave()
+        log.info("watcher_ended", status=status)
+        self._hands.leave(status)
+
+    def stop(self) -> None:
+        """Have it end."""
+        self._stopping.stop()
+
+    def _open(self, opening: Opening) -> OverReplicas:
+        opened = OverReplicas(self.engine, self._outline, self._journal.publish)
+        opening.at_end(opened.close)
+        opened.keep(opening.on_lost)
+        return opened
+
+    def _send(self, digest: str) -> None:
+        with self._service.store.hold(digest) as artifact:
+            if artifact is None:
+                raise FileNotFoundError(2, "it is not in the store", digest)
+            self._copies.send(artifact)
+
+    def _record(self, channel: str) -> Mapping[str, Any] | None:
+        return self._service.store.pointer(channel)
+
+
+def _begin(trail: Trail) -> Term:
+    holder = uuid4().hex
+    require_exclusive(trail.place, holder)
+    term = Term.begin(trail, holder)
+    log.info("term_begun", term=term.now.term, serial=term.now.serial)
+    return term
