@@ -41,6 +41,7 @@ from hotswapd.daemon.pipeline.worker import Worker
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.report.picture import Pictures
 from hotswapd.daemon.serve.answerer import Answerer
+from hotswapd.daemon.serve.speaker import OwnModel
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost, StartError
 from hotswapd.swap.resident.resident import Resident
@@ -196,7 +197,7 @@ class Startup:
             held.configure(verification(settings))
         except ConfigError as error:
             raise StartError(str(error)) from None
-        answers = Answerer(engine, around.on_lost, channels)
+        answers = Answerer(OwnModel(engine), around.on_lost, channels)
         acts = Acts(worker, ledger, Removal(channels, held, ledger, store, around.metrics.removed))
         return Working(held, channels, answers, acts, candidates, settings.model.base), worker
 
