@@ -35,7 +35,7 @@ _BYTES = 64 << 10
 
 
 class Answerer:
-    """Answers requests. Every method is legal on any thread, but `start`: that is for an event loop.
+    """Answers requests. `start` and `cancel` are for one event loop, every other method is legal on any thread.
 
     `prepare` may take long.
     """

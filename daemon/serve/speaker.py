@@ -27,7 +27,7 @@ T = TypeVar("T", bound=Taken)
 
 
 class Speaker(Protocol[T]):
-    """Answers requests. `submit` is for one event loop, every other method is legal on any thread."""
+    """Answers requests. `submit` and `cancel` are for one event loop, every other method is legal on any thread."""
 
     @property
     def language(self) -> Language:
