@@ -38,6 +38,7 @@ with warnings.catch_warnings():
     from hotswapd.daemon.fleet.serving.place import Together
     from hotswapd.daemon.fleet.serving.replies import Replies
 
+__all__ = ["FleetServed", "Line", "exceptions", "fleet_served", "record"]
 MEMBERS = ("x", "y")
 
 

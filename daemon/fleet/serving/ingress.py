@@ -22,6 +22,7 @@ from .dispatch import GONE, Dispatcher
 from .piece import Described
 from .place import Together
 from .speaker import FleetSpeaker
+from .starting import start_watcher
 
 log = structlog.get_logger(__name__)
 _STARTING = "no replica has loaded the model yet"
@@ -57,8 +58,12 @@ class Ingress:
     """One ingress, on the event loop on which Serve makes it; `serve.ingress` wraps it."""
 
     async def __init__(self, settings: Settings, together: Together, replicas: Any) -> None:
-        """Load the tokenizer; `replicas` is Serve's handle. Raises BaseUnusable or Unavailable."""
+        """Load the tokenizer; `replicas` is Serve's handle. Raises BaseUnusable or Unavailable.
+
+        Starts the watcher, if nobody has.
+        """
         self._settings = settings
+        self._watcher = start_watcher(settings, together)
         tokenizer = await asyncio.to_thread(load_tokenizer, resident_spec(settings))
         self._dispatcher = Dispatcher(replicas, together, settings.named_channels)
         self._face = IngressFace(self._dispatcher, tokenizer)

@@ -3,6 +3,7 @@
 What is the same as in a daemon of one process, `tests/daemon/serve/` asks of both.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +11,20 @@ from typing import Any
 
 import httpx
 import pytest
-from kits.rows import LONG
+from kits.fleet_serving import FleetServed, Line, exceptions, fleet_served, record
+from kits.models import text_of
+from kits.rows import LONG, home
+from kits.serving import GENERATION, MODEL
 
-fleet_serving = pytest.importorskip("kits.fleet_serving", reason="the extra `ray` is not installed", exc_type=Exception)
-from kits.fleet_serving import FleetServed, fleet_served  # noqa: E402
-from kits.serving import GENERATION, MODEL  # noqa: E402
-
-from hotswapd.daemon.config.tables import Serve  # noqa: E402
-from hotswapd.daemon.errors import NotReady  # noqa: E402
-from hotswapd.daemon.fleet.serving.ingress import IngressFace  # noqa: E402
+from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.config.tables import Model, Serve
+from hotswapd.daemon.errors import NotReady
+from hotswapd.daemon.fleet.fleet import Limits
+from hotswapd.daemon.fleet.serving import ingress
+from hotswapd.daemon.fleet.serving.ingress import IngressFace
+from hotswapd.daemon.fleet.serving.piece import Described
+from hotswapd.daemon.fleet.serving.place import Together
+from hotswapd.swap.rows.sampling import Sampling
 
 PROMPT, TOKENS = "the cat sat", 16
 DRAWN = {"temperature": 0.9, "seed": 11, "top_p": 0.95}
@@ -90,7 +96,7 @@ def test_all_answers_of_a_request_are_one_generations_though_the_pointer_moves(o
             if len(self) == 1:
                 one.bench.open(1)
                 now = one.bench.term.now  # type: ignore[attr-defined]
-                newest = fleet_serving.record(max(one.bench.made), digest=f"{2:064x}")
+                newest = record(max(one.bench.made), digest=f"{2:064x}")
                 one.bench.term.write(now.next({**now.routes, "default": newest}))  # type: ignore[attr-defined]
 
     before = one.bench.live.number
@@ -127,3 +133,51 @@ def test_before_a_replica_has_loaded_the_model_nobody_is_answered(one: FleetServ
     assert (face.ready().ready, face.ready().reason) == (False, "no replica has loaded the model yet")
     with pytest.raises(NotReady, match="no replica has loaded the model yet; try again in a moment"):
         face.answerer()
+
+
+class Replicas:
+    """Stands for Serve's handle while the replicas start: `describe` fails as often as it is told to."""
+
+    def __init__(self, described: Any, *failures: Exception) -> None:
+        self.described, self.failures = described, list(failures)
+        self.describe = self
+        self.settled = asyncio.Event()
+
+    def options(self, **_: Any) -> "Replicas":
+        return self
+
+    def remote(self) -> Any:
+        return self._answer()
+
+    async def _answer(self) -> Any:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.settled.set()
+        return self.described
+
+
+def test_an_ingress_asks_for_the_model_until_a_replica_has_loaded_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the tokenizer itself, and everything else from the replica."""
+    started: list[str] = []
+    monkeypatch.setattr(ingress, "start_watcher", lambda settings, together: started.append(together.watcher))
+    monkeypatch.setattr(ingress, "_AGAIN", 0.0)
+    monkeypatch.setattr(Line, "call", lambda *_: None)
+    settings = Settings(model=Model(base=str(home() / "base")))
+    usual = Sampling(0.7)
+
+    async def begin() -> tuple[bool, Any]:
+        replicas = Replicas(Described(100, 260, usual), exceptions.RayActorError(), TimeoutError())
+        made: Any = ingress.Ingress.__new__(ingress.Ingress)
+        await ingress.Ingress.__init__(made, settings, Together(tmp_path, "w", Limits()), replicas)
+        before = made._face.ready().ready
+        await replicas.settled.wait()
+        await made._meeting
+        made._dispatcher.close()
+        return before, made._face.answerer()
+
+    before, answerer = asyncio.run(begin())
+    assert (before, started) == (False, ["w"])
+    assert answerer.context() == 100
+    assert answerer.untokenized([104, 105]) == text_of([104, 105])
