@@ -1,14 +1,14 @@
 """The fleet on a Ray cluster: how it comes up, and how it goes. For one thread; Ray is connected meanwhile."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import ray
 from ray import serve
+from ray.actor import ActorHandle
 from ray.exceptions import RayActorError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from hotswapd.daemon.config.fleet_settings import gpus_of
 from hotswapd.daemon.config.settings import Settings
@@ -17,12 +17,10 @@ from hotswapd.loaders.errors import Unavailable
 
 from .application import NAME, WATCHER, application, together_of
 from .place import NAMESPACE
-from .watcher import Watcher
+from .starting import start_watcher
 
 _GONE = 60.0
 _LOOK = 0.2
-_CALLERS = 1000
-"""Calls that the watcher answers at once: each replica waits in one of them for orders."""
 _THROUGHPUT = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
 """What makes Serve's part of an answer small; see docs/fleet.md. All of Serve's processes must have it, or none."""
 
@@ -30,6 +28,7 @@ _THROUGHPUT = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
 @contextmanager
 def connected(address: str) -> Iterator[None]:
     """Connect to a Ray that runs, and leave it running. Raises Unavailable."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it would tell of each step besides
     try:
         env = {"env_vars": _THROUGHPUT}
         ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="error", runtime_env=env)
@@ -53,7 +52,7 @@ def bring_up(settings: Settings) -> None:
     together.trail()
     serve.start(proxy_location="EveryNode", http_options={"host": settings.serve.host, "port": settings.serve.port})
     _end_watcher()
-    _start_watcher(settings, together)
+    _await(start_watcher(settings, together))
     try:
         serve.run(application(settings, together), name=NAME, route_prefix="/")
     except RuntimeError as error:
@@ -80,20 +79,10 @@ def _require_gpus(settings: Settings) -> None:
         raise Unavailable(FleetCode.NOT_UP, sentence)
 
 
-def _start_watcher(settings: Settings, together: Any) -> None:
-    """Start it on this node, whose disk has its ledger, and wait until it watches. Raises Unavailable."""
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    actor = ray.remote(Watcher).options(
-        name=WATCHER,
-        namespace=NAMESPACE,
-        lifetime="detached",
-        max_restarts=-1,
-        max_concurrency=_CALLERS,
-        num_cpus=0,
-        scheduling_strategy=here,
-    )
+def _await(watcher: ActorHandle) -> None:
+    """Wait until the watcher watches. Raises Unavailable."""
     try:
-        ray.get(actor.remote(settings, together).__ray_ready__.remote())
+        ray.get(watcher.__ray_ready__.remote())
     except RayActorError as error:
         sentence = f"the watcher does not start: {_cause(error)}; Ray's logs have the reason"
         raise Unavailable(FleetCode.NOT_UP, sentence) from None
