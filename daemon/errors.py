@@ -98,13 +98,31 @@ class StartCode(Code):
 
 
 class FleetCode(Code):
-    """What goes wrong between the processes of a fleet."""
+    """What goes wrong between the processes of a fleet, and when it is brought up."""
 
-    SHARED_DOWN = "shared_down"
-    NOT_SHARED = "not_shared"
-    NOT_EXCLUSIVE = "not_exclusive"
-    TERM_LOST = "term_lost"
-    NOT_HELD = "not_held"
+    SHARED_DOWN = (
+        "shared_down",
+        "`fleet.shared` cannot be read or written; what is live is answered meanwhile, and nothing changes",
+        "mount it again, or fix its permissions; it is tried again by itself",
+    )
+    NOT_SHARED = (
+        "not_shared",
+        "an adapter's bytes are not in `fleet.shared`, or others are under its digest",
+        "nothing, or what the sentence says: the watcher sends them again",
+    )
+    NOT_EXCLUSIVE = (
+        "not_exclusive",
+        "`fleet.shared` lets a name be written twice, so that two watchers could both believe that they decide",
+        "use a file system with hard links",
+    )
+    TERM_LOST = "term_lost", "another watcher has begun: the older one ends itself", "nothing"
+    NOT_HELD = (
+        "not_held",
+        "503 over HTTP: no replica answers with the request's generation now",
+        "send it again; `serve status` shows whether replicas start",
+    )
+    NO_RAY = "no_ray", "no Ray answers at `fleet.address`", "`ray start --head`, or set `fleet.address`"
+    NOT_UP = "not_up", "`hotswapd fleet deploy` cannot bring the fleet up", "see the sentence, and Ray's logs"
 
 
 class FaceError(Exception):

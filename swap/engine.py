@@ -1,6 +1,5 @@
 """The engine: a resident with its loop, warm, that answers requests."""
 
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,19 +11,19 @@ from .failures import Contained
 from .resident.base import Report
 from .resident.compilation import FailOnRecompileLimitHit, failing_at_limit
 from .resident.resident import Resident
-from .rows.asks import DEFAULT, Ask, check
+from .rows.asks import DEFAULT, Ask
 from .rows.cache import KVCache
 from .rows.completion import Completion, Listener
 from .rows.drawing import Drawer
 from .rows.ended import Ended
 from .rows.fixed import FixedRunner
+from .rows.language import Language, usual_of
 from .rows.loop import Loop
 from .rows.pages import PAGE, Pages
 from .rows.plain import PlainRunner
-from .rows.prompts import Prompts, Wanted, always
+from .rows.prompts import Wanted, always
 from .rows.rows import Rows
 from .rows.runner import PagedRunner, Runner
-from .rows.sampling import Sampling
 from .rows.schedule import Schedule
 from .rows.sizes import EngineSpec, cache_pages, free_bytes, model_context, token_bytes
 from .rows.text import TextStream
@@ -55,10 +54,9 @@ class Engine:
         self.resident = resident
         self.compiled = spec.compile is True
         """Whether steps are compiled: "auto" compiles nothing, since a CPU is faster so, and CUDA has graphs."""
-        self.context = min(spec.context_tokens, model_context(resident.model))
+        self.language = _language(resident, spec)
         self._spec = spec
         self.clock = clock
-        self._prompts = Prompts(resident.tokenizer)
         self.rows = Rows(
             resident.berths,
             max_queue=spec.max_queue,
@@ -68,7 +66,6 @@ class Engine:
         )
         self.ends = _ends(resident.model)
         self._drawer = Drawer(self.ends)
-        self._vocabulary: int = resident.model.config.get_text_config().vocab_size
         self.plain = ""
         """Why requests are computed one at a time, as a sentence's end; empty where they share a step."""
         self.host = HostMemory(resident.layout, spec.host_bytes or free_bytes() // 4)
@@ -106,7 +103,7 @@ class Engine:
         pages = Pages(cache_pages(spec, self.context, size, resident.device), shares=not tried.plain)
         self.cache_tokens = pages.count * PAGE
         self.cache_bytes = self.cache_tokens * size
-        self.context = min(self.context, self.cache_tokens)
+        self.language = self.language.within(self.cache_tokens)
         if tried.attention is None:
             return PlainRunner(resident.model, resident.low_rank), pages
         spare = pages.count
@@ -196,41 +193,25 @@ class Engine:
         """Give requests at most `seconds` to end, then stop the loop."""
         self.rows.stop(seconds)
 
-    def most_characters(self) -> int:
-        """Return how many characters the longest prompt may have."""
-        return self._prompts.most_characters(self.context)
+    @property
+    def context(self) -> int:
+        """How many tokens prompt and answer may have together."""
+        return self.language.context
 
     def encode(self, text: str, wanted: Wanted = always, *, special: bool = True) -> tuple[int, ...]:
-        """Turn a prompt into token ids; `wanted` tells whether to go on, `special` adds the tokenizer's own tokens.
-
-        Raises BadAsk or Dropped.
-        """
-        return self._prompts.encode(text, self.context, wanted, special=special)
+        """Turn a prompt into token ids: see `Language`. Raises BadAsk or Dropped."""
+        return self.language.encode(text, wanted, special=special)
 
     def encode_chat(self, messages: Sequence[Mapping[str, str]], wanted: Wanted = always) -> tuple[int, ...]:
         """Turn a conversation into token ids with the tokenizer's own template. Raises BadAsk or Dropped."""
-        return self._prompts.encode_chat(messages, self.context, wanted)
-
-    def usual_sampling(self) -> Sampling:
-        """Return how a request samples that does not say: as the model's generation configuration does.
-
-        The seed is a fresh one for each call.
-        """
-        config = getattr(self.resident.model, "generation_config", None)
-        seed = secrets.randbits(63)
-        penalty = float(getattr(config, "repetition_penalty", None) or 1.0)
-        if config is None or not config.do_sample:
-            return Sampling(seed=seed, repetition_penalty=penalty)
-        temperature = 1.0 if config.temperature is None else float(config.temperature)
-        least = float(getattr(config, "min_p", None) or 0.0)
-        return Sampling(temperature, float(config.top_p or 1.0), int(config.top_k or 0), seed, least, penalty)
+        return self.language.encode_chat(messages, wanted)
 
     def submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
         """Queue a request; `hear` is called on the loop's thread.
 
         Raises BadAsk, QueueFull, NoGeneration or ResidentLost.
         """
-        check(ask, self._vocabulary, self.context)
+        self.language.check(ask)
         return self.rows.submit(ask, hear)
 
     def cancel(self, ticket: Ticket, finish: str = "cancelled") -> None:
@@ -258,6 +239,13 @@ class Engine:
             logprobs=listener.logprobs,
             prompt_logprobs=listener.prompt_logprobs,
         )
+
+
+def _language(resident: Resident, spec: EngineSpec) -> Language:
+    model = resident.model
+    vocabulary: int = model.config.get_text_config().vocab_size
+    context = min(spec.context_tokens, model_context(model))
+    return Language(resident.tokenizer, vocabulary, context, usual_of(model))
 
 
 def _ends(model: Any) -> tuple[int, ...]:

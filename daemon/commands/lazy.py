@@ -59,6 +59,20 @@ def demo(arguments: Namespace) -> int:
     return demo(arguments)
 
 
+def fleet_deploy(arguments: Namespace) -> int:
+    """Bring a fleet up."""
+    from .fleet import deploy
+
+    return deploy(arguments)
+
+
+def fleet_delete(arguments: Namespace) -> int:
+    """Take a fleet down."""
+    from .fleet import delete
+
+    return delete(arguments)
+
+
 def status(arguments: Namespace) -> int:
     """Show what is live, queued and watched."""
     from .status import status

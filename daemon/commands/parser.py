@@ -27,6 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_changing_commands(commands)
     _add_ab(commands)
     _add_channel(commands)
+    _add_fleet(commands)
     return parser
 
 
@@ -202,6 +203,16 @@ def _add_ab(commands: _Commands) -> None:
     promote = "make the generation beside the live one live (also a canary)"
     _about_one(_talking(acts, "promote", lazy.ab_promote, promote))
     _about_one(_talking(acts, "stop", lazy.ab_stop, "stop serving the generation beside the live one (also a canary)"))
+
+
+def _add_fleet(commands: _Commands) -> None:
+    summary = "bring up several replicas on Ray Serve that change generation together, and take them down"
+    fleet = commands.add_parser("fleet", help=summary, description=f"{summary.capitalize()}.")
+    acts = fleet.add_subparsers(dest="act", metavar="ACT", required=True)
+    deploy = _add(acts, "deploy", lazy.fleet_deploy, "bring it up, or replace what runs, and wait until it serves")
+    delete = _add(acts, "delete", lazy.fleet_delete, "take it down; what is in fleet.shared stays")
+    for parser in (deploy, delete):
+        parser.add_argument("--config", type=Path, metavar="F", help="TOML file with [fleet] (default: as for run)")
 
 
 def _add(commands: _Commands, name: str, command: Command, summary: str) -> argparse.ArgumentParser:

@@ -30,7 +30,7 @@ _NO_BASE = "model.base"
 
 def run(arguments: Namespace) -> int:
     """Run the daemon until it is told to stop."""
-    config = arguments.config or _default_config()
+    config = arguments.config or default_config()
     environ = {**os.environ, **({_FORMAT: arguments.log_format} if arguments.log_format else {})}
     return run_daemon(lambda: load_settings(config, environ), explain=lambda error: _explain(error, config))
 
@@ -109,7 +109,8 @@ def _silence_progress_bars() -> None:
     disable_progress_bar()
 
 
-def _default_config() -> Path | None:
+def default_config() -> Path | None:
+    """Return the file that is read if none is named; None if it does not exist."""
     return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
 
 

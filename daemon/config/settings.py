@@ -22,6 +22,7 @@ from hotswapd.daemon.ledger.channel import DEFAULT
 
 from .channels import FIRST, ChannelTable, channel_problems, names_of_base, overridden
 from .errors import ConfigError, Problem, problems_of
+from .fleet import Fleet
 from .rollout import Rollout
 from .sources import HubTable, LocalTable, S3Table, SourceTable
 from .tables import Admission, Control, Log, Model, Serve, State
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     state: State = State()
     control: Control = Control()
     log: Log = Log()
+    fleet: Fleet = Fleet()
 
     @classmethod
     def settings_customise_sources(

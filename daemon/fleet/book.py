@@ -3,6 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
+from hotswapd.swap.rows.tickets import NoGeneration
+
 from .keeping import UnderWay
 from .shared.pointer import Pointer
 
@@ -24,21 +27,33 @@ class Book:
         """Begin with no request; `ingress` is a name that is never used again."""
         self._ingress = ingress
         self._numbers: Counter[int] = Counter()
+        self._digests: dict[int, str] = {}
         self._serial = 0
         self._said = 0
 
-    def tag(self, channel: str, pointer: Pointer) -> Tag:
-        """Give a request what this pointer, the newest, names; `end` it."""
+    def tag(self, channel: str, pointer: Pointer, asked: int | None = None) -> Tag:
+        """Give a request what this pointer, the newest, names in its channel, or the generation that it asks for.
+
+        `end` it. Raises NoGeneration for one that is live nowhere, and that no request of this ingress has.
+        """
         self._serial = max(self._serial, pointer.serial)
-        number, digest = pointer.answers(channel)
+        number, digest = pointer.answers(channel) if asked is None else (asked, self._digest(asked, pointer))
         self._numbers[number] += 1
+        self._digests[number] = digest
         return Tag(channel, number, digest, pointer.serial)
+
+    def _digest(self, number: int, pointer: Pointer) -> str:
+        known = {0: BASE_DIGEST} | self._digests | pointer.answering()
+        if number not in known:
+            raise NoGeneration(number, pointer.numbers())
+        return known[number]
 
     def end(self, tag: Tag) -> None:
         """Note that the request has its answer, or gets none."""
         self._numbers[tag.number] -= 1
         if not self._numbers[tag.number]:
             del self._numbers[tag.number]
+            del self._digests[tag.number]
 
     def follow(self, pointer: Pointer) -> None:
         """Note that every request from now on is given what this pointer names."""

@@ -19,6 +19,7 @@ from hotswapd.daemon.serve.key import Unauthorized
 from hotswapd.daemon.serve.names import Which, names_of
 from hotswapd.daemon.serve.question import Question
 from hotswapd.daemon.serve.requests.kinds import Body
+from hotswapd.daemon.serve.speaker import OwnModel
 from hotswapd.daemon.serve.v1 import answering_routes
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.rows.candidate import CANDIDATE
@@ -41,7 +42,7 @@ class CandidateServer:
 
     def __init__(self, engine: Engine, model: str, key: str) -> None:
         """`model` is the name that requests give it, `key` the API key that every request must have."""
-        answerer = CandidateAnswerer(engine)
+        answerer = CandidateAnswerer(OwnModel(engine))
         app = FastAPI(openapi_url=None)
         install_errors(app)
         v1 = APIRouter(prefix="/v1", dependencies=[Depends(_only_with(key))])

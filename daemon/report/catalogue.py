@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from hotswapd.codes import Code
-from hotswapd.daemon.errors import ErrorCode, StartCode
+from hotswapd.daemon.errors import ErrorCode, FleetCode, StartCode
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.states import State
 from hotswapd.loaders.codes import (
@@ -131,6 +131,11 @@ a bucket can also be that of one adapter that waits. The codes of a queue begin 
         cells=_answered,
     ),
     Section("## Why the daemon cannot listen", "It exits with status 75.", tuple(StartCode)),
+    Section(
+        "## What a fleet says besides",
+        "In the logs of its processes and on the command line; [fleet.md](fleet.md) says who does what.",
+        tuple(FleetCode),
+    ),
     Section("## What only `hotswapd publish` says", codes=tuple(PublishCode)),
 )
 

@@ -1,4 +1,4 @@
-"""Between HTTP and the engine: prompts become tokens, and the engine's refusals become answers for a client."""
+"""Between HTTP and whoever answers: prompts become tokens, and refusals become answers for a client."""
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -6,21 +6,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from hotswapd.daemon.errors import BadRequest, Busy, ErrorCode, FaceError, NotReady
-from hotswapd.swap.engine import Engine
+from hotswapd.daemon.errors import BadRequest, Busy, ErrorCode, NotReady
 from hotswapd.swap.errors import ResidentLost
 from hotswapd.swap.request_codes import AskCode
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.prompts import Wanted, always
 from hotswapd.swap.rows.sampling import Sampling
 from hotswapd.swap.rows.text import TextStream
-from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull, Ticket
+from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull
 
 from .names import Beside, Names, NoSuchModel, Which
 from .question import Question
 from .requests.completion import CompletionBody
 from .requests.kinds import Body
 from .requests.tokens import TokenizeBody
+from .speaker import AnySpeaker, Taken
 from .split import NoSplit, Split
 from .token_texts import TokenTexts
 
@@ -35,16 +35,19 @@ _BYTES = 64 << 10
 
 
 class Answerer:
-    """Answers requests with the engine. Every method is legal on any thread; `prepare` may take long."""
+    """Answers requests. `start` and `cancel` are for one event loop, every other method is legal on any thread.
+
+    `prepare` may take long.
+    """
 
     def __init__(
-        self, engine: Engine, on_lost: Callable[[ResidentLost], None] = lambda _: None, split: Split | None = None
+        self, speaker: AnySpeaker, on_lost: Callable[[ResidentLost], None] = lambda _: None, split: Split | None = None
     ) -> None:
-        """`on_lost` is called on the thread of the request that finds the resident lost.
+        """`speaker` is who answers. `on_lost` is called on the thread of the request that finds the resident lost.
 
         `split` routes the requests that name no generation; without it they go to the live one.
         """
-        self._engine = engine
+        self._speaker = speaker
         self._on_lost = on_lost
         self._split: Split = split or NoSplit()
         self._token_texts: TokenTexts | None = None
@@ -54,17 +57,17 @@ class Answerer:
 
         A message or a part of one has three and at least one token, a token id is one.
         """
-        return 4 * self._engine.context + _ITEMS
+        return 4 * self.context() + _ITEMS
 
     def most_bytes(self) -> int:
         """Return how many bytes the body of the longest request may have.
 
         A character has twelve when both halves of its surrogate pair are escaped.
         """
-        return _BYTES + 12 * self._engine.most_characters() + 32 * self.most_items()
+        return _BYTES + 12 * self._speaker.language.most_characters() + 32 * self.most_items()
 
     def prepare(self, body: Body, which: Which, key: str = "", wanted: Wanted = always) -> Question:
-        """Turn a body into the engine's requests, which are the only other shape that a request has.
+        """Turn a body into the speaker's requests, which are the only other shape that a request has.
 
         `which` is to answer; `key` decides the arm while a rollout splits requests; `wanted` tells whether to go on.
         Raises BadRequest, NoSuchModel or Dropped.
@@ -82,7 +85,7 @@ class Answerer:
     def _ask(
         self, body: Body, prompt: tuple[int, ...], sampling: Sampling, number: int | None, key: str, channel: str
     ) -> Ask:
-        room = max(1, self._engine.context - len(prompt))
+        room = max(1, self.context() - len(prompt))
         return Ask(
             prompt,
             room if body.limit is None else body.limit,
@@ -98,38 +101,38 @@ class Answerer:
             cache_salt=body.cache_salt or "",
         )
 
-    def start(self, asks: Sequence[Ask], listeners: Sequence[Callable[[Progress], None]]) -> list[Ticket]:
-        """Queue all asks of a request for one generation, or none of them.
+    async def start(self, asks: Sequence[Ask], listeners: Sequence[Callable[[Progress], None]]) -> list[Taken]:
+        """Have all asks of a request answered by one generation, or none of them.
 
-        Listeners are called on the loop's thread and must neither block nor raise. Raises BadRequest, Busy, NoSuchModel
-        or NotReady.
+        Listeners are called on a thread of the speaker's and must neither block nor raise. Raises BadRequest, Busy,
+        NoSuchModel or NotReady.
         """
-        first, ticket = self._first(asks[0], listeners[0])
-        tickets = [ticket]
-        same = ticket.generation if first.generation is None else first.generation
+        first, taken = await self._first(asks[0], listeners[0])
+        all_taken = [taken]
+        same = taken.generation if first.generation is None else first.generation
         try:
             for ask, hear in zip(asks[1:], listeners[1:], strict=True):
-                tickets.append(self._start(replace(ask, generation=same, tag=first.tag), hear))
-        except FaceError as error:
-            for one in tickets:
+                all_taken.append(await self._start(replace(ask, generation=same, tag=first.tag), hear))
+        except BaseException as error:
+            for one in all_taken:
                 self.cancel(one)
             if isinstance(error, NoSuchModel) and asks[0].generation is None:
                 raise NotReady(ErrorCode.BUSY, "what is live changed meanwhile; send the request again") from None
             raise
-        return tickets
+        return all_taken
 
-    def _first(self, ask: Ask, hear: Callable[[Progress], None]) -> tuple[Ask, Ticket]:
+    async def _first(self, ask: Ask, hear: Callable[[Progress], None]) -> tuple[Ask, Taken]:
         """Queue the ask that decides the generation of all; return it as it was queued."""
         if ask.generation is None:
             generation, tag = self._split.route(ask.key or secrets.token_hex(16), ask.name)
             routed = replace(ask, generation=generation, tag=tag)
             with suppress(NoSuchModel):  # the rollout has ended since it was asked
-                return routed, self._start(routed, hear)
-        return ask, self._start(ask, hear)
+                return routed, await self._start(routed, hear)
+        return ask, await self._start(ask, hear)
 
-    def _start(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
+    async def _start(self, ask: Ask, hear: Callable[[Progress], None]) -> Taken:
         try:
-            return self._engine.submit(ask, hear)
+            taken: Taken = await self._speaker.submit(ask, hear)
         except BadAsk as error:
             raise BadRequest(error.code, str(error), error.param) from None
         except QueueFull as error:
@@ -139,6 +142,7 @@ class Answerer:
         except ResidentLost as error:
             self._on_lost(error)
             raise NotReady(ErrorCode.RESIDENT_LOST, "the model no longer answers; the daemon is restarting") from None
+        return taken
 
     def _numbered(self, which: Which) -> int | None:
         if not isinstance(which.generation, Beside):
@@ -151,13 +155,13 @@ class Answerer:
             raise NoSuchModel(ErrorCode.NO_CANARY, "no canary is running; ask for the model without @canary")
         return number
 
-    def cancel(self, ticket: Ticket, finish: str = "cancelled") -> None:
+    def cancel(self, taken: Taken, finish: str = "cancelled") -> None:
         """Drop a request whose client has gone, or has all that it wants: then `finish` is ``stop``."""
-        self._engine.cancel(ticket, finish)
+        self._speaker.cancel(taken, finish)
 
     def text(self, ask: Ask) -> TextStream:
         """Return what decodes the answer to a request."""
-        return TextStream(self._engine.resident.tokenizer, ask.stop)
+        return TextStream(self._speaker.language.tokenizer, ask.stop)
 
     def scored(self, generation: int, score: float) -> bool:
         """Count feedback for a generation; return False if it is in no rollout."""
@@ -165,7 +169,7 @@ class Answerer:
 
     def generations(self) -> list[int]:
         """Return the generations that can be asked for, the live one first."""
-        return self._engine.rows.generations()
+        return self._speaker.generations()
 
     def which(self, names: Names, asked: str) -> Which:
         """Return whom a name asks for. Raises NoSuchModel."""
@@ -186,11 +190,13 @@ class Answerer:
         with _refusals():
             if body.messages is not None:
                 return self._conversation([message.plain() for message in body.messages], wanted)
-            return self._engine.encode(body.prompt or "", wanted, special=body.add_special_tokens is not False)
+            return self._speaker.language.encode(
+                body.prompt or "", wanted, special=body.add_special_tokens is not False
+            )
 
     def untokenized(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens, special ones too. Raises BadRequest."""
-        tokenizer: Any = self._engine.resident.tokenizer
+        tokenizer: Any = self._speaker.language.tokenizer
         if tokenizer is None:
             raise BadRequest(AskCode.NO_TOKENIZER, "this base has no tokenizer", "tokens")
         if max(tokens, default=0) >= len(tokenizer):
@@ -200,30 +206,30 @@ class Answerer:
 
     def context(self) -> int:
         """Return how many tokens prompt and answer may have together."""
-        return self._engine.context
+        return self._speaker.language.context
 
     def token_texts(self) -> TokenTexts:
         """Return what the base's tokens are."""
         if self._token_texts is None:
-            self._token_texts = TokenTexts(self._engine.resident.tokenizer)
+            self._token_texts = TokenTexts(self._speaker.language.tokenizer)
         return self._token_texts
 
     def _prompts(self, body: Body, wanted: Wanted) -> list[tuple[int, ...]]:
         with _refusals():
             if not isinstance(body, CompletionBody):
                 return [self._conversation(body.turns(), wanted)]
-            special = body.add_special_tokens is not False
+            special, language = body.add_special_tokens is not False, self._speaker.language
             return [
-                self._engine.encode(prompt, wanted, special=special) if isinstance(prompt, str) else tuple(prompt)
+                language.encode(prompt, wanted, special=special) if isinstance(prompt, str) else tuple(prompt)
                 for prompt in body.prompts
             ]
 
     def _conversation(self, messages: list[dict[str, str]], wanted: Wanted) -> tuple[int, ...]:
         """Tokenize a conversation. A template that does not know developers is given their messages as the system's."""
-        template = str(getattr(self._engine.resident.tokenizer, "chat_template", None))
+        template = str(getattr(self._speaker.language.tokenizer, "chat_template", None))
         if "developer" not in template:
             messages = [one | {"role": "system"} if one["role"] == "developer" else one for one in messages]
-        return self._engine.encode_chat(messages, wanted)
+        return self._speaker.language.encode_chat(messages, wanted)
 
     def _echoes(self, body: Body, prompts: list[tuple[int, ...]]) -> tuple[str, ...]:
         if not isinstance(body, CompletionBody) or not body.echo:
@@ -236,7 +242,7 @@ class Answerer:
 
     def _usual(self, body: Body) -> Sampling:
         """Take the request's own values, and the model's generation configuration for those that it leaves out."""
-        usual = self._engine.usual_sampling()
+        usual = self._speaker.language.usual_sampling()
         given = {name: value for name in _DRAWN if (value := getattr(body, name, None)) is not None}
         sampling = replace(usual, **given, logit_bias=body.biases)
         if sampling.temperature < _GREEDY:
@@ -246,7 +252,7 @@ class Answerer:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Turn what the engine refuses while a prompt is made into a BadRequest."""
+    """Turn what the tokenizer refuses while a prompt is made into a BadRequest."""
     try:
         yield
     except BadAsk as error:

@@ -1,5 +1,7 @@
 """The HTTP server's app: an OpenAI-compatible API, health, metrics and the status page. Nothing here changes state."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
@@ -10,7 +12,7 @@ from hotswapd.daemon.errors import ErrorCode, FaceError
 from hotswapd.daemon.report.metrics import Metrics
 
 from .errors import error_response, install_errors
-from .face import Face
+from .face import Answering, Face
 from .feedback import Answers, feedback_routes
 from .intake import Intake
 from .key import Keys, key_check
@@ -39,23 +41,48 @@ class NoEmbeddings(FaceError):
 def make_http_app(
     face: Face, names: Names, metrics: Metrics, serve: Serve = USUAL, rollout: Rollout = NO_ROLLOUT
 ) -> ASGIApp:
-    """Make the app. `names` are those under which the base is asked for.
+    """Make the app of a daemon. `names` are those under which the base is asked for.
 
     `serve` decides who may ask: without a file of keys no key is asked for. `rollout` decides which requests stay
     together, and whether feedback is taken.
     """
+    shown = APIRouter()
+    shown.include_router(page_routes())
+    shown.include_router(_metrics_route(face))
+    return _app(face, names, metrics, serve, rollout, [answer_routes(face)], [shown])
+
+
+def make_ingress_app(
+    face: Answering, names: Names, metrics: Metrics, serve: Serve = USUAL, rollout: Rollout = NO_ROLLOUT
+) -> ASGIApp:
+    """Make the app of one of several processes that answer for a fleet.
+
+    It is `make_http_app` without the status page and ``/metrics``: this process knows only a part of what they say.
+    """
+    return _app(face, names, metrics, serve, rollout)
+
+
+def _app(
+    face: Answering,
+    names: Names,
+    metrics: Metrics,
+    serve: Serve,
+    rollout: Rollout,
+    with_key: Sequence[APIRouter] = (),
+    without: Sequence[APIRouter] = (),
+) -> ASGIApp:
     app = FastAPI(openapi_url=None)
     install_errors(app)
     keys = Keys(serve.api_key_file, serve.api_keys_file) if serve.api_key_file or serve.api_keys_file else None
     keyed = [Depends(key_check(keys, lambda name: metrics.key(name, 429)))] if keys is not None else []
-    app.include_router(_api(face, names, metrics, rollout), dependencies=keyed)
-    app.include_router(answer_routes(face), dependencies=keyed)
-    app.include_router(page_routes())
-    app.include_router(_open_routes(face, metrics, keyed=keys is not None))
+    for router in (_api(face, names, metrics, rollout), *with_key):
+        app.include_router(router, dependencies=keyed)
+    for router in (*without, _open_routes(face, keyed=keys is not None)):
+        app.include_router(router)
     return Threshold(app, serve.host, serve.hosts, serve.cors_origins)
 
 
-def _api(face: Face, names: Names, metrics: Metrics, rollout: Rollout) -> APIRouter:
+def _api(face: Answering, names: Names, metrics: Metrics, rollout: Rollout) -> APIRouter:
     """Make what needs a key, if one is asked for."""
     answers = Answers() if rollout.feedback else None
     intake = Intake()
@@ -74,11 +101,10 @@ async def _no_embeddings(_: Request) -> Response:
     raise NoEmbeddings
 
 
-def _open_routes(face: Face, metrics: Metrics, *, keyed: bool) -> APIRouter:
-    """Make the routes that need no key, for load balancers and Prometheus."""
+def _open_routes(face: Answering, *, keyed: bool) -> APIRouter:
+    """Make the routes that need no key, for load balancers."""
     router = APIRouter()
     described = document(keyed=keyed)
-    exposition = Rendered(face.exposition)
 
     @router.get("/openapi.json", response_model=None)
     async def openapi() -> JSONResponse:
@@ -97,6 +123,14 @@ def _open_routes(face: Face, metrics: Metrics, *, keyed: bool) -> APIRouter:
     async def ready() -> JSONResponse:
         now = face.ready()
         return JSONResponse({"ready": now.ready, "reason": now.reason or None}, 200 if now.ready else 503)
+
+    return router
+
+
+def _metrics_route(face: Face) -> APIRouter:
+    """Make the route for Prometheus, without a key."""
+    router = APIRouter()
+    exposition = Rendered(face.exposition)
 
     @router.get("/metrics", response_model=None)
     async def metrics_page() -> Response:

@@ -10,10 +10,11 @@ from hotswapd.codes import Code
 from hotswapd.daemon.errors import ErrorCode, FaceError
 from hotswapd.swap.request_codes import AnswerCode
 from hotswapd.swap.rows.text import TextStream
-from hotswapd.swap.rows.tickets import Progress, Ticket, TokenLogprobs
+from hotswapd.swap.rows.tickets import Progress, TokenLogprobs
 
 from .answerer import Answerer
 from .question import Question
+from .speaker import Taken
 
 
 class AnswerFailed(FaceError):
@@ -55,19 +56,50 @@ class _Answer:
         return Piece(text, len(progress.token_ids), finish, self._index, logprobs, prompt_logprobs)
 
 
-class Conversation:
-    """One request under way. Make and use it on the event loop."""
+class _Reports:
+    """What is reported of all answers of a request. Make it on the event loop; `hear` is legal on any thread."""
 
-    def __init__(self, answerer: Answerer, question: Question) -> None:
-        """Queue the request; raises what `Answerer.start` raises."""
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[tuple[int, Progress]] = asyncio.Queue()
+
+    def hear(self, index: int, progress: Progress) -> None:
+        # The thread of whoever answers must survive a closed event loop.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, (index, progress))
+
+    async def latest(self) -> dict[int, tuple[Progress, tuple[TokenLogprobs | None, ...]]]:
+        """Wait for reports; return the newest of each answer, with the prompt's log-probabilities if they came.
+
+        Each report has all tokens so far, so older ones can be skipped, but for what comes only once.
+        """
+        index, progress = await self._queue.get()
+        latest = {index: (progress, progress.prompt_logprobs)}
+        while not self._queue.empty():
+            index, progress = self._queue.get_nowait()
+            before = latest[index][1] if index in latest else ()
+            latest[index] = progress, progress.prompt_logprobs or before
+        return latest
+
+
+class Conversation:
+    """One request under way. `begin` it and use it on the event loop."""
+
+    def __init__(self, answerer: Answerer, question: Question, reports: _Reports, taken: list[Taken]) -> None:
+        """Gather what is reported of all answers that were taken."""
         self.prompt_tokens = question.prompt_tokens
         self.channel = question.asks[0].name
-        self._loop = asyncio.get_running_loop()
-        self._reports: asyncio.Queue[tuple[int, Progress]] = asyncio.Queue()
         self._answerer = answerer
         self._answers = [_Answer(index, answerer.text(ask)) for index, ask in enumerate(question.asks)]
-        listeners = [functools.partial(self._on_progress, index) for index in range(len(self._answers))]
-        self._tickets = answerer.start(question.asks, listeners)
+        self._reports = reports
+        self._taken = taken
+
+    @classmethod
+    async def begin(cls, answerer: Answerer, question: Question) -> "Conversation":
+        """Have the request answered; raises what `Answerer.start` raises."""
+        reports = _Reports()
+        listeners = [functools.partial(reports.hear, index) for index in range(len(question.asks))]
+        return cls(answerer, question, reports, await answerer.start(question.asks, listeners))
 
     @property
     def count(self) -> int:
@@ -75,19 +107,19 @@ class Conversation:
         return len(self._answers)
 
     @property
-    def ticket(self) -> Ticket:
+    def taken(self) -> Taken:
         """The first answer's; all of them come from one generation."""
-        return self._tickets[0]
+        return self._taken[0]
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Yield the answers as they grow. Closing the generator before its end cancels the request.
 
         Raises AnswerFailed.
         """
-        running = set(range(len(self._tickets)))
+        running = set(range(len(self._taken)))
         try:
             while running:
-                for index, (progress, prompt_logprobs) in (await self._latest()).items():
+                for index, (progress, prompt_logprobs) in (await self._reports.latest()).items():
                     if index not in running:
                         continue
                     if progress.finish is not None:
@@ -98,29 +130,11 @@ class Conversation:
                     if piece.finish is not None and index in running:
                         running.discard(index)
                         # before its end is told: then it is counted, as one that its client has whole
-                        self._answerer.cancel(self._tickets[index], "stop")
+                        self._answerer.cancel(self._taken[index], "stop")
                     yield piece
         finally:
             for index in running:
-                self._answerer.cancel(self._tickets[index])
-
-    async def _latest(self) -> dict[int, tuple[Progress, tuple[TokenLogprobs | None, ...]]]:
-        """Wait for reports; return the newest of each answer, with the prompt's log-probabilities if they came.
-
-        Each report has all tokens so far, so older ones can be skipped, but for what comes only once.
-        """
-        index, progress = await self._reports.get()
-        latest = {index: (progress, progress.prompt_logprobs)}
-        while not self._reports.empty():
-            index, progress = self._reports.get_nowait()
-            before = latest[index][1] if index in latest else ()
-            latest[index] = progress, progress.prompt_logprobs or before
-        return latest
-
-    def _on_progress(self, index: int, progress: Progress) -> None:
-        # This runs on the loop's thread, which must survive a closed event loop.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._reports.put_nowait, (index, progress))
+                self._answerer.cancel(self._taken[index])
 
 
 def _code(progress: Progress) -> Code:

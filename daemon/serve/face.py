@@ -17,8 +17,8 @@ class Readiness:
     reason: str = ""
 
 
-class Face(Protocol):
-    """The daemon as clients and the status page see it.
+class Answering(Protocol):
+    """What answers requests, as clients see it.
 
     Every method may be called on any thread and by several threads at once. None of them takes long.
     """
@@ -30,6 +30,10 @@ class Face(Protocol):
     def answerer(self) -> "Answerer":
         """Return what answers requests. Raises NotReady while the model does not answer."""
         ...
+
+
+class Face(Answering, Protocol):
+    """The daemon as clients and the status page see it; as for threads, see `Answering`."""
 
     def exposition(self) -> bytes:
         """Return what ``GET /metrics`` answers, in Prometheus' text format."""

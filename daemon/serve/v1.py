@@ -105,7 +105,7 @@ class _Endpoint:
             tally.request(500)
             raise
         caller.spend(conversation.prompt_tokens)
-        generation = conversation.ticket.generation
+        generation = conversation.taken.generation
         if self.rollout.answers is not None:
             self.rollout.answers.note(shape.id, generation)
         headers = {GENERATION_HEADER: str(generation), CHANNEL_HEADER: conversation.channel}
@@ -120,9 +120,9 @@ class _Endpoint:
         reading = _Reading(self.kind, self.names, request.headers.get(self.rollout.header, ""), answerer)
         client = client_of(request, caller)
         body, question = await self.intake.take(request, client, answerer, reading)
-        conversation = Conversation(answerer, question.sent_by(client))
-        ticket = conversation.ticket
-        head = Head(body.model, system_fingerprint(ticket.generation, ticket.digest), question.prompt_tokens)
+        conversation = await Conversation.begin(answerer, question.sent_by(client))
+        by = conversation.taken
+        head = Head(body.model, system_fingerprint(by.generation, by.digest), question.prompt_tokens)
         return body, conversation, shape_of(body, question, head, answerer.token_texts())
 
 
@@ -135,15 +135,15 @@ async def _whole(
     try:
         await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
-            tally.request(CLIENT_GONE, conversation.ticket.generation)
+            tally.request(CLIENT_GONE, conversation.taken.generation)
             return Response(status_code=CLIENT_GONE)
         answers = answer.result()
     except FaceError as error:
-        tally.request(error.status, conversation.ticket.generation)
+        tally.request(error.status, conversation.taken.generation)
         raise
     finally:
         await end(answer, gone)
-    tally.request(200, conversation.ticket.generation, sum(one.tokens for one in answers))
+    tally.request(200, conversation.taken.generation, sum(one.tokens for one in answers))
     return model_response(shape.whole(answers), headers)
 
 
@@ -160,7 +160,7 @@ async def _events(conversation: Conversation, shape: Shape, tally: Tally) -> Asy
     The request is counted before the event that ends it is sent: whoever has the whole answer finds it in the counts.
     """
     tokens: dict[int, int] = {}
-    count = _CountedOnce(tally, conversation.ticket.generation)
+    count = _CountedOnce(tally, conversation.taken.generation)
     pieces = conversation.pieces()
     try:
         if opening := shape.opening():

@@ -13,6 +13,7 @@ from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.replicas import ReplicaStatus
 from hotswapd.daemon.serve.answerer import Answerer
+from hotswapd.daemon.serve.speaker import OwnModel
 from hotswapd.daemon.serve.split import Split
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.resident.resident import Resident
@@ -76,7 +77,7 @@ class InProcess:
 
     def answerer(self, split: Split) -> Answerer:
         """Return what answers requests here."""
-        return Answerer(self._model, self._on_lost, split)
+        return Answerer(OwnModel(self._model), self._on_lost, split)
 
     def judge_by(self, settings: Settings) -> None:
         """Take other names of the base, then other gates."""

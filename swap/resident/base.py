@@ -66,7 +66,7 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
     """Load weights and tokenizer onto the device. Raises BaseUnusable or DeviceMissing."""
     device = choose_device(spec.device)
     dtype = choose_dtype(spec.dtype, config, device)
-    tokenizer = _tokenizer(spec)  # before the weights: it may need code that may not be run
+    tokenizer = load_tokenizer(spec)  # before the weights: it may need code that may not be run
     try:
         model = _class_for(spec, config).from_pretrained(
             spec.base,
@@ -124,7 +124,8 @@ def choose_dtype(wanted: str, config: PretrainedConfig, device: torch.device) ->
     return own if device.type == "cuda" and isinstance(own, torch.dtype) else torch.float32
 
 
-def _tokenizer(spec: ResidentSpec) -> Any:
+def load_tokenizer(spec: ResidentSpec) -> Any:
+    """Load the base's tokenizer, None if it has none. Raises BaseUnusable if it needs code that may not be run."""
     try:
         return AutoTokenizer.from_pretrained(
             spec.base, trust_remote_code=spec.trust_remote_code, **_where(spec.base, spec.revision)

@@ -16,6 +16,7 @@ from hotswapd.daemon.answers import Status
 from hotswapd.daemon.config.paths import roots_of
 
 HEAVY = (
+    "ray",
     "torch",
     "transformers",
     "peft",

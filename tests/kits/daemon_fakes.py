@@ -17,6 +17,7 @@ from hotswapd.daemon.serve.question import Question
 from hotswapd.daemon.serve.requests.completion import CompletionBody
 from hotswapd.daemon.serve.requests.kinds import Body
 from hotswapd.daemon.serve.requests.tokens import TokenizeBody
+from hotswapd.daemon.serve.speaker import Taken
 from hotswapd.daemon.serve.split import NoSplit
 from hotswapd.daemon.serve.token_texts import TokenTexts
 from hotswapd.swap.rows.asks import Ask
@@ -164,7 +165,7 @@ class FakeAnswerer(Answerer):
         copies = body.copies * (len(body.prompts) if isinstance(body, CompletionBody) else 1)
         return Question((Ask((0,) * 5, body.limit or 1, name=which.channel),) * copies, body.copies)
 
-    def start(self, asks: Sequence[Ask], listeners: Sequence[Callable[[Progress], None]]) -> list[Ticket]:
+    async def start(self, asks: Sequence[Ask], listeners: Sequence[Callable[[Progress], None]]) -> list[Taken]:
         for hear in listeners:
             if self.face.gate is None:
                 hear(Progress((1, 2, 3), self.face.finish))

@@ -13,6 +13,7 @@ from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.app import make_http_app
 from hotswapd.daemon.serve.names import names_of
+from hotswapd.daemon.serve.speaker import OwnModel
 from hotswapd.daemon.serve.split import Split
 from hotswapd.swap.engine import Engine
 from kits.daemon_fakes import FakeFace
@@ -27,7 +28,7 @@ class ServedFace(FakeFace):
 
     def __init__(self, engine: Engine, split: Split | None = None) -> None:
         super().__init__()
-        self._answerer = Answerer(engine, split=split)
+        self._answerer = Answerer(OwnModel(engine), split=split)
 
     def answerer(self) -> Answerer:
         return self._answerer

@@ -9,6 +9,7 @@ from transformers import GenerationConfig
 
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.ended import Ended
+from hotswapd.swap.rows.language import usual_of
 from hotswapd.swap.rows.sampling import Sampling
 
 
@@ -93,6 +94,7 @@ def test_sampling_is_usually_as_the_generation_configuration_says(
     one: Bench, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], usual: list[float]
 ) -> None:
     monkeypatch.setattr(one.resident.model, "generation_config", GenerationConfig(**config))
-    how = one.engine.usual_sampling()
+    how = usual_of(one.resident.model)
     assert [how.temperature, how.top_p, how.top_k, how.min_p, how.repetition_penalty] == usual
-    assert how.seed != one.engine.usual_sampling().seed
+    language = one.engine.language
+    assert language.usual_sampling().seed != language.usual_sampling().seed

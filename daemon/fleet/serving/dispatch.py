@@ -1,30 +1,39 @@
 """An ingress's way to the replicas: each request has one generation, whichever replicas answer it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import structlog
 from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 
-from hotswapd.daemon.errors import FleetCode, NotReady
+from hotswapd.daemon.errors import ErrorCode, FleetCode, NotReady
 from hotswapd.daemon.fleet.book import Book, Tag
+from hotswapd.daemon.fleet.pointed import Pointed
 from hotswapd.daemon.fleet.shared.trail import Follower
-from hotswapd.loaders.errors import Unavailable
-from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.request_codes import AskCode
+from hotswapd.swap.rows.asks import Ask, BadAsk
+from hotswapd.swap.rows.tickets import QueueFull
 
 from .calls import Line
 from .piece import Piece, Wanted
 from .place import Together
 
 log = structlog.get_logger(__name__)
+GONE = (RayError, RayServeException, grpc.RpcError, TimeoutError)
+"""What a call to a replica raises that has died or is cut off, by whichever way Serve sends calls."""
 _SILENT = 5.0
 """Seconds without a message after which a replica counts as cut off; it sends one every half second."""
 _PAUSE = 0.05
-_TRIES = 400
+_NOBODY = 20.0
+"""Seconds without a replica that takes it, or goes on with it, after which a request fails."""
 _SAYS = 0.3
+_ASK_CODES = frozenset(AskCode)
 
 
 @dataclass(slots=True)
@@ -33,27 +42,49 @@ class _Way:
 
     tag: Tag
     ask: Ask
+    since: float
+    """When a replica last said something."""
     tokens: list[int] = field(default_factory=list)
     avoid: dict[str, None] = field(default_factory=dict)
+    full: set[str] = field(default_factory=set)
     member: str = ""
-    resumed: int = 0
+    taken: bool = False
+    finished: bool = False
 
     def rest(self) -> Ask:
         """Return what is still to be answered: the tokens so far are the end of the prompt."""
         made = len(self.tokens)
+        if not made:
+            return self.ask
         prompt = (*self.ask.prompt, *self.tokens)
-        return replace(self.ask, prompt=prompt, max_tokens=self.ask.max_tokens - made, given=self.ask.given + made)
+        left, given = self.ask.max_tokens - made, self.ask.given + made
+        return replace(self.ask, prompt=prompt, max_tokens=left, given=given, prompt_logprobs=None)
+
+    @property
+    def has_all(self) -> bool:
+        """Whether every token is there, and only the word that it was the last one is not."""
+        return bool(self.tokens) and len(self.tokens) >= self.ask.max_tokens
 
 
 class Dispatcher:
     """Sends requests to replicas. For one event loop; `handle` is Serve's, to the replicas."""
 
-    def __init__(self, handle: Any, together: Together) -> None:
-        """Follow the pointer from now on, and tell the watcher what is under way. Raises Unavailable."""
+    def __init__(
+        self,
+        handle: Any,
+        together: Together,
+        named: Iterable[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Follow the pointer from now on, and tell the watcher what is under way. Raises Unavailable.
+
+        `named` are channels that exist before anything has gone live in them.
+        """
         self._handle = handle.options(stream=True)
-        self._follower = Follower(together.trail())
+        self.pointed = Pointed(Follower(together.trail()), named)
         self._book = Book(uuid4().hex)
         self._line = Line(together.watcher)
+        self._clock = clock
         self.resumed = 0
         """How many answers another replica has taken up."""
         self._saying = asyncio.get_running_loop().create_task(self._say())
@@ -63,64 +94,85 @@ class Dispatcher:
         self._saying.cancel()
 
     async def answer(self, channel: str, ask: Ask) -> AsyncIterator[tuple[Tag, Piece]]:
-        """Answer by what is live when the request comes; each message comes with the generation that it is by.
+        """Answer by what is live when the request comes, or by the generation that it asks for.
 
-        Raises NotReady if no replica answers, or if the one that answered died and no other can go on.
+        The first message comes once a replica has taken the request, and has no token yet, maybe; from then on the
+        generation stays. Before that it raises NoGeneration, BadAsk, or QueueFull if every replica's queue is full;
+        and NotReady if no replica takes it, or none can go on after the death of the one that did.
         """
-        way = _Way(self._tag(channel), ask)
+        way = _Way(self._tag(channel, ask), ask, self._clock())
         try:
-            for _ in range(_TRIES):
-                finished = False
+            while not way.finished:
                 async for piece in self._by_one(way):
-                    finished = piece.finish is not None
                     yield way.tag, piece
-                if finished:
-                    return
-                await self._go_on(way, channel)
+                if not way.finished:
+                    await self._go_on(way, channel)
         finally:
             self._book.end(way.tag)
-        raise NotReady(FleetCode.NOT_HELD, f"no replica answers with generation {way.tag.number} now; try again")
 
     async def _by_one(self, way: _Way) -> AsyncIterator[Piece]:
         """Pass on what one replica says, until it has said all, refuses or dies."""
+        if way.has_all:  # it died before it could say that this was the end
+            way.finished = True
+            yield Piece(way.member, finish="length")
+            return
         stream, ended = self._handle.answer.remote(Wanted(way.tag, way.rest()), avoid=tuple(way.avoid)), False
         try:
             while True:
                 piece: Piece = await asyncio.wait_for(anext(stream), _SILENT)
-                way.member = piece.member
-                way.tokens += piece.tokens
-                if piece.tokens or piece.finish is not None:
+                if self._is_news(way, piece):
                     yield piece
         except StopAsyncIteration:
             ended = True
-        except (RayError, TimeoutError) as error:
+        except GONE as error:
             log.info("replica_gone", member=way.member, detail=str(error).split("\n", 1)[0])
         finally:
             if not ended:
                 stream.cancel()
 
+    def _is_news(self, way: _Way, piece: Piece) -> bool:
+        """Take a message in; tell whether the client is to hear of it. Raises BadAsk or QueueFull."""
+        way.member = piece.member
+        if piece.refused:
+            self._require_room(way, piece)
+            return False
+        first, way.taken, way.since = not way.taken, True, self._clock()
+        if first and piece.finish == "error" and piece.code in _ASK_CODES:
+            raise BadAsk(AskCode(piece.code), piece.param, piece.error or "the request cannot be answered")
+        way.tokens += piece.tokens
+        way.finished = piece.finish is not None
+        return first or not piece.is_empty
+
+    def _require_room(self, way: _Way, refusal: Piece) -> None:
+        """Raise QueueFull if a replica says a second time that its queue is full: then the others have said so, too."""
+        if refusal.code != ErrorCode.QUEUE_FULL or way.taken:
+            return
+        if refusal.member in way.full:
+            raise QueueFull(refusal.error or "the queue of every replica is full")
+        way.full.add(refusal.member)
+
     async def _go_on(self, way: _Way, channel: str) -> None:
-        """Avoid whom it has just met; what has no token yet is answered by what is live now."""
+        """Avoid whom it has just met; what nobody has taken yet is answered by what is live now. Raises NotReady."""
+        if self._clock() - way.since > _NOBODY:
+            sentence = f"no replica answers with generation {way.tag.number} now; try again"
+            raise NotReady(FleetCode.NOT_HELD, sentence)
         if way.member:
             way.avoid[way.member] = None
             way.member = ""
         if way.tokens:
-            way.resumed += 1
             self.resumed += 1
-        else:
-            self._book.end(way.tag)
-            way.tag = self._tag(channel)
+        elif not way.taken:
+            before, way.tag = way.tag, self._tag(channel, way.ask)
+            self._book.end(before)
         await asyncio.sleep(_PAUSE)
 
-    def _tag(self, channel: str) -> Tag:
-        try:
-            self._follower.look()
-        except Unavailable as error:  # nobody can move the pointer where it cannot be read
-            log.warning("shared_down", detail=error.sentence)
-        return self._book.tag(channel, self._follower.now)
+    def _tag(self, channel: str, ask: Ask) -> Tag:
+        asked = ask.generation if isinstance(ask.generation, int) else None
+        return self._book.tag(channel, self.pointed.look(), asked)
 
     async def _say(self) -> None:
         """Tell the watcher what is under way, as often as it helps; the book is read on this loop only."""
         while True:
+            self._book.follow(self.pointed.look())
             await asyncio.to_thread(self._line.call, "hear_ingress", self._book.say())
             await asyncio.sleep(_SAYS)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hotswapd.daemon.fleet.book import Tag
 from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.rows.sampling import Sampling
 from hotswapd.swap.rows.tickets import TokenLogprobs
 
 
@@ -19,8 +20,9 @@ class Wanted:
 class Piece:
     """The tokens that were made since the last message, and the end if this is it: see `tickets.Progress`.
 
-    `member` is the replica. `refused` says that it does not hold the generation, and that another may. A message with
-    nothing in it says that the replica is alive.
+    `member` is the replica. `refused` says that it does not take the request, and that another may: it does not hold
+    the generation, or its queue is full, as `code` says. `param` is the field at fault where `code` is one of AskCode.
+    A message with nothing in it says that it has taken the request, or that it is alive.
     """
 
     member: str
@@ -31,3 +33,21 @@ class Piece:
     logprobs: tuple[TokenLogprobs, ...] = ()
     prompt_logprobs: tuple[TokenLogprobs | None, ...] = ()
     refused: bool = False
+    param: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing but that the replica lives."""
+        return not (self.tokens or self.finish or self.prompt_logprobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a replica says of the model that it has loaded: what an ingress has no weights to find out.
+
+    `context` and `vocabulary` are in tokens; `usual` is how the model samples by itself.
+    """
+
+    context: int
+    vocabulary: int
+    usual: Sampling

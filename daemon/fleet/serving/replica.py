@@ -1,19 +1,17 @@
 """The replica as Ray Serve runs it: one model, which takes no request before it holds what the pointer names."""
 
-import asyncio
 import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NoReturn
 
 import ray
 import structlog
 
 from hotswapd.daemon.config.settings import Settings
-from hotswapd.daemon.errors import FleetCode
 from hotswapd.daemon.fleet.held import Held
 from hotswapd.daemon.fleet.replica import Replica
 from hotswapd.daemon.fleet.shared.copies import SharedCopies
@@ -21,17 +19,15 @@ from hotswapd.daemon.fleet.shared.trail import Follower
 from hotswapd.daemon.host.exits import Exit
 from hotswapd.loaders.store.store import Store
 from hotswapd.swap.errors import ResidentLost
-from hotswapd.swap.rows.asks import BadAsk
-from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull, Ticket
 
 from .calls import Line, repeat
 from .opened import Opened, open_model
-from .piece import Piece, Wanted
+from .piece import Described, Piece, Wanted
 from .place import Together
+from .replies import Replies
 
 log = structlog.get_logger(__name__)
 _REPORTS = 0.1
-_ALIVE = 0.5
 _WHOLE = 1.0
 
 
@@ -44,6 +40,7 @@ class ReplicaServer:
         self._room = tempfile.TemporaryDirectory(prefix="hotswapd-replica-")
         self._opened = open_model(settings)
         self._replica = self._make(self._opened, together)
+        self._replies = Replies(self._member, self._opened.model, self._replica.may_answer, _end)
         self._stop = threading.Event()
         self._patience = together.limits.patience
         self._behind = 0
@@ -86,75 +83,18 @@ class ReplicaServer:
         if self._behind > self._patience:
             raise RuntimeError(f"it has stayed behind the pointer for {self._behind} checks")
 
+    async def describe(self) -> Described:
+        """Say what an ingress needs to know of the model."""
+        return self._replies.describe()
+
     async def answer(self, wanted: Wanted, avoid: tuple[str, ...] = ()) -> AsyncIterator[Piece]:
-        """Answer a request of its generation, a message for each step; one message that refuses, if it holds it not.
-
-        `avoid` is for the router.
-        """
+        """Answer a request, see `Replies`; `avoid` is for the router."""
         del avoid
-        news: asyncio.Queue[Progress] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-
-        def hear(progress: Progress) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(news.put_nowait, progress)
-
-        started = self._start(wanted, hear)
-        if isinstance(started, Piece):
-            yield started
-            return
-        said = 0
-        try:
-            while True:
-                progress = await _newest(news)
-                piece = self._piece(progress, said)
-                said += len(piece.tokens)
+        async with contextlib.aclosing(self._replies.answer(wanted)) as pieces:
+            async for piece in pieces:
                 yield piece
-                if piece.finish is not None:
-                    return
-        finally:
-            self._opened.model.cancel(started)
-
-    def _start(self, wanted: Wanted, hear: Callable[[Progress], None]) -> Ticket | Piece:
-        """Queue the request, or say why not. The fence comes first."""
-        tag = wanted.tag
-        if not self._replica.may_answer(tag.number, tag.digest):
-            return self._refusal(f"{self._member} does not hold generation {tag.number}")
-        try:
-            return self._opened.model.submit(replace(wanted.ask, generation=tag.number), hear)
-        except (NoGeneration, QueueFull) as error:
-            return self._refusal(str(error))
-        except BadAsk as error:
-            return Piece(self._member, finish="error", error=str(error), code=error.code)
-        except ResidentLost as error:
-            log.error("replica_lost", member=self._member, detail=str(error))  # noqa: TRY400 - the sentence says it
-            os._exit(Exit.RESIDENT_LOST)
-
-    def _refusal(self, why: str) -> Piece:
-        return Piece(self._member, error=why, code=FleetCode.NOT_HELD, refused=True)
-
-    def _piece(self, progress: Progress | None, said: int) -> Piece:
-        if progress is None:
-            return Piece(self._member)
-        return Piece(
-            self._member,
-            progress.token_ids[said:],
-            progress.finish,
-            progress.error,
-            progress.code,
-            progress.logprobs[said:],
-            progress.prompt_logprobs,
-        )
 
 
-async def _newest(news: "asyncio.Queue[Progress]") -> Progress | None:
-    """Return the newest of what there is, None if there is nothing for a while: whoever waits knows that we live."""
-    try:
-        found = await asyncio.wait_for(news.get(), _ALIVE)
-    except TimeoutError:
-        return None
-    prompt = found.prompt_logprobs
-    while not news.empty():
-        found = news.get_nowait()
-        prompt = prompt or found.prompt_logprobs
-    return replace(found, prompt_logprobs=prompt)
+def _end(error: ResidentLost) -> NoReturn:
+    log.error("replica_lost", detail=str(error))
+    os._exit(Exit.RESIDENT_LOST)  # Serve starts another one

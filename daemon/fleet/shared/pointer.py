@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
 
 
@@ -33,6 +34,12 @@ class Pointer:
         found = dict(self.answers(channel) for channel in self.routes)
         found.pop(0, None)
         return found
+
+    def numbers(self) -> list[int]:
+        """Name all generations that are live in some channel, the default one's first, the base last."""
+        first = self.answers(DEFAULT)[0]
+        others = sorted(self.answering().keys() - {first}, reverse=True)
+        return [*dict.fromkeys([first, *others, 0])]
 
     def next(self, routes: Mapping[str, Mapping[str, Any]], highest: int = 0) -> "Pointer":
         """Return the record after this one, by the same watcher."""

@@ -1,5 +1,7 @@
 """What a watcher decides by what its replicas report: who is waited for, what is kept, what has room."""
 
+from dataclasses import replace
+
 import pytest
 from kits.clock import Clock
 from kits.fleet import record
@@ -10,7 +12,9 @@ from hotswapd.daemon.fleet.fleet import Fleet, Limits
 from hotswapd.daemon.fleet.keeping import Keeping, UnderWay
 from hotswapd.daemon.fleet.orders import Asks, Found, Report, Trial
 from hotswapd.daemon.fleet.shared.pointer import Pointer
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.swap.gates.spec import Outcome, Verdict
+from hotswapd.swap.rows.tickets import NoGeneration
 
 A, B, C, D = (letter * 64 for letter in "abcd")
 LIMITS = Limits(patience=60.0, lease=6.0, max_drain=100.0, berths=3)
@@ -249,3 +253,15 @@ def test_a_book_says_what_is_under_way_and_whom_it_follows() -> None:
     book.end(other)
     book.follow(Pointer(serial=9))
     assert book.say() == UnderWay("i", 2, 9)
+
+
+def test_a_generation_is_given_by_its_number_while_it_is_live_or_under_way() -> None:
+    book = Book("i")
+    first = book.tag("default", live(default=(1, A)))
+    book.tag("default", live(default=(2, B)))
+    assert book.tag("default", live(default=(2, B)), asked=1) == replace(first, serial=5)
+    assert book.tag("default", live(default=(2, B)), asked=0).digest == BASE_DIGEST
+    book.end(first)
+    book.end(first)
+    with pytest.raises(NoGeneration, match="generation 1 is not served any more; there is g2, g0"):
+        book.tag("default", live(default=(2, B)), asked=1)

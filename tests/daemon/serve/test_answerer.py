@@ -1,5 +1,6 @@
 """Between HTTP and the engine: which generation is asked, whose values count, what a refusal becomes."""
 
+import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,10 @@ LIVELY = Which()
 
 
 class Engine:
-    """Writes down what it is asked, and raises what it is told to, one for each ask; None is no failure."""
+    """Stands for a speaker, and for its language.
+
+    Writes down what it is asked, and raises what it is told to, one for each ask; None is no failure.
+    """
 
     context = 32
 
@@ -38,8 +42,14 @@ class Engine:
         self.failures = list(failures)
         self.asked: list[Ask] = []
         self.cancelled: list[Any] = []
-        self.rows = SimpleNamespace(generations=lambda: [LIVE])
-        self.resident = SimpleNamespace(tokenizer=SimpleNamespace(chat_template=template))
+        self.tokenizer = SimpleNamespace(chat_template=template)
+
+    @property
+    def language(self) -> Any:
+        return self
+
+    def generations(self) -> list[int]:
+        return [LIVE]
 
     def encode(self, text: str, wanted: Wanted = always, *, special: bool = True) -> tuple[int, ...]:
         if not text.isascii():
@@ -55,7 +65,7 @@ class Engine:
     def cancel(self, ticket: Any, _: str) -> None:
         self.cancelled.append(ticket)
 
-    def submit(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Any:
+    async def submit(self, ask: Ask, on_progress: Callable[[Progress], None]) -> Any:
         self.asked.append(ask)
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
@@ -137,7 +147,7 @@ def test_a_prompt_that_the_engine_refuses_is_a_bad_request() -> None:
 
 
 def start(engine: Engine, ask: Ask, split: Split | None = None) -> int | None:
-    return answerer(engine, split).start([ask], [lambda _: None])[0].generation
+    return several(engine, ask, split=split)[0]
 
 
 def test_a_rollout_splits_only_requests_for_the_live_one() -> None:
@@ -192,7 +202,7 @@ def test_a_lost_resident_is_reported() -> None:
     lost: list[ResidentLost] = []
     failure = ResidentLost("the device is gone")
     with pytest.raises(NotReady):
-        answerer(Engine(failure), lost=lost).start([Ask((1,), 1)], [lambda _: None])
+        asyncio.run(answerer(Engine(failure), lost=lost).start([Ask((1,), 1)], [lambda _: None]))
     assert lost == [failure]
 
 
@@ -259,8 +269,8 @@ def test_a_developer_is_the_system_to_a_template_that_knows_none(template: str, 
 
 
 def several(engine: Engine, *asks: Ask, split: Split | None = None) -> list[int]:
-    tickets = answerer(engine, split).start(asks, [lambda _: None] * len(asks))
-    return [ticket.generation for ticket in tickets]
+    taken = asyncio.run(answerer(engine, split).start(asks, [lambda _: None] * len(asks)))
+    return [one.generation for one in taken]
 
 
 def test_all_answers_of_a_request_are_one_generations() -> None:
@@ -314,7 +324,7 @@ def test_a_channel_has_its_own_live_generation_and_canary() -> None:
 
 def test_a_channels_requests_are_split_by_its_own_rollout() -> None:
     engine, split = Engine(), Split()
-    answerer(engine, split).start([Ask((1,), 1, name="support")], [lambda _: None])
+    several(engine, Ask((1,), 1, name="support"), split=split)
     assert [(ask.generation, ask.tag) for ask in engine.asked] == [(None, "")]
 
 

@@ -10,9 +10,10 @@ from kits.daemon_fakes import FakeTicket
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.conversation import AnswerFailed, Conversation, Piece
 from hotswapd.daemon.serve.question import Question
+from hotswapd.daemon.serve.speaker import Taken
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.text import TextStream
-from hotswapd.swap.rows.tickets import Progress, Ticket, TokenLogprobs
+from hotswapd.swap.rows.tickets import Progress, TokenLogprobs
 
 
 class Letters(TextStream):
@@ -34,10 +35,10 @@ class Reporting(Answerer):
 
     def __init__(self, *reports: list[Progress]) -> None:
         self.reports = reports
-        self.cancelled: list[Ticket] = []
+        self.cancelled: list[Taken] = []
         self.finishes: list[str] = []
 
-    def start(self, asks: Sequence[Ask], listeners: Sequence[Callable[[Progress], None]]) -> list[Ticket]:
+    async def start(self, asks: Sequence[Ask], listeners: Sequence[Callable[[Progress], None]]) -> list[Taken]:
         for hear, reports in zip(listeners, self.reports, strict=True):
             for one in reports:
                 hear(one)
@@ -46,8 +47,8 @@ class Reporting(Answerer):
     def text(self, ask: Ask) -> TextStream:
         return Letters()
 
-    def cancel(self, ticket: Ticket, finish: str = "cancelled") -> None:
-        self.cancelled.append(ticket)
+    def cancel(self, taken: Taken, finish: str = "cancelled") -> None:
+        self.cancelled.append(taken)
         self.finishes.append(finish)
 
 
@@ -58,7 +59,7 @@ def progress(text: str, finish: str | None = None) -> Progress:
 async def converse(answerer: Reporting, most: int = 100) -> list[Piece]:
     """Take at most so many pieces, then leave."""
     asks = (Ask((1, 2), 5),) * len(answerer.reports)
-    pieces = Conversation(answerer, Question(asks)).pieces()
+    pieces = (await Conversation.begin(answerer, Question(asks))).pieces()
     taken: list[Piece] = []
     async for piece in pieces:
         taken.append(piece)
@@ -99,10 +100,10 @@ def test_a_report_after_the_loop_has_closed_is_ignored() -> None:
     """It comes on the loop's thread, which must not die of it."""
 
     async def begin() -> Conversation:
-        return Conversation(Reporting([]), Question((Ask((1, 2), 5),)))
+        return await Conversation.begin(Reporting([]), Question((Ask((1, 2), 5),)))
 
     conversation = asyncio.run(begin())
-    conversation._on_progress(0, progress("a"))
+    conversation._reports.hear(0, progress("a"))
     assert conversation.prompt_tokens == 2
 
 
@@ -138,10 +139,10 @@ def test_log_probabilities_come_once_each() -> None:
 def test_later_pieces_have_only_the_new_log_probabilities() -> None:
     async def talk() -> list[Piece]:
         answerer = Reporting([scored("a")])
-        conversation = Conversation(answerer, Question((Ask((1, 2), 5),)))
+        conversation = await Conversation.begin(answerer, Question((Ask((1, 2), 5),)))
         pieces = conversation.pieces()
         first = await anext(pieces)
-        conversation._on_progress(0, scored("ab", "length"))
+        conversation._reports.hear(0, scored("ab", "length"))
         return [first, await anext(pieces)]
 
     assert [[one.token for one in piece.logprobs] for piece in asyncio.run(talk())] == [[97], [98]]

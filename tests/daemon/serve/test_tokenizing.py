@@ -7,14 +7,15 @@ import httpx
 import pytest
 from kits.models import byte_tokenizer
 from kits.rows import LONG
-from kits.serving import MODEL, Served, served
+from kits.serving import MODEL, Served
+from kits.ways import WAYS, served_by
 
 HI = [{"role": "user", "content": "hi"}]
 
 
-@pytest.fixture(scope="module")
-def one() -> Iterator[Served]:
-    with served() as made:
+@pytest.fixture(scope="module", params=WAYS)
+def one(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served_by(request.param, tmp_path_factory.mktemp("room")) as made:
         yield made
 
 

@@ -196,7 +196,7 @@ def test_a_stream_is_counted_before_its_end_is_sent(fails: bool, code: int, end:
         if fails:
             raise FaceError(ErrorCode.STEP_FAILED, "the model failed this request")
 
-    conversation: Any = SimpleNamespace(pieces=pieces, ticket=SimpleNamespace(generation=3))
+    conversation: Any = SimpleNamespace(pieces=pieces, taken=SimpleNamespace(generation=3))
     tally: Any = SimpleNamespace(request=lambda code, generation, tokens: counted.append(code))
     shape = ChatShape(HEAD, chat(stream=True), Letters())
 

@@ -16,8 +16,9 @@ from kits.waiting import until
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.conversation import Conversation
 from hotswapd.daemon.serve.question import Question
+from hotswapd.daemon.serve.speaker import OwnModel
 from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.tickets import Progress
+from hotswapd.swap.rows.tickets import Progress, Ticket
 
 ABORTS = int(os.environ.get("HOTSWAPD_TEST_ABORTS", "200"))
 CLIENTS = 4
@@ -140,10 +141,11 @@ def test_the_model_survives_a_closed_event_loop(one: Served) -> None:
     """An answer that nobody waits for does not end the loop, and its request is dropped with the conversation."""
 
     async def begin() -> Conversation:
-        return Conversation(Answerer(one.bench.engine), Question((Ask(SHORT_ASK, 60),)))
+        return await Conversation.begin(Answerer(OwnModel(one.bench.engine)), Question((Ask(SHORT_ASK, 60),)))
 
     conversation = asyncio.run(begin())
     until(lambda: nothing_is_left(one.bench), "the answer never ended")
-    assert conversation.ticket.started
+    assert isinstance(conversation.taken, Ticket)
+    assert conversation.taken.started
     assert one.bench.loop.alive
     assert post(one).status_code == 200

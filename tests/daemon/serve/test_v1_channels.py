@@ -6,7 +6,8 @@ import httpx
 import pytest
 from kits.models import byte_tokenizer, text_of
 from kits.rows import LONG, reference
-from kits.serving import GENERATION, MODEL, Served, served
+from kits.serving import GENERATION, MODEL, Served
+from kits.ways import WAYS, served_by
 
 from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.serve.split import NoSplit
@@ -29,10 +30,10 @@ class Two(NoSplit):
         return number == 0 or {1: "support", 2: "sales"}.get(number, DEFAULT) == name
 
 
-@pytest.fixture(scope="module")
-def one() -> Iterator[Served]:
+@pytest.fixture(scope="module", params=WAYS)
+def one(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The base for everybody else, and an adapter in each of both channels."""
-    with served(split=Two()) as made:
+    with served_by(request.param, tmp_path_factory.mktemp("room"), Two()) as made:
         made.bench.swap(SUPPORT, name="support")
         made.bench.swap(SALES, name="sales")
         yield made

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,8 +12,9 @@ import httpx
 import pytest
 from kits.models import byte_tokenizer, text_of
 from kits.rows import LONG, SHORT_ASK
-from kits.serving import MODEL, Served, served
+from kits.serving import MODEL, Served
 from kits.waiting import until
+from kits.ways import WAYS, served_by
 from openai import BadRequestError, NotFoundError, RateLimitError
 
 from hotswapd.swap.rows.tickets import Ticket
@@ -21,9 +23,9 @@ KIND = "Content-Type: application/json\r\n"
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-def one() -> Iterator[Served]:
-    with served() as made:
+@pytest.fixture(scope="module", params=WAYS)
+def one(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served_by(request.param, tmp_path_factory.mktemp("room")) as made:
         made.bench.swap(0)
         yield made
 
@@ -178,9 +180,10 @@ def test_a_conversation_that_the_template_refuses_is_a_400(one: Served, monkeypa
         one.client.chat.completions.create(model=MODEL, messages=messages)
 
 
-def test_a_full_queue_is_a_429_with_retry_after() -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_full_queue_is_a_429_with_retry_after(tmp_path: Path, way: str) -> None:
     """Beyond max_queue waiting requests a client is told to come again."""
-    with served(max_queue=2) as one:
+    with served_by(way, tmp_path, max_queue=2) as one:
         bench = one.bench
         with bench.resident.step():
             for _ in range(2):

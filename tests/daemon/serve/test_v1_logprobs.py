@@ -9,7 +9,8 @@ import torch
 from kits.models import byte_tokenizer
 from kits.rows import LONG, adapter, home
 from kits.scored import following, near, penalised, table
-from kits.serving import MODEL, Served, served
+from kits.serving import MODEL, Served
+from kits.ways import WAYS, served_by
 
 from hotswapd.daemon.serve.token_texts import TokenTexts
 
@@ -17,9 +18,9 @@ HELLO: Any = [{"role": "user", "content": "hé"}]
 ADAPTER = 1
 
 
-@pytest.fixture(scope="module")
-def one() -> Iterator[Served]:
-    with served() as made:
+@pytest.fixture(scope="module", params=WAYS)
+def one(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served_by(request.param, tmp_path_factory.mktemp("room")) as made:
         made.bench.swap(ADAPTER)
         yield made
 

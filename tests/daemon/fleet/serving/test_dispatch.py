@@ -1,8 +1,10 @@
 """An ingress's way to the replicas, with a handle that fails as it is told: one generation for each answer."""
 
 import asyncio
+import itertools
 import warnings
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from kits.fleet import record
 from hotswapd.daemon.errors import NotReady
 from hotswapd.daemon.fleet.fleet import Limits
 from hotswapd.daemon.fleet.shared.trail import Term
-from hotswapd.swap.rows.asks import Ask
+from hotswapd.swap.request_codes import AskCode
+from hotswapd.swap.rows.asks import Ask, BadAsk
+from hotswapd.swap.rows.tickets import NoGeneration, QueueFull
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -23,6 +27,7 @@ with warnings.catch_warnings():
     from hotswapd.daemon.fleet.serving.place import Together
 
 TOKENS = 6
+ASK = Ask((7, 8), TOKENS)
 Step = Piece | Exception
 
 
@@ -72,14 +77,14 @@ class Scene:
     def live(self, number: int) -> None:
         self.term.write(self.term.now.next({"default": record(number)}))
 
-    def ask(self, handle: Handle) -> tuple[list[int], list[int], int]:
+    def ask(self, handle: Handle, ask: Ask = ASK) -> tuple[list[int], list[int], int]:
         """Return the tokens of an answer, the generations that it named, and how often it was taken up elsewhere."""
 
         async def asking() -> tuple[list[int], list[int], int]:
-            ingress = Dispatcher(handle, self.together)
+            ingress = Dispatcher(handle, self.together, clock=itertools.count(step=8).__next__)
             tokens, numbers = list[int](), list[int]()
             try:
-                async for tag, piece in ingress.answer("default", Ask((7, 8), TOKENS)):
+                async for tag, piece in ingress.answer("default", ask):
                     tokens += piece.tokens
                     numbers.append(tag.number)
             finally:
@@ -133,10 +138,74 @@ def test_what_has_begun_stays_with_its_generation_and_what_has_not_does_not(scen
     assert scene.ask(Moving([[died()], [Piece("y", (2,), "stop")]]))[1] == [2]
 
 
-def test_a_request_that_no_replica_answers_ends_with_a_sentence(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hotswapd.daemon.fleet.serving.dispatch._TRIES", 3)
+def test_a_request_that_no_replica_answers_ends_with_a_sentence(scene: Scene) -> None:
+    """After 20 seconds; the clock goes on by eight at each look."""
     with pytest.raises(NotReady, match="no replica answers with generation 1 now; try again"):
         scene.ask(Handle([[Piece("x", refused=True)]] * 3))
+
+
+def test_a_replica_that_has_taken_it_is_waited_for(scene: Scene) -> None:
+    handle = Handle([[Piece("x"), *[Piece("x")] * 9, Piece("x", (1,), "stop")]])
+    assert scene.ask(handle) == ([1], [1, 1], 0)
+
+
+def test_what_was_taken_keeps_its_generation_though_it_has_no_token_yet(scene: Scene) -> None:
+    class Moving(Handle):
+        def remote(self, wanted: Wanted, avoid: tuple[str, ...]) -> _Stream:
+            if not self.wanted:
+                scene.live(2)
+            return super().remote(wanted, avoid)
+
+    handle = Moving([[Piece("x"), died()], [Piece("y", (2,), "stop")]])
+    assert scene.ask(handle) == ([2], [1, 1], 0)
+    assert handle.wanted[1].ask == ASK
+
+
+def test_a_generation_can_be_asked_for(scene: Scene) -> None:
+    handle = Handle([[Piece("x", (1,), "stop")]] * 2)
+    assert scene.ask(handle, replace(ASK, generation=1))[1] == [1]
+    assert scene.ask(handle, replace(ASK, generation=0))[1] == [0]
+    with pytest.raises(NoGeneration, match="there is g1, g0"):
+        scene.ask(handle, replace(ASK, generation=7))
+
+
+def test_a_full_queue_is_told_once_every_replica_has_said_so(scene: Scene) -> None:
+    def full(member: str) -> list[Step]:
+        return [Piece(member, error="5 requests wait", code="queue_full", refused=True)]
+
+    assert scene.ask(Handle([full("x"), [Piece("y", (1,), "stop")]]))[0] == [1]
+    with pytest.raises(QueueFull, match="5 requests wait"):
+        scene.ask(Handle([full("x"), full("y"), full("x")]))
+
+
+def test_what_no_replica_can_answer_is_a_bad_request(scene: Scene) -> None:
+    code = AskCode.CONTEXT_LENGTH_EXCEEDED
+    with pytest.raises(BadAsk) as caught:
+        scene.ask(Handle([[Piece("x", finish="error", error="too long", code=code, param="prompt")]]))
+    assert (caught.value.code, caught.value.param, str(caught.value)) == (code, "prompt", "too long")
+
+
+def test_an_answer_that_has_all_its_tokens_has_ended_whatever_its_replica_could_still_say(scene: Scene) -> None:
+    handle = Handle([[Piece("x", tuple(range(TOKENS))), died()]])
+    assert scene.ask(handle)[0] == list(range(TOKENS))
+
+
+def test_the_prompt_is_scored_once(scene: Scene) -> None:
+    handle = Handle([[Piece("x", (1,)), died()], [Piece("y", (2,), "stop")]])
+    scene.ask(handle, replace(ASK, prompt_logprobs=1))
+    assert [one.ask.prompt_logprobs for one in handle.wanted] == [1, None]
+
+
+def test_an_idle_ingress_follows_the_pointer(scene: Scene) -> None:
+    """Else what has retired would keep its berth until somebody asks this ingress."""
+
+    async def idle() -> int:
+        ingress = Dispatcher(Handle([]), scene.together)
+        await asyncio.sleep(0)
+        ingress.close()
+        return ingress._book.say().serial
+
+    assert asyncio.run(idle()) == scene.term.now.serial
 
 
 def test_a_replica_that_says_nothing_counts_as_cut_off(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

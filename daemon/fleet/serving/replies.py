@@ -1,0 +1,114 @@
+"""What one replica answers, message by message, on its event loop. The fence comes before everything."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import NoReturn
+
+from hotswapd.codes import Code
+from hotswapd.daemon.errors import ErrorCode, FleetCode
+from hotswapd.swap.engine import Engine
+from hotswapd.swap.errors import ResidentLost
+from hotswapd.swap.rows.asks import BadAsk
+from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull, Ticket
+
+from .piece import Described, Piece, Wanted
+
+_ALIVE = 0.5
+"""Seconds after which a message says that the replica lives, if nothing else is to be said."""
+
+
+class Replies:
+    """The answers of one replica, by its model. For one event loop."""
+
+    def __init__(
+        self,
+        member: str,
+        model: Engine,
+        may_answer: Callable[[int, str], bool],
+        on_lost: Callable[[ResidentLost], NoReturn],
+    ) -> None:
+        """`may_answer` is the fence; `on_lost` ends the process, so that Serve starts another one."""
+        self._member = member
+        self._model = model
+        self._may_answer = may_answer
+        self._on_lost = on_lost
+
+    def describe(self) -> Described:
+        """Say what an ingress needs to know of the model."""
+        language = self._model.language
+        return Described(language.context, language.vocabulary, language.usual)
+
+    async def answer(self, wanted: Wanted) -> AsyncIterator[Piece]:
+        """Answer a request of its generation: a message once it is queued, then one for each step.
+
+        It is one message that refuses, if this replica does not hold the generation, or its queue is full.
+        """
+        news: asyncio.Queue[Progress] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def hear(progress: Progress) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(news.put_nowait, progress)
+
+        started = self._start(wanted, hear)
+        if isinstance(started, Piece):
+            yield started
+            return
+        said = 0
+        try:
+            yield Piece(self._member)
+            while True:
+                piece = self._piece(await _newest(news), said)
+                said += len(piece.tokens)
+                yield piece
+                if piece.finish is not None:
+                    return
+        finally:
+            self._model.cancel(started)
+
+    def _start(self, wanted: Wanted, hear: Callable[[Progress], None]) -> Ticket | Piece:
+        """Queue the request, or say why not."""
+        tag = wanted.tag
+        if not self._may_answer(tag.number, tag.digest):
+            return self._refusal(f"{self._member} does not hold generation {tag.number}", FleetCode.NOT_HELD)
+        try:
+            return self._model.submit(replace(wanted.ask, generation=tag.number), hear)
+        except NoGeneration as error:
+            return self._refusal(str(error), FleetCode.NOT_HELD)
+        except QueueFull as error:
+            return self._refusal(str(error), ErrorCode.QUEUE_FULL)
+        except BadAsk as error:
+            return Piece(self._member, finish="error", error=str(error), code=error.code, param=error.param)
+        except ResidentLost as error:
+            self._on_lost(error)
+
+    def _refusal(self, why: str, code: Code) -> Piece:
+        return Piece(self._member, error=why, code=code, refused=True)
+
+    def _piece(self, progress: Progress | None, said: int) -> Piece:
+        if progress is None:
+            return Piece(self._member)
+        return Piece(
+            self._member,
+            progress.token_ids[said:],
+            progress.finish,
+            progress.error,
+            progress.code,
+            progress.logprobs[said:],
+            progress.prompt_logprobs,
+        )
+
+
+async def _newest(news: "asyncio.Queue[Progress]") -> Progress | None:
+    """Return the newest of what there is, None if there is nothing for a while: whoever waits knows that we live."""
+    try:
+        found = await asyncio.wait_for(news.get(), _ALIVE)
+    except TimeoutError:
+        return None
+    prompt = found.prompt_logprobs
+    while not news.empty():
+        found = news.get_nowait()
+        prompt = prompt or found.prompt_logprobs
+    return replace(found, prompt_logprobs=prompt)

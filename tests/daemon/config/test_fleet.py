@@ -1,0 +1,73 @@
+"""``[fleet]``: what it says by itself, and what keeps the rest of a configuration from being that of a fleet."""
+
+from pathlib import Path
+
+import pytest
+
+from hotswapd.daemon.config.fleet_settings import fleet_problems, fleet_settings, gpus_of
+from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
+
+SHARED = '[fleet]\nshared = "/shared"\n'
+
+
+def load(tmp_path: Path, text: str = "", device: str = "auto") -> Settings:
+    file = tmp_path / "hotswapd.toml"
+    file.write_text(f'[model]\nbase = "b"\ndevice = "{device}"\n{text}')
+    return load_settings(file, {})
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    return [str(one) for one in fleet_problems(load(tmp_path, text))]
+
+
+@pytest.mark.parametrize(
+    ("shared", "said"),
+    [
+        (
+            "s3://bucket/fleet",
+            "must be a directory that every node has mounted: a fleet's processes use no bucket",
+        ),
+        ("shared", "must be an absolute path of a directory that every node has mounted"),
+    ],
+)
+def test_the_shared_place_is_a_directory(tmp_path: Path, shared: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"fleet.shared: {said}"):
+        load(tmp_path, f'[fleet]\nshared = "{shared}"\n')
+
+
+def test_one_process_needs_none_and_a_fleet_does(tmp_path: Path) -> None:
+    assert problems(tmp_path, "") == [
+        "fleet.shared: is required for a fleet: name a directory that every node has mounted"
+    ]
+    assert problems(tmp_path, SHARED) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('[serve]\ntls_cert = "/cert"\n', "serve.tls_cert: a fleet's HTTP is Ray Serve's: put TLS in front"),
+        ('[rollout]\nmode = "canary"\n', 'rollout.mode: a fleet has no canary yet: set it to "replace"'),
+        ("[rollout]\nfeedback = true\n", "rollout.feedback: a fleet takes no feedback yet: remove it"),
+        (
+            '[[channel]]\nname = "a"\n[channel.rollout]\nmode = "ab"\n',
+            'channel[0].rollout.mode: a fleet has no ab yet: set it to "replace"',
+        ),
+    ],
+)
+def test_what_a_fleet_cannot_do_is_named_by_its_key(tmp_path: Path, table: str, said: str) -> None:
+    (problem,) = problems(tmp_path, f"{SHARED}{table}")
+    assert problem.startswith(said)
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("auto", 0.5), ("cuda", 0.5), ("cpu", 0.0)])
+def test_a_model_on_the_cpu_takes_no_gpu(tmp_path: Path, device: str, gpus: float) -> None:
+    assert gpus_of(load(tmp_path, f"{SHARED}gpus_per_replica = 0.5\n", device)) == gpus
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "hotswapd.toml"
+    file.write_text('[model]\nbase = "b"\n[rollout]\nfeedback = true\n')
+    with pytest.raises(ConfigError) as caught:
+        fleet_settings(file, {"HOTSWAPD_SERVE__TLS_CERT": "/cert"})
+    assert [problem.key for problem in caught.value.problems] == ["fleet.shared", "serve.tls_cert", "rollout.feedback"]
+    assert fleet_settings(file, {"HOTSWAPD_FLEET__SHARED": "/s", "HOTSWAPD_ROLLOUT__FEEDBACK": "false"}).fleet.shared

@@ -1,0 +1,62 @@
+"""What requests can ask for: the channels and generations that the newest pointer names."""
+
+import pytest
+from kits.fleet import MemoryPlace, record
+
+from hotswapd.daemon.errors import FleetCode
+from hotswapd.daemon.fleet.pointed import Pointed
+from hotswapd.daemon.fleet.shared.trail import Follower, Term, Trail
+from hotswapd.loaders.errors import Unavailable
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.place = MemoryPlace()
+        self.term = Term.begin(Trail(self.place), "w")
+        self.pointed = Pointed(Follower(Trail(self.place)), named=["empty"])
+
+    def live(self, **numbers: int) -> None:
+        routes = {name: record(number, name) for name, number in numbers.items()}
+        self.term.write(self.term.now.next(routes))
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_every_channel_that_is_named_or_live_is_one(scene: Scene) -> None:
+    assert (scene.pointed.names(), scene.pointed.has("sales")) == (["default", "empty"], False)
+    scene.live(default=3, sales=4)
+    assert scene.pointed.names() == ["default", "empty", "sales"]
+    assert all(scene.pointed.has(name) for name in ("default", "empty", "sales"))
+    assert not scene.pointed.has("support")
+
+
+def test_what_is_live_can_be_asked_for_the_default_channels_first(scene: Scene) -> None:
+    assert scene.pointed.generations() == [0]
+    scene.live(default=3, sales=4, support=2)
+    assert scene.pointed.generations() == [3, 4, 2, 0]
+
+
+def test_a_generation_belongs_to_the_channel_in_which_it_is_live(scene: Scene) -> None:
+    scene.live(default=3, sales=4)
+    assert scene.pointed.owns(4, "sales")
+    assert not scene.pointed.owns(4, "default")
+    assert scene.pointed.owns(0, "sales")
+
+
+def test_nothing_is_beside_what_is_live(scene: Scene) -> None:
+    assert (scene.pointed.route("me"), scene.pointed.number()) == ((None, ""), None)
+    assert not scene.pointed.scored(1, 1.0)
+
+
+def test_while_the_place_is_away_the_last_pointer_counts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.live(default=3)
+    scene.pointed.look()
+
+    def away(name: str) -> bool:
+        raise Unavailable(FleetCode.SHARED_DOWN, "the mount is gone")
+
+    monkeypatch.setattr(scene.place, "has", away)
+    assert scene.pointed.look().answers("default")[0] == 3

@@ -1,0 +1,139 @@
+"""A fleet's HTTP API on a real Ray, brought up by its own command; `make fleet` prints a row for each test.
+
+Every answer is compared with the text that a fresh PEFT load of the generation that it names would have written.
+"""
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from kits.crowd import crowd
+from kits.daemon_fakes import FakeFace
+from kits.fronts import front
+from kits.models import text_of
+from kits.rows import ADAPTERS, SHORT_ASK, adapter, home, reference
+from kits.waiting import until
+
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
+from hotswapd.loaders.store.store import digest_of
+
+if not os.environ.get("HOTSWAPD_TEST_FLEET"):
+    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Ray's own
+    from kits.fleet_http import CHANNELS, GENERATION, KEY, START, Asking, Deployed, Row, deployed, kill
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
+CHANGES = int(os.environ.get("HOTSWAPD_TEST_FLEET_CHANGES", "12"))
+CLIENTS, REPLICAS, SHORT, LONG = 8, 3, 16, 200
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Deployed]:
+    with deployed(home() / "base", REPLICAS) as made:
+        yield made
+
+
+def truth(tokens: int) -> Mapping[str, str]:
+    """Return what each adapter's fresh PEFT load writes, by the first digits of its digest."""
+    said = {digest_of(adapter(index)): reference(index, SHORT_ASK, tokens) for index in range(ADAPTERS)}
+    said[BASE_DIGEST] = reference(None, SHORT_ASK, tokens)
+    return {digest[:12]: text_of(list(ids)) for digest, ids in said.items()}
+
+
+@contextmanager
+def load(fleet: Deployed, name: str, tokens: int) -> Iterator[Row]:
+    """Ask without a pause as long as the block runs, then print the row."""
+    asking = Asking(fleet, name, truth(tokens), SHORT_ASK, tokens)
+    with crowd(CLIENTS, asking):
+        yield asking.row
+    print(f"\n{asking.row}", *asking.row.failed[:3], *asking.row.mixed[:3], sep="\n  ")
+
+
+def test_changes_under_load(fleet: Deployed) -> None:
+    with load(fleet, f"{CHANGES} changes over three channels, HTTP", SHORT) as row:
+        for number in range(CHANGES):
+            channel, path = CHANNELS[number % 3], adapter(number % ADAPTERS)
+            fleet.bring(channel, path)
+            fleet.await_live(channel, digest_of(path))
+    assert row.is_clean, row
+    assert len(row.generations) >= CHANGES // 2, row
+
+
+def test_kill_9_of_a_replica_in_mid_stream(fleet: Deployed) -> None:
+    with load(fleet, "answers of 200 tokens, kill -9 of a replica, three times, HTTP", LONG) as row:
+        for _ in range(3):
+            begun = row.answers
+            until(lambda begun=begun: row.answers > begun, "nobody is answered", START)  # type: ignore[misc]
+            pids = fleet.replicas()
+            kill(pids[0])
+            until(lambda pids=pids: len(set(fleet.replicas()) - {pids[0]}) == REPLICAS, "no other came", START)  # type: ignore[misc]
+    assert row.is_clean, row
+
+
+def test_who_is_let_in_and_what_is_not_found_is_said_as_one_daemon_says_it(fleet: Deployed, tmp_path: Path) -> None:
+    bad: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+        ("/v1/completions", {"model": "tiny", "prompt": [5]}, {}),
+        ("/v1/completions", {"model": "tiny", "prompt": [5]}, {"Authorization": "Bearer wrong"}),
+        ("/v1/nothing", {}, {"Authorization": f"Bearer {KEY}"}),
+    ]
+    keys = str(fleet.room / "keys")
+    with front(FakeFace(), tmp_path, "tiny", api_keys_file=keys) as one:
+        for path, body, headers in bad:
+            here, there = (
+                httpx.post(f"{url}{path}", json=body, headers=headers, timeout=START) for url in (one.url, fleet.url)
+            )
+            assert here.status_code in (401, 404)
+            assert (here.status_code, here.json()) == (there.status_code, there.json())
+            assert here.headers.get("WWW-Authenticate") == there.headers.get("WWW-Authenticate")
+    mine = {"Authorization": f"Bearer {KEY}"}
+    for name in ("nobody", "a@g0", "a@g99"):
+        answer = httpx.post(f"{fleet.url}/v1/completions", json={"model": name, "prompt": [5]}, headers=mine)
+        print(name, answer.status_code, answer.text)
+        assert answer.status_code == (200 if name == "a@g0" else 404)
+
+
+def test_models_health_and_a_chat(fleet: Deployed) -> None:
+    assert httpx.get(f"{fleet.url}/health", timeout=START).status_code == 200
+    listed = [model.id for model in fleet.client().models.list()]
+    assert listed[0] == "tiny"
+    assert {"a", "b"} <= set(listed)
+    chat: Any = fleet.client().chat.completions.with_raw_response.create(
+        model="a", messages=[{"role": "user", "content": "hi"}], n=2, max_tokens=5, seed=1, logprobs=True
+    )
+    choices = chat.parse().choices
+    assert chat.headers[GENERATION] != "0"
+    assert [len(choice.logprobs.content) for choice in choices] == [5, 5]
+
+
+def test_a_client_that_goes_away_frees_its_place(fleet: Deployed) -> None:
+    """All at once, more than a replica computes at a time: whoever comes after them is answered."""
+    body = {"model": "tiny", "prompt": [5], "max_tokens": 250, "stream": True, "ignore_eos": True}
+    head = {"Authorization": f"Bearer {KEY}"}
+
+    def leave() -> None:
+        with httpx.stream("POST", f"{fleet.url}/v1/completions", json=body, headers=head, timeout=START) as answer:
+            assert answer.status_code == 200
+            next(answer.iter_raw())
+
+    leaving = [threading.Thread(target=leave) for _ in range(32)]
+    for one in leaving:
+        one.start()
+    for one in leaving:
+        one.join(START)
+    assert fleet.fingerprint("default")
+
+
+def test_a_fleet_is_deleted_and_comes_back_with_what_was_live(fleet: Deployed) -> None:
+    before = fleet.fingerprint("a")
+    assert fleet.command("delete").returncode == 0
+    assert fleet.command("delete").returncode == 4
+    done = fleet.command("deploy")
+    assert done.returncode == 0, done.stderr
+    assert fleet.fingerprint("a") == before
