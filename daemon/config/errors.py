@@ -71,8 +71,10 @@ def _sentence(entry: Any, root: type[BaseModel]) -> str:
             return _unknown(entry["loc"], root)
         case "union_tag_invalid" | "union_tag_not_found":
             return f"kind must be one of {', '.join(KINDS)}"
-        case "model_type":
+        case "model_type" | "model_attributes_type":
             return f"must be a table, not {_shown(entry['input'])}"
+        case "tuple_type" | "list_type":
+            return f"must be a list, not {_shown(entry['input'])}"
     said = str(entry["msg"]).replace("Input should be", "must be")
     return f"{said}, not {_shown(entry['input'])}"
 

@@ -1,5 +1,6 @@
 """Every wrong key with its sentence."""
 
+import pytest
 from kits.configs import MODEL, Load
 
 from hotswapd.daemon.config.errors import ConfigError, Problem
@@ -21,6 +22,24 @@ def test_an_unknown_key_is_an_error_with_a_suggestion(load: Load) -> None:
 
 def test_without_a_near_key_all_are_listed(load: Load) -> None:
     assert load.problems(MODEL + "[log]\nx = 1\n") == {"log.x": "there is no such key; there are level, format"}
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "sentence"),
+    [
+        ("serve = 5", "serve", "must be a table, not 5"),
+        ("verify = []", "verify", "must be a table, not []"),
+        ('verify.watch = "x"', "verify.watch", "must be a table, not 'x'"),
+        ('channel = ["a"]', "channel[0]", "must be a table, not 'a'"),
+        ("source = [3]", "source[0]", "must be a table, not 3"),
+        ('source = "/srv"', "source", "must be a list, not '/srv'"),
+        ("admission.base_models = 3", "admission.base_models", "must be a list, not 3"),
+        ("source = [{}]", "source[0]", "kind must be one of local, s3, hub"),
+    ],
+)
+def test_another_shape_is_called_by_its_toml_name(load: Load, text: str, key: str, sentence: str) -> None:
+    """Nobody writes models or tuples into a file."""
+    assert load.problems(f"{text}\n{MODEL}") == {key: sentence}
 
 
 def test_a_long_value_is_cut(load: Load) -> None:

@@ -46,4 +46,5 @@ def test_closing_restores_the_handlers() -> None:
     assert signal.getsignal(signal.SIGUSR1) is not before
     made.close()
     assert signal.getsignal(signal.SIGUSR1) is before
+    assert made._reader.fileno() == made._writer.fileno() == -1
     assert signal.set_wakeup_fd(-1) == -1

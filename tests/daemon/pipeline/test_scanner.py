@@ -7,6 +7,7 @@ import pytest
 from kits.queues import Queue
 from kits.sources import FakeSource, sighting
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.pipeline.scanner import Health, Scanner
@@ -117,6 +118,42 @@ def test_a_ledger_that_is_down_is_not_the_sources_fault(scene: Scene, monkeypatc
     monkeypatch.undo()
     assert scene.scanner.scan() == 7.0
     assert scene.queue.states() == {"file:///s/a": "SIGHTED"}
+
+
+def told(scene: Scene, times: int = 2) -> list[str]:
+    """Scan so often, and return what was logged."""
+    with capture_logs() as logged:
+        for _ in range(times):
+            scene.scanner.scan()
+    return [one["event"] for one in logged]
+
+
+def test_each_change_is_logged_once(scene: Scene) -> None:
+    """People match on these lines: one when it goes down, one for each other reason, one when it is back."""
+    assert told(scene) == []
+    scene.down()
+    assert told(scene) == ["source_down"]
+    scene.down("no such bucket")
+    assert told(scene) == ["source_down"]
+    scene.source.scan_result = Scan((), 1.0)
+    assert told(scene) == ["source_up"]
+    scene.source.scan_result = ZeroDivisionError("division by zero")
+    assert told(scene) == ["scan_failed", "source_down", "scan_failed"]
+    scene.source.scan_result = Scan((), 1.0, "inotify is out of watches")
+    assert told(scene) == ["source_up"]
+
+
+def test_a_ledger_that_comes_back_is_logged_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each reason, and the source is not said to have been down."""
+    reasons = iter(["the disk is full", "the disk is full", "it is locked"])
+
+    def down(*_: Any) -> None:
+        raise LedgerDown(next(reasons))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.queue.inbox, "scanned", down)
+        assert told(scene, 3) == ["ledger_down", "ledger_down"]
+    assert told(scene) == ["ledger_up"]
 
 
 def test_before_the_first_scan_all_is_well(scene: Scene) -> None:

@@ -39,6 +39,15 @@ def test_a_json_object_is_parsed() -> None:
     assert json_object(b'{"a": [1, null]}') == {"a": [1, None]}
 
 
+@pytest.mark.parametrize("body", [rb'{"id": "a\ud800"}', rb'{"id": [{"\uDfff": 1}]}', rb'{"\ud83d": 1}'])
+def test_half_a_letter_is_not_text(body: bytes) -> None:
+    """Whatever small thing is sent: an id that can be neither looked up nor written down."""
+    with pytest.raises(BadRequest, match="half of a surrogate pair") as caught:
+        json_object(body)
+    assert caught.value.code == "bad_value"
+    assert json_object(rb'{"id": "\ud83d\ude00"}') == {"id": "\N{GRINNING FACE}"}
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"1", b"{", b"\xff", b"[" * 100_000])
 def test_anything_else_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest) as caught:

@@ -55,6 +55,7 @@ def test_it_is_the_fixed_shapes_that_answer(fixed: Bench) -> None:
     fixed.swap(1)
     assert fixed.ask(PROMPTS[1])[1].wait().finish == "length"
     assert {(size.rows, size.adapts) for size in runner._steps} == {(1, False), (1, True)}
+    assert runner.captures == 0, "nothing is captured without CUDA, and nobody is told that something was"
 
 
 def test_a_row_that_is_not_finite_fails_alone(fixed: Bench) -> None:
