@@ -228,6 +228,8 @@ def _talking(commands: _Commands, name: str, command: Command, summary: str) -> 
     where.add_argument("--socket", type=Path, metavar="PATH", help="control socket of the daemon")
     where.add_argument("--config", type=Path, metavar="F", help="TOML file that names it")
     where.add_argument("--name", help="which of your daemons (default: the only one that runs)")
+    where.add_argument("--url", metavar="URL", help="a fleet's address, as http://HOST:PORT")
+    parser.add_argument("--key-file", type=Path, metavar="PATH", help="with --url: the file with the operator's key")
     return parser
 
 

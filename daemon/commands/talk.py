@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hotswapd.daemon.control.client import Client, NoDaemon, Refused, told_socket
 from hotswapd.daemon.control.finding import Several, find
+from hotswapd.daemon.control.remote import BadUrl, FleetClient, read_key
 from hotswapd.daemon.host.exits import Exit
 from hotswapd.daemon.terminal.complaint import complain
 
@@ -15,14 +16,21 @@ from hotswapd.daemon.terminal.complaint import complain
 def talk(arguments: Namespace, act: Callable[[Client], None]) -> int:
     """Call `act` with the daemon's client. If that fails, print a sentence and return its exit code."""
     try:
-        act(Client(_socket(arguments)))
-    except Several as error:
+        act(_client(arguments))
+    except (Several, BadUrl) as error:
         return complain(str(error), Exit.USAGE)
     except NoDaemon as error:
         return complain(str(error), Exit.UNAVAILABLE)
     except Refused as error:
         return complain(str(error), _exit_code(error))
     return Exit.FINE
+
+
+def _client(arguments: Namespace) -> Client:
+    """Return the client of the daemon or the fleet that is meant."""
+    if arguments.url:
+        return FleetClient(arguments.url, read_key(arguments.key_file))
+    return Client(_socket(arguments))
 
 
 def _socket(arguments: Namespace) -> Path:

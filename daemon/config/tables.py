@@ -195,9 +195,10 @@ def _fits_a_socket(path: Path) -> Path:
 
 
 class Control(Table):
-    """``[control]``: the Unix socket for the operator."""
+    """``[control]``: the Unix socket for the operator; `key_file` has the operator's key for a fleet's HTTP."""
 
     socket: Annotated[AbsolutePath, AfterValidator(_fits_a_socket)] = Path("/run/hotswapd/control.sock")
+    key_file: OptionalFile = ""
 
 
 class Log(Table):

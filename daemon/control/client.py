@@ -54,12 +54,25 @@ def _configured(config: Path) -> Path:
 
 
 class Client:
-    """One daemon's control socket."""
+    """One daemon's control socket. A subclass reaches it another way."""
 
     def __init__(self, path: Path, timeout: float | None = None) -> None:
         """`timeout` (seconds) bounds each answer, in place of the two limits above."""
         self.path = path
+        self.where = str(path)
         self._timeout = timeout
+
+    def connect(self, limit: float) -> http.client.HTTPConnection:
+        """Make what sends requests; `limit` is in seconds."""
+        return _UnixConnection(self.path, limit)
+
+    def request(self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None) -> None:
+        """Send one."""
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+
+    def unreachable(self, reason: object) -> str:
+        """Say that nobody answers, and why."""
+        return f"no daemon answers on {self.where} ({reason}): is it running, and is this its socket?"
 
     def get(self, path: str) -> Any:
         """Ask a question and return the JSON answer. Raises NoDaemon or Refused."""
@@ -71,23 +84,21 @@ class Client:
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
         limit = self._timeout or (ANSWER_LIMIT if method == "GET" else CHANGE_LIMIT)
-        connection = _UnixConnection(self.path, limit)
+        connection = self.connect(limit)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
+            self.request(connection, method, path, body)
             response = connection.getresponse()
             return _read(response.status, response.read())
         except TimeoutError:
             raise NoDaemon(
-                f"the daemon on {self.path} did not answer within {limit:g} s: it hangs, or its machine is very busy; "
+                f"the daemon on {self.where} did not answer within {limit:g} s: it hangs, or its machine is very busy; "
                 "look at its log, and restart it if that does not change"
             ) from None
         except PermissionError:
             raise NoDaemon(_not_allowed(self.path)) from None
         except (OSError, http.client.HTTPException) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-            raise NoDaemon(
-                f"no daemon answers on {self.path} ({reason}): is it running, and is this its socket?"
-            ) from None
+            raise NoDaemon(self.unreachable(reason)) from None
         finally:
             connection.close()
 

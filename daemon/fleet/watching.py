@@ -14,6 +14,7 @@ import structlog
 from hotswapd.daemon.config.settings import ConfigError, Settings
 from hotswapd.daemon.host.exits import Exit
 from hotswapd.daemon.host.notify import Notify
+from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.ledger import Ledger, LedgerDown
 from hotswapd.daemon.service.circumstances import Circumstances
 from hotswapd.daemon.service.opening import Opening
@@ -118,10 +119,21 @@ class Watching:
         self._stopping.stop()
 
     def _open(self, opening: Opening) -> OverReplicas:
+        self._unroute_removed()
         opened = OverReplicas(self.engine, self._outline, self._journal.publish)
         opening.at_end(opened.close)
         opened.keep(opening.on_lost)
         return opened
+
+    def _unroute_removed(self) -> None:
+        """Finish the removal of channels that the ledger knows no longer and the pointer still names."""
+        try:
+            known = {DEFAULT, *self.operator.ledger.channels.all()}
+        except LedgerDown as error:
+            log.warning("ledger_down", detail=str(error))
+            return
+        for name in sorted(self._term.now.routes.keys() - known):
+            self.engine.unroute(name)
 
     def _send(self, digest: str) -> None:
         with self._service.store.hold(digest) as artifact:

@@ -18,6 +18,9 @@ _BRIEF = 0.25
 """Seconds that each call waits for another program's lock once one call has failed; until a write succeeds again."""
 
 
+OnChange = Callable[[Sequence[Row]], None]
+
+
 class LedgerDown(Exception):
     """The ledger cannot be written or read now: what is live stays live, and nothing new goes live."""
 

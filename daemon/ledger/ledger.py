@@ -15,7 +15,7 @@ from .actions import Actions
 from .attempts import Attempts
 from .bases import Bases
 from .channels import Channels
-from .file import LedgerDown, LedgerFile, NewerLedger
+from .file import LedgerDown, LedgerFile, NewerLedger, OnChange
 from .flags import Flags
 from .generation import Generation
 from .generations import Generations
@@ -44,7 +44,6 @@ class Left:
 
 
 RETIRES = Left(State.RETIRED, supersedes=True)
-OnChange = Callable[[Sequence[Row]], None]
 
 
 class Overtaken(Exception):
@@ -269,9 +268,8 @@ class Ledger:
         self.flags.set("high_water", max(row.seq, water), channel=row.channel)
 
     def _set_place(self, database: sqlite3.Connection, row: Row, digest: str) -> None:
-        database.execute(
-            "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)", (row.channel, row.uri, row.source, digest)
-        )
+        place = row.channel, row.uri, row.source, digest
+        database.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)", place)
 
     def _move_all(
         self, database: sqlite3.Connection, state: State, reason: str, detail: str, where: str, values: Sequence[Any]

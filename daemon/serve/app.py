@@ -53,13 +53,18 @@ def make_http_app(
 
 
 def make_ingress_app(
-    face: Answering, names: Names, metrics: Metrics, serve: Serve = USUAL, rollout: Rollout = NO_ROLLOUT
+    face: Answering,
+    names: Names,
+    metrics: Metrics,
+    serve: Serve = USUAL,
+    rollout: Rollout = NO_ROLLOUT,
+    operators: Sequence[APIRouter] = (),
 ) -> ASGIApp:
-    """Make the app of one of several processes that answer for a fleet.
+    """Make the app of one of several processes that answer for a fleet; `operators` have a key of their own.
 
     It is `make_http_app` without the status page and ``/metrics``: this process knows only a part of what they say.
     """
-    return _app(face, names, metrics, serve, rollout)
+    return _app(face, names, metrics, serve, rollout, without=operators)
 
 
 def _app(

@@ -174,3 +174,30 @@ def test_operators_of_a_fleet(fleet: RayFleet, truth: Mapping[str, tuple[int, ..
     assert all(seen), seen
     assert all(one["serving"] for one in fleet.ask("/status")["replicas"])
     assert row.is_clean, row
+
+
+def test_the_watchers_disk_is_lost(fleet: RayFleet, truth: Mapping[str, tuple[int, ...]], bad: Path) -> None:
+    """With its process: the next one, on an empty disk, goes on with what the journal in the shared place says."""
+    said: list[str] = []
+    seen: list[object] = []
+
+    def work() -> None:
+        said.append(fleet.change(b=adapter(3)))
+        said.append(fleet.change(b=bad))
+        fleet.ask("/pin", channel="a")
+        before = fleet.ask("/history?limit=1000")
+        fleet.kill(fleet.watcher_pid())
+        shutil.rmtree(fleet.room / "watcher")
+        seen.append(fleet.ask("/history?limit=1000") == before)
+        seen.append(fleet.ask("/status?channel=a")["pinned"])
+        said.append(fleet.change(b=bad))
+        said.append(fleet.change(b=adapter(0)))
+        newest = max(row["generation"] or 0 for row in before)
+        seen.append(fleet.ask("/status?channel=b")["live"]["generation"] == newest + 1)
+        fleet.ask("/unpin", channel="a")
+
+    row = load(fleet, "kill -9 of the watcher, and its disk is lost", truth, work)
+    assert [one.split(":")[0] for one in said] == ["live", "refused", "refused", "live"], said
+    assert said[1] == said[2], "it was tried again"
+    assert all(seen), seen
+    assert row.is_clean, row

@@ -85,6 +85,7 @@ class WatchedFleet:
     def start(self) -> Watching:
         """Start a watcher, and wait until it is ready."""
         made = Watching(self.settings(), self.trail, LIMITS, Hands(leave=self.left.append))
+        self.left.clear()
         self.watching, self._thread = made, made.start()
         until(lambda: self.left or made.operator.ready().ready, "the watcher is never ready", LIMIT)
         return made

@@ -13,11 +13,13 @@ from hotswapd.daemon.errors import ErrorCode, NotReady
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.app import make_ingress_app
+from hotswapd.daemon.serve.controlled import control_routes
 from hotswapd.daemon.serve.face import Readiness
 from hotswapd.daemon.serve.names import names_of
 from hotswapd.swap.resident.base import load_tokenizer
 from hotswapd.swap.rows.language import Language
 
+from .controlling import Controlling
 from .dispatch import GONE, Dispatcher
 from .piece import Described
 from .place import Together
@@ -63,6 +65,7 @@ class Ingress:
         Starts the watcher, if nobody has.
         """
         self._settings = settings
+        self._together = together
         self._watcher = start_watcher(settings, together)
         tokenizer = await asyncio.to_thread(load_tokenizer, resident_spec(settings))
         self._dispatcher = Dispatcher(replicas, together, settings.named_channels)
@@ -73,7 +76,9 @@ class Ingress:
         """Make the app; Serve asks for it once this is made."""
         settings = self._settings
         names = names_of(settings.model.base, settings.serve.model_names, settings.admission.base_models)
-        return make_ingress_app(self._face, names, Metrics(), settings.serve, settings.rollout)
+        key = settings.control.key_file
+        operators = [control_routes(key, Controlling(self._together.watcher).call)] if key else []
+        return make_ingress_app(self._face, names, Metrics(), settings.serve, settings.rollout, operators)
 
     async def _meet(self, replicas: Any) -> None:
         """Ask for a description until a replica has given one: the first may take as long as the model to load."""

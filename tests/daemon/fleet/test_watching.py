@@ -152,6 +152,18 @@ def test_a_change_that_was_not_finished_is_finished_by_the_next_watcher(
     assert fleet.answers(1)
 
 
+def test_a_channel_whose_removal_was_not_finished_is_removed_by_the_next_watcher(fleet: WatchedFleet) -> None:
+    """The ledger had forgotten it, and the pointer still named it."""
+    drop(fleet, 0, "one")
+    assert fleet.outcome("one")["state"] == "LIVE"
+    fleet.stop()
+    term = Term.begin(fleet.trail, "another")
+    term.write(term.now.next({**term.now.routes, "ghost": {**term.now.routes["default"], "channel": "ghost"}}))
+    fleet.start()
+    assert fleet.reader.look().routes.keys() == {"default"}
+    assert fleet.answers(0)
+
+
 def test_a_watcher_that_finds_a_higher_term_ends_itself(fleet: WatchedFleet) -> None:
     Term.begin(fleet.trail, "another")
     until(lambda: fleet.left == [70], "it goes on")
