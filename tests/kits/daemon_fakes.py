@@ -186,7 +186,7 @@ class FakeAnswerer(Answerer):
     def token_texts(self) -> TokenTexts:
         return TokenTexts(None)
 
-    def cancel(self, ticket: Ticket, finish: str = "cancelled") -> None:
+    def cancel(self, taken: Taken, finish: str = "cancelled") -> None:
         self.face.asked.append(("cancel",))
 
     def _after_the_gate(self, gate: threading.Event, on_progress: Callable[[Progress], None]) -> None:

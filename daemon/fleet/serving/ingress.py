@@ -57,9 +57,9 @@ class IngressFace:
 
 
 class Ingress:
-    """One ingress, on the event loop on which Serve makes it; `serve.ingress` wraps it."""
+    """One ingress. Serve makes it on the event loop on which it answers; `serve.ingress` wraps it."""
 
-    async def __init__(self, settings: Settings, together: Together, replicas: Any) -> None:
+    def __init__(self, settings: Settings, together: Together, replicas: Any) -> None:
         """Load the tokenizer; `replicas` is Serve's handle. Raises BaseUnusable or Unavailable.
 
         Starts the watcher, if nobody has.
@@ -67,9 +67,8 @@ class Ingress:
         self._settings = settings
         self._together = together
         self._watcher = start_watcher(settings, together)
-        tokenizer = await asyncio.to_thread(load_tokenizer, resident_spec(settings))
         self._dispatcher = Dispatcher(replicas, together, settings.named_channels)
-        self._face = IngressFace(self._dispatcher, tokenizer)
+        self._face = IngressFace(self._dispatcher, load_tokenizer(resident_spec(settings)))
         self._meeting = asyncio.create_task(self._meet(replicas))
 
     def __serve_build_asgi_app__(self) -> ASGIApp:

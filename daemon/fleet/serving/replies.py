@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import NoReturn
 
@@ -40,7 +40,7 @@ class Replies:
         language = self._model.language
         return Described(language.context, language.vocabulary, language.usual)
 
-    async def answer(self, wanted: Wanted) -> AsyncIterator[Piece]:
+    async def answer(self, wanted: Wanted) -> AsyncGenerator[Piece, None]:
         """Answer a request of its generation: a message once it is queued, then one for each step.
 
         It is one message that refuses, if this replica does not hold the generation, or its queue is full.

@@ -169,8 +169,7 @@ def test_an_ingress_asks_for_the_model_until_a_replica_has_loaded_it(
 
     async def begin() -> tuple[bool, Any]:
         replicas = Replicas(Described(100, 260, usual), exceptions.RayActorError(), TimeoutError())
-        made: Any = ingress.Ingress.__new__(ingress.Ingress)
-        await ingress.Ingress.__init__(made, settings, Together(tmp_path, "w", Limits()), replicas)
+        made = ingress.Ingress(settings, Together(tmp_path, "w", Limits()), replicas)
         before = made._face.ready().ready
         await replicas.settled.wait()
         await made._meeting
