@@ -1,12 +1,13 @@
 """All channels of one daemon."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
+from hotswapd.daemon.share import Share
 
 from .channel import Channel, Making
 
@@ -123,6 +124,11 @@ class Channels:
             return (0 if number is None and name != DEFAULT else number), f"{arm}@{name}" if arm else ""
         number, arm = channel.traffic.route(key)
         return number, f"{arm}@{name}" if arm else ""
+
+    def shares(self) -> Mapping[str, Share]:
+        """Return by what requests are split now, by the channels in which two generations are side by side."""
+        found = ((channel.name, channel.traffic.split()) for channel in self.made())
+        return {name: share for name, share in found if share is not None}
 
     def number(self, name: str = DEFAULT) -> int | None:
         """Return the generation that is beside a channel's live one, None if there is none."""

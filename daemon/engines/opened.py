@@ -11,7 +11,7 @@ from .beside import Asked, Prompts
 
 if TYPE_CHECKING:
     from hotswapd.daemon.serve.answerer import Answerer
-    from hotswapd.daemon.serve.split import Split
+    from hotswapd.daemon.serve.split import Telling
 
     from .protocol import Engine
 
@@ -47,7 +47,7 @@ class Opened(Protocol):
         """Describe each replica; none if the model is in this process."""
         ...
 
-    def answerer(self, split: "Split") -> "Answerer | None":
+    def answerer(self, split: "Telling") -> "Answerer | None":
         """Return what answers requests, routed by `split`; None if they are answered elsewhere."""
         ...
 

@@ -1,6 +1,7 @@
 """An ingress's book: which generation it gives each request, and which ones it is answering with."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
@@ -8,6 +9,8 @@ from hotswapd.swap.rows.tickets import NoGeneration
 
 from .keeping import UnderWay
 from .shared.pointer import Pointer
+
+_NOTHING: Mapping[int, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +34,22 @@ class Book:
         self._serial = 0
         self._said = 0
 
-    def tag(self, channel: str, pointer: Pointer, asked: int | None = None) -> Tag:
+    def tag(
+        self, channel: str, pointer: Pointer, asked: int | None = None, beside: Mapping[int, str] = _NOTHING
+    ) -> Tag:
         """Give a request what this pointer, the newest, names in its channel, or the generation that it asks for.
 
-        `end` it. Raises NoGeneration for one that is live nowhere, and that no request of this ingress has.
+        `end` it. Raises NoGeneration for one that is live nowhere, is not `beside` what is, and that no request of this
+        ingress has.
         """
         self._serial = max(self._serial, pointer.serial)
-        number, digest = pointer.answers(channel) if asked is None else (asked, self._digest(asked, pointer))
+        number, digest = pointer.answers(channel) if asked is None else (asked, self._digest(asked, pointer, beside))
         self._numbers[number] += 1
         self._digests[number] = digest
         return Tag(channel, number, digest, pointer.serial)
 
-    def _digest(self, number: int, pointer: Pointer) -> str:
-        known = {0: BASE_DIGEST} | self._digests | pointer.answering()
+    def _digest(self, number: int, pointer: Pointer, beside: Mapping[int, str]) -> str:
+        known = {0: BASE_DIGEST, **self._digests, **beside, **pointer.answering()}
         if number not in known:
             raise NoGeneration(number, pointer.numbers())
         return known[number]

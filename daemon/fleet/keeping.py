@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """What an ingress says: the serial that it follows, and which generations it is answering with. `count` rises."""
+    """What an ingress says: the serial that it follows, and which generations it is answering with. `count` rises.
+
+    `scores` is the feedback since the last one that arrived: generations, and how good an answer of theirs was.
+    """
 
     ingress: str
     count: int
     serial: int
     numbers: frozenset[int] = frozenset()
+    scores: tuple[tuple[int, float], ...] = ()
 
 
 class Keeping:

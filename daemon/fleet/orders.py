@@ -12,6 +12,8 @@ from hotswapd.daemon.engines.protocol import DEFAULT, Answer, Loaded, Part
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.swap.gates.spec import Replayed, Verdict
 
+from .endings import Endings
+
 
 class Asks(IntEnum):
     """How far a trial is to go; each includes those before."""
@@ -71,7 +73,7 @@ class Report:
 
     `age` is that of the orders that it goes by. `serving` says that it holds all that the pointer named when it began
     to answer. `sick` are digests that it should answer with and found unfit, with what was wrong. `loaded` is what is
-    on its engine, for operators.
+    on its engine, for operators. `endings` is how its requests ended of which the watcher has not heard yet.
     """
 
     member: str
@@ -82,6 +84,7 @@ class Report:
     answering: Mapping[int, str] = field(default_factory=dict)
     sick: Mapping[str, Part] = field(default_factory=dict)
     loaded: tuple[Loaded, ...] = ()
+    endings: Endings = field(default=Endings(), repr=False)
 
 
 def is_base(number: int, digest: str) -> bool:

@@ -12,11 +12,16 @@ from hotswapd.daemon.ledger.journal import Outpaced
 from hotswapd.daemon.replicas import ReplicaStatus
 from hotswapd.swap.errors import ResidentLost
 
+from .beside import Beside, Told
+from .endings import Counted
 from .engine import FleetEngine
+from .keeping import UnderWay
+from .orders import Report
 from .outline import Outline
 
 if TYPE_CHECKING:
-    from hotswapd.daemon.serve.split import Split
+    from hotswapd.daemon.serve.split import Telling
+    from hotswapd.swap.rows.ended import Ended
 
 log = structlog.get_logger(__name__)
 _TICK = 0.5
@@ -26,11 +31,23 @@ class OverReplicas:
     """`engines.opened.Opened` over the replicas of a fleet."""
 
     ask = None
-    """Nobody is asked beside: which prompts looked bad, only the ingresses know."""
+    """Nobody is asked beside: a watcher has no way to have a replica answer it."""
 
-    def __init__(self, engine: FleetEngine, outline: Outline, publish: Callable[[], None] = lambda: None) -> None:
-        """`outline` is of the base that every replica has. `publish` writes what is due; it may raise Outpaced."""
+    def __init__(
+        self,
+        engine: FleetEngine,
+        outline: Outline,
+        publish: Callable[[], None] = lambda: None,
+        on_ended: "Callable[[Ended], None]" = lambda _: None,
+    ) -> None:
+        """`outline` is of the base that every replica has. `publish` writes what is due; it may raise Outpaced.
+
+        `on_ended` is called with how each request ended, whichever replica has answered it.
+        """
         self.engine = engine
+        self._on_ended = on_ended
+        self._counted = Counted()
+        self._split: Telling | None = None
         self._publish = publish
         self._outline = outline
         self._ended = threading.Event()
@@ -53,8 +70,27 @@ class OverReplicas:
         """Describe each replica."""
         return self.engine.statuses()
 
-    def answerer(self, split: "Split") -> None:
-        """Return None: the ingresses answer."""
+    def answerer(self, split: "Telling") -> None:
+        """Return None: the ingresses answer, and are told how to split."""
+        self._split = split
+
+    def told(self, said: UnderWay) -> Told:
+        """Take in what an ingress says, and return what it is to go by."""
+        serial, split = self.engine.hear_ingress(said), self._split
+        if split is None:  # nothing has come back yet
+            return Told(serial)
+        if self._counted.is_new(said.ingress, said.count):
+            for generation, score in said.scores:
+                split.scored(generation, score)
+        digests = self.engine.orders.answering
+        shares = split.shares().items()
+        beside = {name: Beside(one, digests[one.beside]) for name, one in shares if one.beside in digests}
+        return Told(serial, beside)
+
+    def ended(self, report: Report) -> None:
+        """Take in how requests of a replica ended."""
+        for one in self._counted.fresh(report.member, report.endings):
+            self._on_ended(one)
 
     def judge_by(self, settings: Settings) -> None:
         """Admit by these settings; replicas verify by those that they were started with."""

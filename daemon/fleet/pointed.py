@@ -1,23 +1,29 @@
 """What is live, as requests ask for it: which channels there are, and which generations can be named."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import structlog
 
 from hotswapd.daemon.ledger.channel import DEFAULT
+from hotswapd.daemon.rollout.trial import CANARY, LIVE
+from hotswapd.daemon.share import Share
 from hotswapd.loaders.errors import Unavailable
 
+from .beside import Told
 from .shared.pointer import Pointer
 from .shared.trail import Follower
 
 log = structlog.get_logger(__name__)
+_MOST = 10_000
+"""Scores that are kept while the watcher is away."""
 
 
 class Pointed:
-    """The newest pointer; also a `Split` in which nothing is beside what is live. Every method is legal on any thread.
+    """The newest pointer, and what the watcher has told of what is beside: a `Split`. Any thread may call any method.
 
-    A look takes as long as the shared place does.
+    A look takes as long as the shared place does. While the watcher is away, what it has told last holds; a rollout
+    whose live generation is live no longer is over.
     """
 
     def __init__(self, follower: Follower, named: Iterable[str] = ()) -> None:
@@ -25,6 +31,8 @@ class Pointed:
         self._follower = follower
         self._named = frozenset(named)
         self._lock = threading.Lock()
+        self._told = Told()
+        self._scores: list[tuple[int, float]] = []
 
     def look(self) -> Pointer:
         """Return the newest pointer; while the place cannot be read, the last that was: nobody can move it then."""
@@ -35,17 +43,43 @@ class Pointed:
                 log.warning("shared_down", detail=error.sentence)
                 return self._follower.now
 
+    def tell(self, told: Told, scores: int = 0) -> None:
+        """Go by what the watcher says from now on; it has so many scores."""
+        with self._lock:
+            self._told = told
+            del self._scores[:scores]
+
+    def scores(self) -> tuple[tuple[int, float], ...]:
+        """Return the feedback that the watcher does not have yet."""
+        with self._lock:
+            return tuple(self._scores)
+
+    def digests(self) -> Mapping[int, str]:
+        """Return the digest of each generation that is beside a live one."""
+        return {one.share.beside: one.digest for one in self._told.beside.values()}
+
     def generations(self) -> list[int]:
         """Name the generations that can be asked for, the live ones first."""
-        return self.look().numbers()
+        live = self.look().numbers()
+        return [*live, *sorted(self.digests().keys() - set(live))]
 
     def route(self, key: str, name: str = DEFAULT) -> tuple[int | None, str]:
-        """Return the live generation, whatever the key."""
-        return None, ""
+        """Return the generation beside the live one if the key is of its share, else None, and how it is counted."""
+        share = self._share(name)
+        if share is None:
+            return None, ""
+        return (share.beside, f"{CANARY}@{name}") if share.has(key) else (None, f"{LIVE}@{name}")
 
     def number(self, name: str = DEFAULT) -> int | None:
-        """Return None: there is no canary."""
-        return None
+        """Return the generation beside a channel's live one, None if there is none."""
+        share = self._share(name)
+        return None if share is None else share.beside
+
+    def _share(self, name: str) -> Share | None:
+        found = self._told.beside.get(name)
+        if found is None or self.look().answers(name)[0] != found.share.live:
+            return None
+        return found.share
 
     def names(self) -> list[str]:
         """Name all channels, the default one first."""
@@ -60,8 +94,14 @@ class Pointed:
         """Tell whether requests to a channel may name this generation: one that is live nowhere is nobody's."""
         now = self.look()
         owners = {channel for channel in now.routes if now.answers(channel)[0] == number}
+        owners |= {channel for channel, one in self._told.beside.items() if one.share.beside == number}
         return number == 0 or not owners or name in owners
 
     def scored(self, generation: int, score: float) -> bool:
-        """Count nothing."""
-        return False
+        """Keep feedback for the watcher; return False if the generation is in no rollout."""
+        pairs = [(one.share.live, one.share.beside) for one in self._told.beside.values()]
+        known = any(generation in pair for pair in pairs)
+        with self._lock:
+            if known and len(self._scores) < _MOST:
+                self._scores.append((generation, score))
+        return known

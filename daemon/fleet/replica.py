@@ -15,6 +15,7 @@ from hotswapd.loaders.errors import Refused, Unavailable
 from hotswapd.swap.errors import Rejected, ResidentLost, RolledBack
 from hotswapd.swap.gates.spec import Verdict
 
+from .endings import Unsaid
 from .held import Act, Held, Task
 from .orders import Orders, Report, Trial
 from .shared.trail import Follower
@@ -40,13 +41,15 @@ class Replica:
         fetch: Callable[[str], Path],
         follower: Follower,
         tick: Callable[[], None] = lambda: None,
+        unsaid: Unsaid | None = None,
     ) -> None:
-        """Hold the bare base."""
+        """Hold the bare base. `unsaid` is how requests ended that the engine answers."""
         self._held = held
         self._engine = engine
         self._fetch = fetch
         self._follower = follower
         self._tick = tick
+        self._unsaid = unsaid or Unsaid()
         self._lock = threading.Lock()
         """Held while the record is read or changed, never while the engine works."""
         self._staged: dict[str, Staged] = {}
@@ -97,6 +100,14 @@ class Replica:
         with self._lock:
             return "; ".join(part.sentence for part in self._held.report().sick.values())
 
+    def exchange(self, send: Callable[[Report], Orders | None]) -> None:
+        """Report, and go by the orders that come back; None is a watcher that is away, who is told again later."""
+        report = self.report()
+        orders = send(report)
+        if orders is not None:
+            self._unsaid.confirm(report.endings)
+            self.obey(orders)
+
     def obey(self, orders: Orders) -> None:
         """Go by these orders, unless newer ones came before."""
         with self._lock:
@@ -105,9 +116,9 @@ class Replica:
 
     def report(self) -> Report:
         """Return what it holds."""
-        loaded = tuple(self._engine.loaded())
+        loaded, endings = tuple(self._engine.loaded()), self._unsaid.due()
         with self._lock:
-            return replace(self._held.report(), loaded=loaded)
+            return replace(self._held.report(), loaded=loaded, endings=endings)
 
     def may_answer(self, number: int, digest: str) -> bool:
         """Tell whether a request for this generation may be answered here: the fence."""

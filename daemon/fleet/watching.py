@@ -22,10 +22,13 @@ from hotswapd.daemon.service.service import Service
 from hotswapd.daemon.service.state_dir import StateDir
 from hotswapd.loaders.store.store import Store
 
+from .beside import Told
 from .calling import Calling
 from .changes import Changes
 from .engine import FleetEngine, Outside
 from .fleet import Fleet, Limits
+from .keeping import UnderWay
+from .orders import Orders, Report
 from .outline import Outline
 from .over_replicas import OverReplicas
 from .quiet import Stopping, Unheard
@@ -60,6 +63,8 @@ class Watching:
         self._term = _begin(trail)
         self._settle(settings, trail.place)
         self._journal = SharedJournal(trail, self._term.now.term)
+        self._hearing = threading.Lock()
+        self._opened: OverReplicas | None = None
         self._service = Service(settings, lambda: settings, self._circumstances())
         self.operator = self._service.operator
         """What operators and clients ask."""
@@ -114,13 +119,26 @@ class Watching:
         log.info("watcher_ended", status=status)
         self._hands.leave(status)
 
+    def hear(self, report: Report) -> Orders:
+        """Take in a replica's report, and return what it is to hold. How requests ended counts once all is open."""
+        orders = self.engine.hear(report)
+        with self._hearing:
+            if self._opened is not None:
+                self._opened.ended(report)
+        return orders
+
+    def hear_ingress(self, said: UnderWay) -> Told:
+        """Take in what an ingress is answering with, and return what it is to go by."""
+        with self._hearing:
+            return Told(self.engine.hear_ingress(said)) if self._opened is None else self._opened.told(said)
+
     def stop(self) -> None:
         """Have it end."""
         self._stopping.stop()
 
     def _open(self, opening: Opening) -> OverReplicas:
         self._unroute_removed()
-        opened = OverReplicas(self.engine, self._outline, self._journal.publish)
+        opened = self._opened = OverReplicas(self.engine, self._outline, self._journal.publish, opening.on_ended)
         opening.at_end(opened.close)
         opened.keep(opening.on_lost)
         return opened

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hotswapd.daemon.answers import RolloutStatus
+from hotswapd.daemon.share import Share
 
 from .trial import CANARY, Trial
 
@@ -39,6 +40,11 @@ class Traffic:
             return None, ""
         arm = trial.route(key)
         return (trial.canary if arm == CANARY else None), arm
+
+    def split(self) -> Share | None:
+        """Return by what requests are split, None while nothing is beside the live generation."""
+        trial = self.trial
+        return None if trial is None else trial.split()
 
     def ended(self, ended: "Ended") -> None:
         """Count a request; on the loop's thread."""

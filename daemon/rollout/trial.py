@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from hotswapd.daemon.answers import ArmStatus, RolloutStatus
 from hotswapd.daemon.config.rollout import WHOLE, Rollout
+from hotswapd.daemon.share import Share
 
 from .arm import Arm, condemned
-from .split import in_share
 
 if TYPE_CHECKING:
     from hotswapd.swap.rows.ended import Ended
@@ -68,7 +68,11 @@ class Trial:
 
     def route(self, key: str) -> str:
         """Return the arm of a key: always the same in one step, and once the canary's, the canary's in later steps."""
-        return CANARY if in_share(self.salt, key, self.share) else LIVE
+        return CANARY if self.split().has(key) else LIVE
+
+    def split(self) -> Share:
+        """Return by what requests are split now."""
+        return Share(self.live, self.canary, self.salt, self.share)
 
     def ended(self, ended: "Ended") -> None:
         """Count a request that the split sent to an arm; one that named its generation does not count.

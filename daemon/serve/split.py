@@ -1,8 +1,10 @@
 """Which channels there are, and how their requests are split while a rollout runs, as the answerer asks for it."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from hotswapd.daemon.ledger.channel import DEFAULT
+from hotswapd.daemon.share import Share
 
 
 class Split(Protocol):
@@ -30,6 +32,14 @@ class Split(Protocol):
 
     def scored(self, generation: int, score: float) -> bool:
         """Count feedback; return False if the generation is in no rollout."""
+        ...
+
+
+class Telling(Split, Protocol):
+    """A split that others can go by, too: the ingresses of a fleet."""
+
+    def shares(self) -> Mapping[str, Share]:
+        """Return by what requests are split now, by the channels in which two generations are side by side."""
         ...
 
 

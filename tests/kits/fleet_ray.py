@@ -25,6 +25,7 @@ from hotswapd.daemon.config.tables import Model, Serve, State
 from hotswapd.daemon.engines.protocol import Answer, Part
 from hotswapd.daemon.errors import NotReady
 from hotswapd.daemon.fleet.book import Tag
+from hotswapd.daemon.fleet.endings import Unsaid
 from hotswapd.daemon.fleet.fleet import Limits
 from hotswapd.daemon.fleet.serving.dispatch import Dispatcher
 from hotswapd.daemon.fleet.serving.opened import Opened, open_model
@@ -84,7 +85,7 @@ class NotingReplica(ReplicaServer):
         self._notes = Notes(room)
         super().__init__(settings, together)
 
-    def _make(self, opened: Opened, together: Together) -> Any:
+    def _make(self, opened: Opened, together: Together, unsaid: Unsaid) -> Any:
         engine, notes, member = opened.engine, self._notes, self._member
         notes.write("pid", member, str(os.getpid()))
         check, verify = engine.check, engine.verify
@@ -101,7 +102,7 @@ class NotingReplica(ReplicaServer):
 
         engine.check = lambda staged: noted(staged, check(staged))  # type: ignore[method-assign,assignment,return-value]
         engine.verify = picky  # type: ignore[method-assign,assignment]
-        return super()._make(opened, together)
+        return super()._make(opened, together, unsaid)
 
 
 class SeenWatcher(Watcher):

@@ -1,7 +1,7 @@
 """What the tests of rows share: tiny bases with adapters far apart, their references, and a listener."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.candidate import Candidate
+from hotswapd.swap.rows.ended import Ended
 from hotswapd.swap.rows.loop import Loop
 from hotswapd.swap.rows.sampling import Sampling
 from hotswapd.swap.rows.sizes import EngineSpec
@@ -209,7 +210,13 @@ def compile_afresh() -> None:
 
 @contextmanager
 def bench(
-    berths: int = 4, dtype: str = "float32", base: Path | None = None, *, runner: str = "rows", **spec: Any
+    berths: int = 4,
+    dtype: str = "float32",
+    base: Path | None = None,
+    *,
+    runner: str = "rows",
+    on_ended: Callable[[Ended], None] = lambda _: None,
+    **spec: Any,
 ) -> Iterator[Bench]:
     """Open a resident with its loop; closed again at the end, whatever happens.
 
@@ -222,7 +229,7 @@ def bench(
     freed = threading.Event()
     if runner == "fixed":
         sizes["compile"] = True
-    engine = Engine(resident, EngineSpec(**sizes), on_free=freed.set)
+    engine = Engine(resident, EngineSpec(**sizes), on_free=freed.set, on_request_end=on_ended)
     try:
         with pytest.MonkeyPatch.context() as patch:
             if runner == "fixed":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotswapd.daemon.answers import RolloutStatus
-from hotswapd.daemon.rollout.split import in_share
+from hotswapd.daemon.share import in_share
 from kits.faults import GENERATION, Clients, question
 from kits.room import Room, folder
 

@@ -3,16 +3,20 @@
 import asyncio
 import gc
 import json
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.sources import LocalTable
 from hotswapd.daemon.config.tables import Model, Serve, State
+from hotswapd.daemon.config.verify import Verify, Watch
 from hotswapd.daemon.engines.resident import ResidentEngine
+from hotswapd.daemon.fleet.endings import Unsaid
 from hotswapd.daemon.fleet.fleet import Limits
 from hotswapd.daemon.fleet.held import Held
 from hotswapd.daemon.fleet.replica import Replica
@@ -23,7 +27,7 @@ from hotswapd.daemon.fleet.watching import Hands, Watching
 from hotswapd.daemon.ledger.states import OPEN
 from hotswapd.loaders.store.store import Store
 
-from .rows import SHORT_ASK, Bench, bench, home
+from .rows import SHORT_ASK, Bench, adapter, bench, home
 from .waiting import until
 
 BERTHS, REPLICAS, LIMIT = 4, 2, 60.0
@@ -34,13 +38,16 @@ _MOST = 1 << 24
 class ThreadedReplica:
     """A replica that works on one thread and reports on another, as Ray's does."""
 
-    def __init__(self, name: str, made: Bench, fleet: "WatchedFleet") -> None:
+    def __init__(self, name: str, made: Bench, unsaid: Unsaid, fleet: "WatchedFleet") -> None:
         self.made = made
         copies, store = SharedCopies(fleet.trail.place), Store(fleet.room / name, reserve_bytes=0)
         self.engine = ResidentEngine(made.engine)
-        self.replica = Replica(
-            Held(name), self.engine, lambda digest: copies.fetch(digest, store, _MOST).path, Follower(fleet.trail)
-        )
+
+        def fetch(digest: str) -> Path:
+            return copies.fetch(digest, store, _MOST).path
+
+        self.replica = Replica(Held(name), self.engine, fetch, Follower(fleet.trail), unsaid=unsaid)
+        self.unsaid = unsaid
         self._fleet = fleet
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._work, self._report)]
@@ -53,7 +60,7 @@ class ThreadedReplica:
     def _report(self) -> None:
         while not self._stop.wait(0.02):
             if (watching := self._fleet.watching) is not None:
-                self.replica.obey(watching.engine.hear(self.replica.report()))
+                self.replica.exchange(watching.hear)
 
     def stop(self) -> None:
         self._stop.set()
@@ -64,14 +71,15 @@ class ThreadedReplica:
 class WatchedFleet:
     """The shared directory, the watched folder, and the watcher that is there now; its disk is `state`."""
 
-    def __init__(self, room: Path, benches: Sequence[Bench]) -> None:
+    def __init__(self, room: Path, benches: Sequence[tuple[Bench, Unsaid]]) -> None:
         self.room, self.folder, self.state = room, room / "adapters", room / "state"
         self.folder.mkdir()
         self.trail = Trail(FolderPlace(room / "shared"))
         self.left: list[int] = []
         self.watching: Watching | None = None
         self._thread: threading.Thread | None = None
-        self.replicas = [ThreadedReplica(f"r{at}", one, self) for at, one in enumerate(benches)]
+        self.rollout, self.watch = Rollout(), Watch()
+        self.replicas = [ThreadedReplica(f"r{at}", *one, self) for at, one in enumerate(benches)]
         self.reader = Follower(self.trail)
 
     def settings(self) -> Settings:
@@ -80,6 +88,8 @@ class WatchedFleet:
             serve=Serve(berths=BERTHS),
             source=(LocalTable(kind="local", path=self.folder, settle=0.2, rescan=0.5),),
             state=State(dir=self.state, keep=4),
+            rollout=self.rollout,
+            verify=Verify(watch=self.watch),
         )
 
     def start(self) -> Watching:
@@ -139,7 +149,8 @@ def watched_fleet(room: Path) -> Iterator[WatchedFleet]:
     """Make one, without a watcher yet."""
     hook = threading.excepthook
     with ExitStack() as stack:
-        benches = [stack.enter_context(bench(berths=BERTHS)) for _ in range(REPLICAS)]
+        unsaid = [Unsaid() for _ in range(REPLICAS)]
+        benches = [(stack.enter_context(bench(berths=BERTHS, on_ended=one.add)), one) for one in unsaid]
         fleet = WatchedFleet(room, benches)
         try:
             yield fleet
@@ -151,4 +162,10 @@ def watched_fleet(room: Path) -> Iterator[WatchedFleet]:
             threading.excepthook = hook
 
 
-__all__ = ["REPLICAS", "WatchedFleet", "watched_fleet"]
+def drop(fleet: WatchedFleet, index: int, name: str) -> Path:
+    """Rename an adapter into the watched folder."""
+    shutil.copytree(adapter(index), fleet.room / f".{name}")
+    return (fleet.room / f".{name}").rename(fleet.folder / name)
+
+
+__all__ = ["LIMIT", "REPLICAS", "ThreadedReplica", "WatchedFleet", "drop", "watched_fleet"]

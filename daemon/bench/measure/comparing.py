@@ -16,7 +16,7 @@ from peft.utils.hotswap import hotswap_adapter
 from hotswapd.daemon.bench.peft_ways import NAME, peft_model
 from hotswapd.daemon.bench.samples import Findings, Series, at_least
 from hotswapd.daemon.bench.scene import Scene
-from hotswapd.daemon.rollout.split import in_share
+from hotswapd.daemon.share import in_share
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.resident.base import base_config, load_base
 from hotswapd.swap.resident.resident import Resident

@@ -168,11 +168,14 @@ class Dispatcher:
 
     def _tag(self, channel: str, ask: Ask) -> Tag:
         asked = ask.generation if isinstance(ask.generation, int) else None
-        return self._book.tag(channel, self.pointed.look(), asked)
+        return self._book.tag(channel, self.pointed.look(), asked, self.pointed.digests())
 
     async def _say(self) -> None:
         """Tell the watcher what is under way, as often as it helps; the book is read on this loop only."""
         while True:
             self._book.follow(self.pointed.look())
-            await asyncio.to_thread(self._line.call, "hear_ingress", self._book.say())
+            said = replace(self._book.say(), scores=self.pointed.scores())
+            told = await asyncio.to_thread(self._line.call, "hear_ingress", said)
+            if told is not None:
+                self.pointed.tell(told, len(said.scores))
             await asyncio.sleep(_SAYS)

@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.gates.verification import verification
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.rows.ended import Ended
 
+log = structlog.get_logger(__name__)
 _END = 5.0
 
 
@@ -33,11 +37,18 @@ class Opened:
         self.model.resident.close()
 
 
-def open_model(settings: Settings, report: Callable[[str], None] = lambda _: None) -> Opened:
-    """Load and warm up the base, and read the gates. Raises StartError or ConfigError."""
-    resident = Resident.open(resident_spec(settings), report)
-    model = Engine(resident, engine_spec(settings))
-    model.open(report)
+def open_model(settings: Settings, on_ended: Callable[[Ended], None]) -> Opened:
+    """Load and warm up the base, and read the gates. Raises StartError or ConfigError.
+
+    `on_ended` is called with how each request ended, on the loop's thread.
+    """
+    resident = Resident.open(resident_spec(settings), _report)
+    model = Engine(resident, engine_spec(settings), on_request_end=on_ended)
+    model.open(_report)
     engine = ResidentEngine(model)
     engine.configure(verification(settings))
     return Opened(model, engine, settings.serve.max_drain)
+
+
+def _report(sentence: str) -> None:
+    log.info("starting", detail=sentence)

@@ -12,6 +12,7 @@ import ray
 import structlog
 
 from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.fleet.endings import Unsaid
 from hotswapd.daemon.fleet.held import Held
 from hotswapd.daemon.fleet.replica import Replica
 from hotswapd.daemon.fleet.shared.copies import SharedCopies
@@ -38,27 +39,28 @@ class ReplicaServer:
         """Load the model and catch up. Raises RuntimeError if what is live is found unfit here: a bad device."""
         self._member = str(ray.get_runtime_context().get_actor_name())
         self._room = tempfile.TemporaryDirectory(prefix="hotswapd-replica-")
-        self._opened = open_model(settings)
-        self._replica = self._make(self._opened, together)
+        unsaid = Unsaid()
+        self._opened = open_model(settings, unsaid.add)
+        self._replica = self._make(self._opened, together, unsaid)
         self._replies = Replies(self._member, self._opened.model, self._replica.may_answer, _end)
         self._stop = threading.Event()
         self._patience = together.limits.patience
         self._behind = 0
         line = Line(together.watcher)
         threading.Thread(target=self._work, name="replica", daemon=True).start()
-        report = (self._stop, _REPORTS, lambda: self._report(line))
+        report = (self._stop, _REPORTS, lambda: self._replica.exchange(lambda report: line.call("hear", report)))
         threading.Thread(target=repeat, args=report, name="reports", daemon=True).start()
         while not self._replica.await_whole(_WHOLE):
             self._require_fit()
 
-    def _make(self, opened: Opened, together: Together) -> Replica:
+    def _make(self, opened: Opened, together: Together, unsaid: Unsaid) -> Replica:
         trail, store = together.trail(), Store(Path(self._room.name) / "store")
         copies = SharedCopies(trail.place)
 
         def fetch(digest: str) -> Path:
             return copies.fetch(digest, store, together.most).path
 
-        return Replica(Held(self._member), opened.engine, fetch, Follower(trail), opened.tick)
+        return Replica(Held(self._member), opened.engine, fetch, Follower(trail), opened.tick, unsaid)
 
     def _work(self) -> None:
         try:
@@ -66,11 +68,6 @@ class ReplicaServer:
         except BaseException:
             log.exception("replica_lost", member=self._member)
             os._exit(Exit.RESIDENT_LOST)  # Serve starts another one
-
-    def _report(self, line: Line) -> None:
-        orders = line.call("hear", self._replica.report())
-        if orders is not None:
-            self._replica.obey(orders)
 
     def _require_fit(self) -> None:
         if sick := self._replica.sick():

@@ -9,6 +9,7 @@ import structlog
 
 from hotswapd.daemon.answers import Overview
 from hotswapd.daemon.config.settings import Settings
+from hotswapd.daemon.fleet.beside import Told
 from hotswapd.daemon.fleet.calling import Called
 from hotswapd.daemon.fleet.keeping import UnderWay
 from hotswapd.daemon.fleet.orders import Orders, Report
@@ -53,15 +54,15 @@ class Watcher:
     async def hear(self, report: Report) -> Orders:
         """Take in a replica's report; answer as soon as there are other orders, or after a second."""
         until = time.monotonic() + _LONGEST
-        orders = self.engine.hear(report)
+        orders = self._watching.hear(report)
         while orders.age == report.age and not report.found and time.monotonic() < until:
             await asyncio.sleep(_LOOK)
             orders = self.engine.orders
         return orders
 
-    async def hear_ingress(self, said: UnderWay) -> int:
-        """Take in what an ingress is answering with; return the newest serial."""
-        return self.engine.hear_ingress(said)
+    async def hear_ingress(self, said: UnderWay) -> Told:
+        """Take in what an ingress is answering with; return what it is to go by."""
+        return self._watching.hear_ingress(said)
 
     async def control(self, method: str, path: str, query: str = "", body: bytes = b"") -> Called:
         """Answer an operator's request as one daemon's control socket does. Who may ask, the caller has found out."""

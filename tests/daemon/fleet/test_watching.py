@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from kits.rows import adapter
 from kits.waiting import until
-from kits.watched_fleet import REPLICAS, WatchedFleet, watched_fleet
+from kits.watched_fleet import REPLICAS, WatchedFleet, drop, watched_fleet
 from safetensors.torch import load_file, save_file
 
 from hotswapd.daemon.fleet.shared.pointer import Pointer
@@ -24,12 +24,6 @@ def fleet(tmp_path: Path) -> Iterator[WatchedFleet]:
     with watched_fleet(tmp_path) as made:
         made.start()
         yield made
-
-
-def drop(fleet: WatchedFleet, index: int, name: str) -> Path:
-    """Rename an adapter into the watched folder."""
-    shutil.copytree(adapter(index), fleet.room / f".{name}")
-    return (fleet.room / f".{name}").rename(fleet.folder / name)
 
 
 def spoil(fleet: WatchedFleet, index: int, name: str) -> None:

@@ -1,6 +1,7 @@
 """Which generation answers a key: a function of two strings, which other systems can compute too."""
 
 import hashlib
+from dataclasses import dataclass
 
 BUCKETS = 10_000
 
@@ -18,3 +19,17 @@ def bucket(salt: str, key: str) -> int:
 def in_share(salt: str, key: str, percent: float) -> bool:
     """Tell whether a key belongs to the first `percent` percent; a key that does stays in when the share grows."""
     return bucket(salt, key) < round(percent * BUCKETS / 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Two generations side by side: the one beside the live one gets `percent` of the keys, chosen by `salt`."""
+
+    live: int
+    beside: int
+    salt: str
+    percent: float
+
+    def has(self, key: str) -> bool:
+        """Tell whether requests of this key go to the one beside."""
+        return in_share(self.salt, key, self.percent)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotswapd.daemon.rollout.split import BUCKETS, bucket, in_share
+from hotswapd.daemon.share import BUCKETS, bucket, in_share
 
 SALT = "ab" * 32
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "rollout.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "rollout.md").read_text()
 
 
 @pytest.mark.parametrize(("key", "expected"), [("alice", 5526), ("bob", 1340), ("Zoë", 2100)])
