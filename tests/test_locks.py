@@ -36,6 +36,9 @@ ALLOWED: dict[str, dict[str, str]] = {
         ),
         "only on the worker's thread",
     ),
+    "daemon/fleet/pointed.py::Pointed": dict.fromkeys(
+        ("_share: _told", "digests: _told", "owns: _told", "scored: _told"), ONE_READ
+    ),
     "daemon/fleet/replica.py::Replica": {
         **dict.fromkeys(
             (
@@ -50,6 +53,25 @@ ALLOWED: dict[str, dict[str, str]] = {
             "only on the thread of `run`",
         ),
         **dict.fromkeys(("obey: _more", "run: _more"), "an event, which has a lock of its own"),
+    },
+    "daemon/fleet/shared/journal.py::SharedJournal": {
+        **dict.fromkeys(
+            (
+                "_is_whole_due: _count",
+                "_is_whole_due: _since",
+                "_is_whole_due: _size",
+                "_is_whole_due: _whole_at",
+                "ended: _count",
+                "ended: _draft",
+                "ended: _since",
+                "ended: _size",
+                "ended: _whole_at",
+                "ending: _count",
+                "ending: _draft",
+            ),
+            "with the ledger's lock",
+        ),
+        "ended: _due": "a deque, which has a lock of its own",
     },
     "daemon/host/notify.py::Notify": dict.fromkeys(("_say: _status", "status: _status"), ONE_READ),
     "daemon/ledger/file.py::LedgerFile": dict.fromkeys(
@@ -95,6 +117,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "daemon/report/metrics.py::Metrics": dict.fromkeys(
         (
             "key: _key_requests",
+            "kept_back: _kept_back",
             "key: _key_tokens",
             "recompiled: _recompiles",
             "refused_connection: _refused",
@@ -139,7 +162,7 @@ ENTERED = {
     "swap/rows/rows.py::Rows": {"_lock": 25},
     "loaders/wire.py::Wire": {"_lock": 2},
     "daemon/engines/resident.py::ResidentEngine": {"_moving": 4},
-    "daemon/fleet/engine.py::FleetEngine": {"_lock": 19},
+    "daemon/fleet/engine.py::FleetEngine": {"_lock": 20},
     "daemon/fleet/replica.py::Replica": {"_lock": 9},
     "daemon/pipeline/queue.py::Inbox": {"_lock": 2},
 }

@@ -138,7 +138,9 @@ class Watching:
 
     def _open(self, opening: Opening) -> OverReplicas:
         self._unroute_removed()
-        opened = self._opened = OverReplicas(self.engine, self._outline, self._journal.publish, opening.on_ended)
+        opened = OverReplicas(self.engine, self._outline, self._journal.publish, opening.on_ended)
+        with self._hearing:
+            self._opened = opened
         opening.at_end(opened.close)
         opened.keep(opening.on_lost)
         return opened
