@@ -163,6 +163,7 @@ ENTERED = {
     "loaders/wire.py::Wire": {"_lock": 2},
     "daemon/engines/resident.py::ResidentEngine": {"_moving": 4},
     "daemon/fleet/engine.py::FleetEngine": {"_lock": 20},
+    "daemon/fleet/pointed.py::Pointed": {"_lock": 4},
     "daemon/fleet/replica.py::Replica": {"_lock": 9},
     "daemon/pipeline/queue.py::Inbox": {"_lock": 2},
 }
