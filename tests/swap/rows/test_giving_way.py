@@ -60,3 +60,4 @@ def test_within_a_name_clients_are_told_apart() -> None:
     running = [one("a", "x", order) for order in range(3)]
     assert back(one("a", "y", 9), running, 1) == ["ax2"]
     assert back(one("a", "x", 9), running, 1) == []
+    assert back(one("a", "y", 9), [*running[:2], one("a", "y", 3)], 1) == []
