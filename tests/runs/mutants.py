@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 _CODE = ("daemon", "loaders", "swap")
 _LEFT_OUT = ("daemon/bench", "daemon/demo", "daemon/host/failpoints.py")
 _COPIED = (*_CODE, "src", "tests", "docs", "systemd", "pyproject.toml", "README.md", "Makefile", "CHANGELOG.md")
+_TIME_OVER = "(its time was over: give it more with --seconds)"
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
@@ -125,7 +126,8 @@ def _try(copy: Path, mutation: Mutation, seconds: float) -> Result:
                 return Result(mutation, "killed", failed, time.monotonic() - began)
     finally:
         mutation.undo(copy, original)
-    return Result(mutation, "survived", "", time.monotonic() - began)
+    took = time.monotonic() - began
+    return Result(mutation, "survived", _TIME_OVER if took >= seconds - 1 else "", took)
 
 
 def run_tests(copy: Path, tests: Sequence[Path | str], seconds: float) -> str:

@@ -15,6 +15,7 @@ from kits.clock import Clock
 from kits.folders import write_folder
 from kits.waiting import until
 from watchdog.observers.inotify import InotifyEmitter
+from watchdog.observers.inotify_c import WatchDescriptor
 
 from hotswapd.loaders.errors import SourceDown
 from hotswapd.loaders.local.inotify import Observer
@@ -44,7 +45,7 @@ def running(source: LocalSource) -> Observer:
     return found
 
 
-def watched(observer: Observer) -> dict[int, bytes]:
+def watched(observer: Observer) -> dict[WatchDescriptor, bytes]:
     """Return the path that watchdog has for each watch; it is empty when the emitter has stopped."""
     (emitter,) = observer._observer.emitters
     assert isinstance(emitter, InotifyEmitter)

@@ -31,7 +31,8 @@ def test_pages_are_counted_that_it_has_and_that_it_was_promised(missing: int, pr
 
 
 def back(first: Any, running: list[Any], need: int) -> list[str]:
-    return [gone.what for gone in who_gives_way(first, running, need, seats, freed_pages)]
+    gone: list[Any] = [*who_gives_way(first, running, need, seats, freed_pages)]
+    return [one.what for one in gone]
 
 
 def test_the_newest_of_the_largest_group_goes() -> None:

@@ -46,9 +46,10 @@ class Resident:
 
 
 def warm(rows: Rows, resident: Resident, told: list[str] | None = None) -> None:
-    fakes: Any = rows, resident
+    asked: Any = rows
+    model: Any = resident
     said = told if told is not None else []
-    warm_up(*fakes, 32, said.append, compiled=True, more=resident.compile)
+    warm_up(asked, model, 32, said.append, compiled=True, more=resident.compile)
 
 
 @pytest.mark.parametrize(
