@@ -4,6 +4,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError
 from kits.clock import LookedAt
 from kits.waiting import until
 
@@ -56,3 +57,28 @@ def test_a_call_outside_talking_is_a_defect(calls: Calls) -> None:
 def test_no_call_is_made_after_the_limit(calls: Calls) -> None:
     with calls.talking(limit=-1.0), pytest.raises(S3Trouble, match="longer than -1 s"), calls.explained():
         pytest.fail("it is too late")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "tries", "clients"),
+    [("ExpiredToken", 400, 2, 3), ("AccessDenied", 403, 1, 2), ("SlowDown", 503, 1, 1), ("NoSuchBucket", 404, 1, 1)],
+)
+def test_only_credentials_that_have_expired_are_worth_another_try(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, code: str, status: int, tries: int, clients: int
+) -> None:
+    """At once, with a new client; the next call has a new one too wherever credentials may be at fault."""
+    made: list[object] = []
+    monkeypatch.setattr(calls, "_open", lambda: made.append(object()) or made[-1])
+    tried: list[object] = []
+
+    def fail(client: object) -> None:
+        tried.append(client)
+        error = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(error, "GetObject")  # type: ignore[arg-type]
+
+    with calls.talking():
+        with pytest.raises(S3Trouble):
+            calls.call(fail)
+        assert (len(tried), tried) == (tries, made[:tries])
+        assert calls.call(lambda client: client) is made[-1]
+    assert len(made) == clients

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from kits.residents import free
 from kits.rows import SHORT_ASK, Bench, bench, digest_of
 
 from hotswapd.swap.berths.host import HostMemory
@@ -49,6 +50,19 @@ def test_bytes_that_have_changed_are_not_laid_out(made: Bench, image: Image) -> 
     with pytest.raises(BytesChanged, match="has changed in host memory"):
         memory.lay_out(image)
     assert torch.equal(image.buffer, before)
+
+
+def test_a_berth_for_what_has_changed_is_given_back(made: Bench, image: Image) -> None:
+    """And the error is what the caller gets, not silence: that would pass for what is not in memory."""
+    made.engine.host.keep(image)
+    made.engine.host._kept[image.digest].packed.data[0] ^= 1
+    before = free(made.resident)
+    with pytest.raises(BytesChanged, match="has changed in host memory"):
+        made.engine.stage_from_memory(image.digest)
+    assert free(made.resident) == before
+    made.engine.host.forget(image.digest)
+    assert made.engine.stage_from_memory(image.digest) is None
+    assert free(made.resident) == before
 
 
 def test_what_came_first_goes_first(made: Bench, image: Image) -> None:
