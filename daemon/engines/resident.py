@@ -161,10 +161,9 @@ class ResidentEngine:
     def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
         """Run every gate in the candidate's own berth, in turns between the steps of requests."""
         try:
-            with Translated(), self._calling(caller), self._live_held(subject.name) as live:
+            with Translated(), self._calling(caller), self._live_held(subject) as live:
                 about = subject.uri, subject.directory, subject.usual_norms
-                candidacy = Candidacy(_image(staged), *about, live, subject.name, subject.replay)
-                self._gates.run(candidacy, caller.verdict)
+                self._gates.run(Candidacy(_image(staged), *about, live, subject.name, subject.replay), caller.verdict)
         except RolledBack as error:
             return (Part("", Answer.REFUSED, error.code, error.sentence),)
         return (Part(),)
@@ -220,9 +219,10 @@ class ResidentEngine:
         self._engine.rows.close(number)
 
     @contextmanager
-    def _live_held(self, name: str) -> "Iterator[Image]":
+    def _live_held(self, subject: Subject) -> "Iterator[Image]":
+        rows, base = self._engine.rows, self._resident.base_image
         with self._moving:
-            live = self._engine.rows.live(name) or self._resident.base_image
+            live = (rows.live(subject.name) if subject.live is None else rows.image(subject.live)) or base
             self._resident.hold(live)
         try:
             yield live

@@ -13,8 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from hotswapd.daemon.fleet.shared.pointer import Pointer
 from hotswapd.daemon.fleet.shared.trail import Term
+from hotswapd.daemon.gates.candidacy import Candidacy
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.loaders.files import WEIGHTS
+from hotswapd.loaders.store.store import digest_of
 from hotswapd.swap.errors import ResidentLost
+from hotswapd.swap.gates.spec import OnVerdict
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +62,31 @@ def test_a_bad_one_is_refused_by_name_and_what_is_live_stays(fleet: WatchedFleet
     assert "wanted finite values" in row["detail"]
     assert any(one["trial"]["code"] == "non_finite" for one in fleet.ask("/status")["replicas"])
     assert fleet.answers(0)
+
+
+class Seeing:
+    """Gates that note with what they were to compare a candidate, and pass it."""
+
+    def __init__(self, seen: list[str]) -> None:
+        self.seen = seen
+
+    def prepare(self) -> bool:
+        return False
+
+    def run(self, candidacy: Candidacy, on_verdict: OnVerdict) -> None:
+        assert candidacy.live is not None
+        self.seen.append(candidacy.live.digest)
+
+
+def test_each_replicas_gates_compare_with_what_is_live(fleet: WatchedFleet) -> None:
+    """Not with the bare base, although a replica knows generations by number only."""
+    seen: list[str] = []
+    for one in fleet.replicas:
+        one.engine.configure(lambda engine, around: Seeing(seen))
+    for index, name in enumerate(("one", "two")):
+        drop(fleet, index, name)
+        assert fleet.outcome(name)["state"] == "LIVE"
+    assert seen == [BASE_DIGEST] * REPLICAS + [digest_of(adapter(0))] * REPLICAS
 
 
 def test_operators_go_back_and_hold(fleet: WatchedFleet) -> None:
