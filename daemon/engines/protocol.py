@@ -64,7 +64,8 @@ class Subject:
 
     `usual_norms` are the update norms of generations that were live and good. `name` is the served name that it is for.
     `replay` is a sample of what is live under that name has answered, None where nobody took one. `live` is the number
-    of what is live under it, where the engine does not know that by its own routes.
+    of what is live under it, where the engine does not know that by its own routes. Unless `thorough`, gates of which
+    one member's answer is enough are left to another.
     """
 
     uri: str
@@ -73,6 +74,7 @@ class Subject:
     name: str = DEFAULT
     replay: Sequence[Replayed] | None = field(default=None, repr=False)
     live: int | None = None
+    thorough: bool = True
 
 
 class Answer(StrEnum):

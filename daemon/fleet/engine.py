@@ -142,13 +142,14 @@ class FleetEngine:
         return tuple(self._try(tried, replace(tried.trial, asks=Asks.CHECK), Patient()))
 
     def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
-        """Have each replica run every gate."""
+        """Have each replica run the gates, and one of them those of which one answer is enough."""
         tried = _tried(staged)
         trial = tried.trial or Trial(self._key(), tried.digest)
         trial = replace(trial, asks=Asks.VERIFY, uri=subject.uri, name=subject.name, replay=subject.replay)
         with self._lock:
-            live, _ = self._changes.term.now.answers(subject.name)
-        parts = self._try(tried, replace(trial, usual_norms=tuple(subject.usual_norms), live=live), caller)
+            live, judge = self._changes.term.now.answers(subject.name)[0], self._changes.fleet.judge()
+        norms = tuple(subject.usual_norms)
+        parts = self._try(tried, replace(trial, usual_norms=norms, live=live, judge=judge), caller)
         with self._lock:
             verdicts = self._changes.fleet.verdicts(trial.key)
         for member, verdict in verdicts:

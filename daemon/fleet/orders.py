@@ -27,7 +27,8 @@ class Asks(IntEnum):
 class Trial:
     """A candidate that every replica tries. `key` names this one try; the rest is what `protocol.Subject` has.
 
-    `live` is the number of what its channel has live, with which gates compare it.
+    `live` is the number of what its channel has live, with which gates compare it. `judge` is the replica that runs the
+    gates of which one answer is enough; if it is empty, each does.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Trial:
     usual_norms: tuple[float, ...] = ()
     replay: Sequence[Replayed] | None = field(default=None, repr=False)
     live: int = 0
+    judge: str = ""
 
 
 @dataclass(frozen=True, slots=True)

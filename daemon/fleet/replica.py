@@ -185,7 +185,8 @@ class Replica:
 
     def _subject(self, trial: Trial) -> Subject:
         what = trial.uri, self._fetch(trial.digest), trial.usual_norms, trial.name
-        return Subject(*what, replay=trial.replay, live=trial.live)
+        thorough = trial.judge in ("", self._held.member)
+        return Subject(*what, replay=trial.replay, live=trial.live, thorough=thorough)
 
     def _open(self, digest: str, number: int) -> Part:
         """Answer for it; a second generation of the same bytes lies in a berth of its own, and is checked there."""

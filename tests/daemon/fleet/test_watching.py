@@ -65,9 +65,9 @@ def test_a_bad_one_is_refused_by_name_and_what_is_live_stays(fleet: WatchedFleet
 
 
 class Seeing:
-    """Gates that note with what they were to compare a candidate, and pass it."""
+    """Gates that note with what they were to compare a candidate, and whether to run all of them, and pass it."""
 
-    def __init__(self, seen: list[str]) -> None:
+    def __init__(self, seen: list[tuple[str, bool]]) -> None:
         self.seen = seen
 
     def prepare(self) -> bool:
@@ -75,18 +75,20 @@ class Seeing:
 
     def run(self, candidacy: Candidacy, on_verdict: OnVerdict) -> None:
         assert candidacy.live is not None
-        self.seen.append(candidacy.live.digest)
+        self.seen.append((candidacy.live.digest, candidacy.thorough))
 
 
-def test_each_replicas_gates_compare_with_what_is_live(fleet: WatchedFleet) -> None:
+def test_each_replicas_gates_compare_with_what_is_live_and_one_runs_all(fleet: WatchedFleet) -> None:
     """Not with the bare base, although a replica knows generations by number only."""
-    seen: list[str] = []
+    seen: list[tuple[str, bool]] = []
+    until(lambda: len(fleet.ask("/status")["replicas"]) == REPLICAS, "a replica never reports")
     for one in fleet.replicas:
         one.engine.configure(lambda engine, around: Seeing(seen))
     for index, name in enumerate(("one", "two")):
         drop(fleet, index, name)
         assert fleet.outcome(name)["state"] == "LIVE"
-    assert seen == [BASE_DIGEST] * REPLICAS + [digest_of(adapter(0))] * REPLICAS
+    for digest, said in ((BASE_DIGEST, seen[:REPLICAS]), (digest_of(adapter(0)), seen[REPLICAS:])):
+        assert sorted(said) == [(digest, False)] * (REPLICAS - 1) + [(digest, True)]
 
 
 def test_operators_go_back_and_hold(fleet: WatchedFleet) -> None:
