@@ -6,7 +6,10 @@ from hotswapd.daemon.gates.candidacy import Candidacy
 from hotswapd.swap.gates.spec import OnVerdict
 
 if TYPE_CHECKING:
+    from hotswapd.swap.berths.image import Image
     from hotswapd.swap.resident.resident import Resident
+
+    from .protocol import Subject
 
 
 class Gates(Protocol):
@@ -19,6 +22,13 @@ class Gates(Protocol):
     def run(self, candidacy: Candidacy, on_verdict: OnVerdict) -> None:
         """Try a candidate. Raises RolledBack if a gate fails, and what the resident raises."""
         ...
+
+
+def candidacy_of(image: "Image", subject: "Subject", live: "Image") -> Candidacy:
+    """Describe a candidate to its gates; `live` is what it would follow, held by the caller."""
+    one = subject
+    about = one.uri, one.directory, one.usual_norms, live, one.name, one.replay, one.thorough
+    return Candidacy(image, *about)
 
 
 class ShortProbe:

@@ -63,7 +63,9 @@ class Subject:
     """What a verification knows of a candidate besides its bytes: where it came from, and where its files are.
 
     `usual_norms` are the update norms of generations that were live and good. `name` is the served name that it is for.
-    `replay` is a sample of what is live under that name has answered, None where nobody took one.
+    `replay` is a sample of what is live under that name has answered, None where nobody took one. `live` is the number
+    of what is live under it, where the engine does not know that by its own routes. Unless `thorough`, gates of which
+    one member's answer is enough are left to another.
     """
 
     uri: str
@@ -71,6 +73,8 @@ class Subject:
     usual_norms: Sequence[float] = ()
     name: str = DEFAULT
     replay: Sequence[Replayed] | None = field(default=None, repr=False)
+    live: int | None = None
+    thorough: bool = True
 
 
 class Answer(StrEnum):

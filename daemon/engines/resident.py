@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hotswapd.daemon.answers import ResidentStatus
-from hotswapd.daemon.gates.candidacy import Candidacy
 from hotswapd.swap.berths.image import NO_BERTH
 from hotswapd.swap.berths.pace import Pace
 from hotswapd.swap.errors import BytesChanged, NoBerth, RolledBack
@@ -17,7 +16,7 @@ from hotswapd.swap.gates.spec import ADMISSION, Outcome, Progress, Verdict
 from hotswapd.swap.gates.turns import Surroundings
 from hotswapd.swap.rows.returning import Returning
 
-from .candidate_gates import Gates, ShortProbe
+from .candidate_gates import Gates, ShortProbe, candidacy_of
 from .protocol import DEFAULT, Admitted, Answer, Caller, Loaded, Part, Patient, Route, Routed, Staged, Subject
 from .translated import Translated
 
@@ -161,10 +160,8 @@ class ResidentEngine:
     def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
         """Run every gate in the candidate's own berth, in turns between the steps of requests."""
         try:
-            with Translated(), self._calling(caller), self._live_held(subject.name) as live:
-                about = subject.uri, subject.directory, subject.usual_norms
-                candidacy = Candidacy(_image(staged), *about, live, subject.name, subject.replay)
-                self._gates.run(candidacy, caller.verdict)
+            with Translated(), self._calling(caller), self._live_held(subject) as live:
+                self._gates.run(candidacy_of(_image(staged), subject, live), caller.verdict)
         except RolledBack as error:
             return (Part("", Answer.REFUSED, error.code, error.sentence),)
         return (Part(),)
@@ -220,9 +217,10 @@ class ResidentEngine:
         self._engine.rows.close(number)
 
     @contextmanager
-    def _live_held(self, name: str) -> "Iterator[Image]":
+    def _live_held(self, subject: Subject) -> "Iterator[Image]":
+        rows, base = self._engine.rows, self._resident.base_image
         with self._moving:
-            live = self._engine.rows.live(name) or self._resident.base_image
+            live = (rows.live(subject.name) if subject.live is None else rows.image(subject.live)) or base
             self._resident.hold(live)
         try:
             yield live

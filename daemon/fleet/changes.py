@@ -8,11 +8,11 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from hotswapd.daemon.engines.protocol import Part
+from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part
 from hotswapd.loaders.errors import Unavailable
 
 from .fleet import Fleet
-from .orders import Trial
+from .orders import Asks, Trial
 from .shared.pointer import Pointer
 from .shared.trail import Term, TermLost
 
@@ -48,6 +48,7 @@ class Changes:
             self._require_term()
             yield
         self._require_term()
+        _require_judged(trial, parts)
         return parts
 
     def opening(self, several: Mapping[int, str]) -> Waits[None]:
@@ -86,3 +87,11 @@ class Changes:
     def _require_term(self) -> None:
         if self.fleet.is_over:
             raise TermLost(_ONLY_WRITER)
+
+
+def _require_judged(trial: Trial, parts: Sequence[Part]) -> None:
+    """Raise NoRoom if all would be well, and the one that was to run all gates did not: then it is tried again."""
+    if trial.asks != Asks.VERIFY or not trial.judge or any(part.answer == Answer.REFUSED for part in parts):
+        return
+    if not any(part.member == trial.judge and part.answer == Answer.FIT for part in parts):
+        raise NoRoom(f"{trial.judge}, which was to run all gates, is lost; another one does")

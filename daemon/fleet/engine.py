@@ -101,10 +101,9 @@ class FleetEngine:
             return self._changes.fleet.members()
 
     def statuses(self) -> list[ReplicaStatus]:
-        """Describe each replica, as ``GET /status`` does. Legal on any thread."""
+        """Describe each replica by name, as ``GET /status`` does. Legal on any thread."""
         now = self._changes.clock()
-        with self._lock:
-            return [shown(one, now) for one in self._changes.fleet.members()]
+        return [shown(one, now) for one in sorted(self.members(), key=lambda one: one.name)]
 
     def tick(self) -> None:
         """Do what is due by the clock. Raises ResidentLost once another watcher has begun."""
@@ -143,11 +142,14 @@ class FleetEngine:
         return tuple(self._try(tried, replace(tried.trial, asks=Asks.CHECK), Patient()))
 
     def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
-        """Have each replica run every gate."""
+        """Have each replica run the gates, and one of them those of which one answer is enough."""
         tried = _tried(staged)
         trial = tried.trial or Trial(self._key(), tried.digest)
         trial = replace(trial, asks=Asks.VERIFY, uri=subject.uri, name=subject.name, replay=subject.replay)
-        parts = self._try(tried, replace(trial, usual_norms=tuple(subject.usual_norms)), caller)
+        with self._lock:
+            live, judge = self._changes.term.now.answers(subject.name)[0], self._changes.fleet.judge()
+        norms = tuple(subject.usual_norms)
+        parts = self._try(tried, replace(trial, usual_norms=norms, live=live, judge=judge), caller)
         with self._lock:
             verdicts = self._changes.fleet.verdicts(trial.key)
         for member, verdict in verdicts:

@@ -256,9 +256,16 @@ class Fleet:
             parts.append(Part(one.name, Answer.LOST, "", why))
         return parts
 
+    def judge(self) -> str:
+        """Name who runs the gates of which one answer is enough; empty if there are not several in rotation."""
+        names = sorted(one.name for one in self._roll.serving())
+        return names[0] if len(names) > 1 else ""
+
     def verdicts(self, key: str) -> list[tuple[str, Verdict]]:
-        """Return the verdicts of the gates, with the replica's name: all of the first one's, and what others refuse."""
+        """Return the verdicts of the gates, with the replica's name: all of the judge's, and what others refuse."""
+        judge = trial.judge if (trial := self._trials.get(key)) else ""
         said = [(one.name, found) for one in self._roll.serving() if (found := one.report.found.get(key))]
+        said.sort(key=lambda one: one[0] != judge)
         first = [(name, verdict) for name, found in said[:1] for verdict in found.verdicts]
         others = [(name, verdict) for name, found in said[1:] for verdict in found.verdicts]
         return first + [(name, verdict) for name, verdict in others if verdict.outcome == Outcome.FAILED]

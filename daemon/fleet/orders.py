@@ -25,7 +25,11 @@ class Asks(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A candidate that every replica tries. `key` names this one try; the rest is what `protocol.Subject` has."""
+    """A candidate that every replica tries. `key` names this one try; the rest is what `protocol.Subject` has.
+
+    `live` is the number of what its channel has live, with which gates compare it. `judge` is the replica that runs the
+    gates of which one answer is enough; if it is empty, each does.
+    """
 
     key: str
     digest: str
@@ -34,6 +38,8 @@ class Trial:
     name: str = DEFAULT
     usual_norms: tuple[float, ...] = ()
     replay: Sequence[Replayed] | None = field(default=None, repr=False)
+    live: int = 0
+    judge: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,9 @@ class Replica:
             self._engine.drop(self._staged.pop(digest))
 
     def _subject(self, trial: Trial) -> Subject:
-        return Subject(trial.uri, self._fetch(trial.digest), trial.usual_norms, trial.name, trial.replay)
+        what = trial.uri, self._fetch(trial.digest), trial.usual_norms, trial.name
+        thorough = trial.judge in ("", self._held.member)
+        return Subject(*what, replay=trial.replay, live=trial.live, thorough=thorough)
 
     def _open(self, digest: str, number: int) -> Part:
         """Answer for it; a second generation of the same bytes lies in a berth of its own, and is checked there."""

@@ -17,7 +17,8 @@ class Candidacy:
     """A candidate in its berth, its address, and the directory with its files.
 
     `usual_norms` are the update norms of generations that were live and good, `live` is what it would follow under the
-    served name `name`, held by the caller, and `replay` a sample of what that has answered.
+    served name `name`, held by the caller, and `replay` a sample of what that has answered. Unless `thorough`, gates
+    are left out of which one member's answer is enough.
     """
 
     image: "Image"
@@ -27,3 +28,4 @@ class Candidacy:
     live: "Image | None" = None
     name: str = DEFAULT
     replay: Sequence[Replayed] | None = None
+    thorough: bool = True

@@ -99,8 +99,8 @@ class Verification:
         differs = tokenizer_verdict(one.directory, self._tokenizer, self._policy)
         if differs is not None:
             _pass(differs, on_verdict)
-        self._verifier.run(one.image, on_verdict, one.usual_norms, one.live, one.replay)
-        if self._judge is None:
+        self._verifier.run(one.image, on_verdict, one.usual_norms, one.live, one.replay, thorough=one.thorough)
+        if self._judge is None or not one.thorough:
             return
         _pass(self._judge.verdict(one.image, one.uri, one.directory), on_verdict)
 

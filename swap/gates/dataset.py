@@ -15,6 +15,8 @@ from .turns import GateTurns
 class DatasetGate(Gate):
     """Measures base and live generation once, and each candidate."""
 
+    once = True
+
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
         self._perplexities: dict[str, float] = {}

@@ -59,6 +59,9 @@ class Gate(ABC):
     What is served does not change either way.
     """
 
+    once = False
+    """Whether one member's answer is enough where several have the same model: it tells nothing of a device."""
+
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
 

@@ -60,17 +60,20 @@ class Verifier:
         before: Sequence[float] = (),
         live: Image | None = None,
         replay: Sequence[Replayed] | None = None,
+        *,
+        thorough: bool = True,
     ) -> None:
         """Try one candidate in its own berth; `on_verdict` gets each verdict, even one that fails.
 
         `before` are the update norms of generations that were live, `live` is what it would follow, held by the caller;
-        without it that is the base; `replay` is a sample of what that has answered. Raises RolledBack at the first gate
-        that fails, Interrupted when it was told to stop, and ResidentLost.
+        without it that is the base; `replay` is a sample of what that has answered. Unless `thorough`, gates are left
+        out of which one member's answer is enough. Raises RolledBack at the first gate that fails, Interrupted when it
+        was told to stop, and ResidentLost.
         """
         turns = self._turns()
         attempt = Attempt(image, turns, live or self._resident.base_image, before, replay)
         try:
-            for gate in self._gates:
+            for gate in (one for one in self._gates if thorough or not one.once):
                 for verdict in gate.verdicts(attempt):
                     _pass(verdict, on_verdict)
         except RolledBack as error:

@@ -1,6 +1,7 @@
 """What a watcher decides by what its replicas report: who is waited for, what is kept, what has room."""
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from kits.clock import Clock
@@ -8,10 +9,12 @@ from kits.fleet import record
 
 from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part
 from hotswapd.daemon.fleet.book import Book
+from hotswapd.daemon.fleet.changes import Changes
 from hotswapd.daemon.fleet.fleet import Fleet, Limits
 from hotswapd.daemon.fleet.keeping import Keeping, UnderWay
 from hotswapd.daemon.fleet.orders import Asks, Found, Report, Trial
 from hotswapd.daemon.fleet.shared.pointer import Pointer
+from hotswapd.daemon.fleet.shared.trail import Term
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.rows.tickets import NoGeneration
@@ -265,3 +268,41 @@ def test_a_generation_is_given_by_its_number_while_it_is_live_or_under_way() -> 
     book.end(first)
     with pytest.raises(NoGeneration, match="generation 1 is not served any more; there is g2, g0"):
         book.tag("default", live(default=(2, B)), asked=1)
+
+
+def test_one_of_several_judges_and_its_verdicts_are_told() -> None:
+    """It is always the same one as long as it is there; one alone judges anyway."""
+    scene = Scene()
+    scene.report("x")
+    assert scene.fleet.judge() == ""
+    scene.report("z")
+    scene.report("y", serving=False)
+    assert scene.fleet.judge() == "x"
+    found = Verdict("dataset", Outcome.PASSED)
+    scene.fleet.begin(Trial("k", B, Asks.VERIFY, judge="z"))
+    for member, verdicts in (("x", ()), ("z", (found,))):
+        scene.report(member, found={"k": Found(Asks.VERIFY, FIT, verdicts)})
+    assert scene.fleet.verdicts("k") == [("z", found)]
+
+
+@pytest.mark.parametrize(("judge", "raises"), [("", False), ("x", False), ("z", True)])
+def test_a_candidate_that_its_judge_did_not_see_through_is_tried_again(judge: str, raises: bool) -> None:
+    """Nobody else has run the gates that were left to it."""
+    scene = Scene()
+    trial = Trial("k", B, Asks.VERIFY, judge=judge)
+    scene.fleet.begin(trial)
+    scene.report("x", FIT)
+    scene.report("y", FIT)
+    trying = Changes(scene.fleet, cast("Term", None), scene.clock).trying(trial)
+    with pytest.raises(NoRoom, match="z, which was to run all gates") if raises else pytest.raises(StopIteration):
+        next(trying)
+
+
+def test_a_refusal_needs_no_judge() -> None:
+    scene = Scene()
+    trial = Trial("k", B, Asks.VERIFY, judge="z")
+    scene.fleet.begin(trial)
+    scene.report("x", SICK)
+    with pytest.raises(StopIteration) as ended:
+        next(Changes(scene.fleet, cast("Term", None), scene.clock).trying(trial))
+    assert [part.answer for part in ended.value.value] == [Answer.REFUSED]

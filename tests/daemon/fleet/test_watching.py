@@ -13,8 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from hotswapd.daemon.fleet.shared.pointer import Pointer
 from hotswapd.daemon.fleet.shared.trail import Term
+from hotswapd.daemon.gates.candidacy import Candidacy
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.loaders.files import WEIGHTS
+from hotswapd.loaders.store.store import digest_of
 from hotswapd.swap.errors import ResidentLost
+from hotswapd.swap.gates.spec import OnVerdict
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +62,33 @@ def test_a_bad_one_is_refused_by_name_and_what_is_live_stays(fleet: WatchedFleet
     assert "wanted finite values" in row["detail"]
     assert any(one["trial"]["code"] == "non_finite" for one in fleet.ask("/status")["replicas"])
     assert fleet.answers(0)
+
+
+class Seeing:
+    """Gates that note with what they were to compare a candidate, and whether to run all of them, and pass it."""
+
+    def __init__(self, seen: list[tuple[str, bool]]) -> None:
+        self.seen = seen
+
+    def prepare(self) -> bool:
+        return False
+
+    def run(self, candidacy: Candidacy, on_verdict: OnVerdict) -> None:
+        assert candidacy.live is not None
+        self.seen.append((candidacy.live.digest, candidacy.thorough))
+
+
+def test_each_replicas_gates_compare_with_what_is_live_and_one_runs_all(fleet: WatchedFleet) -> None:
+    """Not with the bare base, although a replica knows generations by number only."""
+    seen: list[tuple[str, bool]] = []
+    until(lambda: len(fleet.ask("/status")["replicas"]) == REPLICAS, "a replica never reports")
+    for one in fleet.replicas:
+        one.engine.configure(lambda engine, around: Seeing(seen))
+    for index, name in enumerate(("one", "two")):
+        drop(fleet, index, name)
+        assert fleet.outcome(name)["state"] == "LIVE"
+    for digest, said in ((BASE_DIGEST, seen[:REPLICAS]), (digest_of(adapter(0)), seen[REPLICAS:])):
+        assert sorted(said) == [(digest, False)] * (REPLICAS - 1) + [(digest, True)]
 
 
 def test_operators_go_back_and_hold(fleet: WatchedFleet) -> None:

@@ -17,6 +17,7 @@ from hotswapd.daemon.config.verify import Verify
 from hotswapd.daemon.gates.candidacy import Candidacy
 from hotswapd.daemon.gates.verification import ByChannel, Verification
 from hotswapd.swap.errors import Interrupted, ResidentLost
+from hotswapd.swap.gates.spec import Outcome, Verdict
 from hotswapd.swap.gates.turns import Surroundings
 
 
@@ -160,3 +161,22 @@ def test_a_candidate_that_is_there_comes_first(monkeypatch: pytest.MonkeyPatch) 
     assert done == ["tried"]
     queue.turn()
     assert done == ["tried", "prepared"]
+
+
+@pytest.mark.parametrize("thorough", [True, False])
+def test_the_judge_is_asked_by_the_member_that_runs_all(
+    made: Bench, verification: Verification, monkeypatch: pytest.MonkeyPatch, thorough: bool
+) -> None:
+    asked: list[str] = []
+
+    def verdict(image: object, uri: str, directory: object) -> Verdict:
+        asked.append(uri)
+        return Verdict("command", Outcome.PASSED)
+
+    monkeypatch.setattr(verification, "_judge", SimpleNamespace(verdict=verdict))
+    image = made.resident.stage(made.resident.admit(adapter(1)), "1" * 64)
+    try:
+        verification.run(Candidacy(image, "file:///a", adapter(1), thorough=thorough), lambda _: None)
+    finally:
+        made.resident.drop(image)
+    assert asked == ["file:///a"] * thorough

@@ -91,6 +91,19 @@ def test_a_candidate_out_of_time_has_a_verdict() -> None:
     assert verdicts[-1].numbers["turns"] > 0
 
 
+@pytest.mark.parametrize("thorough", [True, False])
+def test_what_one_member_measures_for_all_is_left_to_it(thorough: bool) -> None:
+    """The rest is not: it may find a bad device."""
+    verdicts: list[Verdict] = []
+    dataset = Dataset((Example(tuple(range(1, 11))),), 1e9)
+    with bench() as made:
+        spec = Spec(Limits(max_loss=0, max_update_ratio=0), dataset=dataset)
+        verifier = Verifier(made.resident, spec, Surroundings(), context=448, ends=())
+        image = made.resident.stage(made.resident.admit(adapter(1)))
+        verifier.run(image, verdicts.append, thorough=thorough)
+    assert [one.gate for one in verdicts] == ["norms", "probe"] + ["dataset"] * thorough
+
+
 def test_no_good_adapter_outgrows_those_before_it(attempt: Try, trained: Path) -> None:
     """In any order of the good ones none is far from the median of those that went before."""
     sizes = [attempt(path)[1][0].numbers["update_norm"] for path in good(trained)]
