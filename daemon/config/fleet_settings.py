@@ -26,11 +26,3 @@ def fleet_problems(settings: Settings) -> Iterator[Problem]:
         yield Problem("fleet.shared", "is required for a fleet: name a directory that every node has mounted")
     if settings.serve.tls_cert:
         yield Problem("serve.tls_cert", "a fleet's HTTP is Ray Serve's: put TLS in front of it, and remove this key")
-    if settings.rollout.mode != "replace":
-        yield Problem("rollout.mode", f'a fleet has no {settings.rollout.mode} yet: set it to "replace"')
-    if settings.rollout.feedback:
-        yield Problem("rollout.feedback", "a fleet takes no feedback yet: remove it")
-    for index, table in enumerate(settings.channel):
-        mode = "replace" if table.rollout is None else settings.rollout_of(table.name).mode
-        if mode != "replace":
-            yield Problem(f"channel[{index}].rollout.mode", f'a fleet has no {mode} yet: set it to "replace"')

@@ -137,3 +137,12 @@ def test_a_fleet_is_deleted_and_comes_back_with_what_was_live(fleet: Deployed) -
     done = fleet.command("deploy")
     assert done.returncode == 0, done.stderr
     assert fleet.fingerprint("a") == before
+
+
+def test_serve_runs_the_same_application(fleet: Deployed) -> None:
+    """With a watcher, which the first ingress has started: what is brought goes live."""
+    assert fleet.command("delete").returncode == 0
+    done = fleet.serve_run()
+    assert done.returncode == 0, done.stderr
+    fleet.bring("b", adapter(ADAPTERS - 1))
+    fleet.await_live("b", digest_of(adapter(ADAPTERS - 1)))

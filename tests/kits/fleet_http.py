@@ -79,6 +79,15 @@ class Deployed:
             [*program, "--config", str(self.config)], check=False, capture_output=True, text=True, timeout=START
         )
 
+    def serve_run(self) -> "subprocess.CompletedProcess[str]":
+        """Bring it up as Serve's own command does, on the same Ray and at the same port."""
+        program = [str(Path(sys.executable).with_name("serve")), "run", "--non-blocking", "--name", "hotswapd"]
+        application = ["hotswapd.daemon.fleet.app:build", f"config={self.config}"]
+        environ = os.environ | {"RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+        return subprocess.run(
+            [*program, *application], check=False, capture_output=True, text=True, timeout=START, env=environ
+        )
+
     def bring(self, channel: str, adapter: Path) -> None:
         """Rename a copy of an adapter into the watched folder."""
         fresh = self.room / f"copy-{next(self._copies)}"

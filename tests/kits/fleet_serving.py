@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 
 from hotswapd.daemon.config.tables import Serve
+from hotswapd.daemon.fleet.book import Tag
 from hotswapd.daemon.fleet.fleet import Limits
 from hotswapd.daemon.fleet.orders import is_base
 from hotswapd.daemon.fleet.shared.trail import Term
@@ -38,7 +39,7 @@ with warnings.catch_warnings():
     from hotswapd.daemon.fleet.serving.place import Together
     from hotswapd.daemon.fleet.serving.replies import Replies
 
-__all__ = ["FleetServed", "Line", "exceptions", "fleet_served", "record"]
+__all__ = ["FleetServed", "Line", "Replies", "Tag", "Wanted", "exceptions", "fleet_served", "record"]
 MEMBERS = ("x", "y")
 
 

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hotswapd.codes import Code
 from hotswapd.daemon.errors import ErrorCode, FleetCode
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import ResidentLost
-from hotswapd.swap.rows.asks import BadAsk
+from hotswapd.swap.rows.asks import Ask, BadAsk
+from hotswapd.swap.rows.text import TextStream
 from hotswapd.swap.rows.tickets import NoGeneration, Progress, QueueFull, Ticket
 
 from .piece import Described, Piece, Wanted
@@ -56,17 +57,22 @@ class Replies:
         if isinstance(started, Piece):
             yield started
             return
-        said = 0
+        text = _Text(wanted.ask, self._model.language.tokenizer)
+        said, how = 0, "cancelled"
         try:
             yield Piece(self._member)
             while True:
-                piece = self._piece(await _newest(news), said)
+                progress = await _newest(news)
+                if progress is not None and text.stops_at(progress):
+                    how, progress = "stop", replace(progress, finish="stop")
+                    self._model.cancel(started, how)  # before its end is told: then it is counted as one that is whole
+                piece = self._piece(progress, said)
                 said += len(piece.tokens)
                 yield piece
                 if piece.finish is not None:
                     return
         finally:
-            self._model.cancel(started)
+            self._model.cancel(started, how)
 
     def _start(self, wanted: Wanted, hear: Callable[[Progress], None]) -> Ticket | Piece:
         """Queue the request, or say why not."""
@@ -99,6 +105,21 @@ class Replies:
             progress.logprobs[said:],
             progress.prompt_logprobs,
         )
+
+
+class _Text:
+    """What an answer says, with the part of it that another replica has made: a stop sequence may begin there."""
+
+    def __init__(self, ask: Ask, tokenizer: Any) -> None:
+        self._stream = TextStream(tokenizer, ask.stop)
+        self._has_stops = bool(ask.stop)
+        self._given = ask.prompt[len(ask.prompt) - ask.given :]
+
+    def stops_at(self, progress: Progress) -> bool:
+        """Take in what there is of the answer; tell whether a stop sequence ends it before it ends by itself."""
+        if self._has_stops:
+            self._stream.feed((*self._given, *progress.token_ids))
+        return self._stream.stopped and progress.finish is None
 
 
 async def _newest(news: "asyncio.Queue[Progress]") -> Progress | None:

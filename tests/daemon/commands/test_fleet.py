@@ -24,12 +24,12 @@ def test_a_configuration_that_is_no_fleets_is_refused_before_ray_is_asked(
     act: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "hotswapd.toml"
-    file.write_text('[model]\nbase = "b"\n[rollout]\nmode = "canary"\n')
+    file.write_text('[model]\nbase = "b"\n[serve]\ntls_cert = "/cert"\n')
     assert main(["fleet", act, "--config", str(file)]) == 78
     said = capsys.readouterr().err.splitlines()
     assert said == [
         "hotswapd: fleet.shared: is required for a fleet: name a directory that every node has mounted",
-        'hotswapd: rollout.mode: a fleet has no canary yet: set it to "replace"',
+        "hotswapd: serve.tls_cert: a fleet's HTTP is Ray Serve's: put TLS in front of it, and remove this key",
     ]
 
 

@@ -42,21 +42,9 @@ def test_one_process_needs_none_and_a_fleet_does(tmp_path: Path) -> None:
     assert problems(tmp_path, SHARED) == []
 
 
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
-        ('[serve]\ntls_cert = "/cert"\n', "serve.tls_cert: a fleet's HTTP is Ray Serve's: put TLS in front"),
-        ('[rollout]\nmode = "canary"\n', 'rollout.mode: a fleet has no canary yet: set it to "replace"'),
-        ("[rollout]\nfeedback = true\n", "rollout.feedback: a fleet takes no feedback yet: remove it"),
-        (
-            '[[channel]]\nname = "a"\n[channel.rollout]\nmode = "ab"\n',
-            'channel[0].rollout.mode: a fleet has no ab yet: set it to "replace"',
-        ),
-    ],
-)
-def test_what_a_fleet_cannot_do_is_named_by_its_key(tmp_path: Path, table: str, said: str) -> None:
-    (problem,) = problems(tmp_path, f"{SHARED}{table}")
-    assert problem.startswith(said)
+def test_what_serve_does_itself_is_named_by_its_key(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, f'{SHARED}[serve]\ntls_cert = "/cert"\n')
+    assert problem.startswith("serve.tls_cert: a fleet's HTTP is Ray Serve's: put TLS in front of it")
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("auto", 0.5), ("cuda", 0.5), ("cpu", 0.0)])
@@ -66,8 +54,8 @@ def test_a_model_on_the_cpu_takes_no_gpu(tmp_path: Path, device: str, gpus: floa
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "hotswapd.toml"
-    file.write_text('[model]\nbase = "b"\n[rollout]\nfeedback = true\n')
+    file.write_text('[model]\nbase = "b"\n[serve]\ntls_cert = "/cert"\n')
     with pytest.raises(ConfigError) as caught:
-        fleet_settings(file, {"HOTSWAPD_SERVE__TLS_CERT": "/cert"})
-    assert [problem.key for problem in caught.value.problems] == ["fleet.shared", "serve.tls_cert", "rollout.feedback"]
-    assert fleet_settings(file, {"HOTSWAPD_FLEET__SHARED": "/s", "HOTSWAPD_ROLLOUT__FEEDBACK": "false"}).fleet.shared
+        fleet_settings(file, {})
+    assert [problem.key for problem in caught.value.problems] == ["fleet.shared", "serve.tls_cert"]
+    assert fleet_settings(file, {"HOTSWAPD_FLEET__SHARED": "/s", "HOTSWAPD_SERVE__TLS_CERT": ""}).fleet.shared
