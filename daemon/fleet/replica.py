@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,14 +42,19 @@ class Replica:
         follower: Follower,
         tick: Callable[[], None] = lambda: None,
         unsaid: Unsaid | None = None,
+        release: Callable[[Collection[str]], None] = lambda keep: None,
     ) -> None:
-        """Hold the bare base. `unsaid` is how requests ended that the engine answers."""
+        """Hold the bare base. `unsaid` is how requests ended that the engine answers.
+
+        `release` is told, when there is nothing to do, of which digests the directories are still needed.
+        """
         self._held = held
         self._engine = engine
         self._fetch = fetch
         self._follower = follower
         self._tick = tick
         self._unsaid = unsaid or Unsaid()
+        self._release = release
         self._lock = threading.Lock()
         """Held while the record is read or changed, never while the engine works."""
         self._staged: dict[str, Staged] = {}
@@ -84,6 +89,9 @@ class Replica:
         with self._lock:
             if self._held.whole():
                 self._whole.set()
+            tried = {trial.digest for trial in self._held.orders.trials}
+        if task is None:
+            self._release(tried)
         return task is not None
 
     def await_whole(self, seconds: float) -> bool:

@@ -199,6 +199,12 @@ class Store:
                 self._remove(doomed)
         return doomed
 
+    def discard(self, digest: str) -> None:
+        """Remove an artifact that nobody needs, if it is there. Raises Unavailable."""
+        with self._lock, store_errors():
+            if self.find(digest) is not None:
+                self._remove([digest])
+
     def wipe_stages(self) -> None:
         """Remove the stages of earlier processes, but not those of this one. Raises Unavailable."""
         with self._lock, store_errors():

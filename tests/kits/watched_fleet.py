@@ -22,10 +22,10 @@ from hotswapd.daemon.fleet.held import Held
 from hotswapd.daemon.fleet.replica import Replica
 from hotswapd.daemon.fleet.shared.copies import SharedCopies
 from hotswapd.daemon.fleet.shared.folder import FolderPlace
+from hotswapd.daemon.fleet.shared.node import NodeCopies
 from hotswapd.daemon.fleet.shared.trail import Follower, Trail
 from hotswapd.daemon.fleet.watching import Hands, Watching
 from hotswapd.daemon.ledger.states import OPEN
-from hotswapd.loaders.store.store import Store
 
 from .rows import SHORT_ASK, Bench, adapter, bench, home
 from .waiting import until
@@ -40,13 +40,12 @@ class ThreadedReplica:
 
     def __init__(self, name: str, made: Bench, unsaid: Unsaid, fleet: "WatchedFleet") -> None:
         self.made = made
-        copies, store = SharedCopies(fleet.trail.place), Store(fleet.room / name, reserve_bytes=0)
+        self.copies = NodeCopies(SharedCopies(fleet.trail.place), fleet.room / "node", _MOST)
         self.engine = ResidentEngine(made.engine)
-
-        def fetch(digest: str) -> Path:
-            return copies.fetch(digest, store, _MOST).path
-
-        self.replica = Replica(Held(name), self.engine, fetch, Follower(fleet.trail), unsaid=unsaid)
+        held, follower = Held(name), Follower(fleet.trail)
+        self.replica = Replica(
+            held, self.engine, self.copies.fetch, follower, unsaid=unsaid, release=self.copies.release
+        )
         self.unsaid = unsaid
         self._fleet = fleet
         self._stop = threading.Event()

@@ -1,6 +1,7 @@
 """The replica as Ray Serve runs it: one model, which takes no request before it holds what the pointer names."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 import threading
@@ -16,9 +17,10 @@ from hotswapd.daemon.fleet.endings import Unsaid
 from hotswapd.daemon.fleet.held import Held
 from hotswapd.daemon.fleet.replica import Replica
 from hotswapd.daemon.fleet.shared.copies import SharedCopies
+from hotswapd.daemon.fleet.shared.node import NodeCopies
+from hotswapd.daemon.fleet.shared.place import Place
 from hotswapd.daemon.fleet.shared.trail import Follower
 from hotswapd.daemon.host.exits import Exit
-from hotswapd.loaders.store.store import Store
 from hotswapd.swap.errors import ResidentLost
 
 from .calls import Line, repeat
@@ -38,7 +40,6 @@ class ReplicaServer:
     def __init__(self, settings: Settings, together: Together) -> None:
         """Load the model and catch up. Raises RuntimeError if what is live is found unfit here: a bad device."""
         self._member = str(ray.get_runtime_context().get_actor_name())
-        self._room = tempfile.TemporaryDirectory(prefix="hotswapd-replica-")
         unsaid = Unsaid()
         self._opened = open_model(settings, unsaid.add)
         self._replica = self._make(self._opened, together, unsaid)
@@ -54,13 +55,10 @@ class ReplicaServer:
             self._require_fit()
 
     def _make(self, opened: Opened, together: Together, unsaid: Unsaid) -> Replica:
-        trail, store = together.trail(), Store(Path(self._room.name) / "store")
-        copies = SharedCopies(trail.place)
-
-        def fetch(digest: str) -> Path:
-            return copies.fetch(digest, store, together.most).path
-
-        return Replica(Held(self._member), opened.engine, fetch, Follower(trail), opened.tick, unsaid)
+        trail = together.trail()
+        copies = NodeCopies(SharedCopies(trail.place), _room(trail.place), together.most)
+        held, follower = Held(self._member), Follower(trail)
+        return Replica(held, opened.engine, copies.fetch, follower, opened.tick, unsaid, copies.release)
 
     def _work(self) -> None:
         try:
@@ -90,6 +88,12 @@ class ReplicaServer:
         async with contextlib.aclosing(self._replies.answer(wanted)) as pieces:
             async for piece in pieces:
                 yield piece
+
+
+def _room(place: Place) -> Path:
+    """Return the directory of this machine that all replicas of this fleet share."""
+    name = hashlib.sha256(str(place).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"hotswapd-{os.geteuid()}-{name}"
 
 
 def _end(error: ResidentLost) -> NoReturn:
