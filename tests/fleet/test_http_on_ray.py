@@ -3,6 +3,7 @@
 Every answer is compared with the text that a fresh PEFT load of the generation that it names would have written.
 """
 
+import json
 import os
 import threading
 import warnings
@@ -110,6 +111,27 @@ def test_models_health_and_a_chat(fleet: Deployed) -> None:
     choices = chat.parse().choices
     assert chat.headers[GENERATION] != "0"
     assert [len(choice.logprobs.content) for choice in choices] == [5, 5]
+
+
+def test_operators_ask_an_ingress_with_a_key_of_their_own(fleet: Deployed) -> None:
+    """By the commands of one daemon: each replica is named, a rollback holds, and a client's key opens nothing."""
+    for index in (0, 1):
+        fleet.bring("a", adapter(index))
+        fleet.await_live("a", digest_of(adapter(index)))
+    newer = fleet.fingerprint("a")
+    status = fleet.operate("status", "--json", "--channel", "a")
+    assert status.returncode == 0, status.stderr
+    replicas = json.loads(status.stdout)["replicas"]
+    assert len(replicas) >= REPLICAS
+    assert sum(one["serving"] for one in replicas) >= REPLICAS
+    assert fleet.operate("rollback", "--channel", "a", key="client").returncode == 3
+    assert fleet.fingerprint("a") == newer
+    back = fleet.operate("rollback", "--channel", "a")
+    assert back.returncode == 0, back.stderr
+    assert digest_of(adapter(0))[:12] in fleet.fingerprint("a")
+    assert "pinned" in fleet.operate("status", "--channel", "a").stdout
+    assert fleet.operate("unpin", "--channel", "a").returncode == 0
+    assert "rollback" in fleet.operate("history", "--actions").stdout
 
 
 def test_a_client_that_goes_away_frees_its_place(fleet: Deployed) -> None:

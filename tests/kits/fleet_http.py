@@ -52,6 +52,8 @@ context_tokens = 256
 max_drain = 120.0
 model_names = ["tiny"]
 api_keys_file = "{room}/keys"
+[control]
+key_file = "{room}/operator"
 [state]
 dir = "{room}/state"
 [fleet]
@@ -86,6 +88,17 @@ class Deployed:
         environ = os.environ | {"RAY_ADDRESS": ray.get_runtime_context().gcs_address}
         return subprocess.run(
             [*program, *application], check=False, capture_output=True, text=True, timeout=START, env=environ
+        )
+
+    def operate(self, *arguments: str, key: str = "operator") -> "subprocess.CompletedProcess[str]":
+        """Run a command that asks the fleet, with the key in this file."""
+        program = [sys.executable, "-W", "ignore", "-m", "hotswapd.daemon.cli", arguments[0], "--url", self.url]
+        return subprocess.run(
+            [*program, "--key-file", str(self.room / key), *arguments[1:]],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=START,
         )
 
     def bring(self, channel: str, adapter: Path) -> None:
@@ -222,6 +235,8 @@ def _made(room: Path, base: Path, replicas: int) -> Deployed:
         port = int(free.getsockname()[1])
     (room / "keys").write_text(f"me {hashlib.sha256(KEY.encode()).hexdigest()}\n")
     (room / "keys").chmod(0o600)
+    (room / "operator").write_text("an operator's secret")
+    (room / "client").write_text(KEY)
     config = room / "hotswapd.toml"
     address = ray.get_runtime_context().gcs_address
     config.write_text(_TOML.format(base=base, room=room, port=port, replicas=replicas, address=address))
