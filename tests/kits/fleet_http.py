@@ -109,7 +109,7 @@ class Deployed:
 
     def resumed(self) -> int:
         """Count the answers that another replica has taken up in their midst, as the ingresses' logs say."""
-        logs = (self.room / "t").glob("session_2*/logs/worker-*.out")
+        logs = (self.room / "t").glob("session_2*/logs/worker-*.err")
         return sum(path.read_text(errors="replace").count("answer_resumed") for path in logs)
 
     def replicas(self) -> list[int]:
