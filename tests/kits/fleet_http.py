@@ -120,6 +120,11 @@ class Deployed:
         answer = self.client().completions.create(model=model, prompt=[5], max_tokens=1)
         return str(answer.system_fingerprint)
 
+    def resumed(self) -> int:
+        """Count the answers that another replica has taken up in their midst, as the ingresses' logs say."""
+        logs = (self.room / "t").glob("session_2*/logs/worker-*.err")
+        return sum(path.read_text(errors="replace").count("answer_resumed") for path in logs)
+
     def replicas(self) -> list[int]:
         """Return the process ids of this fleet's replicas, by what the kernel says of them."""
         return [pid for pid, title in _titles() if title.startswith(REPLICA) and str(self.room) in _parent(pid)]

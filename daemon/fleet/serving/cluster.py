@@ -1,6 +1,7 @@
 """The fleet on a Ray cluster: how it comes up, and how it goes. For one thread; Ray is connected meanwhile."""
 
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from .application import NAME, WATCHER, application, together_of
 from .place import NAMESPACE
 from .starting import start_watcher
 
+_CONNECT = 5.0
 _GONE = 60.0
 _LOOK = 0.2
 _THROUGHPUT = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
@@ -29,17 +31,32 @@ _THROUGHPUT = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
 def connected(address: str) -> Iterator[None]:
     """Connect to a Ray that runs, and leave it running. Raises Unavailable."""
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it would tell of each step besides
+    _require_listener(address)
     try:
         env = {"env_vars": _THROUGHPUT}
         ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="error", runtime_env=env)
     except (ConnectionError, ValueError) as error:
-        why = str(error).split("\n", 1)[0]
-        sentence = f"no Ray answers at fleet.address = {address!r}: {why}; start one with `ray start --head`"
-        raise Unavailable(FleetCode.NO_RAY, sentence) from None
+        raise _no_ray(address, str(error).split("\n", 1)[0]) from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Check that somebody listens at ``HOST:PORT``: Ray itself would try for minutes. Raises Unavailable."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT).close()
+    except OSError as error:
+        raise _no_ray(address, error.strerror or str(error)) from None
+
+
+def _no_ray(address: str, why: str) -> Unavailable:
+    sentence = f"no Ray answers at fleet.address = {address!r}: {why}; start one with `ray start --head`"
+    return Unavailable(FleetCode.NO_RAY, sentence)
 
 
 def bring_up(settings: Settings) -> None:

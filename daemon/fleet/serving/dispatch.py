@@ -161,6 +161,7 @@ class Dispatcher:
             way.member = ""
         if way.tokens:
             self.resumed += 1
+            log.info("answer_resumed", generation=way.tag.number, tokens=len(way.tokens))
         elif not way.taken:
             before, way.tag = way.tag, self._tag(channel, way.ask)
             self._book.end(before)

@@ -21,6 +21,7 @@ from hotswapd.swap.rows.language import Language
 
 from .controlling import Controlling
 from .dispatch import GONE, Dispatcher
+from .logs import log_to_ray
 from .piece import Described
 from .place import Together
 from .speaker import FleetSpeaker
@@ -64,6 +65,7 @@ class Ingress:
 
         Starts the watcher, if nobody has.
         """
+        log_to_ray(settings)
         self._settings = settings
         self._together = together
         self._watcher = start_watcher(settings, together)

@@ -24,6 +24,7 @@ from hotswapd.daemon.host.exits import Exit
 from hotswapd.swap.errors import ResidentLost
 
 from .calls import Line, repeat
+from .logs import log_to_ray
 from .opened import Opened, open_model
 from .piece import Described, Piece, Wanted
 from .place import Together
@@ -39,6 +40,7 @@ class ReplicaServer:
 
     def __init__(self, settings: Settings, together: Together) -> None:
         """Load the model and catch up. Raises RuntimeError if what is live is found unfit here: a bad device."""
+        log_to_ray(settings)
         self._member = str(ray.get_runtime_context().get_actor_name())
         unsaid = Unsaid()
         self._opened = open_model(settings, unsaid.add)

@@ -1,6 +1,9 @@
 """``hotswapd fleet``: what is wrong is said in sentences, before Ray is asked and when it does not answer."""
 
 import builtins
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,20 @@ def test_without_ray_a_sentence_says_what_to_install(
     assert main(["fleet", act, "--config", str(config)]) == 4
     assert capsys.readouterr().err == (
         "hotswapd: a fleet runs on Ray Serve, which is not installed: pip install 'hotswapd[ray]'\n"
+    )
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_where_no_ray_answers_a_sentence_says_what_to_start(act: str, config: Path) -> None:
+    """In a process of its own: Ray leaves threads and handlers behind."""
+    if find_spec("ray") is None:
+        pytest.skip("the extra `ray` is not installed")
+    program = [sys.executable, "-W", "ignore", "-m", "hotswapd.daemon.cli", "fleet", act, "--config", str(config)]
+    done = subprocess.run(program, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr == (
+        "hotswapd: no Ray answers at fleet.address = '127.0.0.1:1': Connection refused; start one with "
+        "`ray start --head`\n"
     )
 
 

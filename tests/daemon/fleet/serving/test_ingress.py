@@ -163,6 +163,7 @@ def test_an_ingress_asks_for_the_model_until_a_replica_has_loaded_it(
     started: list[str] = []
     monkeypatch.setattr(ingress, "start_watcher", lambda settings, together: started.append(together.watcher))
     monkeypatch.setattr(ingress, "_AGAIN", 0.0)
+    monkeypatch.setattr(ingress, "log_to_ray", lambda settings: None)
     monkeypatch.setattr(Line, "call", lambda *_: None)
     settings = Settings(model=Model(base=str(home() / "base")))
     usual = Sampling(0.7)
