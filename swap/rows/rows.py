@@ -196,12 +196,15 @@ class Rows:
             self._end_all(left, "the candidate's berth was taken back")
 
     def submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
-        """Queue a request. Raises QueueFull, NoGeneration or ResidentLost."""
+        """Queue a request. Raises QueueFull, NoGeneration or ResidentLost.
+
+        An answer that was begun elsewhere finds room in a full queue, too: its client has read half of it.
+        """
         name = f"r{next(self._names)}"
         with self._lock:
             place = self._routes.choose(ask.name, ask.generation)
             self.mend()
-            if self._waiting[ask.name] >= self._max_queue:
+            if self._waiting[ask.name] >= self._max_queue and not ask.given:
                 raise QueueFull(f"{self._max_queue} requests wait already")
             ticket = self._tickets[name] = Ticket(name, place, ask, hear, self._clock)
             self._waiting[ask.name] += 1

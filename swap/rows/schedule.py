@@ -1,9 +1,10 @@
 """What the next step computes: a token of each answer under way, and pieces of the prompts that are read. No torch.
 
-Whoever came first is served first, but clients take turns, and each one's keys do. Prompts that are read at the same
-time share the step, so that a short one does not wait for a long one. When the cache is full the request that came last
-is put back; it goes on later from what the cache still has of it. So is one of a client that has more than its share
-when another client's request finds no room.
+Whoever came first is served first, but clients take turns, and each one's keys do; an answer that another process began
+and could not end comes before those that nobody has begun. Prompts that are read at the same time share the step, so
+that a short one does not wait for a long one. When the cache is full the request that came last is put back; it goes on
+later from what the cache still has of it. So is one of a client that has more than its share when another client's
+request finds no room.
 """
 
 from collections import Counter
@@ -98,8 +99,9 @@ class Schedule:
             self.running.append(first)
 
     def _first(self, held_up: set[int]) -> Sequence | None:
-        """Return whose turn it is to begin, None if nobody waits."""
+        """Return whose turn it is to begin, None if nobody waits. An answer that was begun elsewhere goes on first."""
         ready = [one for one in self.waiting if one.order not in held_up]
+        ready = [one for one in ready if one.ask.given] or ready
         if len(ready) < 2:
             return ready[0] if ready else None
         names = Counter(one.ask.name for one in self.running)

@@ -12,7 +12,7 @@ from hotswapd.swap.resident.resident import Resident
 from .asks import Ask
 from .rows import Rows
 from .sampling import Sampling
-from .tickets import Progress
+from .tickets import Progress, QueueFull
 
 _PROMPTS = (1, 3, 17, 64, 130)
 _EAGER_PROMPTS = (1, 3)
@@ -62,10 +62,21 @@ def _workload(rows: Rows, resident: Resident, lengths: list[int]) -> list[_Waiti
     for length in lengths:
         prompt = tuple((7 * i) % vocabulary for i in range(length))
         for temperature in (0.0, 1.0):
-            waits.append(_Waiting())
-            rows.submit(Ask(prompt, 3, sampling=Sampling(temperature), cache_salt=f"warm-up {len(waits)}"), waits[-1])
+            ask = Ask(prompt, 3, sampling=Sampling(temperature), cache_salt=f"warm-up {len(waits)}")
+            waits.append(_submit(rows, ask, waits))
         _await(waits[-1:], rows)
     return waits
+
+
+def _submit(rows: Rows, ask: Ask, before: list[_Waiting]) -> _Waiting:
+    """Queue a request, beside those before it if the queue has room for it."""
+    wait = _Waiting()
+    try:
+        rows.submit(ask, wait)
+    except QueueFull:
+        _await(before, rows)
+        rows.submit(ask, wait)
+    return wait
 
 
 def _await(waits: list[_Waiting], rows: Rows) -> None:

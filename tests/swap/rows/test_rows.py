@@ -355,6 +355,13 @@ def test_the_queue_is_bounded_by_us() -> None:
             made.ask(SHORT_ASK)
 
 
+def test_a_full_queue_takes_an_answer_that_was_begun_elsewhere() -> None:
+    with bench(max_queue=1) as made, made.resident.step():
+        made.ask(SHORT_ASK)
+        _, listener = made.ask(SHORT_ASK, given=1)
+    assert listener.wait().finish == "length"
+
+
 def test_a_cache_smaller_than_the_context_bounds_what_is_let_in() -> None:
     """A request that would never fit is refused; the longest that fits is answered."""
     with bench(cache_tokens=192) as made:

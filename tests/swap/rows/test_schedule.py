@@ -112,6 +112,19 @@ def test_keys_take_turns() -> None:
     assert sum(one in planned.schedule.waiting for one in many) == 8
 
 
+def test_an_answer_that_was_begun_elsewhere_goes_on_before_new_ones() -> None:
+    """Though others came before."""
+    planned = Planned(max_requests=2)
+    running = [planned.add(3, tokens=5 + 20 * n, first=100 * n, client="one") for n in range(2)]
+    planned.step()
+    new = [planned.add(3, first=1000 + 100 * n, client="one") for n in range(3)]
+    given = planned.add(6, tokens=9, first=5000, client="one", given=3)
+    planned.until(running[0])
+    assert given.order in planned.step()
+    assert given in planned.schedule.running
+    assert any(one in planned.schedule.waiting for one in new)
+
+
 def test_a_client_has_one_share_whatever_it_says_of_itself() -> None:
     """Many keys of one client do not keep another client waiting for any of them."""
     planned = Planned(max_requests=4)
