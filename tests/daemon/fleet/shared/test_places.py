@@ -10,11 +10,14 @@ from kits.s3 import set_credentials
 from moto.server import ThreadedMotoServer
 
 from hotswapd.daemon.errors import FleetCode
+from hotswapd.daemon.fleet.rebuilding import rebuild
+from hotswapd.daemon.fleet.shared import journal
 from hotswapd.daemon.fleet.shared.bucket import BucketPlace
 from hotswapd.daemon.fleet.shared.copies import SharedCopies
 from hotswapd.daemon.fleet.shared.folder import FolderPlace
 from hotswapd.daemon.fleet.shared.place import Place, created
 from hotswapd.daemon.fleet.shared.trail import Follower, Term, Trail, require_exclusive
+from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.files import CONFIG, WEIGHTS
 from hotswapd.loaders.s3.session import S3Access
@@ -136,3 +139,19 @@ def test_a_folder_leaves_nothing_behind_that_has_no_name(tmp_path: Path) -> None
     place.create("a/b", b"1")
     place.create("a/b", b"2")
     assert place.names("unnamed") == []
+
+
+def test_a_ledger_is_made_from_its_journal(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole ledgers, what follows them, and the removal of what is older."""
+    monkeypatch.setattr(journal, "_MOST", 4)
+    trail = Trail(place)
+    kept = journal.SharedJournal(trail, Term.begin(trail, "one").now.term)
+    ledger = Ledger(tmp_path / "ledger.sqlite", journal=kept)
+    for number in range(10):
+        ledger.flags.set("pinned", number % 2 == 0, channel=f"c{number}")
+    assert ledger.trouble == ""
+    assert len(place.names(journal.FOLDER)) <= 6
+    (tmp_path / "another").mkdir()
+    assert rebuild(place, tmp_path / "another" / "ledger.sqlite")
+    made = Ledger(tmp_path / "another" / "ledger.sqlite")
+    assert made.flags.holding("pinned") == ledger.flags.holding("pinned") == {f"c{n}" for n in range(0, 10, 2)}
