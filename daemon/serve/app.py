@@ -12,7 +12,7 @@ from hotswapd.daemon.errors import ErrorCode, FaceError
 from hotswapd.daemon.report.metrics import Metrics
 
 from .errors import error_response, install_errors
-from .face import Answering, Face
+from .face import Answering, Face, Shown
 from .feedback import Answers, feedback_routes
 from .intake import Intake
 from .key import Keys, key_check
@@ -46,10 +46,7 @@ def make_http_app(
     `serve` decides who may ask: without a file of keys no key is asked for. `rollout` decides which requests stay
     together, and whether feedback is taken.
     """
-    shown = APIRouter()
-    shown.include_router(page_routes())
-    shown.include_router(_metrics_route(face))
-    return _app(face, names, metrics, serve, rollout, [answer_routes(face)], [shown])
+    return _app(face, names, metrics, serve, rollout, [answer_routes(face)], [_shown(face)])
 
 
 def make_ingress_app(
@@ -58,13 +55,16 @@ def make_ingress_app(
     metrics: Metrics,
     serve: Serve = USUAL,
     rollout: Rollout = NO_ROLLOUT,
+    shown: Shown | None = None,
     operators: Sequence[APIRouter] = (),
 ) -> ASGIApp:
     """Make the app of one of several processes that answer for a fleet; `operators` have a key of their own.
 
-    It is `make_http_app` without the status page and ``/metrics``: this process knows only a part of what they say.
+    It is `make_http_app`, but for the status page and ``/metrics``: these say what `shown` knows, who sees all of it.
     """
-    return _app(face, names, metrics, serve, rollout, without=operators)
+    page = [] if shown is None else [answer_routes(shown)]
+    open_to_all = [] if shown is None else [_shown(shown)]
+    return _app(face, names, metrics, serve, rollout, page, [*open_to_all, *operators])
 
 
 def _app(
@@ -132,10 +132,10 @@ def _open_routes(face: Answering, *, keyed: bool) -> APIRouter:
     return router
 
 
-def _metrics_route(face: Face) -> APIRouter:
-    """Make the route for Prometheus, without a key."""
-    router = APIRouter()
-    exposition = Rendered(face.exposition)
+def _shown(shown: Shown) -> APIRouter:
+    """Make the page's files and the route for Prometheus, which need no key."""
+    router = page_routes()
+    exposition = Rendered(shown.exposition)
 
     @router.get("/metrics", response_model=None)
     async def metrics_page() -> Response:

@@ -32,13 +32,17 @@ class Answering(Protocol):
         ...
 
 
-class Face(Answering, Protocol):
-    """The daemon as clients and the status page see it; as for threads, see `Answering`."""
+class Shown(Protocol):
+    """What the status page and Prometheus see. Legal on any thread; neither takes long."""
 
     def exposition(self) -> bytes:
-        """Return what ``GET /metrics`` answers, in Prometheus' text format."""
+        """Return what ``GET /metrics`` answers, in Prometheus' text format. Raises NotReady if nobody knows now."""
         ...
 
     def overview(self) -> Overview:
-        """Return what the status page shows."""
+        """Return what the status page shows. Raises NotReady if nobody knows now."""
         ...
+
+
+class Face(Answering, Shown, Protocol):
+    """The daemon as clients and the status page see it; as for threads, see `Answering`."""

@@ -6,7 +6,7 @@ from importlib.resources import files
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from .face import Face
+from .face import Shown
 from .rendered import Rendered
 
 _KINDS = {
@@ -35,11 +35,11 @@ def page_routes() -> APIRouter:
     return router
 
 
-def answer_routes(face: Face) -> APIRouter:
+def answer_routes(shown: Shown) -> APIRouter:
     """Make the route of the page's answer, which says as much as the control socket does, and changes nothing."""
     router = APIRouter()
 
-    status = Rendered(lambda: bytes(JSONResponse(face.overview()).body))
+    status = Rendered(lambda: bytes(JSONResponse(shown.overview()).body))
 
     @router.get("/status.json", response_model=None)
     async def answer() -> Response:

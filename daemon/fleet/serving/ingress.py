@@ -77,9 +77,9 @@ class Ingress:
         """Make the app; Serve asks for it once this is made."""
         settings = self._settings
         names = names_of(settings.model.base, settings.serve.model_names, settings.admission.base_models)
-        key = settings.control.key_file
-        operators = [control_routes(key, Controlling(self._together.watcher).call)] if key else []
-        return make_ingress_app(self._face, names, Metrics(), settings.serve, settings.rollout, operators)
+        watcher, key = Controlling(self._together.watcher), settings.control.key_file
+        operators = [control_routes(key, watcher.call)] if key else []
+        return make_ingress_app(self._face, names, Metrics(), settings.serve, settings.rollout, watcher, operators)
 
     async def _meet(self, replicas: Any) -> None:
         """Ask for a description until a replica has given one: the first may take as long as the model to load."""

@@ -1,7 +1,7 @@
 // Polls the daemon every two seconds while the page is visible, and shows what has changed.
 
 import { el } from "./dom.js";
-import { showActions, showBerths, showLive, showNotices, showQueue, showRefusals, showResident, showSources, showState } from "./lists.js";
+import { showActions, showBerths, showReplicas, showLive, showNotices, showQueue, showRefusals, showResident, showSources, showState } from "./lists.js";
 import { showChannels } from "./channels.js";
 import { showDrops } from "./drops.js";
 import { showPictures } from "./pictures.js";
@@ -26,6 +26,7 @@ const PARTS = [
   ["live", (a) => a.status.live, showLive],
   ["resident", (a) => a.status.resident, showResident],
   ["rollout", (a) => (a.status.rollout ? { ...a.status.rollout, seconds: 0 } : null), showRollout],
+  ["replicas", (a) => a.status.replicas ?? [], showReplicas],
   ["berths", (a) => a.status.berths, showBerths],
   ["channels", (a) => [a.status.channels ?? [], byId("sought").value], ([channels, sought]) => showChannels(channels, sought)],
   ["sources", (a) => a.status.sources, showSources],
@@ -50,6 +51,7 @@ function show(next) {
     shown.set(id, from);
   }
   byId("rollout-card").hidden = !next.status.rollout;
+  byId("replicas-card").hidden = !next.status.replicas?.length;
   byId("channels-card").hidden = (next.status.channels ?? []).length < 2;
   byId("base").textContent = next.status.resident?.base ?? "";
   byId("version").textContent = `hotswapd ${next.version}`;

@@ -63,6 +63,22 @@ export function showBerths(berths) {
   }));
 }
 
+export function showReplicas(replicas) {
+  return el("ul", { class: "list" }, replicas.map((one) => {
+    const numbers = one.answering.map((number) => generation(number)).join(", ") || "The base alone";
+    const refused = one.trial && one.trial.answer !== "fit" ? `${one.trial.answer}: ${one.trial.code ?? ""} ${one.trial.sentence ?? ""}` : null;
+    const wrong = one.trouble ?? (one.silent >= 3 ? `Silent for ${Math.round(one.silent)} s` : refused);
+    return el("li", {},
+      el("p", { class: "line" },
+        one.serving ? chip("Serves", "good") : chip("Starts", "bad"),
+        el("span", { class: "name" }, one.name),
+        el("span", { class: "end" }, `${numbers}; ${one.active} active, ${one.waiting} waiting`),
+      ),
+      wrong && el("p", { class: "under bad-text" }, wrong),
+    );
+  }));
+}
+
 export function showSources(sources) {
   if (!sources?.length) return empty("No source is configured.");
   return el("ul", { class: "list" }, sources.map((source) => el("li", {},

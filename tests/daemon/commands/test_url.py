@@ -15,6 +15,7 @@ from kits.daemon_fakes import FakeFace
 from kits.operators import make_operator
 from kits.waiting import until
 
+from hotswapd.daemon.answers import Overview
 from hotswapd.daemon.cli import main
 from hotswapd.daemon.errors import ErrorCode, NotReady
 from hotswapd.daemon.fleet.calling import Calling
@@ -22,6 +23,7 @@ from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.app import make_ingress_app
 from hotswapd.daemon.serve.controlled import control_routes
+from hotswapd.daemon.serve.face import Shown
 from hotswapd.daemon.serve.names import names_of
 
 KEY = "the operator's"
@@ -41,8 +43,8 @@ class Ingress:
 
 
 @contextmanager
-def listening(operators: list[APIRouter]) -> Iterator[str]:
-    app = make_ingress_app(FakeFace(), names_of("m", (), ()), Metrics(), operators=operators)
+def listening(operators: list[APIRouter], shown: Shown | None = None) -> Iterator[str]:
+    app = make_ingress_app(FakeFace(), names_of("m", (), ()), Metrics(), shown=shown, operators=operators)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -144,3 +146,26 @@ def test_what_is_no_json_or_too_large_is_refused_at_the_door(ingress: Ingress) -
     large = httpx.post(url, content=b"x" * (1 << 17), headers={**headers, "Content-Type": "application/json"})
     assert (large.status_code, large.json()["error"]["code"]) == (400, "body_too_large")
     assert not ingress.ledger.flags.paused()
+
+
+class Away:
+    """What is shown of a fleet whose watcher is away."""
+
+    def overview(self) -> Overview:
+        raise NotReady(ErrorCode.NOT_READY, "the watcher is away")
+
+    def exposition(self) -> bytes:
+        raise NotReady(ErrorCode.NOT_READY, "the watcher is away")
+
+
+def test_an_ingress_shows_what_the_watcher_knows(tmp_path: Path) -> None:
+    """The page and its answer, and metrics; without a watcher each says so, and the page's files are there."""
+    with listening([], make_operator(Ledger(tmp_path / "ledger.sqlite"))) as url:
+        assert httpx.get(f"{url}/status.json").json()["status"]["replicas"] == []
+        assert "hotswapd_" in httpx.get(f"{url}/metrics").text
+    with listening([], Away()) as url:
+        assert "text/html" in httpx.get(f"{url}/").headers["Content-Type"]
+        for path in ("/status.json", "/metrics"):
+            assert httpx.get(f"{url}{path}").status_code == 503
+    with listening([]) as url:
+        assert httpx.get(f"{url}/status.json").status_code == 404

@@ -83,6 +83,21 @@ def test_everything_that_an_operator_asks_for_is_there(browser: Browser, url: st
     assert browser.run("document.querySelectorAll('#timeline .refusal').length") == 7
 
 
+def test_a_fleet_shows_each_replica_and_one_daemon_none(browser: Browser, face: FakeFace, url: str) -> None:
+    hidden = "document.querySelector('#replicas-card').hidden"
+    one = {"name": "r#1", "serving": True, "silent": 0.1, "answering": [5, 6], "loaded": [], "active": 2, "waiting": 1}
+    one |= {"trial": None, "trouble": None}
+    trial = {"digest": "a", "uri": "file:///run-8", "answer": "refused", "code": "non_finite", "sentence": "NaN"}
+    browser.open(url)
+    browser.wait(SHOWN)
+    assert browser.run(hidden)
+    face.shown["status"]["replicas"] = [one, {**one, "name": "r#2", "serving": False, "answering": [], "trial": trial}]
+    browser.wait(f"!{hidden}")
+    for part in ("Serves", "r#1", "5", "6; 2 active, 1 waiting", "Starts", "The base alone", "refused: non_finite NaN"):
+        assert part in browser.text("#replicas")
+    assert browser.complaints() == []
+
+
 def test_every_verdict_is_there_with_its_numbers(browser: Browser, face: FakeFace, url: str) -> None:
     """Behind a line that says how many passed; of what went live and of what a gate refused."""
     failed = {"gate": "probe", "outcome": "failed", "code": "probe_collapsed", "sentence": "one token for all"}
