@@ -13,7 +13,8 @@ from dataclasses import dataclass
 class UnderWay:
     """What an ingress says: the serial that it follows, and which generations it is answering with. `count` rises.
 
-    `scores` is the feedback since the last one that arrived: generations, and how good an answer of theirs was.
+    `waits` asks for an answer when there is a newer serial, or after a while: it looks at the pointer seldom. `scores`
+    is the feedback since the last one that arrived: generations, and how good an answer of theirs was.
     """
 
     ingress: str
@@ -21,6 +22,7 @@ class UnderWay:
     serial: int
     numbers: frozenset[int] = frozenset()
     scores: tuple[tuple[int, float], ...] = ()
+    waits: bool = False
 
 
 class Keeping:

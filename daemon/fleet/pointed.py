@@ -22,12 +22,13 @@ _MOST = 10_000
 class Pointed:
     """The newest pointer, and what the watcher has told of what is beside: a `Split`. Any thread may call any method.
 
-    A look takes as long as the shared place does. While the watcher is away, what it has told last holds; a rollout
-    whose live generation is live no longer is over.
+    A look takes as long as the shared place does, unless `seldom`: then only `catch_up` reads it. While the watcher is
+    away, what it has told last holds; a rollout whose live generation is live no longer is over.
     """
 
-    def __init__(self, follower: Follower, named: Iterable[str] = ()) -> None:
+    def __init__(self, follower: Follower, named: Iterable[str] = (), *, seldom: bool = False) -> None:
         """Read nothing yet. `named` are channels that exist before anything has gone live in them."""
+        self._seldom = seldom
         self._follower = follower
         self._named = frozenset(named)
         self._lock = threading.Lock()
@@ -36,9 +37,13 @@ class Pointed:
 
     def look(self) -> Pointer:
         """Return the newest pointer; while the place cannot be read, the last that was: nobody can move it then."""
+        return self._follower.now if self._seldom else self.catch_up()
+
+    def catch_up(self) -> Pointer:
+        """Read the place and return the newest pointer, or the last that was read."""
         with self._lock:
             try:
-                return self._follower.look()
+                return self._follower.look_now()
             except Unavailable as error:
                 log.warning("shared_down", detail=error.sentence)
                 return self._follower.now

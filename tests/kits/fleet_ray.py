@@ -171,7 +171,7 @@ class RayFleet:
 
     def __init__(self, base: Path, room: Path, replicas: int) -> None:
         self.room, self.notes, self.folder = room, Notes(room), Folder(room)
-        self.together = Together(room / "shared", WATCHER, LIMITS, _MOST)
+        self.together = Together(str(room / "shared"), WATCHER, LIMITS, _MOST)
         self.settings = settings = Settings(
             model=Model(base=str(base), device="cpu", dtype="float32", max_rank=16),
             serve=Serve(berths=LIMITS.berths, context_tokens=256),

@@ -124,7 +124,7 @@ class FleetServed(Served):
 @contextmanager
 def fleet_served(room: Path, serve: Serve = USUAL, **spec: Any) -> Iterator[FleetServed]:
     """Serve a tiny model by two replicas and one ingress, on a free port of the loopback."""
-    together = Together(room / "shared", "nobody", Limits())
+    together = Together(str(room / "shared"), "nobody", Limits())
     with bench(**spec) as plain, pytest.MonkeyPatch.context() as patch:
         patch.setattr(Line, "call", lambda *_: None)
         made = Pointing(plain, Term.begin(together.trail(), "w"))

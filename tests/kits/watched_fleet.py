@@ -23,6 +23,7 @@ from hotswapd.daemon.fleet.replica import Replica
 from hotswapd.daemon.fleet.shared.copies import SharedCopies
 from hotswapd.daemon.fleet.shared.folder import FolderPlace
 from hotswapd.daemon.fleet.shared.node import NodeCopies
+from hotswapd.daemon.fleet.shared.place import Place
 from hotswapd.daemon.fleet.shared.trail import Follower, Trail
 from hotswapd.daemon.fleet.watching import Hands, Watching
 from hotswapd.daemon.ledger.states import OPEN
@@ -70,10 +71,10 @@ class ThreadedReplica:
 class WatchedFleet:
     """The shared directory, the watched folder, and the watcher that is there now; its disk is `state`."""
 
-    def __init__(self, room: Path, benches: Sequence[tuple[Bench, Unsaid]]) -> None:
+    def __init__(self, room: Path, place: Place, benches: Sequence[tuple[Bench, Unsaid]]) -> None:
         self.room, self.folder, self.state = room, room / "adapters", room / "state"
         self.folder.mkdir()
-        self.trail = Trail(FolderPlace(room / "shared"))
+        self.trail = Trail(place)
         self.left: list[int] = []
         self.watching: Watching | None = None
         self._thread: threading.Thread | None = None
@@ -144,13 +145,13 @@ class WatchedFleet:
 
 
 @contextmanager
-def watched_fleet(room: Path) -> Iterator[WatchedFleet]:
-    """Make one, without a watcher yet."""
+def watched_fleet(room: Path, place: Place | None = None) -> Iterator[WatchedFleet]:
+    """Make one, without a watcher yet; `place` is `fleet.shared`, a directory of its own without it."""
     hook = threading.excepthook
     with ExitStack() as stack:
         unsaid = [Unsaid() for _ in range(REPLICAS)]
         benches = [(stack.enter_context(bench(berths=BERTHS, on_ended=one.add)), one) for one in unsaid]
-        fleet = WatchedFleet(room, benches)
+        fleet = WatchedFleet(room, place or FolderPlace(room / "shared"), benches)
         try:
             yield fleet
         finally:

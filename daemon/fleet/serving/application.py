@@ -1,6 +1,5 @@
 """The fleet as an application of Ray Serve: its ingresses and its replicas, as the configuration describes them."""
 
-from pathlib import Path
 from typing import Any
 
 from ray import serve
@@ -33,7 +32,7 @@ def together_of(settings: Settings) -> Together:
     """Return what every process of the fleet is told."""
     serving = settings.serve
     limits = Limits(patience=settings.fleet.patience, max_drain=serving.max_drain, berths=serving.berths)
-    return Together(Path(settings.fleet.shared), WATCHER, limits, settings.admission.max_artifact_bytes)
+    return Together(settings.fleet.shared, WATCHER, limits, settings.admission.max_artifact_bytes)
 
 
 def application(

@@ -81,7 +81,8 @@ class Dispatcher:
         `named` are channels that exist before anything has gone live in them.
         """
         self._handle = handle.options(stream=True)
-        self.pointed = Pointed(Follower(together.trail()), named)
+        self._seldom = together.least > 0
+        self.pointed = Pointed(Follower(together.trail()), named, seldom=self._seldom)
         self._book = Book(uuid4().hex)
         self._line = Line(together.watcher)
         self._clock = clock
@@ -174,9 +175,10 @@ class Dispatcher:
     async def _say(self) -> None:
         """Tell the watcher what is under way, as often as it helps; the book is read on this loop only."""
         while True:
-            self._book.follow(self.pointed.look())
-            said = replace(self._book.say(), scores=self.pointed.scores())
+            self._book.follow(await asyncio.to_thread(self.pointed.catch_up))
+            said = replace(self._book.say(), scores=self.pointed.scores(), waits=self._seldom)
             told = await asyncio.to_thread(self._line.call, "hear_ingress", said)
             if told is not None:
                 self.pointed.tell(told, len(said.scores))
-            await asyncio.sleep(_SAYS)
+            if told is None or not self._seldom:
+                await asyncio.sleep(_SAYS)

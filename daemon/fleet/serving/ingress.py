@@ -81,8 +81,14 @@ class Ingress:
         operators = [control_routes(key, watcher.call)] if key else []
         return make_ingress_app(self._face, names, Metrics(), settings.serve, settings.rollout, watcher, operators)
 
+    def _is_known(self) -> bool:
+        """Tell whether it is known what is live: each watcher writes at its start, so that nothing is no answer."""
+        return self._dispatcher.pointed.catch_up().serial > 0
+
     async def _meet(self, replicas: Any) -> None:
         """Ask for a description until a replica has given one: the first may take as long as the model to load."""
+        while not await asyncio.to_thread(self._is_known):
+            await asyncio.sleep(_AGAIN)
         while not self._face.ready().ready:
             with suppress(*GONE):
                 self._face.meet(await replicas.describe.remote())

@@ -1,24 +1,29 @@
 """What every process of a fleet is told at its start: where the shared state lies, and what the watcher is called."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from hotswapd.daemon.fleet.fleet import Limits
-from hotswapd.daemon.fleet.shared.folder import FolderPlace
+from hotswapd.daemon.fleet.shared.address import is_in_bucket, open_place
 from hotswapd.daemon.fleet.shared.trail import Trail
 
 NAMESPACE = "hotswapd"
+_LEAST = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """`shared` is a directory that every node has mounted. `most` is how many bytes a file of an adapter may have."""
+    """`shared` is `fleet.shared`. `most` is how many bytes a file of an adapter may have."""
 
-    shared: Path
+    shared: str
     watcher: str
     limits: Limits
     most: int = 4 << 30
 
     def trail(self) -> Trail:
         """Return the pointers. Raises Unavailable."""
-        return Trail(FolderPlace(self.shared))
+        return Trail(open_place(self.shared))
+
+    @property
+    def least(self) -> float:
+        """Seconds between two looks at the pointer: a directory is looked at each time, a bucket is not."""
+        return _LEAST if is_in_bucket(self.shared) else 0.0

@@ -59,7 +59,7 @@ class ReplicaServer:
     def _make(self, opened: Opened, together: Together, unsaid: Unsaid) -> Replica:
         trail = together.trail()
         copies = NodeCopies(SharedCopies(trail.place), _room(trail.place), together.most)
-        held, follower = Held(self._member), Follower(trail)
+        held, follower = Held(self._member), Follower(trail, together.least)
         return Replica(held, opened.engine, copies.fetch, follower, opened.tick, unsaid, copies.release)
 
     def _work(self) -> None:

@@ -61,8 +61,13 @@ class Watcher:
         return orders
 
     async def hear_ingress(self, said: UnderWay) -> Told:
-        """Take in what an ingress is answering with; return what it is to go by."""
-        return self._watching.hear_ingress(said)
+        """Take in what an ingress is answering with; return what it is to go by: at once, unless it waits for news."""
+        until = time.monotonic() + _LONGEST
+        told = first = self._watching.hear_ingress(said)
+        while said.waits and told.serial <= said.serial and told.beside == first.beside and time.monotonic() < until:
+            await asyncio.sleep(_LOOK)
+            told = self._watching.hear_ingress(said)
+        return told
 
     async def control(self, method: str, path: str, query: str = "", body: bytes = b"") -> Called:
         """Answer an operator's request as one daemon's control socket does. Who may ask, the caller has found out."""

@@ -11,6 +11,8 @@ that is over looks at the list as well.
 """
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hotswapd.daemon.errors import FleetCode
@@ -160,9 +162,12 @@ class Term:
 class Follower:
     """A reader of the pointers. For one thread."""
 
-    def __init__(self, trail: Trail) -> None:
-        """Follow nothing yet: `look` does."""
+    def __init__(self, trail: Trail, least: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """Follow nothing yet: `look` does. `least` is how many seconds there are between two looks at the place."""
         self._trail = trail
+        self._least = least
+        self._clock = clock
+        self._looked = float("-inf")
         self._serial = 0
         self._content: bytes | None = None
         self.now = Pointer()
@@ -170,8 +175,15 @@ class Follower:
     def look(self) -> Pointer:
         """Go on to the newest record and return it. Never goes back. Raises Unavailable; `now` stays then.
 
-        What it returns was the newest at some moment of this call.
+        What it returns was the newest at some moment of this call, or of one less than `least` seconds ago.
         """
+        if self._least and self._clock() - self._looked < self._least:
+            return self.now
+        return self.look_now()
+
+    def look_now(self) -> Pointer:
+        """Do what `look` does, however short ago the last look was."""
+        self._looked = self._clock()
         while not self._is_newest():
             self._step()
         return self.now

@@ -23,16 +23,18 @@ def problems(tmp_path: Path, text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("shared", "said"),
     [
-        (
-            "s3://bucket/fleet",
-            "must be a directory that every node has mounted: a fleet's processes use no bucket",
-        ),
-        ("shared", "must be an absolute path of a directory that every node has mounted"),
+        ("s3://bucket", "must name a bucket and a prefix of its own in it"),
+        ("s3://no/fleet", "must name a bucket and a prefix of its own in it"),
+        ("shared", "must be an absolute path of a directory that every node has mounted, or s3://BUCKET/PREFIX"),
     ],
 )
-def test_the_shared_place_is_a_directory(tmp_path: Path, shared: str, said: str) -> None:
+def test_the_shared_place_is_a_directory_or_a_prefix(tmp_path: Path, shared: str, said: str) -> None:
     with pytest.raises(ConfigError, match=f"fleet.shared: {said}"):
         load(tmp_path, f'[fleet]\nshared = "{shared}"\n')
+
+
+def test_a_prefix_in_a_bucket_is_taken(tmp_path: Path) -> None:
+    assert load(tmp_path, '[fleet]\nshared = "s3://bucket/fleet"\n').fleet.shared == "s3://bucket/fleet"
 
 
 def test_one_process_needs_none_and_a_fleet_does(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_the_deployments_are_what_the_configuration_says(config: Path) -> None:
     assert replica.ray_actor_options["num_gpus"] == 0.5
     assert replica._deployment_config.max_ongoing_requests > settings.serve.max_queue
     assert replica.init_args == (settings, together)
-    assert (together.shared, together.most) == (Path("/shared"), 1000)
+    assert (together.shared, together.most) == ("/shared", 1000)
     assert (together.limits.patience, together.limits.max_drain, together.limits.berths) == (9.0, 30.0, 6)
 
 

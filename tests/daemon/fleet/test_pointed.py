@@ -60,3 +60,15 @@ def test_while_the_place_is_away_the_last_pointer_counts(scene: Scene, monkeypat
 
     monkeypatch.setattr(scene.place, "has", away)
     assert scene.pointed.look().answers("default")[0] == 3
+
+
+def test_where_a_look_takes_long_requests_go_by_the_last_one(scene: Scene) -> None:
+    """With a bucket: who catches up is nobody's request."""
+    seldom = Pointed(Follower(Trail(scene.place)), seldom=True)
+    scene.live(default=3)
+    assert seldom.look().serial == 0
+    assert seldom.catch_up().answers("default")[0] == 3
+    scene.live(default=4)
+    assert seldom.generations() == [3, 0]
+    seldom.catch_up()
+    assert seldom.generations() == [4, 0]

@@ -13,6 +13,8 @@ from kits.fleet import record
 
 from hotswapd.daemon.errors import NotReady
 from hotswapd.daemon.fleet.fleet import Limits
+from hotswapd.daemon.fleet.keeping import UnderWay
+from hotswapd.daemon.fleet.serving.calls import Line
 from hotswapd.daemon.fleet.shared.trail import Term
 from hotswapd.swap.request_codes import AskCode
 from hotswapd.swap.rows.asks import Ask, BadAsk
@@ -70,7 +72,7 @@ class _Stream:
 
 class Scene:
     def __init__(self, room: Path) -> None:
-        self.together = Together(room / "shared", "watcher", Limits())
+        self.together = Together(str(room / "shared"), "watcher", Limits())
         self.term = Term.begin(self.together.trail(), "w")
         self.live(1)
 
@@ -196,16 +198,20 @@ def test_the_prompt_is_scored_once(scene: Scene) -> None:
     assert [one.ask.prompt_logprobs for one in handle.wanted] == [1, None]
 
 
-def test_an_idle_ingress_follows_the_pointer(scene: Scene) -> None:
+def test_an_idle_ingress_follows_the_pointer(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else what has retired would keep its berth until somebody asks this ingress."""
 
-    async def idle() -> int:
-        ingress = Dispatcher(Handle([]), scene.together)
-        await asyncio.sleep(0)
-        ingress.close()
-        return ingress._book.say().serial
+    said: list[UnderWay] = []
+    monkeypatch.setattr(Line, "call", lambda _, method, one: said.append(one))
 
-    assert asyncio.run(idle()) == scene.term.now.serial
+    async def idle() -> None:
+        ingress = Dispatcher(Handle([]), scene.together)
+        while not said:
+            await asyncio.sleep(0.01)
+        ingress.close()
+
+    asyncio.run(idle())
+    assert said[0].serial == scene.term.now.serial
 
 
 def test_a_replica_that_says_nothing_counts_as_cut_off(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

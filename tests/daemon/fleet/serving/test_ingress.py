@@ -24,6 +24,7 @@ from hotswapd.daemon.fleet.serving import ingress
 from hotswapd.daemon.fleet.serving.ingress import IngressFace
 from hotswapd.daemon.fleet.serving.piece import Described
 from hotswapd.daemon.fleet.serving.place import Together
+from hotswapd.daemon.fleet.shared.trail import Term
 from hotswapd.swap.rows.sampling import Sampling
 
 PROMPT, TOKENS = "the cat sat", 16
@@ -159,8 +160,13 @@ class Replicas:
 def test_an_ingress_asks_for_the_model_until_a_replica_has_loaded_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has the tokenizer itself, and everything else from the replica."""
-    started: list[str] = []
+    """It has the tokenizer itself, and everything else from the replica.
+
+    Before a watcher has begun nobody knows what is live: a shared place in which nothing lies may be the wrong one.
+    """
+    started, looked = [], []
+    known = ingress.Ingress._is_known
+    monkeypatch.setattr(ingress.Ingress, "_is_known", lambda self: known(self) or looked.append(1))
     monkeypatch.setattr(ingress, "start_watcher", lambda settings, together: started.append(together.watcher))
     monkeypatch.setattr(ingress, "_AGAIN", 0.0)
     monkeypatch.setattr(ingress, "log_to_ray", lambda settings: None)
@@ -170,8 +176,13 @@ def test_an_ingress_asks_for_the_model_until_a_replica_has_loaded_it(
 
     async def begin() -> tuple[bool, Any]:
         replicas = Replicas(Described(100, 260, usual), exceptions.RayActorError(), TimeoutError())
-        made = ingress.Ingress(settings, Together(tmp_path, "w", Limits()), replicas)
+        together = Together(str(tmp_path), "w", Limits())
+        made = ingress.Ingress(settings, together, replicas)
         before = made._face.ready().ready
+        while not looked:
+            await asyncio.sleep(0)
+        before |= made._face.ready().ready or replicas.settled.is_set()
+        Term.begin(together.trail(), "w")
         await replicas.settled.wait()
         await made._meeting
         made._dispatcher.close()

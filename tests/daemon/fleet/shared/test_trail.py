@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kits.clock import Clock
 from kits.fleet import Lost, MemoryPlace, record
 
 from hotswapd.daemon.errors import FleetCode
@@ -177,3 +178,17 @@ def test_a_place_where_a_name_is_written_twice_is_refused(place: Place) -> None:
 def test_what_is_no_pointer_is_not_read_as_one(content: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - json's own errors are among them
         Pointer.load(content)
+
+
+def test_a_follower_that_is_in_no_hurry_looks_seldom() -> None:
+    place, clock = MemoryPlace(), Clock()
+    term = Term.begin(Trail(place), "w")
+    follower = Follower(Trail(place), 1.0, clock)
+    assert follower.look().serial == 1
+    term.write(term.now.next({}))
+    clock.now += 0.9
+    assert follower.look().serial == 1
+    assert follower.look_now().serial == 2
+    term.write(term.now.next({}))
+    clock.now += 1.0
+    assert follower.look().serial == 3
