@@ -164,9 +164,14 @@ def test_an_ingress_asks_for_the_model_until_a_replica_has_loaded_it(
 
     Before a watcher has begun nobody knows what is live: a shared place in which nothing lies may be the wrong one.
     """
-    started, looked = [], []
+    started, looked = list[str](), list[bool]()
     known = ingress.Ingress._is_known
-    monkeypatch.setattr(ingress.Ingress, "_is_known", lambda self: known(self) or looked.append(1))
+
+    def look(made: ingress.Ingress) -> bool:
+        looked.append(known(made))
+        return looked[-1]
+
+    monkeypatch.setattr(ingress.Ingress, "_is_known", look)
     monkeypatch.setattr(ingress, "start_watcher", lambda settings, together: started.append(together.watcher))
     monkeypatch.setattr(ingress, "_AGAIN", 0.0)
     monkeypatch.setattr(ingress, "log_to_ray", lambda settings: None)
