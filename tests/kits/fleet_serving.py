@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,13 +99,16 @@ class _Stream:
 
 
 async def _until_death(pieces: Any, dies_after: int | None) -> Any:
-    said = 0
+    """Pass messages on up to so many tokens: a message may have several, and then it is cut."""
+    left = dies_after
     try:
         async for piece in pieces:
-            said += len(piece.tokens)
-            yield piece
-            if dies_after is not None and said >= dies_after:
-                raise exceptions.RayActorError
+            if left is None or len(piece.tokens) < left:
+                yield piece
+                left = None if left is None else left - len(piece.tokens)
+                continue
+            yield replace(piece, tokens=piece.tokens[:left], logprobs=piece.logprobs[:left], finish=None)
+            raise exceptions.RayActorError
     finally:
         await pieces.aclose()
 
