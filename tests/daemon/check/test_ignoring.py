@@ -1,5 +1,7 @@
 """What a daemon never takes, by the names in an address: those below a source's root, or the last one."""
 
+from pathlib import Path
+
 import pytest
 
 from hotswapd.daemon.check.ignoring import ignored_at
@@ -7,8 +9,8 @@ from hotswapd.daemon.config.settings import SourceTable
 from hotswapd.daemon.config.sources import HubTable, LocalTable, S3Table
 
 SOURCES: list[SourceTable] = [
-    LocalTable(kind="local", path="/srv/old.tmp"),
-    LocalTable(kind="local", path="/srv/old.tmp/runs.part"),
+    LocalTable(kind="local", path=Path("/srv/old.tmp")),
+    LocalTable(kind="local", path=Path("/srv/old.tmp/runs.part")),
     S3Table(kind="s3", uri="s3://bucket/runs.tmp/"),
     HubTable(kind="hub", repo="org/adapter.tmp"),
 ]

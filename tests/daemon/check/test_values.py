@@ -83,6 +83,19 @@ def test_the_verdict_is_that_of_the_image(
     assert ours == images
 
 
+@pytest.mark.parametrize("served", sorted(DTYPES))
+@pytest.mark.parametrize("value", EDGES)
+def test_each_edge_alone_is_judged_as_the_image_judges_it(tmp_path: Path, value: float, served: str) -> None:
+    """The very value at which a dtype begins to round to infinity, too: chance may draw it, or not."""
+    adapter = adapter_for(tmp_path / "adapter", NAMES)
+    tensors = load_file(adapter / WEIGHTS)
+    tensors["base_model.model.one.lora_B.weight"][0, 0] = torch.tensor(value)
+    save_file(tensors, adapter / WEIGHTS)
+    ours, images = verdicts(adapter, served)
+    assert ours == images
+    assert bool(ours) != bool(torch.isfinite(torch.tensor(value).to(DTYPES[served])))
+
+
 def test_a_file_that_ends_meanwhile_is_cut_short(tmp_path: Path) -> None:
     adapter = adapter_for(tmp_path / "adapter", NAMES)
     plan = plan_of(adapter)

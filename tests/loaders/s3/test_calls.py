@@ -68,8 +68,13 @@ def test_only_credentials_that_have_expired_are_worth_another_try(
 ) -> None:
     """At once, with a new client; the next call has a new one too wherever credentials may be at fault."""
     made: list[object] = []
-    monkeypatch.setattr(calls, "_open", lambda: made.append(object()) or made[-1])
     tried: list[object] = []
+
+    def opened() -> object:
+        made.append(object())
+        return made[-1]
+
+    monkeypatch.setattr(calls, "_open", opened)
 
     def fail(client: object) -> None:
         tried.append(client)
