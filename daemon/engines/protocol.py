@@ -28,7 +28,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from hotswapd.swap.errors import RolledBack
+from hotswapd.swap.errors import Misfit, RolledBack
 from hotswapd.swap.gates.spec import Progress, Replayed, Verdict
 
 DEFAULT = "default"
@@ -89,14 +89,16 @@ class Answer(StrEnum):
 class Part:
     """One member's answer, with its name. `member` is empty if the engine is a single whole.
 
-    REFUSED has the gate's code and sentence. LOST says that this member did not answer, was never staged, or failed
-    for a reason of its own; it is no evidence against the candidate.
+    REFUSED has the gate's code and sentence, and `misfits` if no member would take the bytes themselves. LOST
+    says that this member did not answer, was never staged, or failed for a reason of its own; it is no evidence against
+    the candidate.
     """
 
     member: str = ""
     answer: Answer = Answer.FIT
     code: str = ""
     sentence: str = ""
+    misfits: tuple[Misfit, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

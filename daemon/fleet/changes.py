@@ -6,10 +6,12 @@ on the worker's thread, the simulator lets its clock run on). Nothing is decided
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part
 from hotswapd.loaders.errors import Unavailable
+from hotswapd.swap.errors import Rejected, RolledBack
 
 from .fleet import Fleet
 from .orders import Asks, Trial
@@ -95,3 +97,13 @@ def _require_judged(trial: Trial, parts: Sequence[Part]) -> None:
         return
     if not any(part.member == trial.judge and part.answer == Answer.FIT for part in parts):
         raise NoRoom(f"{trial.judge}, which was to run all gates, is lost; another one does")
+
+
+def require_laid_out(parts: Sequence[Part]) -> None:
+    """Check that nobody refused to lay out a candidate. Raises Rejected or RolledBack, which name the replica."""
+    for part in parts:
+        if part.misfits:
+            first, *others = part.misfits
+            raise Rejected([replace(first, place=f"{part.member}: {first.place}"), *others])
+        if part.answer == Answer.REFUSED:
+            raise RolledBack(part.code, f"{part.member}: {part.sentence}")

@@ -12,7 +12,6 @@ from typing import Any
 from hotswapd.daemon.engines.protocol import (
     DEFAULT,
     Admitted,
-    Answer,
     Caller,
     Loaded,
     NoRoom,
@@ -26,9 +25,8 @@ from hotswapd.daemon.engines.protocol import (
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.replicas import ReplicaStatus
-from hotswapd.swap.errors import RolledBack
 
-from .changes import Changes
+from .changes import Changes, require_laid_out
 from .keeping import UnderWay
 from .orders import Asks, Orders, Report, Trial
 from .roll import Member
@@ -128,7 +126,7 @@ class FleetEngine:
         self._outside.send(admitted.digest)
         staged = _Tried(admitted.digest)
         try:
-            _require_laid_out(self._try(staged, Trial(self._key(), admitted.digest), caller))
+            require_laid_out(self._try(staged, Trial(self._key(), admitted.digest), caller))
         except BaseException:
             self.drop(staged)
             raise
@@ -286,12 +284,6 @@ class FleetEngine:
 
     def _key(self) -> str:
         return f"{self._changes.term.now.term}.{next(self._keys)}"
-
-
-def _require_laid_out(parts: Sequence[Part]) -> None:
-    for part in parts:
-        if part.answer == Answer.REFUSED:
-            raise RolledBack(part.code, f"{part.member}: {part.sentence}")
 
 
 def _tried(staged: Staged) -> _Tried:

@@ -229,7 +229,7 @@ def _explained(error: Exception, task: Task) -> Part:
         case NoRoom():
             return Part("", Answer.LOST, ErrorCode.NO_BERTH, str(error))
         case Rejected():
-            return Part("", Answer.REFUSED, error.code, error.summary())
+            return Part("", Answer.REFUSED, error.code, error.summary(), error.misfits)
         case RolledBack():
             return Part("", Answer.REFUSED, error.code, error.sentence)
         case Unavailable() | Refused():

@@ -134,6 +134,10 @@ def test_operators_ask_an_ingress_with_a_key_of_their_own(fleet: Deployed) -> No
     assert "pinned" in fleet.operate("status", "--channel", "a").stdout
     assert fleet.operate("unpin", "--channel", "a").returncode == 0
     assert "rollback" in fleet.operate("history", "--actions").stdout
+    mine = {"Authorization": f"Bearer {KEY}"}
+    shown = httpx.get(f"{fleet.url}/status.json", headers=mine, timeout=START).json()["status"]
+    assert [one["name"] for one in shown["replicas"]] == [one["name"] for one in replicas]
+    assert "hotswapd_" in httpx.get(f"{fleet.url}/metrics", timeout=START).text
 
 
 def test_a_client_that_goes_away_frees_its_place(fleet: Deployed) -> None:

@@ -57,7 +57,7 @@ def test_a_bad_one_is_refused_by_name_and_what_is_live_stays(fleet: WatchedFleet
     assert fleet.outcome("good")["state"] == "LIVE"
     spoil(fleet, 1, "bad")
     row = fleet.outcome("bad")
-    assert (row["state"], row["reason"]) == ("ROLLED_BACK", "non_finite")
+    assert (row["state"], row["reason"]) == ("REJECTED", "non_finite")
     assert row["detail"].startswith(("r0: ", "r1: "))
     assert "wanted finite values" in row["detail"]
     assert any(one["trial"]["code"] == "non_finite" for one in fleet.ask("/status")["replicas"])
