@@ -196,10 +196,7 @@ class Rows:
             self._end_all(left, "the candidate's berth was taken back")
 
     def submit(self, ask: Ask, hear: Callable[[Progress], None]) -> Ticket:
-        """Queue a request. Raises QueueFull, NoGeneration or ResidentLost.
-
-        An answer that was begun elsewhere finds room in a full queue, too: its client has read half of it.
-        """
+        """Queue a request, one begun elsewhere always. Raises QueueFull, NoGeneration or ResidentLost."""
         name = f"r{next(self._names)}"
         with self._lock:
             place = self._routes.choose(ask.name, ask.generation)

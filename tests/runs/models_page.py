@@ -1,5 +1,6 @@
 """Writes docs/models.md: which families are served, how exactly, and why the others are not."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +37,8 @@ _REFUSED = """
 | family | why |
 | --- | --- |
 """
+_WHERE = re.compile(r" See https?://\S+( for installation)?\.?")
+"""Where libraries say that a package is to be had: the page names no registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +76,5 @@ def _served(line: Line) -> str:
 
 def _refused(line: Line) -> str:
     why = line.why.partition("cannot be served: ")[2] or line.why.removeprefix("model.base: ")
-    return f"| {line.family} | {why.partition('; ')[0].removeprefix(f'{line.family} ')} |\n"
+    why = _WHERE.sub("", why.partition("; ")[0].removeprefix(f"{line.family} "))
+    return f"| {line.family} | {why} |\n"
