@@ -192,8 +192,9 @@ def test_the_watchers_disk_is_lost(fleet: RayFleet, truth: Mapping[str, tuple[in
         seen.append(fleet.ask("/status?channel=a")["pinned"])
         said.append(fleet.change(b=bad))
         said.append(fleet.change(b=adapter(0)))
-        newest = max(row["generation"] or 0 for row in before)
-        seen.append(fleet.ask("/status?channel=b")["live"]["generation"] == newest + 1)
+        after = fleet.ask("/history?limit=1000")
+        newest, now = (max(row["generation"] or 0 for row in rows) for rows in (before, after))
+        seen.append(now == newest + 1)
         fleet.ask("/unpin", channel="a")
 
     row = load(fleet, "kill -9 of the watcher, and its disk is lost", truth, work)
