@@ -192,14 +192,8 @@ def test_the_watchers_disk_is_lost(fleet: RayFleet, truth: Mapping[str, tuple[in
         seen.append(fleet.ask("/status?channel=a")["pinned"])
         said.append(fleet.change(b=bad))
         said.append(fleet.change(b=adapter(0)))
-<<<<<<< HEAD
-        newest, now = (
-            max(row["generation"] or 0 for row in rows) for rows in (before, fleet.ask("/history?limit=1000"))
-        )
-=======
         after = fleet.ask("/history?limit=1000")
         newest, now = (max(row["generation"] or 0 for row in rows) for rows in (before, after))
->>>>>>> watcher
         seen.append(now == newest + 1)
         fleet.ask("/unpin", channel="a")
 

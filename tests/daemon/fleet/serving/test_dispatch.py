@@ -14,7 +14,6 @@ from kits.fleet import record
 from hotswapd.daemon.errors import NotReady
 from hotswapd.daemon.fleet.fleet import Limits
 from hotswapd.daemon.fleet.keeping import UnderWay
-from hotswapd.daemon.fleet.serving.calls import Line
 from hotswapd.daemon.fleet.shared.trail import Term
 from hotswapd.swap.request_codes import AskCode
 from hotswapd.swap.rows.asks import Ask, BadAsk
