@@ -182,7 +182,7 @@ def test_the_watchers_disk_is_lost(fleet: RayFleet, truth: Mapping[str, tuple[in
     seen: list[object] = []
 
     def work() -> None:
-        said.append(fleet.change(b=adapter(3)))
+        said.append(fleet.change(a=adapter(2), b=adapter(3)))
         said.append(fleet.change(b=bad))
         fleet.ask("/pin", channel="a")
         before = fleet.ask("/history?limit=1000")
