@@ -7,6 +7,7 @@ from hotswapd.daemon.ledger.ledger import Ledger
 from hotswapd.daemon.pipeline.sources import Sources
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.report.picture import Pictures
+from hotswapd.daemon.report.replicas import replica_metrics
 
 from .ledger_needed import ledger_needed
 from .overview import overview
@@ -46,4 +47,5 @@ class Views:
         """Return what ``GET /metrics`` answers, in Prometheus' text format."""
         part = self.standing.part
         rollouts = {one.name: one.rollout for one in part.shown(part.names()) if one.rollout is not None}
-        return self.metrics.text(part.loaded() if self.standing.is_working else None, rollouts)
+        shown = self.metrics.text(part.loaded() if self.standing.is_working else None, rollouts)
+        return shown + replica_metrics(part.replicas())

@@ -15,11 +15,24 @@ from kits.needs import need
 from prometheus_client.parser import text_string_to_metric_families
 
 from hotswapd.daemon.ledger.states import State
+from hotswapd.daemon.replicas import ReplicaStatus
 from hotswapd.daemon.report.metrics import Metrics
+from hotswapd.daemon.report.replicas import replica_metrics
 
 ROOT = Path(__file__).resolve().parents[3]
 ALERTS = ROOT / "docs" / "alerts.yml"
 DASHBOARD = ROOT / "docs" / "grafana-dashboard.json"
+REPLICA: ReplicaStatus = {
+    "name": "r0",
+    "serving": True,
+    "silent": 0.5,
+    "answering": [3, 4],
+    "loaded": [],
+    "active": 3,
+    "waiting": 1,
+    "trial": None,
+    "trouble": None,
+}
 FROM_PROMETHEUS = {"up"}
 OF_THE_SCRAPE = {"instance", "job", "le", "__name__"}
 
@@ -45,9 +58,8 @@ def metrics() -> Metrics:
 def labels(metrics: Metrics) -> dict[str, set[str]]:
     """Map each series' name to its labels' names."""
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(
-        metrics.text([Held(3, active=1, waiting=2)], {"default": ROLLOUT}).decode()
-    ):
+    shown = metrics.text([Held(3, active=1, waiting=2)], {"default": ROLLOUT}) + replica_metrics([REPLICA])
+    for family in text_string_to_metric_families(shown.decode()):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found
@@ -74,7 +86,22 @@ def alerts() -> list[dict[str, Any]]:
 
 def test_promtool_accepts_the_metrics(metrics: Metrics) -> None:
     """Names, types, units and help as Prometheus wants them."""
-    promtool("check", "metrics", given=metrics.text([Held(3, active=1, waiting=2)]))
+    shown = metrics.text([Held(3, active=1, waiting=2)])
+    promtool("check", "metrics", given=shown + replica_metrics([REPLICA, {**REPLICA, "name": "r1"}]))
+
+
+def test_each_replica_of_a_fleet_is_shown_and_one_daemon_has_none() -> None:
+    assert replica_metrics([]) == b""
+    lines = replica_metrics([REPLICA, {**REPLICA, "name": "r1", "serving": False}]).decode().splitlines()
+    for line in (
+        'hotswapd_replica_serving{replica="r0"} 1.0',
+        'hotswapd_replica_serving{replica="r1"} 0.0',
+        'hotswapd_replica_silent_seconds{replica="r0"} 0.5',
+        'hotswapd_replica_generations{replica="r0"} 2.0',
+        'hotswapd_replica_requests{replica="r0",state="active"} 3.0',
+        'hotswapd_replica_requests{replica="r0",state="waiting"} 1.0',
+    ):
+        assert line in lines
 
 
 def test_promtool_accepts_the_alerts() -> None:
