@@ -15,6 +15,8 @@ from kits.fronts import Front, front
 from kits.rows import LONG
 from kits.waiting import until
 
+from hotswapd.daemon.serve.protocol import DoorProtocol
+
 HEAD = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 ASK = b'{"model": "m", "prompt": "hi"}'
 
@@ -111,6 +113,17 @@ def test_an_answer_that_nobody_reads_is_given_up(tmp_path: Path) -> None:
             until(lambda: connections(face) == 1, "nobody is connected", LONG)
             until(lambda: connections(face) == 0, "an unread answer is never given up", LONG)
         assert httpx.get(f"{made.url}/health/live").status_code == 200
+
+
+def test_nothing_waits_for_an_acknowledgement(tmp_path: Path) -> None:
+    """The kernel sends an answer's head and its body as they come, and every token of a stream."""
+    face = FakeFace()
+    with front(face, tmp_path) as made, connected(made):
+        until(lambda: connections(face) == 1, "nobody is connected", LONG)
+        (there,) = made.servers._door.connections._all
+        assert isinstance(there, DoorProtocol)
+        option = there.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert option
 
 
 def test_the_oldest_idle_connection_makes_room(tmp_path: Path) -> None:
