@@ -124,7 +124,7 @@ CHANGES_OF_FLEET ?= 30
 fleet: $(STAMP)
 	$(PIP) install -q -c constraints.txt -e '.[ray]'
 	HOTSWAPD_TEST_FLEET=1 HOTSWAPD_TEST_FLEET_CHANGES=$(CHANGES_OF_FLEET) RAY_USAGE_STATS_ENABLED=0 OMP_NUM_THREADS=1 \
-		timeout 1800 $(BIN)/pytest -q -s -p no:randomly tests/fleet
+		PYTHONPATH=$(CURDIR)/tests timeout 1800 $(BIN)/pytest -q -s -p no:randomly tests/fleet
 
 # Every class of bad adapter through the daemon and through plain PEFT. The table goes to build/corpus.
 .PHONY: corpus
