@@ -60,11 +60,12 @@ def test_without_descriptors_it_says_so_and_recovers(room: Room) -> None:
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     downs = len(room.events("source_down"))
     with kept_connection(clients) as ask:
-        highest = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(highest, len(os.listdir(f"/proc/{pid}/fd"))), before[1]))
         try:
 
             def down() -> bool:
+                """Leave no descriptor, whatever was closed meanwhile: connections of before may end late."""
+                there = [int(name) for name in os.listdir(f"/proc/{pid}/fd")]
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(max(there), len(there)), before[1]))
                 ask()
                 return len(room.events("source_down")) > downs
 
