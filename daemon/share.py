@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 
 BUCKETS = 10_000
+LIVE, CANARY = "live", "canary"
+"""The names of the two arms in status, metrics, logs and tags."""
 
 
 def bucket(salt: str, key: str) -> int:
@@ -30,6 +32,16 @@ class Share:
     salt: str
     percent: float
 
-    def has(self, key: str) -> bool:
-        """Tell whether requests of this key go to the one beside."""
-        return in_share(self.salt, key, self.percent)
+    def arm(self, key: str) -> str:
+        """Return the arm of a key: always the same, and once the canary's, the canary's while the share grows."""
+        return CANARY if in_share(self.salt, key, self.percent) else LIVE
+
+    def route(self, key: str) -> tuple[int | None, str]:
+        """Return the generation that answers a key's requests, None for the live one, and the arm that counts them."""
+        arm = self.arm(key)
+        return (self.beside if arm == CANARY else None), arm
+
+
+def tag_of(arm: str, channel: str) -> str:
+    """Return what a request that counts for an arm of a channel is tagged with; empty without an arm."""
+    return f"{arm}@{channel}" if arm else ""

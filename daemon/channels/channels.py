@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
-from hotswapd.daemon.share import Share
+from hotswapd.daemon.share import Share, tag_of
 
 from .channel import Channel, Making
 
@@ -121,9 +121,9 @@ class Channels:
         channel = self.peek(name)
         if channel is None or not channel.live.now.number:
             number, arm = channel.traffic.route(key) if channel else (None, "")
-            return (0 if number is None and name != DEFAULT else number), f"{arm}@{name}" if arm else ""
+            return (0 if number is None and name != DEFAULT else number), tag_of(arm, name)
         number, arm = channel.traffic.route(key)
-        return number, f"{arm}@{name}" if arm else ""
+        return number, tag_of(arm, name)
 
     def shares(self) -> Mapping[str, Share]:
         """Return by what requests are split now, by the channels in which two generations are side by side."""

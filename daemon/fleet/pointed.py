@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 import structlog
 
 from hotswapd.daemon.ledger.channel import DEFAULT
-from hotswapd.daemon.rollout.trial import CANARY, LIVE
-from hotswapd.daemon.share import Share
+from hotswapd.daemon.share import Share, tag_of
 from hotswapd.loaders.errors import Unavailable
 
 from .beside import Told
@@ -73,7 +72,8 @@ class Pointed:
         share = self._share(name)
         if share is None:
             return None, ""
-        return (share.beside, f"{CANARY}@{name}") if share.has(key) else (None, f"{LIVE}@{name}")
+        number, arm = share.route(key)
+        return number, tag_of(arm, name)
 
     def number(self, name: str = DEFAULT) -> int | None:
         """Return the generation beside a channel's live one, None if there is none."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from hotswapd.daemon.answers import RolloutStatus
 from hotswapd.daemon.share import Share
 
-from .trial import CANARY, Trial
+from .trial import Trial
 
 if TYPE_CHECKING:
     from hotswapd.swap.rows.ended import Ended
@@ -35,11 +35,8 @@ class Traffic:
 
     def route(self, key: str) -> tuple[int | None, str]:
         """Return the generation that answers a request (None is the live one), and the tag under which it counts."""
-        trial = self.trial
-        if trial is None:
-            return None, ""
-        arm = trial.route(key)
-        return (trial.canary if arm == CANARY else None), arm
+        share = self.split()
+        return (None, "") if share is None else share.route(key)
 
     def split(self) -> Share | None:
         """Return by what requests are split, None while nothing is beside the live generation."""

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, cast
 
 from hotswapd.daemon.answers import ArmStatus, RolloutStatus
 from hotswapd.daemon.config.rollout import WHOLE, Rollout
-from hotswapd.daemon.share import Share
+from hotswapd.daemon.share import CANARY, LIVE, Share
 
 from .arm import Arm, condemned
 
 if TYPE_CHECKING:
     from hotswapd.swap.rows.ended import Ended
-
-LIVE, CANARY = "live", "canary"
-"""The names of the two arms in status, metrics and logs."""
 
 
 class Action(StrEnum):
@@ -68,7 +65,7 @@ class Trial:
 
     def route(self, key: str) -> str:
         """Return the arm of a key: always the same in one step, and once the canary's, the canary's in later steps."""
-        return CANARY if self.split().has(key) else LIVE
+        return self.split().arm(key)
 
     def split(self) -> Share:
         """Return by what requests are split now."""

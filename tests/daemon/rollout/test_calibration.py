@@ -8,7 +8,8 @@ from typing import Any
 from kits.queues import sure
 
 from hotswapd.daemon.config.rollout import Rollout
-from hotswapd.daemon.rollout.trial import CANARY, LIVE, Action, Trial
+from hotswapd.daemon.rollout.trial import Action, Trial
+from hotswapd.daemon.share import CANARY, LIVE
 from hotswapd.swap.rows.ended import Ended
 
 TRIALS, REQUESTS = 300, 60

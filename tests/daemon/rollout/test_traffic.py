@@ -4,7 +4,8 @@ import pytest
 
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.rollout.traffic import Traffic
-from hotswapd.daemon.rollout.trial import CANARY, LIVE, Trial
+from hotswapd.daemon.rollout.trial import Trial
+from hotswapd.daemon.share import CANARY, LIVE
 from hotswapd.swap.rows.ended import Ended
 
 

@@ -6,7 +6,8 @@ import pytest
 from kits.queues import sure
 
 from hotswapd.daemon.config.rollout import Rollout
-from hotswapd.daemon.rollout.trial import CANARY, LIVE, Action, Trial
+from hotswapd.daemon.rollout.trial import Action, Trial
+from hotswapd.daemon.share import CANARY, LIVE
 from hotswapd.swap.rows.ended import Ended
 
 GOOD = tuple(range(40))
