@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .schema import VERSION
-
 TABLES = ("swaps", "events", "places", "generations", "bases", "attempts", "flags", "channels", "actions")
 OWN = ""
 """The channel of flags that are about this very file, and say nothing to another."""
@@ -95,6 +93,3 @@ def _now(database: sqlite3.Connection, table: str, row: int) -> Changed | None:
 
 def _is_own(one: Changed) -> bool:
     return one.table == "flags" and one.values is not None and one.values["channel"] == OWN
-
-
-__all__ = ["OWN", "VERSION", "Changed", "apply", "everything", "take", "watch"]

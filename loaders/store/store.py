@@ -147,7 +147,7 @@ class Store:
         final = self._artifacts / copied.digest
         with self._lock, store_errors():
             self._young.add(copied.digest)
-            if not self._intact(copied.digest):
+            if not self.is_intact(copied.digest):
                 self._discard(final)
                 fsync_directory(path)
                 self.step("synced")
@@ -172,6 +172,15 @@ class Store:
         if not all(stat.S_ISREG(f.st_mode) for f in found):
             return None
         return Artifact(path, digest, sum(f.st_size for f in found))
+
+    def is_intact(self, digest: str) -> bool:
+        """Return whether the artifact exists and its bytes, read again, still have this digest."""
+        there = self.find(digest)
+        try:
+            return there is not None and digest_of(there.path) == digest
+        except OSError as error:
+            log.warning("artifact %s can no longer be read (%s): it is replaced", digest, error)
+            return False
 
     @contextlib.contextmanager
     def hold(self, digest: str) -> Iterator[Artifact | None]:
@@ -244,15 +253,6 @@ class Store:
     def highest(self) -> int:
         """Return the highest generation that any pointer was ever given, 0 if unknown: it outlasts the ledger."""
         return self._pointers.highest()
-
-    def _intact(self, digest: str) -> bool:
-        """Return whether the artifact exists and its bytes, read again, still have this digest."""
-        there = self.find(digest)
-        try:
-            return there is not None and digest_of(there.path) == digest
-        except OSError as error:
-            log.warning("artifact %s can no longer be read (%s): it is replaced", digest, error)
-            return False
 
     def _discard(self, path: Path) -> None:
         """Remove an artifact's name in one step, then its files."""

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from hotswapd.daemon.errors import FleetCode
 from hotswapd.loaders.errors import Unavailable
-from hotswapd.loaders.store.artifact import Artifact
-from hotswapd.loaders.store.store import Store, digest_of
+from hotswapd.loaders.store.store import Store
 
 from .copies import SharedCopies
 
@@ -35,7 +34,8 @@ class NodeCopies:
         self._most = most
         self._locks = room / _LOCKS
         self._locks.mkdir(mode=0o700, exist_ok=True)
-        self._held: dict[str, int] = {}
+        self._held: dict[str, tuple[int, Path]] = {}
+        """What this process needs: the lock, and where the bytes are."""
         self._room = self._open(_ROOM)
         alone = _try_lock(self._room)
         self._store = Store(room)
@@ -50,12 +50,12 @@ class NodeCopies:
         """
         if digest not in self._held:
             self._held[digest] = self._take(digest)
-        return self._store.root / "artifacts" / digest
+        return self._held[digest][1]
 
     def release(self, keep: Collection[str]) -> None:
         """Need nothing any more but these."""
         for digest in [one for one in self._held if one not in keep]:
-            lock = self._held.pop(digest)
+            lock, _ = self._held.pop(digest)
             try:
                 if _try_lock(lock):
                     self._forget(digest)
@@ -67,36 +67,34 @@ class NodeCopies:
         self.release(())
         os.close(self._room)
 
-    def _take(self, digest: str) -> int:
-        """Return the lock under which these bytes are there, and are right."""
+    def _take(self, digest: str) -> tuple[int, Path]:
+        """Return the lock under which these bytes are there, and are right, and their directory."""
         while True:
             lock = self._open(digest)
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH)
                 if self._is_named(digest, lock):  # so nobody removes it
-                    self._bring(digest, lock)
+                    path = self._bring(digest, lock)
                     if self._is_named(digest, lock):
-                        return lock
+                        return lock, path
             except BaseException:
                 os.close(lock)
                 raise
             os.close(lock)
 
-    def _bring(self, digest: str, lock: int) -> None:
+    def _bring(self, digest: str, lock: int) -> Path:
         """Copy it here, unless it is there and right. One process after the other, so that the next finds it."""
         bringing = self._open(_BRINGING)
         try:
             fcntl.flock(bringing, fcntl.LOCK_EX)
             if self._is_damaged(digest):
                 self._discard(digest, lock)
-            if self._store.find(digest) is None:
-                self._copies.fetch(digest, self._store, self._most)
+            return self._copies.fetch(digest, self._store, self._most).path
         finally:
             os.close(bringing)
 
     def _is_damaged(self, digest: str) -> bool:
-        found = self._store.find(digest)
-        return found is not None and not _is_right(found)
+        return self._store.find(digest) is not None and not self._store.is_intact(digest)
 
     def _discard(self, digest: str, lock: int) -> None:
         """Remove what is damaged, unless another process uses it. Raises Unavailable."""
@@ -130,18 +128,10 @@ class NodeCopies:
     def _clear(self) -> None:
         """Remove what processes have left that are dead, all of it."""
         self._store.wipe_stages()
-        for digest in (path.name for path in (self._store.root / "artifacts").iterdir()):
-            self._store.discard(digest)
+        self._store.collect(())
         for path in self._locks.iterdir():
             if path.name not in (_ROOM, _BRINGING):
                 path.unlink()
-
-
-def _is_right(found: Artifact) -> bool:
-    try:
-        return digest_of(found.path) == found.digest
-    except OSError:
-        return False
 
 
 def _try_lock(lock: int) -> bool:

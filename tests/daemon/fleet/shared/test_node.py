@@ -124,7 +124,7 @@ def test_nobody_takes_a_copy_that_is_damaged_by_its_word(scene: Scene, replicas:
     """It lies there from a process that has died with it."""
     path = replicas[0].fetch(scene.digests[0])
     spoil(path)
-    os.close(replicas[0]._held.pop(scene.digests[0]))
+    os.close(replicas[0]._held.pop(scene.digests[0])[0])
     assert digest_of(replicas[1].fetch(scene.digests[0])) == scene.digests[0]
 
 
