@@ -16,6 +16,13 @@ def is_bucket(name: str) -> bool:
     return _BUCKET.fullmatch(name) is not None
 
 
+def in_bucket(address: str) -> tuple[str, str] | None:
+    """Split ``s3://bucket/prefix/`` into bucket and prefix, without slashes at its ends; None for another address."""
+    scheme, _, rest = address.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    return (bucket, prefix.strip("/")) if scheme == "s3" else None
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class AdapterURI:
     """An adapter's address: ``file:///srv/a/run-7``, ``s3://bucket/prefix/run-7/``, ``hf://org/repo/sub``.

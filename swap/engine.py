@@ -189,6 +189,15 @@ class Engine:
         """Send new requests for this name to this generation from now on; returns the seconds that the change took."""
         return self.rows.route(image, number, name)
 
+    def keep(self, max_drain: float) -> None:
+        """Keep the device awake, mend what failed, and end what has run for so many seconds since it retired.
+
+        On the thread that makes changes, every second or so. Raises ResidentLost.
+        """
+        self.resident.pulse()
+        self.rows.mend()
+        self.rows.end_overdue(max_drain)
+
     def close(self, seconds: float = 5.0) -> None:
         """Give requests at most `seconds` to end, then stop the loop."""
         self.rows.stop(seconds)

@@ -10,7 +10,7 @@ from hotswapd.swap.resident.fingerprint import base_fingerprint
 def contract_of(model: Model, admission: Admission, slots: Sequence[Slot], dtype: str) -> Contract:
     """Make it; `dtype` is that of the slots, by its name in torch."""
     return Contract(
-        (model.base, *admission.base_models),
+        admission.names_of(model.base),
         tuple(slots),
         model.max_rank,
         dtype,

@@ -5,17 +5,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from hotswapd.loaders.uri import is_bucket
+from hotswapd.loaders.uri import in_bucket, is_bucket
 
 from .tables import Count, Name, Number, Positive, Table, wrong
 
-_BUCKET = "s3://"
-
 
 def _place(shared: str) -> str:
-    if shared.startswith(_BUCKET):
-        bucket, _, prefix = shared.removeprefix(_BUCKET).partition("/")
-        if not (is_bucket(bucket) and prefix.strip("/")):
+    if (parts := in_bucket(shared)) is not None:
+        bucket, prefix = parts
+        if not (is_bucket(bucket) and prefix):
             raise wrong("must name a bucket and a prefix of its own in it: s3://BUCKET/PREFIX")
     elif shared and not Path(shared).is_absolute():
         raise wrong("must be an absolute path of a directory that every node has mounted, or s3://BUCKET/PREFIX")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from hotswapd.daemon.ledger.channel import DEFAULT
-from hotswapd.loaders.uri import is_bucket
+from hotswapd.loaders.uri import in_bucket, is_bucket
 
 from .channels import ChannelName, ChannelOfSource
 from .tables import AbsolutePath, Name, OptionalFile, Positive, Seconds, Table, wrong
@@ -26,8 +26,8 @@ def _address(value: str) -> str:
 
 
 def _prefix(value: str) -> str:
-    scheme, _, rest = value.partition("://")
-    if scheme != "s3" or not is_bucket(rest.partition("/")[0]):
+    parts = in_bucket(value)
+    if parts is None or not is_bucket(parts[0]):
         raise wrong("must be s3://bucket/prefix/")
     return value
 

@@ -105,6 +105,10 @@ class Admission(Table):
     max_artifact_bytes: Count = 4 << 30
     tokenizer: Literal["warn", "refuse"] = "warn"
 
+    def names_of(self, base: str) -> tuple[str, ...]:
+        """Return all names that an adapter may have for this base."""
+        return base, *self.base_models
+
 
 def _two_berths(count: int) -> int:
     if count < 2:

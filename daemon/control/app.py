@@ -10,13 +10,12 @@ from fastapi.responses import JSONResponse
 
 from hotswapd.daemon.errors import BadRequest, ErrorCode
 from hotswapd.daemon.ledger.channel import DEFAULT
-from hotswapd.daemon.serve.body import json_object, read_within
+from hotswapd.daemon.serve.body import json_object, read_small
 from hotswapd.daemon.serve.errors import install_errors
 
 from .face import ControlFace, Peer
 from .peer import peer
 
-MAX_BODY_BYTES = 64 << 10
 Fields = Mapping[str, object]
 """What a request says, once its fields are known."""
 Answer = dict[str, Any]
@@ -84,8 +83,7 @@ def _plain(act: Callable[[Peer | None, str], Answer], fields: Fields, who: Peer 
 
 def _post(app: FastAPI, path: str, act: Callable[[Fields, Peer | None], Answer], known: set[str]) -> None:
     async def endpoint(request: Request) -> JSONResponse:
-        too_large = BadRequest(ErrorCode.BODY_TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes")
-        fields = _fields(await read_within(request, MAX_BODY_BYTES, too_large), known)
+        fields = _fields(await read_small(request), known)
         return JSONResponse(await to_thread.run_sync(functools.partial(act, fields, peer(request))))
 
     app.post(path, response_model=None, name=path)(endpoint)

@@ -46,8 +46,9 @@ class Outline:
 
     def judge_by(self, settings: Settings) -> None:
         """Admit adapters that name the base as these settings say."""
-        names = (settings.model.base, *settings.admission.base_models)
-        self._contract = replace(self._contract, base_models=names, names=settings.admission.base_names)
+        admission = settings.admission
+        names = admission.names_of(settings.model.base)
+        self._contract = replace(self._contract, base_models=names, names=admission.base_names)
 
     def describe(self) -> ResidentStatus:
         """Describe what every replica has."""

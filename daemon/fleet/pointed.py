@@ -27,7 +27,7 @@ class Pointed:
 
     def __init__(self, follower: Follower, named: Iterable[str] = (), *, seldom: bool = False) -> None:
         """Read nothing yet. `named` are channels that exist before anything has gone live in them."""
-        self._seldom = seldom
+        self.seldom = seldom
         self._follower = follower
         self._named = frozenset(named)
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class Pointed:
 
     def look(self) -> Pointer:
         """Return the newest pointer; while the place cannot be read, the last that was: nobody can move it then."""
-        return self._follower.now if self._seldom else self.catch_up()
+        return self._follower.now if self.seldom else self.catch_up()
 
     def catch_up(self) -> Pointer:
         """Read the place and return the newest pointer, or the last that was read."""

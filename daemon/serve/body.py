@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from fastapi import Request
 
-from hotswapd.daemon.errors import ErrorCode, FaceError
+from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError
 
 from .json_bounds import bounded_text, not_json, require_text
 
 _MOST_ITEMS = 1000
+SMALL_BYTES = 64 << 10
 _JSON = "application/json"
 
 
@@ -43,6 +44,12 @@ async def read_within(
             raise too_large
         grows(len(body))
     return body
+
+
+async def read_small(request: Request) -> bytearray:
+    """Read what an operator sends. Raises BadRequest as soon as it has more than 64 KiB, and ClientDisconnect."""
+    too_large = BadRequest(ErrorCode.BODY_TOO_LARGE, f"a body has at most {SMALL_BYTES} bytes")
+    return await read_within(request, SMALL_BYTES, too_large)
 
 
 def json_object(body: bytes | bytearray, most_items: int = _MOST_ITEMS) -> dict[str, object]:

@@ -4,12 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from hotswapd.daemon.errors import BadRequest, ErrorCode
-
-from .body import read_within, require_json
+from .body import read_small, require_json
 from .key import Keys, key_check
 
-_MOST = 64 << 10
 Call = Callable[[str, str, str, bytes], Awaitable[tuple[int, bytes]]]
 """Passes a request on, by its method, path, query and body; returns the status and the JSON of the answer."""
 
@@ -28,9 +25,8 @@ def control_routes(key_file: str, call: Call) -> APIRouter:
     @router.post("/{path:path}", response_model=None)
     async def change(path: str, request: Request) -> Response:
         require_json(request)
-        too_large = BadRequest(ErrorCode.BODY_TOO_LARGE, f"a body has at most {_MOST} bytes")
-        body = await read_within(request, _MOST, too_large)
-        return _answer(*await call("POST", f"/{path}", request.url.query, bytes(body)))
+        body = bytes(await read_small(request))
+        return _answer(*await call("POST", f"/{path}", request.url.query, body))
 
     return router
 

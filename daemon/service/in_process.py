@@ -81,15 +81,13 @@ class InProcess:
 
     def judge_by(self, settings: Settings) -> None:
         """Take other names of the base, then other gates."""
-        names = (settings.model.base, *settings.admission.base_models)
-        self.engine.allow_bases(names, settings.admission.base_names)
+        admission = settings.admission
+        self.engine.allow_bases(admission.names_of(settings.model.base), admission.base_names)
         self.engine.configure(verification(settings))
 
     def tick(self, max_drain: float) -> None:
         """Keep the device awake, mend what failed, and end overdue requests."""
-        self._model.resident.pulse()
-        self._model.rows.mend()
-        self._model.rows.end_overdue(max_drain)
+        self._model.keep(max_drain)
         self._count_recompiles()
 
     def _count_recompiles(self) -> None:

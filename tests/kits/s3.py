@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from moto.server import ThreadedMotoServer
 
 from hotswapd.loaders.errors import LoadError
 from hotswapd.loaders.s3.session import Patience
@@ -60,6 +61,18 @@ def await_true(condition: Callable[[], Any], seconds: float = SOON) -> Any:
         assert time.monotonic() < until, "it did not come true in time"
         GO.wait(0.02)
     return answer
+
+
+@contextmanager
+def moto() -> Iterator[str]:
+    """Run a server of conditional writes and everything else in this process, and return its address."""
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
 
 
 def set_credentials(patch: pytest.MonkeyPatch, nowhere: Path) -> None:

@@ -52,12 +52,17 @@ def _text(event: bytes) -> str:
     return str(said["choices"][0]["text"])
 
 
+def _program(name: str, *arguments: str) -> "subprocess.Popen[str]":
+    """Start a program of this folder; it can be written to, and read."""
+    argv = [sys.executable, "-m", f"runs.{name}", *arguments]
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ)
+
+
 @contextmanager
 def bystander() -> Iterator[tuple[str, int]]:
     """Start a server that takes attacks in the daemon's place."""
-    argv = [sys.executable, "-m", "runs.attack_bystander"]
-    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environ) as process:
+    with _program("attack_bystander") as process:
         try:
             assert process.stdout is not None
             yield "127.0.0.1", int(process.stdout.readline())
@@ -122,9 +127,7 @@ class Siege:
     @contextmanager
     def _attacker(self, kind: str, place: tuple[str, int]) -> Iterator["subprocess.Popen[str]"]:
         host, port = place
-        argv = [sys.executable, "-m", "runs.attack_kinds", kind, host, str(port), self._model]
-        environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ)
+        process = _program("attack_kinds", kind, host, str(port), self._model)
         try:
             yield process
         finally:

@@ -81,8 +81,7 @@ class Dispatcher:
         `named` are channels that exist before anything has gone live in them.
         """
         self._handle = handle.options(stream=True)
-        self._seldom = together.least > 0
-        self.pointed = Pointed(Follower(together.trail()), named, seldom=self._seldom)
+        self.pointed = Pointed(Follower(together.trail()), named, seldom=together.least > 0)
         self._book = Book(uuid4().hex)
         self._line = Line(together.watcher)
         self._clock = clock
@@ -176,9 +175,9 @@ class Dispatcher:
         """Tell the watcher what is under way, as often as it helps; the book is read on this loop only."""
         while True:
             self._book.follow(await asyncio.to_thread(self.pointed.catch_up))
-            said = replace(self._book.say(), scores=self.pointed.scores(), waits=self._seldom)
+            said = replace(self._book.say(), scores=self.pointed.scores(), waits=self.pointed.seldom)
             told = await asyncio.to_thread(self._line.call, "hear_ingress", said)
             if told is not None:
                 self.pointed.tell(told, len(said.scores))
-            if told is None or not self._seldom:
+            if told is None or not self.pointed.seldom:
                 await asyncio.sleep(_SAYS)

@@ -27,9 +27,7 @@ class Opened:
 
     def tick(self) -> None:
         """Keep the model alive, and end overdue requests. On the thread that calls the engine. Raises ResidentLost."""
-        self.model.resident.pulse()
-        self.model.rows.mend()
-        self.model.rows.end_overdue(self.max_drain)
+        self.model.keep(self.max_drain)
 
     def close(self) -> None:
         """Give requests a few seconds to end."""

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from hotswapd.daemon.fleet.fleet import Limits
-from hotswapd.daemon.fleet.shared.address import is_in_bucket, open_place
+from hotswapd.daemon.fleet.shared.address import open_place
 from hotswapd.daemon.fleet.shared.trail import Trail
+from hotswapd.loaders.uri import in_bucket
 
 NAMESPACE = "hotswapd"
 _LEAST = 1.0
@@ -26,4 +27,4 @@ class Together:
     @property
     def least(self) -> float:
         """Seconds between two looks at the pointer: a directory is looked at each time, a bucket is not."""
-        return _LEAST if is_in_bucket(self.shared) else 0.0
+        return 0.0 if in_bucket(self.shared) is None else _LEAST

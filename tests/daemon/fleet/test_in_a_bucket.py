@@ -5,13 +5,13 @@ from pathlib import Path
 
 import boto3
 import pytest
-from kits.s3 import set_credentials
+from kits.s3 import moto, set_credentials
 from kits.watched_fleet import WatchedFleet, drop, watched_fleet
-from moto.server import ThreadedMotoServer
 
-from hotswapd.daemon.fleet.shared.address import is_in_bucket, open_place
+from hotswapd.daemon.fleet.shared.address import open_place
 from hotswapd.daemon.fleet.shared.bucket import BucketPlace
 from hotswapd.daemon.fleet.shared.folder import FolderPlace
+from hotswapd.loaders.uri import in_bucket
 
 pytestmark = pytest.mark.slow
 
@@ -20,14 +20,11 @@ pytestmark = pytest.mark.slow
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Name a prefix in a real server's bucket, which the environment says how to reach."""
     set_credentials(monkeypatch, tmp_path)
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    boto3.client("s3").create_bucket(Bucket="fleets")
-    yield "s3://fleets/one"
-    server.stop()
+    with moto() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        boto3.client("s3").create_bucket(Bucket="fleets")
+        yield "s3://fleets/one"
 
 
 @pytest.fixture
@@ -40,7 +37,7 @@ def fleet(tmp_path: Path, address: str) -> Iterator[WatchedFleet]:
 def test_an_address_says_what_it_is(tmp_path: Path, address: str) -> None:
     assert isinstance(open_place(address), BucketPlace)
     assert isinstance(open_place(str(tmp_path / "shared")), FolderPlace)
-    assert (is_in_bucket(address), is_in_bucket(str(tmp_path))) == (True, False)
+    assert (in_bucket(address), in_bucket(str(tmp_path))) == (("fleets", "one"), None)
     assert str(open_place(address)) == "s3://fleets/one/"
 
 

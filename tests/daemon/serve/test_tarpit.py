@@ -1,15 +1,8 @@
 """Who is refused over and over waits, and nobody else."""
 
+from kits.clock import Clock
+
 from hotswapd.daemon.serve.tarpit import FREE, LONGEST, PER_SECOND, Tarpit
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_the_first_refusals_are_free_and_the_next_come_at_a_steady_rate() -> None:
@@ -29,9 +22,9 @@ def test_no_refusal_waits_longer_than_the_limit_and_time_forgives_all() -> None:
     clock = Clock()
     tarpit = Tarpit(clock)
     assert max(tarpit.wait("10.0.0.1") for _ in range(1000)) == LONGEST
-    clock.now += LONGEST
+    clock.advance(LONGEST)
     assert tarpit.wait("10.0.0.1") == 1 / PER_SECOND
-    clock.now += (FREE + 1) / PER_SECOND
+    clock.advance((FREE + 1) / PER_SECOND)
     assert [tarpit.wait("10.0.0.1") for _ in range(FREE)] == [0.0] * FREE
 
 

@@ -7,10 +7,13 @@ import pytest
 
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.service.in_process import InProcess
+from hotswapd.swap.engine import Engine
 
 
 class Model:
     """A model that writes down what is done with it."""
+
+    keep = Engine.keep
 
     def __init__(self) -> None:
         self.called: list[object] = []

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 from kits.folders import CONFIG, WEIGHTS, weights, write_folder
-from moto.server import ThreadedMotoServer
+from kits.s3 import moto
 
 from hotswapd.loaders.digests import Listed
 from hotswapd.loaders.errors import Unavailable
@@ -26,11 +26,8 @@ DEST = "s3://models/team/run-7"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto() as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)

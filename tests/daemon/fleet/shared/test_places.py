@@ -6,8 +6,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from kits.s3 import set_credentials
-from moto.server import ThreadedMotoServer
+from kits.s3 import moto, set_credentials
 
 from hotswapd.daemon.errors import FleetCode
 from hotswapd.daemon.fleet.rebuilding import rebuild
@@ -29,11 +28,8 @@ _MOST = 1 << 20
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto() as url:
+        yield url
 
 
 @pytest.fixture(params=["folder", "bucket"])

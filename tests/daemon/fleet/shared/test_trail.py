@@ -186,9 +186,9 @@ def test_a_follower_that_is_in_no_hurry_looks_seldom() -> None:
     follower = Follower(Trail(place), 1.0, clock)
     assert follower.look().serial == 1
     term.write(term.now.next({}))
-    clock.now += 0.9
+    clock.advance(0.9)
     assert follower.look().serial == 1
     assert follower.look_now().serial == 2
     term.write(term.now.next({}))
-    clock.now += 1.0
+    clock.advance(1.0)
     assert follower.look().serial == 3
