@@ -62,7 +62,7 @@ def _no_ray(address: str, why: str) -> Unavailable:
 def bring_up(settings: Settings) -> None:
     """Start the watcher anew, then ingresses and replicas, and wait until all of them serve.
 
-    What runs already is replaced without a pause: Serve starts the new ones first. Raises Unavailable.
+    What runs already is replaced; Serve starts the new ones first. Raises Unavailable.
     """
     _require_gpus(settings)
     together = together_of(settings)
