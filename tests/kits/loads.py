@@ -10,10 +10,11 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
+from kits.faults import NO_ANSWER
 from kits.training import SPEECH, text
 
 _PATIENCE = 120.0
@@ -46,7 +47,7 @@ class Client:
     def leave(self, prompt: str, events: int, tokens: int = 200) -> None:
         """Ask for a stream, and go away after so many of its lines; after 0 without waiting for an answer."""
         body = {"model": "base", "prompt": prompt, "max_tokens": tokens, "temperature": 0, "stream": True}
-        with closing(self._connection()) as connection, suppress(OSError, HTTPException):
+        with closing(self._connection()) as connection, suppress(*NO_ANSWER):
             self._send(connection, body)
             if events:
                 got = connection.getresponse()

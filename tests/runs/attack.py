@@ -18,7 +18,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from kits.alone import start_alone
-from kits.faults import PROMPT, TOKENS, truth
+from kits.faults import NO_ANSWER, PROMPT, TOKENS, truth
 from kits.room import Room, home
 
 from runs.attack_found import BACK_BYTES, BACK_FILES, Attacked, Held, Phase
@@ -167,7 +167,7 @@ class Siege:
             try:
                 self._get("/health/live")
                 phase.health.append(time.monotonic() - began)
-            except (OSError, http.client.HTTPException, AssertionError) as error:
+            except (*NO_ANSWER, AssertionError) as error:
                 phase.failed.append(f"health: {error!r} after {time.monotonic() - began:.1f} s")
 
     def _get(self, path: str) -> None:
@@ -182,7 +182,7 @@ class Siege:
             phase = self._phase
             try:
                 self._ask(phase)
-            except (OSError, http.client.HTTPException, AssertionError) as error:
+            except (*NO_ANSWER, AssertionError) as error:
                 phase.failed.append(f"user: {error!r}")
 
     def _ask(self, phase: Phase) -> None:

@@ -14,11 +14,10 @@ import time
 import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from pathlib import Path
 from tempfile import mkdtemp
 
-from kits.faults import GENERATION, question, truth
+from kits.faults import GENERATION, NO_ANSWER, question, truth
 from kits.folders import CONFIG
 from kits.room import LIMIT, Room, folder, home, make_room
 from kits.waiting import until
@@ -85,7 +84,7 @@ class Many:
                 continue
             try:
                 self.ask(rng.choice(self.names))
-            except (OSError, HTTPException, ValueError) as error:
+            except (*NO_ANSWER, ValueError) as error:
                 if self.up.is_set():
                     self.wrong.append(f"no answer: {error!r}")
 
