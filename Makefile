@@ -5,6 +5,9 @@ PIP := $(BIN)/pip --disable-pip-version-check
 STAMP := .venv/.installed
 WHEEL := build/wheel
 RUN := PYTHONPATH=tests $(BIN)/python -m
+# Tests mostly wait, for processes and for servers: four at a time even on two cores. A file's tests share what they begin with.
+WORKERS ?= 4
+BESIDE := -n $(WORKERS) --dist loadfile
 
 .PHONY: demo test suite unit quick cover packages lint type imports wheel fmt clean
 
@@ -24,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 # The whole suite against the built wheel, in an environment that cannot import the checkout as hotswapd.
 suite: wheel packages
 	$(RUN) runs.wheel_venv $(WHEEL)
-	HOTSWAPD_TEST_WHEEL=1 $(WHEEL)/venv/bin/python -P -m pytest
+	HOTSWAPD_TEST_WHEEL=1 $(WHEEL)/venv/bin/python -P -m pytest $(BESIDE)
 
 # As somebody new: the wheel, installed with all that it needs into an environment of its own, serves and answers.
 .PHONY: ship
@@ -33,7 +36,7 @@ ship: wheel
 
 # The whole suite against the checkout.
 unit: $(STAMP) packages
-	$(BIN)/pytest
+	$(BIN)/pytest $(BESIDE)
 
 # The loop of a developer, without processes and servers: about four minutes on two cores.
 quick: $(STAMP)
@@ -118,13 +121,20 @@ HISTORIES ?= 10000
 histories: $(STAMP)
 	HOTSWAPD_TEST_HISTORIES=$(HISTORIES) OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/daemon/fleet/test_histories.py
 
-# Three replicas on a real Ray, with changes, a veto and a kill -9 under load: a row for each, in a few minutes.
-.PHONY: fleet
-CHANGES_OF_FLEET ?= 30
+# A fleet on a real Ray, a row for each deed: so many changes under load, so many deaths of each kind of process, a bucket,
+# a large adapter's bytes. Two hours and more on two cores; CHANGES_OF_FLEET=30 KILLS=2 take twenty minutes.
+.PHONY: fleet scale
+CHANGES_OF_FLEET ?= 500
+KILLS ?= 20
 fleet: $(STAMP)
 	$(PIP) install -q -c constraints.txt -e '.[ray]'
-	HOTSWAPD_TEST_FLEET=1 HOTSWAPD_TEST_FLEET_CHANGES=$(CHANGES_OF_FLEET) RAY_USAGE_STATS_ENABLED=0 OMP_NUM_THREADS=1 \
-		PYTHONPATH=$(CURDIR)/tests timeout 1800 $(BIN)/pytest -q -s -p no:randomly tests/fleet
+	HOTSWAPD_TEST_FLEET=1 HOTSWAPD_TEST_FLEET_CHANGES=$(CHANGES_OF_FLEET) HOTSWAPD_TEST_FLEET_KILLS=$(KILLS) \
+		RAY_USAGE_STATS_ENABLED=0 OMP_NUM_THREADS=1 \
+		PYTHONPATH=$(CURDIR)/tests timeout 14400 $(BIN)/pytest -q -s -p no:randomly tests/fleet
+
+# How a change grows with a fleet's replicas, in the simulator: a table, and the figures and the picture of docs/fleet.md.
+scale: $(STAMP)
+	$(RUN) runs.fleet_scale --json docs/bench/fleet.json --plot docs/plots/fleet.svg
 
 # Every class of bad adapter through the daemon and through plain PEFT. The table goes to build/corpus.
 .PHONY: corpus
@@ -136,7 +146,7 @@ corpus: $(STAMP) packages
 .PHONY: busy mutants
 TESTS ?= tests/daemon/host tests/daemon/service tests/daemon/serve tests/loaders/local tests/process
 busy: $(STAMP)
-	$(RUN) runs.beside_load -q --no-header -r fE $(TESTS)
+	$(RUN) runs.beside_load $(BESIDE) -q --no-header -r fE $(TESTS)
 
 # So many small changes of the code, drawn by SEED: which ones does no test notice? Half an hour at most.
 CHANGES ?= 60

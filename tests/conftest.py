@@ -1,5 +1,6 @@
 """What must hold after every test, what tests in several folders begin with, and how long each may take."""
 
+import gc
 import os
 import platform
 import subprocess
@@ -9,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 if TYPE_CHECKING:
     from kits.room import Room
@@ -17,14 +20,24 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before anything imports torch. On models as tiny as ours a second thread gains nothing and waits by spinning: with two
 # threads the quick tests took 363 s of processor time, with one 145 s.
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
+# readline, which pytest imports, tells them to every process that is started without an environment of its own: to the
+# workers of pytest-xdist, and then their terminals are not as wide as a test makes them.
 _CACHE = tempfile.TemporaryDirectory(prefix="hotswapd-cache-")
 os.environ["XDG_CACHE_HOME"] = _CACHE.name
 # What `check` remembers of a base is for this run alone.
+hypothesis.settings.register_profile("hotswapd", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("hotswapd")
+# How long an example takes says how busy the machine is.
+for _part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _part, 60.0)
+# httpx gives a server five seconds where a test says nothing else: on a busy machine one of ours took longer.
 _HERE = Path(__file__).parent
 _PROCESS_FOLDERS = {"process", "proof", "systemd", "gpu", "ship"}
 _PROCESS_FIXTURES = {"room"}
 _SERVER_FIXTURES = {"seaweed_url", "browser"}
-_LONG, _SHARED = 300, 120
+_LONG, _SHARED = 600, 300
 """Seconds: for tests that are slow, or have processes or servers; for those that may make a shared fixture."""
 _REPLACED = {"transformers.modeling_utils": ("PreTrainedModel", "tie_weights", "init_weights")} | {
     "torch.nn": ("Module", "register_parameter", "register_buffer")
@@ -37,6 +50,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # one of several processes: pytest-xdist's name for its directory costs sockets
+        place = Path(config.option.basetemp)  # the length that their paths may have
+        config.option.basetemp = place.with_name(place.name.removeprefix("popen-"))
     if config.getoption("quick"):
         platform.processor()  # asks a program once, and remembers what it said
         subprocess.Popen.__init__ = _skip_this_test  # type: ignore[method-assign]
@@ -54,6 +70,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if any(map(item.get_closest_marker, ("process", "servers", "slow")))]
         items[:] = [item for item in items if item not in set(left_out)]
         config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage out of what the imports have made: a look at all of it takes seconds."""
+    gc.collect()
+    gc.freeze()
 
 
 def _mark(item: pytest.Item) -> None:

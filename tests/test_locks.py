@@ -37,7 +37,17 @@ ALLOWED: dict[str, dict[str, str]] = {
         "only on the worker's thread",
     ),
     "daemon/fleet/pointed.py::Pointed": dict.fromkeys(
-        ("_share: _told", "digests: _told", "owns: _told", "scored: _told"), ONE_READ
+        (
+            "_share: _told",
+            "digests: _told",
+            "has: _named",
+            "is_over: _told",
+            "name: _named",
+            "names: _named",
+            "owns: _told",
+            "scored: _told",
+        ),
+        ONE_READ,
     ),
     "daemon/fleet/replica.py::Replica": {
         **dict.fromkeys(
@@ -53,6 +63,10 @@ ALLOWED: dict[str, dict[str, str]] = {
             "only on the thread of `run`",
         ),
         **dict.fromkeys(("obey: _more", "run: _more"), "an event, which has a lock of its own"),
+    },
+    "daemon/fleet/shared/sweep.py::Sweep": {
+        "_look: _copies": "it has no state",
+        "step: _looked": "only on the thread of `step`",
     },
     "daemon/fleet/shared/journal.py::SharedJournal": {
         **dict.fromkeys(
@@ -116,6 +130,10 @@ ALLOWED: dict[str, dict[str, str]] = {
     "daemon/pipeline/sightings.py::Sightings": {"give_up_others: _ledger": "the ledger has its own lock"},
     "daemon/report/metrics.py::Metrics": dict.fromkeys(
         (
+            "_of_clients: _key_requests",
+            "_of_clients: _key_tokens",
+            "_of_clients: _requests",
+            "_of_clients: _tokens",
             "key: _key_requests",
             "kept_back: _kept_back",
             "key: _key_tokens",
@@ -162,9 +180,9 @@ ENTERED = {
     "swap/rows/rows.py::Rows": {"_lock": 25},
     "loaders/wire.py::Wire": {"_lock": 2},
     "daemon/engines/resident.py::ResidentEngine": {"_moving": 4},
-    "daemon/fleet/engine.py::FleetEngine": {"_lock": 20},
-    "daemon/fleet/pointed.py::Pointed": {"_lock": 4},
-    "daemon/fleet/replica.py::Replica": {"_lock": 9},
+    "daemon/fleet/engine.py::FleetEngine": {"_lock": 24},
+    "daemon/fleet/pointed.py::Pointed": {"_lock": 3},
+    "daemon/fleet/replica.py::Replica": {"_lock": 11},
     "daemon/pipeline/queue.py::Inbox": {"_lock": 2},
 }
 """How often a lock is taken that guards more than attributes of its class: a thread, several calls, places."""

@@ -10,6 +10,8 @@ from hotswapd.daemon.config.paths import SYSTEM_SOCKET, NoHome, Roots, roots_of
 from .client import Client, NoDaemon, Refused
 
 _SECONDS = 1.0
+_TELLS = 10.0
+"""Seconds for a daemon to say what it serves: on a busy machine it is slow, and its name alone says less."""
 _SYSTEM = "of this machine"
 
 
@@ -101,7 +103,7 @@ def _listed(running: Sequence[Running]) -> str:
 def _model(path: Path) -> str:
     """Return what a daemon serves, in words."""
     try:
-        status = Client(path, _SECONDS).get("/status")
+        status = Client(path, _TELLS).get("/status")
         return str(status["resident"].get("base") or status["phase"])
     except (NoDaemon, Refused, KeyError, TypeError, AttributeError) as error:
         return f"does not answer ({error})" if isinstance(error, NoDaemon) else "of another version"

@@ -2,6 +2,8 @@
 
 Monotonic time runs on meanwhile, so a clock alone does not know. A thread of its own reads this clock several times a
 second; a longer gap between two readings, whoever makes the second one, is time in which the process did not run.
+Readings of this thread that come a little late tell of a machine with too much other work: what a request took then is
+no evidence about an adapter either.
 """
 
 import threading
@@ -13,6 +15,8 @@ import structlog
 log = structlog.get_logger(__name__)
 _TICK, _GAP = 0.2, 1.0
 """Seconds between two readings of the ticker, and after which a gap counts as a stall."""
+_LATE = 0.05
+"""Seconds that a reading of the ticker may come late: a thread that has next to nothing to do waits for a processor."""
 
 
 class RunningClock:
@@ -28,6 +32,8 @@ class RunningClock:
         self._seen: float | None = None
         self._stalled = 0.0
         self._unreported = 0.0
+        self._due: float | None = None
+        self._late = float("-inf")
 
     def __call__(self) -> float:
         """Read the clock."""
@@ -52,6 +58,24 @@ class RunningClock:
         with self._lock:
             self._seen = self._clock()
 
+    def tick(self) -> None:
+        """Take one of the regular readings; for the ticker's thread."""
+        with self._lock:
+            now = self._clock()
+            if self._is_overdue(now):
+                self._late = now
+            self._due = now + _TICK
+        self.report()
+
+    def was_late(self, seconds: float) -> bool:
+        """Tell whether a regular reading has come late within the last so many seconds, or is late now."""
+        with self._lock:
+            now = self._clock()
+            return now - self._late <= seconds or self._is_overdue(now)
+
+    def _is_overdue(self, now: float) -> bool:
+        return self._due is not None and now > self._due + _LATE
+
     def report(self) -> None:
         """Read the clock, and report the stall that was seen since the last report, by whomever."""
         self()
@@ -67,6 +91,6 @@ class RunningClock:
 
     def _tick(self, stop: threading.Event) -> None:
         while not stop.wait(_TICK):
-            self.report()
+            self.tick()
         with self._lock:
-            self._seen = None  # nobody reads it regularly any more
+            self._seen = self._due = None  # nobody reads it regularly any more

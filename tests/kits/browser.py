@@ -66,6 +66,7 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.chrome.get("about:blank")  # the page before asks nothing more, then what it asked is forgotten
         self.complaints()
         self._log("performance")
         self.chrome.get(url)

@@ -150,6 +150,11 @@ def until_reason(room: Room, uri: str, state: str, reason: str) -> dict[str, obj
     return room.until(found, f"{uri} is not {state} {reason}")
 
 
+def late_threads(room: Room) -> list[str]:
+    """Return which threads the log calls late, one for each time: on a busy machine others than the one that hangs."""
+    return [event["thread"] for event in room.events("thread_late")]
+
+
 def source(room: Room, name: str = "folder") -> dict[str, object]:
     """Return what the status says of a source."""
     return next(dict(one) for one in room.status()["sources"] if one["name"] == name)

@@ -24,7 +24,7 @@ from kits.models import tiny
 from kits.waiting import until
 
 T = TypeVar("T")
-LIMIT = 90.0
+LIMIT = 240.0
 """Seconds after which something that a test waits for has failed; no test waits that long on a quiet machine."""
 ENDED = ENDS | {State.LIVE}
 """What an adapter can come to: it is live, or nothing more becomes of it."""

@@ -32,17 +32,21 @@ from kits.folders import CONFIG, WEIGHTS, weights
 KEY, SECRET = "testkey", "testsecret"
 OWNER = "123456789012"
 _LOWEST_PORT = 10_000
+_CHANCE = random.SystemRandom()
 GO = threading.Event()
 ONCE = Patience(attempts=1)
 BRIEF = Patience(connect=4.0, read=3.0, whole=6.0, attempts=1)
-SOON = 30.0  # seconds: far above what a busy machine needs, and it still catches a hang
+SOON = 90.0  # seconds: far above what a busy machine needs, and it still catches a hang
 
 
 def free_ports(number: int) -> list[int]:
-    """Find ports that are free now, below those that the kernel hands out: nobody gets them by chance meanwhile."""
+    """Find ports that are free now, below those that the kernel hands out: nobody gets them by chance meanwhile.
+
+    They are drawn from the system's chance: with `random`'s, test processes of one seed would all draw the same ones.
+    """
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     with ExitStack() as probes:
-        free = (port for port in random.sample(range(_LOWEST_PORT, lowest), 20 * number) if _is_free(port, probes))
+        free = (port for port in _CHANCE.sample(range(_LOWEST_PORT, lowest), 20 * number) if _is_free(port, probes))
         return list(itertools.islice(free, number))
 
 

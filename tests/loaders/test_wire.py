@@ -11,7 +11,7 @@ from kits.clock import LookedAt
 
 from hotswapd.loaders.wire import Wire
 
-SOON = 10.0
+SOON = 60.0
 
 
 @pytest.fixture

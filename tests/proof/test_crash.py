@@ -134,7 +134,7 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180 + 60 * ROUNDS)
+@pytest.mark.timeout(600 + 60 * ROUNDS)
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_there_it_serves_what_the_pointer_names(crashes: Crashes, point: str) -> None:
     """After the restart the answer is PEFT's for the generation that pointer and ledger name; the rest goes its way."""

@@ -47,6 +47,6 @@ def test_swaps_without_end_leave_nothing_behind(tmp_path: Path) -> None:
     grown = growth(samples)
     print(json.dumps({"swaps": SWAPS, "bytes_a_swap": bytes_a_swap(samples), **grown, "last": samples[-1].record()}))
     for name in ("threads", "files", "sockets"):
-        assert abs(grown[name]) <= 1, f"{grown[name]:g} more {name}"
+        assert grown[name] <= 1, f"{grown[name]:g} more {name}"  # those of tests before may end meanwhile
     if SWAPS >= _LONG:
         assert bytes_a_swap(samples) < 1024, "memory grows with each swap"

@@ -89,7 +89,7 @@ class Soaked:
         grown, is_long = growth(self.samples), self.plan.seconds >= _STEADY
         hourly = grown["anonymous_bytes_per_hour"] / MEGABYTE
         found = [f"memory grows by {hourly:.2f} MB an hour"] if hourly >= 1 and is_long else []
-        allowed = 2 if is_long else 6  # clients come and go, and a few seconds have few samples
+        allowed = 2 if is_long else 6  # operators come and go, and a few seconds have few samples
         return found + [
             f"{grown[name]:g} more {name}" for name in ("threads", "files", "sockets") if grown[name] > allowed
         ]
@@ -151,6 +151,7 @@ class Soak:
         """Drop one into each channel; load and drop until the time or the drops are over and each drop has its end."""
         for channel in self.plan.channels:
             self._place(channel)
+        self.room.until(self._all_known, "a channel never appears")
         port = int(self.room.until_logged("listening")["http"].rpartition(":")[2])
         self._began = time.monotonic()
         self._end = self._began + self.plan.seconds
@@ -159,7 +160,7 @@ class Soak:
         samples: list[Sample] = []
         threads = [
             threading.Thread(target=lambda: load.run(over), name="load"),
-            threading.Thread(target=lambda: samples.extend(self._watch(load, over)), name="watch"),
+            threading.Thread(target=lambda: samples.extend(self._watch(load, over, port)), name="watch"),
         ]
         for thread in threads:
             thread.start()
@@ -172,9 +173,9 @@ class Soak:
                 thread.join()
         return Soaked(self.plan, time.monotonic() - self._began, load.tally, self.stock.drops, samples)
 
-    def _watch(self, load: OpenLoop, over: threading.Event) -> list[Sample]:
+    def _watch(self, load: OpenLoop, over: threading.Event, port: int) -> list[Sample]:
         swaps, requests = lambda: self.swaps, lambda: load.tally.answered
-        return watch(self.room.process.pid, self.plan.sample_every, swaps, requests, over)
+        return watch(self.room.process.pid, self.plan.sample_every, swaps, requests, over, port)
 
     @property
     def swaps(self) -> int:
@@ -192,6 +193,11 @@ class Soak:
 
     def _enough(self) -> bool:
         return 0 < self.plan.drops <= len(self.stock.drops)
+
+    def _all_known(self) -> bool:
+        """Tell whether clients may ask for each channel: a busy machine's daemon finds the first adapters later."""
+        shown = {one["name"] for one in self._client.get("/status")["channels"]}
+        return shown.issuperset(self.plan.channels)
 
     def _place(self, channel: str) -> None:
         drop = self.stock.drop(channel)

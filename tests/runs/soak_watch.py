@@ -8,10 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+_ESTABLISHED = "01"
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample of a process: seconds since the beginning, bytes, and counts. `swaps` is its live generation."""
+    """One sample of a process: seconds since the beginning, bytes, and counts. `swaps` is its live generation.
+
+    `sockets` are those but its clients' connections: how many of these there are is the clients' doing.
+    """
 
     at: float
     rss: int
@@ -27,14 +32,21 @@ class Sample:
         return asdict(self)
 
 
-def look(pid: int, at: float, swaps: int, requests: int) -> Sample:
-    """Read what the kernel says of a process."""
+def look(pid: int, at: float, swaps: int, requests: int, port: int = 0) -> Sample:
+    """Read what the kernel says of a process, which has clients at this port."""
     memory = _sizes(Path(f"/proc/{pid}/smaps_rollup"))
     status = _sizes(Path(f"/proc/{pid}/status"))
     links = [_target(Path(f"/proc/{pid}/fd") / name) for name in os.listdir(f"/proc/{pid}/fd")]
     sockets = sum(link.startswith("socket:") for link in links)
+    files, sockets = len(links) - sockets, sockets - (_connections(port) if port else 0)
     rss, pss, anonymous = (1024 * memory[name] for name in ("Rss", "Pss", "Anonymous"))
-    return Sample(at, rss, pss, anonymous, status["Threads"], len(links) - sockets, sockets, swaps, requests)
+    return Sample(at, rss, pss, anonymous, status["Threads"], files, sockets, swaps, requests)
+
+
+def _connections(port: int) -> int:
+    """Count the connections at a port of this machine that both ends hold: one whose client has gone is not counted."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == _ESTABLISHED for row in rows)
 
 
 def _sizes(path: Path) -> dict[str, int]:
@@ -84,11 +96,11 @@ def _per_swap(samples: Sequence[Sample]) -> float:
 
 
 def watch(
-    pid: int, every: float, swaps: Callable[[], int], requests: Callable[[], int], over: threading.Event
+    pid: int, every: float, swaps: Callable[[], int], requests: Callable[[], int], over: threading.Event, port: int
 ) -> list[Sample]:
     """Sample every so many seconds until it is over; a process that has died ends it with FileNotFoundError."""
     samples, began = [], time.monotonic()
     while True:
-        samples.append(look(pid, time.monotonic() - began, swaps(), requests()))
+        samples.append(look(pid, time.monotonic() - began, swaps(), requests(), port))
         if over.wait(every):
             return samples

@@ -1,6 +1,7 @@
 """Bases that the tests of admission share."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,14 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Base:
 def good(llama: Base) -> Path:
     """Save an adapter that is accepted; tests copy it before they change it."""
     return llama.make("good")
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Let nothing but counted references free a tensor."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

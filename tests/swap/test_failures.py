@@ -1,8 +1,6 @@
 """What a failure leaves behind: a sentence and its lines, but no tensor."""
 
-import gc
 import weakref
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,6 +8,7 @@ import torch
 from hotswapd.swap.errors import ResidentLost, RolledBack
 from hotswapd.swap.failures import Contained, classify, is_sticky, let_go
 
+pytestmark = pytest.mark.usefixtures("no_collector")
 STICKY = [
     "CUDA error: an illegal memory access was encountered",
     "CUDA error: device-side assert triggered\nCompile with `TORCH_USE_CUDA_DSA`",
@@ -17,15 +16,6 @@ STICKY = [
     "CUDA error: uncorrectable ECC error encountered",
 ]
 PASSING = ["CUDA out of memory. Tried to allocate 2.00 GiB", "CUDA error: out of memory", "size mismatch", ""]
-
-
-@pytest.fixture(autouse=True)
-def _no_collector() -> Iterator[None]:
-    """Let nothing but counted references free a tensor."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def _fail(error: BaseException, seen: list["weakref.ref[torch.Tensor]"]) -> None:

@@ -264,11 +264,13 @@ def test_what_this_user_may_not_do_is_said_in_one_line(
     code: int,
     words: str,
 ) -> None:
-    main(["check", "/dev"])  # what the command imports may lie where nobody else may read
-    capsys.readouterr()
     with open_directory() as root:
         monkeypatch.chdir(root)
         monkeypatch.setattr(tempfile, "tempdir", str(root))
+        write_adapter(root / "first")
+        elsewhere = ["elsewhere"] * len(command[2:])
+        main([command[0], "first", *elsewhere])  # what the command imports may lie where nobody else may read
+        capsys.readouterr()
         write_adapter(root / "run")
         write_adapter(root / "other")
         (root / "run").chmod(mode)

@@ -69,7 +69,7 @@ def verdicts(adapter: Path, dtype: str) -> list[tuple[Misfit, ...]]:
     served=st.sampled_from(sorted(DTYPES)),
     negative=st.booleans(),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_verdict_is_that_of_the_image(
     tmp_path: Path, values: list[float], stored: str, served: str, negative: bool
 ) -> None:

@@ -105,7 +105,7 @@ def test_a_change_ends_the_wait(scene: Scene) -> None:
     scene.on_wake(threads[0].start)
     began = time.monotonic()
     assert scene.submitting.submit(uri, "default", again=False).uri == uri
-    assert time.monotonic() - began < 10.0
+    assert time.monotonic() - began < 14.0
     threads[0].join()
 
 

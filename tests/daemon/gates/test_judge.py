@@ -110,10 +110,13 @@ def test_a_judge_that_hangs_is_killed_with_all_that_it_started(made: Bench, tmp_
         time.sleep(1000)
     """
 
-    def rest(_: float) -> None:
-        until(lambda: note.exists() and note.read_text(), "it never started")
+    def started() -> bool:
+        return note.exists() and bool(note.read_text())
 
-    waited = Surroundings(rest=rest)
+    def rest(_: float) -> None:
+        until(started, "it never started")
+
+    waited = Surroundings(rest=rest, clock=lambda: 60.0 * started())
     verdict = judged(made, program, waited, timeout=0.5)
     assert verdict.code == "judge_timeout"
     assert "verify.command.timeout = 0.5 s" in verdict.sentence

@@ -70,3 +70,32 @@ def test_the_ticker_reads_it_until_the_end() -> None:
     before = clock()
     real.advance(30.0)
     assert clock() - before == 30.0
+
+
+def test_a_regular_reading_that_comes_late_is_remembered() -> None:
+    """By whatever had the processor instead; nobody is late before there is a reading that is due."""
+    real = Clock(100.0)
+    clock = RunningClock(real)
+    real.advance(30.0)
+    assert not clock.was_late(60.0)
+    clock.tick()
+    real.advance(0.25)
+    clock.tick()
+    assert not clock.was_late(60.0)
+    real.advance(0.26)
+    assert clock.was_late(0.0), "it is late now"
+    clock.tick()
+    real.advance(0.2)
+    clock.tick()
+    assert clock.was_late(0.21)
+    assert not clock.was_late(0.19)
+
+
+def test_nobody_is_late_once_the_ticker_has_ended() -> None:
+    real, stop = Clock(100.0), threading.Event()
+    clock = RunningClock(real)
+    ticker = clock.start(stop)
+    stop.set()
+    until(lambda: not ticker.is_alive(), "the ticker does not end")
+    real.advance(30.0)
+    assert not clock.was_late(0.0)

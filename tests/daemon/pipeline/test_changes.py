@@ -12,7 +12,7 @@ def test_a_change_since_the_count_ends_the_wait() -> None:
     changes.notify()
     began = time.monotonic()
     changes.wait(since, 30.0)
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 25.0
     assert changes.count() != since
 
 
@@ -35,6 +35,6 @@ def test_one_change_wakes_everybody() -> None:
     for thread in threads:
         thread.start()
     changes.notify()
-    assert all(ended.acquire(timeout=5.0) for _ in threads)
+    assert all(ended.acquire(timeout=25.0) for _ in threads)
     for thread in threads:
         thread.join()

@@ -71,7 +71,7 @@ def test_aborted_streams_leave_nothing_behind(one: Served) -> None:
         client.join(LONG * 5)
     assert not any(client.is_alive() for client in clients)
     until(lambda: nothing_is_left(one.bench), "something of an aborted stream is left")
-    until(lambda: threads_of_ours() == threads, "a thread of an aborted stream is left")
+    until(lambda: threads_of_ours() <= threads, "a thread of an aborted stream is left")
     one.bench.swap(1)
     assert one.bench.right(*one.bench.ask(SHORT_ASK), SHORT_ASK)
 

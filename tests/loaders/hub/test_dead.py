@@ -21,7 +21,7 @@ from hotswapd.loaders.store.store import Store
 T = TypeVar("T")
 ENDLESS = Patience(connect=600.0, read=600.0, whole=600.0)
 BRIEF = Patience(connect=0.3, read=0.3, whole=0.6)
-SOON = 10.0  # seconds: far above what a busy machine needs, far below an endless patience
+SOON = 60.0  # seconds: far above what a busy machine needs, far below an endless patience
 
 
 class Attempt:

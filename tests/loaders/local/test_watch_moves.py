@@ -70,7 +70,7 @@ def test_an_archived_directory_whose_name_was_taken_can_be_removed(source: Local
     until(lambda: len(watched(observer)) == 2, "the removal of the new directory was not seen")
     archived.rmdir()
     until(lambda: len(watched(observer)) == 1, "the removal of the archived directory was not seen")
-    assert source._bell.wait(0.0)
+    assert source._bell.wait(30.0)
     write_folder(root / "after")
     assert source._bell.wait(30.0)
     assert observer.alive()

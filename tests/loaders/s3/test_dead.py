@@ -147,7 +147,7 @@ def test_a_stop_ends_a_long_copy_between_two_pieces(place: Place, store: Store) 
         asked.append(size)
         if len(asked) == 4:
             stop.set()
-            threading.Event().wait(0.5)  # what looks at the stop does so ten times a second
+            threading.Event().wait(2.0)  # what looks at the stop does so ten times a second
         free(size)
 
     store.require_free = stop_after_a_few  # type: ignore[method-assign]

@@ -46,7 +46,7 @@ _sensible = st.fixed_dictionaries(
 
 
 @given(st.dictionaries(_FIELDS, _json, max_size=4))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_values_are_admitted_or_refused(llama: Base, good: Path, changes: dict[str, Any]) -> None:
     """Whatever JSON stands in whatever fields, the answer is a plan or a refusal that can be said and stored."""
     manifest = read_manifest(good)
@@ -62,7 +62,7 @@ def test_any_values_are_admitted_or_refused(llama: Base, good: Path, changes: di
 
 @pytest.mark.slow
 @given(_sensible)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_admitted_is_what_peft_loads(
     llama: Base, good: Path, tmp_path_factory: pytest.TempPathFactory, changes: dict[str, Any]
 ) -> None:

@@ -102,7 +102,7 @@ class BerthsMachine(RuleBasedStateMachine):
             assert image.holders == sum(one is image for one in self.held)
 
 
-BerthsMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+BerthsMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestBerths = BerthsMachine.TestCase
 
 

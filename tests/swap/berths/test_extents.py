@@ -68,7 +68,7 @@ def _break_off(host: torch.Tensor, plan: Plan, layout: Layout, extents: Extents,
     steps=st.lists(st.tuples(st.integers(0, len(SHAPES) - 1), st.none() | st.integers(0, 4)), min_size=1, max_size=8),
     slots=st.sampled_from([torch.float32, torch.bfloat16]),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_was_there_every_byte_is_as_in_a_new_buffer(
     llama: Base, plans: list[Plan], steps: list[tuple[int, int | None]], slots: torch.dtype
 ) -> None:

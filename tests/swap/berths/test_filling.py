@@ -77,7 +77,7 @@ def test_an_image_used_again_keeps_nothing(llama: Base) -> None:
 
 
 @given(place=st.integers(0, 191), value=st.sampled_from([float("nan"), float("inf"), float("-inf")]), which=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_one_bad_value_anywhere_is_found(
     llama: Base, spoil: Callable[..., Path], place: int, value: float, which: Any
 ) -> None:

@@ -1,6 +1,5 @@
 """The transaction's errors: who keeps one keeps no tensor of the candidate alive."""
 
-import gc
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from hotswapd.swap.berths import filling
 from hotswapd.swap.errors import Rejected, RolledBack
 from hotswapd.swap.resident.resident import Resident
 
+pytestmark = pytest.mark.usefixtures("no_collector")
 Seen = list["weakref.ref[torch.Tensor]"]
 
 
@@ -23,14 +23,6 @@ Seen = list["weakref.ref[torch.Tensor]"]
 def resident(llama: Base) -> Iterator[Resident]:
     with opened(llama.base) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def _watch_fillers(monkeypatch: pytest.MonkeyPatch) -> "list[weakref.ref[Any]]":

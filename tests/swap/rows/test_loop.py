@@ -39,7 +39,7 @@ requests = st.lists(
 
 
 @given(requests=requests, pages=st.integers(7, 14), batch=st.sampled_from([16, 32, 64]), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_is_asked_each_answer_is_its_own(
     requests: list[tuple[int, int, int, bool, str]], pages: int, batch: int, seed: int
 ) -> None:

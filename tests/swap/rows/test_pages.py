@@ -130,7 +130,7 @@ class PagesMachine(RuleBasedStateMachine):
         self.pages.give(taken)
 
 
-PagesMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+PagesMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40)
 TestPages = PagesMachine.TestCase
 
 
@@ -213,7 +213,7 @@ def test_without_sharing_nothing_is_found() -> None:
 
 
 @given(counts=st.lists(st.integers(1, 5), max_size=8), give=st.lists(st.integers(0, 7), max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_pages_that_are_taken_are_nobody_elses(counts: list[int], give: list[int]) -> None:
     """However torn the free pages are."""
     pages = Pages(COUNT)

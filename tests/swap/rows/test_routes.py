@@ -337,5 +337,5 @@ class RoutesMachine(RuleBasedStateMachine):
             assert self.made.routes.choose("default", number).number == number
 
 
-RoutesMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+RoutesMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40)
 TestRoutes = RoutesMachine.TestCase

@@ -77,7 +77,7 @@ def test_going_live_copies_nothing_and_waits_for_nobody(one: Bench) -> None:
         assert one.live is image
         assert not waiting.ended.is_set()
         newer = one.ask(SHORT_ASK, tokens=4)
-    assert 0 <= took < 1.0
+    assert 0 <= took < LONG
     assert waiting.wait().token_ids == one.truth(1, SHORT_ASK, 4)
     assert one.right(*newer, SHORT_ASK, 4)
     assert torch.equal(one.resident.berths.memory, memory)
@@ -304,7 +304,7 @@ def test_a_request_is_counted_before_its_end_is_told(one: Bench) -> None:
 
 def test_cancelled_requests_leave_nothing_behind(one: Bench) -> None:
     """After 300 requests that were cancelled at once or mid-way no page, request or thread is left."""
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     for number in range(300):
         ticket, listener = one.ask((1 + number % 200, 2, 3), tokens=300)
         if number % 10 == 0:
@@ -314,7 +314,7 @@ def test_cancelled_requests_leave_nothing_behind(one: Bench) -> None:
     until(lambda: one.loop.held_pages == 0, "pages are held by nobody")
     assert one.rows.status()[0].active == one.rows.status()[0].waiting == 0
     assert not one.engine.busy()
-    assert threading.active_count() == threads
+    assert set(threading.enumerate()) <= threads
 
 
 ACTS: dict[str, Callable[[Bench], object]] = {

@@ -20,7 +20,7 @@ coming = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(coming, min_size=2, max_size=12), st.sampled_from([16, 32, 64]), st.booleans())
 def test_whoever_is_put_back_is_in_no_step(history: list[_Coming], step_tokens: int, whole: bool) -> None:
     """A step never has a request whose pages were taken away for another one of the same step."""
