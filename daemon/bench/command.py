@@ -36,10 +36,12 @@ MEASUREMENTS = (
     "mixing",
     "channels",
     "retraining",
+    "fleet",
     "instructions",
 )
-# The last four take many minutes, one under valgrind and one on a real model: they run only if they are asked for.
-USUAL = MEASUREMENTS[:-4]
+_OF_THE_DEMO = (("mixing",), ("fleet",))
+# The last five take many minutes, or a Ray, a real model or valgrind: they run only if they are asked for.
+USUAL = MEASUREMENTS[:-5]
 
 
 def run(arguments: Namespace) -> int:
@@ -100,7 +102,7 @@ def _measurement(name: str) -> Callable[[Any], Findings]:
 
 def _preset(arguments: Namespace) -> Preset:
     """Return the named preset, else the one that suits what is measured, overridden by the flags."""
-    default = OF_A_REAL_BASE if arguments.base else DEMO if tuple(arguments.only or ()) == ("mixing",) else TINY
+    default = OF_A_REAL_BASE if arguments.base else DEMO if tuple(arguments.only or ()) in _OF_THE_DEMO else TINY
     preset = PRESETS[arguments.preset] if arguments.preset else default
     changes: Mapping[str, Any] = {
         "rounds": arguments.rounds,

@@ -48,11 +48,16 @@ class BenchDaemon(DemoDaemon):
         }
         if self.compiled != "auto":
             lines["model"]["compile"] = self.compiled == "true"
-        tables = [f"[{name}]\n" + _toml(table) for name, table in lines.items()]
         source = {"kind": "local", "name": "bench", "path": str(self.folder), "settle": self.settle}
         for name, keys in self.more.items():
-            (source if name == "source" else lines[name]).update(keys)
+            (source if name == "source" else lines.setdefault(name, {})).update(keys)
+        tables = [f"[{name}]\n" + _toml(table) for name, table in lines.items()]
         return "\n".join([*tables, "[[source]]\n" + _toml(source)])
+
+    @property
+    def config(self) -> Path:
+        """The file that describes it."""
+        return self._config
 
     def events(self) -> dict[str, list[tuple[str, float]]]:
         """Return each swap's states and their times, by URI, from the ledger of a daemon that has stopped."""
