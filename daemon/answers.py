@@ -6,7 +6,7 @@ is null.
 
 from typing import NotRequired, TypedDict
 
-from .replicas import ReplicaStatus
+from .replicas import ReplacedStatus, ReplicaStatus
 
 
 class Live(TypedDict):
@@ -151,7 +151,7 @@ class Status(TypedDict):
     was refused: the next start would fail with it. `live`, `pinned`, `paused`, `watch` and `rollout` are those of the
     channel that was asked for, the default one if none was; `channels` has all of them, those that need a look first.
     `base_changed` is how the base differs from the one on which the last generation before this start was verified.
-    `replicas` are those of a fleet; one daemon has none.
+    `replicas` are those of a fleet, `replaced` those that it has had; one daemon has none.
     """
 
     ready: bool
@@ -165,6 +165,7 @@ class Status(TypedDict):
     channels: list[ChannelStatus]
     resident: ResidentStatus
     replicas: NotRequired[list[ReplicaStatus]]
+    replaced: NotRequired[ReplacedStatus | None]
     verify: VerifyStatus | None
     watch: WatchStatus | None
     rollout: RolloutStatus | None

@@ -121,6 +121,26 @@ class FleetCode(Code):
         "503 over HTTP: no replica answers with the request's generation now",
         "send it again; `serve status` shows whether replicas start",
     )
+    REPLICA_LATE = (
+        "replica_late",
+        "a replica has not done its part of a change within `fleet.patience`; it is replaced",
+        "look at its node, or raise `fleet.patience`",
+    )
+    REPLICA_UNFIT = (
+        "replica_unfit",
+        "a replica finds unfit what is live and was found fit before; it is replaced",
+        "look at its device",
+    )
+    REPLICA_ODD = (
+        "replica_odd",
+        "few replicas refused twice what all others found fit; they are replaced, and the adapter stays refused",
+        "look at their devices; `submit --again` tries the adapter without them",
+    )
+    OTHER_VERSION = (
+        "other_version",
+        "a process of the fleet runs a version of hotswapd that this one cannot talk to",
+        "upgrade all nodes, and deploy again",
+    )
     NO_RAY = "no_ray", "no Ray answers at `fleet.address`", "`ray start --head`, or set `fleet.address`"
     NOT_UP = "not_up", "`hotswapd fleet deploy` cannot bring the fleet up", "see the sentence, and Ray's logs"
 

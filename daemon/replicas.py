@@ -43,3 +43,19 @@ class ReplicaStatus(TypedDict):
     waiting: int
     trial: ReplicaTrial | None
     trouble: str | None
+
+
+class ReplicaReplaced(TypedDict):
+    """A replica that was taken out of rotation for good, with the reason, one of `FleetCode`, and when."""
+
+    name: str
+    code: str
+    sentence: str
+    at: str | None
+
+
+class ReplacedStatus(TypedDict):
+    """How many replicas this watcher has had replaced, by reason, and the last ones, newest first."""
+
+    counts: dict[str, int]
+    last: list[ReplicaReplaced]

@@ -145,8 +145,9 @@ class Channels:
         )
         return number == 0 or owner == name
 
-    def scored(self, generation: int, score: float) -> bool:
+    def scored(self, generation: int, score: float, answer: str = "") -> bool:
         """Count feedback; return False if the generation is in no rollout."""
+        del answer  # whoever takes feedback knows that it is the first
         return any(channel.traffic.scored(generation, score) for channel in self._to_poll())
 
     def ended(self, ended: "Ended") -> None:

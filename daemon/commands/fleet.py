@@ -27,21 +27,32 @@ def delete(arguments: Namespace) -> int:
     return _on_ray(arguments, _delete)
 
 
+def reload(arguments: Namespace) -> int:
+    """Have the fleet that runs go by the configuration as it is now."""
+    return _on_ray(arguments, _reload)
+
+
 def _on_ray(arguments: Namespace, act: Callable[[Settings], int]) -> int:
     try:
         settings = fleet_settings(arguments.config or default_config(), os.environ)
     except ConfigError as error:
-        for problem in error.problems:
-            complain(str(problem), Exit.CONFIGURATION)
-        return Exit.CONFIGURATION
+        return _refused(error)
     try:
         import ray.serve  # noqa: F401 - what follows needs it
     except ImportError:
         return complain(_NO_RAY, Exit.UNAVAILABLE)
     try:
         return act(settings)
+    except ConfigError as error:
+        return _refused(error)
     except Unavailable as error:
         return complain(error.sentence, Exit.UNAVAILABLE)
+
+
+def _refused(error: ConfigError) -> int:
+    for problem in error.problems:
+        complain(str(problem), Exit.CONFIGURATION)
+    return Exit.CONFIGURATION
 
 
 def _deploy(settings: Settings) -> int:
@@ -62,6 +73,15 @@ def _delete(settings: Settings) -> int:
         if not take_down():
             return complain("no fleet runs there", Exit.UNAVAILABLE)
     _say(f"the fleet is gone; {settings.fleet.shared} is as it was, and a new fleet goes on with it")
+    return Exit.FINE
+
+
+def _reload(settings: Settings) -> int:
+    from hotswapd.daemon.fleet.serving import cluster
+
+    with cluster.connected(settings.fleet.address):
+        tables = cluster.reload(settings)
+    _say(f"the fleet goes by it; changed: {', '.join(tables)}" if tables else "nothing has changed")
     return Exit.FINE
 
 

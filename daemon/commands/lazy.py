@@ -66,6 +66,13 @@ def fleet_deploy(arguments: Namespace) -> int:
     return deploy(arguments)
 
 
+def fleet_reload(arguments: Namespace) -> int:
+    """Have a fleet go by its configuration as it is now."""
+    from .fleet import reload
+
+    return reload(arguments)
+
+
 def fleet_delete(arguments: Namespace) -> int:
     """Take a fleet down."""
     from .fleet import delete

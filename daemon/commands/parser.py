@@ -211,7 +211,8 @@ def _add_fleet(commands: _Commands) -> None:
     acts = fleet.add_subparsers(dest="act", metavar="ACT", required=True)
     deploy = _add(acts, "deploy", lazy.fleet_deploy, "bring it up, or replace what runs, and wait until it serves")
     delete = _add(acts, "delete", lazy.fleet_delete, "take it down; what is in fleet.shared stays")
-    for parser in (deploy, delete):
+    reload = _add(acts, "reload", lazy.fleet_reload, "have what runs go by the file as it is now, as SIGHUP does")
+    for parser in (deploy, reload, delete):
         parser.add_argument("--config", type=Path, metavar="F", help="TOML file with [fleet] (default: as for run)")
 
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from hotswapd.loaders.uri import in_bucket, is_bucket
 
-from .tables import Count, Name, Number, Positive, Table, wrong
+from .tables import Amount, Count, Name, Number, Positive, Table, wrong
 
 
 def _place(shared: str) -> str:
@@ -27,9 +27,14 @@ class Fleet(Table):
     bucket with conditional writes, which the environment says how to reach. `patience` is how many
     seconds a replica may take for a change before it is replaced. `gpus_per_replica` is what Ray keeps for each; it may
     be a part of one. `address` is Ray's; "auto" is that of this machine.
+
+    With `max_replicas` above `replicas` Serve keeps as many between the two as let each have about
+    `requests_per_replica` requests at a time; with 0 there are always `replicas`.
     """
 
     replicas: Count = 1
+    max_replicas: Amount = 0
+    requests_per_replica: Positive = 16.0
     ingresses: Count = 2
     shared: Annotated[str, AfterValidator(_place)] = ""
     patience: Positive = 60.0

@@ -20,9 +20,17 @@ def gpus_of(settings: Settings) -> float:
     return 0.0 if settings.model.device == "cpu" else settings.fleet.gpus_per_replica
 
 
+def grows(settings: Settings) -> bool:
+    """Tell whether Serve changes the number of replicas by load."""
+    return settings.fleet.max_replicas > settings.fleet.replicas
+
+
 def fleet_problems(settings: Settings) -> Iterator[Problem]:
     """Find what keeps a configuration that is good for one process from being that of a fleet."""
     if not settings.fleet.shared:
         yield Problem("fleet.shared", "is required for a fleet: name a directory that every node has mounted")
+    if 0 < settings.fleet.max_replicas < settings.fleet.replicas:
+        sentence = f"is less than fleet.replicas = {settings.fleet.replicas}: set it to more, or to 0"
+        yield Problem("fleet.max_replicas", sentence)
     if settings.serve.tls_cert:
         yield Problem("serve.tls_cert", "a fleet's HTTP is Ray Serve's: put TLS in front of it, and remove this key")

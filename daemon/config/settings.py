@@ -123,6 +123,11 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     return _built(_environment(environ), InitSettingsSource(Settings, _read(path) if path else {}))
 
 
+def settings_of(tables: Mapping[str, Any]) -> Settings:
+    """Build the settings of these tables, and of nothing else. Raises ConfigError with every key that is wrong."""
+    return _built(InitSettingsSource(Settings, dict(tables)))
+
+
 def settled(said: Mapping[str, Any], environ: Mapping[str, str], usual: Mapping[str, Any]) -> Settings:
     """Build the settings without a file: what was `said` on a command line, then `environ`, then what is `usual`.
 

@@ -10,7 +10,7 @@ from hotswapd.daemon.engines.protocol import Loaded
 from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.pipeline.candidate import Candidates
-from hotswapd.daemon.replicas import ReplicaStatus
+from hotswapd.daemon.replicas import ReplacedStatus, ReplicaStatus
 from hotswapd.daemon.serve.answerer import Answerer
 
 from .acts import Acts
@@ -47,6 +47,10 @@ class Starting:
     def replicas(self) -> list[ReplicaStatus]:
         """Return none: nobody works with replicas yet."""
         return []
+
+    def replaced(self) -> ReplacedStatus | None:
+        """Return None, for the same reason."""
+        return None
 
     def verifying(self) -> VerifyStatus | None:
         """Return None: no candidate is tried yet."""
@@ -92,6 +96,10 @@ class Working:
     def replicas(self) -> list[ReplicaStatus]:
         """Describe each replica of a fleet."""
         return self.opened.replicas()
+
+    def replaced(self) -> ReplacedStatus | None:
+        """Describe which replicas of a fleet were replaced; None for one daemon."""
+        return self.opened.replaced()
 
     def verifying(self) -> VerifyStatus | None:
         """Describe how far the verification of a candidate is; None if none runs."""

@@ -38,6 +38,7 @@ def status(standing: Standing, ledger: Ledger, sources: Sources, channel: str | 
         "channels": [],
         "resident": part.resident(),
         "replicas": part.replicas(),
+        "replaced": part.replaced(),
         "verify": part.verifying(),
         "watch": shown.watch,
         "rollout": shown.rollout,

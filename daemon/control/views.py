@@ -48,4 +48,4 @@ class Views:
         part = self.standing.part
         rollouts = {one.name: one.rollout for one in part.shown(part.names()) if one.rollout is not None}
         shown = self.metrics.text(part.loaded() if self.standing.is_working else None, rollouts)
-        return shown + replica_metrics(part.replicas())
+        return shown + replica_metrics(part.replicas(), part.replaced())

@@ -25,7 +25,7 @@ class DemoFailed(Exception):
     """The daemon did not do what the demo needs to continue; the sentence says where to look."""
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -41,7 +41,7 @@ class DemoDaemon:
     base: Path
     base_names: tuple[str, ...]
     compiled: str = "auto"
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -58,6 +58,13 @@ class DemoDaemon:
     def client(self) -> Client:
         """The control socket."""
         return Client(self.room / "control.sock")
+
+    @property
+    def pid(self) -> int:
+        """Its process. Raises DemoFailed if there is none."""
+        if self._process is None:
+            raise DemoFailed("the daemon has not been started")
+        return self._process.pid
 
     def prepare(self) -> None:
         """Make the folder and the configuration."""

@@ -1,11 +1,11 @@
 """What a start opens: an engine, and what only its kind knows of itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol
 
 from hotswapd.daemon.answers import ResidentStatus
 from hotswapd.daemon.config.settings import Settings
-from hotswapd.daemon.replicas import ReplicaStatus
+from hotswapd.daemon.replicas import ReplacedStatus, ReplicaStatus
 
 from .beside import Asked, Prompts
 
@@ -47,8 +47,16 @@ class Opened(Protocol):
         """Describe each replica; none if the model is in this process."""
         ...
 
+    def replaced(self) -> ReplacedStatus | None:
+        """Describe which replicas were replaced; None if the model is in this process."""
+        ...
+
     def answerer(self, split: "Telling") -> "Answerer | None":
         """Return what answers requests, routed by `split`; None if they are answered elsewhere."""
+        ...
+
+    def keep_only(self, digests: Collection[str]) -> None:
+        """Note which adapters the ledger needs: copies elsewhere that nobody else needs may go. It must be quick."""
         ...
 
     def judge_by(self, settings: Settings) -> None:

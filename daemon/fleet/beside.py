@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from hotswapd.daemon.share import Share
 
+from .rules import Rules
+
 
 @dataclass(frozen=True, slots=True)
 class Beside:
@@ -16,7 +18,8 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an ingress hears of the watcher: the serial of the newest pointer, and what is beside, by channel."""
+    """What an ingress hears: the newest pointer's serial, what is beside, by channel, and what configuration holds."""
 
     serial: int = 0
     beside: Mapping[str, Beside] = field(default_factory=dict)
+    rules: Rules = field(default=Rules())

@@ -20,6 +20,7 @@ from .shared.trail import Term, TermLost
 
 T = TypeVar("T")
 Waits = Generator[None, None, T]
+_NONE: Mapping[int, str] = {}
 _ONLY_WRITER = "a replica goes by the orders of a later term: this watcher ends"
 
 
@@ -44,21 +45,41 @@ class Changes:
 
         `trial` has begun; end it when what it staged is not needed any more.
         """
-        since = self.clock()
-        self.fleet.ask(trial)
-        while (parts := self.fleet.ballot(trial.key, trial.asks, since)) is None:
-            self._require_term()
-            yield
-        self._require_term()
+        parts = yield from self._answers(trial)
+        if odd := self.fleet.votes.odd(trial, parts):
+            yield from self._doubting(trial, odd)
         _require_judged(trial, parts)
         return parts
 
-    def opening(self, several: Mapping[int, str]) -> Waits[None]:
-        """Have every replica in rotation answer for these generations. Raises NoRoom, TermLost; then they are not."""
+    def _answers(self, trial: Trial) -> Waits[Sequence[Part]]:
+        since = self.clock()
+        self.fleet.ask(trial)
+        while (parts := self.fleet.votes.ballot(trial, since)) is None:
+            self._require_term()
+            yield
+        self._require_term()
+        return parts
+
+    def _doubting(self, trial: Trial, odd: tuple[str, ...]) -> Waits[None]:
+        """Have those that alone refuse a candidate try it once more: it stays refused, and they may be replaced."""
+        trial = replace(trial, again=odd)
+        try:
+            parts = yield from self._answers(trial)
+        except NoRoom:  # nobody answers any more: nobody is to be doubted, and the refusal stands
+            return
+        still = self.fleet.votes.odd(trial, parts)
+        if still and set(still) <= set(odd):
+            self.fleet.votes.blame(trial, parts, still)
+
+    def opening(self, several: Mapping[int, str], swaps: Mapping[int, str] = _NONE) -> Waits[None]:
+        """Have every replica in rotation answer for these generations. Raises NoRoom, TermLost; then they are not.
+
+        `swaps` has their swap_ids, for the logs.
+        """
         since = self.clock()
         try:
             for number, digest in several.items():
-                self.fleet.open(number, digest)
+                self.fleet.open(number, digest, swaps.get(number, ""))
             while not all(self.fleet.has_opened(number, since) for number in several):
                 self._require_term()
                 yield

@@ -2,12 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from hotswapd.daemon.engines.protocol import (
     DEFAULT,
@@ -22,42 +24,23 @@ from hotswapd.daemon.engines.protocol import (
     Staged,
     Subject,
 )
+from hotswapd.daemon.errors import FleetCode
 from hotswapd.daemon.host.failpoints import failpoint
 from hotswapd.daemon.ledger.generation import Generation
-from hotswapd.daemon.replicas import ReplicaStatus
+from hotswapd.daemon.replicas import ReplacedStatus, ReplicaStatus
+from hotswapd.swap.gates.spec import Outcome, Verdict
 
 from .changes import Changes, require_laid_out
 from .keeping import UnderWay
 from .orders import Asks, Orders, Report, Trial
+from .outside import Outside, Tried, swap_id, swap_of, tried
 from .roll import Member
+from .rules import Rules
 from .shared.trail import TermLost
-from .shown import shown
+from .shown import Replaced, loaded, shown
 from .waiting import BEAT, Waiting, ended
 
-
-class _Tried(Staged):
-    """What every replica has for a candidate. `trial` is None for what they hold because it is, or was, live."""
-
-    __slots__ = ("trial",)
-
-    def __init__(self, digest: str, number: int | None = None, trial: Trial | None = None) -> None:
-        super().__init__(digest, number)
-        self.trial = trial
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What the engine needs of others: `admit` raises Rejected, `send` puts bytes where replicas fetch them.
-
-    `record` returns what a channel's own pointer says, as `Generation.record` does. `replace` is called with each
-    replica that is lost for good, and the reason. `on_wait` is called whenever the engine can only wait.
-    """
-
-    admit: Callable[[Path], object]
-    send: Callable[[str], None]
-    record: Callable[[str], Mapping[str, Any] | None]
-    replace: Callable[[str, str], None] = lambda member, why: None
-    on_wait: Callable[[], None] = lambda: None
+log = structlog.get_logger(__name__)
 
 
 class FleetEngine:
@@ -74,6 +57,7 @@ class FleetEngine:
         """Held while the fleet is looked at or changed, never while something is waited for."""
         self._waiting = Waiting(self._lock, patience, beat, outside.on_wait)
         self._keys = count(1)
+        self._replaced = Replaced()
 
     # The replicas and the ingresses
 
@@ -93,6 +77,25 @@ class FleetEngine:
         """What every replica is to hold now. Legal on any thread."""
         return self._changes.fleet.orders
 
+    def renew(self, rules: Rules) -> None:
+        """Have every replica verify by this configuration from now on. Legal on any thread."""
+        with self._lock:
+            self._changes.fleet.renew(rules)
+
+    def bound(self, max_drain: float) -> None:
+        """Let retired generations be answered for so many seconds at most; 0 is no bound. Legal on any thread."""
+        with self._lock:
+            self._changes.fleet.bound(max_drain)
+
+    def needed(self) -> set[str]:
+        """Name the bytes that a replica may fetch, now or after a change that has begun. Legal on any thread.
+
+        Raises ResidentLost once another watcher has begun, who knows better, and Unavailable if that is not known.
+        """
+        with self._lock, ended():
+            self._changes.term.require()
+            return self._changes.fleet.needed()
+
     def members(self) -> list[Member]:
         """List the replicas that report. Legal on any thread."""
         with self._lock:
@@ -103,13 +106,20 @@ class FleetEngine:
         now = self._changes.clock()
         return [shown(one, now) for one in sorted(self.members(), key=lambda one: one.name)]
 
+    def replaced(self) -> ReplacedStatus:
+        """Describe which replicas were replaced, and how many for which reason. Legal on any thread."""
+        with self._lock:
+            return self._replaced.status()
+
     def tick(self) -> None:
         """Do what is due by the clock. Raises ResidentLost once another watcher has begun."""
         with self._lock, ended():
             self._changes.tick()
             lost = self._changes.fleet.take_lost()
-        for member, why in lost:
-            self._outside.replace(member, why)
+            self._replaced.add(lost)
+        for one in lost:
+            log.warning("replica_replaced", member=one.member, code=one.code, detail=one.sentence)
+            self._outside.replace(one)
 
     # The protocol
 
@@ -122,11 +132,11 @@ class FleetEngine:
         """Put the bytes where all replicas find them, and have each lay them out in a free berth."""
         with self._lock:
             if self._changes.fleet.is_live(admitted.digest):
-                return _Tried(admitted.digest)
+                return Tried(admitted.digest)
         self._outside.send(admitted.digest)
-        staged = _Tried(admitted.digest)
+        staged = Tried(admitted.digest)
         try:
-            require_laid_out(self._try(staged, Trial(self._key(), admitted.digest), caller))
+            require_laid_out(self._try(staged, Trial(self._key(), admitted.digest, swap_id=swap_id()), caller))
         except BaseException:
             self.drop(staged)
             raise
@@ -134,31 +144,34 @@ class FleetEngine:
 
     def check(self, staged: Staged) -> tuple[Part, ...]:
         """Have each replica run the short probe; what is live has passed it on each, or the replica does not serve."""
-        tried = _tried(staged)
-        if tried.trial is None:
+        one = tried(staged)
+        if one.trial is None:
             return (Part(),)
-        return tuple(self._try(tried, replace(tried.trial, asks=Asks.CHECK), Patient()))
+        return tuple(self._try(one, replace(one.trial, asks=Asks.CHECK), Patient()))
 
     def verify(self, staged: Staged, subject: Subject, caller: Caller) -> tuple[Part, ...]:
         """Have each replica run the gates, and one of them those of which one answer is enough."""
-        tried = _tried(staged)
-        trial = tried.trial or Trial(self._key(), tried.digest)
+        one = tried(staged)
+        trial = one.trial or Trial(self._key(), one.digest, swap_id=swap_id())
         trial = replace(trial, asks=Asks.VERIFY, uri=subject.uri, name=subject.name, replay=subject.replay)
         with self._lock:
-            live, judge = self._changes.term.now.answers(subject.name)[0], self._changes.fleet.judge()
+            live, judge = self._changes.term.now.answers(subject.name)[0], self._changes.fleet.votes.judge()
         norms = tuple(subject.usual_norms)
-        parts = self._try(tried, replace(trial, usual_norms=norms, live=live, judge=judge), caller)
+        parts = self._try(one, replace(trial, usual_norms=norms, live=live, judge=judge), caller)
         with self._lock:
             verdicts = self._changes.fleet.verdicts(trial.key)
+            blamed = self._changes.fleet.votes.blamed(trial.digest)
         for member, verdict in verdicts:
             caller.verdict(verdict, member)
+        if blamed:  # its history says who was replaced because of it
+            caller.verdict(Verdict("replicas", Outcome.WARNED, FleetCode.REPLICA_ODD, blamed))
         return tuple(parts)
 
-    def _try(self, tried: _Tried, trial: Trial, caller: Caller) -> Sequence[Part]:
+    def _try(self, one: Tried, trial: Trial, caller: Caller) -> Sequence[Part]:
         with self._lock:
-            if tried.trial is None:
+            if one.trial is None:
                 self._changes.fleet.begin(trial)
-            tried.trial = trial
+            one.trial = trial
         return self._waiting.wait(self._changes.trying(trial), caller)
 
     def prepare(self, caller: Caller) -> bool:
@@ -171,7 +184,8 @@ class FleetEngine:
             now = self._changes.term.now
         if number > now.highest:
             self._waiting.point(self._changes.pointing(now.routes, number))
-        self._waiting.wait(self._changes.opening({number: staged.digest}), Patient())
+        swaps = {number: swap_of(staged)}
+        self._waiting.wait(self._changes.opening({number: staged.digest}, swaps), Patient())
         with self._lock:
             self._changes.fleet.stay(number)
         staged.number = number
@@ -187,12 +201,13 @@ class FleetEngine:
         """Have each replica answer for all of them, then let one pointer name them all."""
         routed = Routed()
         several = {number: staged.digest for staged, number, _ in routes}
+        swaps = {number: swap_of(staged) for staged, number, _ in routes}
         if self._are_named(routes):  # a start: the pointer has never named anything else
             yield routed
         else:
             with self._lock, ended():
                 self._changes.term.require()
-            self._waiting.wait(self._changes.opening(several), Patient())
+            self._waiting.wait(self._changes.opening(several, swaps), Patient())
             try:
                 failpoint("opened")
                 yield routed
@@ -227,7 +242,7 @@ class FleetEngine:
 
     def park(self, number: int, digest: str, name: str) -> None:
         """Do nothing for what the pointer names: replicas hold it. Raises NoRoom for anything else."""
-        if not self._are_named([(_Tried(digest), number, name)]):
+        if not self._are_named([(Tried(digest), number, name)]):
             raise NoRoom(f"every berth is in use, and generation {number} is not what {name} has live")
 
     def spare(self) -> bool:
@@ -249,7 +264,7 @@ class FleetEngine:
 
     def drop(self, staged: Staged) -> None:
         """End its trial; what is answered stays."""
-        trial = _tried(staged).trial
+        trial = tried(staged).trial
         if trial is not None:
             with self._lock:
                 self._changes.fleet.end(trial.key)
@@ -258,7 +273,7 @@ class FleetEngine:
         """Find what every replica answers for."""
         with self._lock:
             digest = self._changes.fleet.find(number)
-        return None if digest is None else _Tried(digest, number)
+        return None if digest is None else Tried(digest, number)
 
     def norms(self, staged: Staged) -> Mapping[str, float]:
         """Return nothing: there are no weights in this process."""
@@ -269,13 +284,10 @@ class FleetEngine:
         return isinstance(error, TermLost)
 
     def loaded(self) -> Sequence[Loaded]:
-        """List what replicas are to answer for. Who is answered with what, only the ingresses know."""
+        """List the base and what replicas are to answer for, each with the requests of all of them."""
         with self._lock:
             fleet, now = self._changes.fleet, self._changes.term.now
-            answering = fleet.answering()
-        names = {number: tuple(name for name in now.routes if now.answers(name)[0] == number) for number in answering}
-        uses = {number: "live" if names[number] else fleet.use(number) for number in answering}
-        return [Loaded(number, answering[number], names=names[number], use=uses[number]) for number in answering]
+            return loaded(fleet, now)
 
     def room(self) -> bool:
         """Tell whether each replica has a berth for one more."""
@@ -284,8 +296,3 @@ class FleetEngine:
 
     def _key(self) -> str:
         return f"{self._changes.term.now.term}.{next(self._keys)}"
-
-
-def _tried(staged: Staged) -> _Tried:
-    assert isinstance(staged, _Tried)  # made by this engine
-    return staged

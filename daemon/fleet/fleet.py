@@ -1,30 +1,20 @@
 """What a watcher knows of its replicas, and what it wants of them. No thread, no network; the clock is given."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
-from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part
-from hotswapd.daemon.errors import ErrorCode
+from hotswapd.daemon.engines.protocol import NoRoom
+from hotswapd.daemon.errors import FleetCode
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
-from hotswapd.swap.gates.spec import Outcome, Verdict
+from hotswapd.swap.gates.spec import Verdict
 
 from .keeping import Keeping, UnderWay
-from .orders import Asks, Orders, Report, Trial
-from .roll import Member, Roll
+from .limits import Limits
+from .orders import Orders, Report, Trial
+from .roll import Lost, Member, Roll
+from .rules import Rules
 from .shared.pointer import Pointer
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds: for a replica to do what a change needs, for its silence, and for a retired generation's answers.
-
-    `berths` is how many generations every replica can hold, candidates included.
-    """
-
-    patience: float = 60.0
-    lease: float = 6.0
-    max_drain: float = 0.0
-    berths: int = 4
+from .votes import Votes
 
 
 class Fleet:
@@ -36,10 +26,13 @@ class Fleet:
         self._clock = clock
         self._pointer = pointer
         self._roll = Roll(limits.lease)
+        self.votes = Votes(self._roll, limits, clock)
+        """What the replicas' answers come to."""
         self._keeping = Keeping(limits.lease, limits.max_drain, clock())
         self._trials: dict[str, Trial] = {}
         self._answering = pointer.answering()
         self._idle: list[int] = []
+        self._swaps: dict[int, str] = {}
         self._ordered: dict[int, tuple[int, int]] = {}
         self._closed: set[int] = set()
         self._stays: set[int] = set()
@@ -63,12 +56,8 @@ class Fleet:
         """Take in what an ingress is answering with."""
         self._keeping.hear(said, self._clock())
 
-    def lose(self, member: str, why: str) -> None:
-        """Take a replica out of rotation."""
-        self._roll.lose(member, why)
-
-    def take_lost(self) -> list[tuple[str, str]]:
-        """Return which replicas are to be replaced, each with the reason; each is returned once."""
+    def take_lost(self) -> list[Lost]:
+        """Return which replicas are to be replaced; each is returned once."""
         return self._roll.take_lost()
 
     def members(self) -> list[Member]:
@@ -81,7 +70,8 @@ class Fleet:
         self._roll.expire(now)
         for one in self._roll.members():
             for digest, part in one.report.sick.items():
-                self.lose(one.name, f"it finds {digest[:12]} unfit, which is live: {part.sentence}")
+                why = f"it finds {digest[:12]} unfit, which is live: {part.sentence}"
+                self._roll.lose(one.name, FleetCode.REPLICA_UNFIT, why)
         for number in self._keeping.due(now):
             self._rest(number)
 
@@ -133,7 +123,7 @@ class Fleet:
         if self._trials.pop(key, None) is not None:
             self._changed()
 
-    def open(self, number: int, digest: str) -> None:
+    def open(self, number: int, digest: str, swap_id: str = "") -> None:
         """Have every replica answer for this generation. Raises NoRoom."""
         if number == 0:
             return
@@ -143,6 +133,7 @@ class Fleet:
                 raise NoRoom(f"all {self._limits.berths} berths of every replica are in use")
             self._fresh.add(number)
             self._answering[number] = digest
+            self._swaps[number] = swap_id
             self._ordered[number] = (self.orders.term, self.orders.version + 1)
             self._changed()
 
@@ -175,6 +166,7 @@ class Fleet:
             return
         self._keep(number)
         if self._answering.pop(number, None) is not None:
+            self._swaps.pop(number, None)
             self._changed()
 
     def _keep(self, number: int) -> None:
@@ -204,6 +196,11 @@ class Fleet:
         """Return the digests of all generations that replicas are to answer for, by number."""
         return dict(self._answering)
 
+    def needed(self) -> set[str]:
+        """Name all bytes that replicas hold, are to hold or are to try: what is live and beside it, and candidates."""
+        there = {**self._answering, **self._pointer.answering()}
+        return {*there.values(), *(trial.digest for trial in self._trials.values())} - {BASE_DIGEST}
+
     def use(self, number: int) -> str:
         """Tell what a generation is held for that is not live: see `protocol.Loaded.use`."""
         if number in self._stays:
@@ -216,59 +213,24 @@ class Fleet:
 
     def _changed(self) -> None:
         orders = self.orders
-        self.orders = replace(
-            orders, version=orders.version + 1, trials=tuple(self._trials.values()), answering=dict(self._answering)
-        )
+        trials, answering, swaps = tuple(self._trials.values()), dict(self._answering), dict(self._swaps)
+        version = orders.version + 1
+        self.orders = replace(orders, version=version, trials=trials, answering=answering, swaps=swaps)
+
+    def renew(self, rules: Rules) -> None:
+        """Have every replica verify by this configuration from now on."""
+        self.orders = replace(self.orders, version=self.orders.version + 1, rules=rules)
+
+    def bound(self, max_drain: float) -> None:
+        """Let retired generations be answered for so many seconds at most; 0 is no bound."""
+        self._keeping.max_drain = max_drain
 
     # What has become of it
 
-    def ballot(self, key: str, asks: Asks, since: float) -> Sequence[Part] | None:
-        """Return each replica's answer on a trial that was asked for at `since`; None while it is worth waiting.
-
-        One refusal is enough. Who has not answered within the patience is lost, unless nobody has: then it is not the
-        replicas' fault. Raises NoRoom then, or if one found no berth.
-        """
-        parts: list[Part] = []
-        late: list[Member] = []
-        for member in self._roll.serving():
-            found = member.report.found.get(key)
-            if found is None or not found.settles(asks):
-                late.append(member)
-                continue
-            parts.append(replace(found.part, member=member.name))
-        if any(part.answer == Answer.REFUSED for part in parts):
-            return parts
-        full = [one for one in late if _is_full(one, key)]
-        return self._weighed(parts, late, full, since)
-
-    def _weighed(self, parts: list[Part], late: list[Member], full: list[Member], since: float) -> list[Part] | None:
-        now = self._clock()
-        waits = [one for one in late if now - max(since, one.since) < self._limits.patience]
-        if waits or (not parts and now - since < self._limits.patience):
-            return None
-        if full:
-            raise NoRoom(f"{full[0].name} has no free berth")
-        if not parts:
-            raise NoRoom(f"no replica has answered within {self._limits.patience:g} s; see fleet.patience")
-        for one in late:
-            why = f"it has not answered within {self._limits.patience:g} s"
-            self.lose(one.name, why)
-            parts.append(Part(one.name, Answer.LOST, "", why))
-        return parts
-
-    def judge(self) -> str:
-        """Name who runs the gates of which one answer is enough; empty if there are not several in rotation."""
-        names = sorted(one.name for one in self._roll.serving())
-        return names[0] if len(names) > 1 else ""
-
     def verdicts(self, key: str) -> list[tuple[str, Verdict]]:
-        """Return the verdicts of the gates, with the replica's name: all of the judge's, and what others refuse."""
-        judge = trial.judge if (trial := self._trials.get(key)) else ""
-        said = [(one.name, found) for one in self._roll.serving() if (found := one.report.found.get(key))]
-        said.sort(key=lambda one: one[0] != judge)
-        first = [(name, verdict) for name, found in said[:1] for verdict in found.verdicts]
-        others = [(name, verdict) for name, found in said[1:] for verdict in found.verdicts]
-        return first + [(name, verdict) for name, verdict in others if verdict.outcome == Outcome.FAILED]
+        """Return the verdicts of a trial's gates, see `Votes.verdicts`."""
+        trial = self._trials.get(key)
+        return self.votes.verdicts(key, trial.judge if trial else "")
 
     def has_opened(self, number: int, since: float) -> bool:
         """Tell whether every replica in rotation answers for this generation, which was ordered at `since`.
@@ -277,24 +239,4 @@ class Fleet:
         """
         if number == 0:
             return True
-        now, digest, ordered = self._clock(), self._answering[number], self._ordered.get(number, (0, 0))
-        serving = list(self._roll.serving())
-        late = [one for one in serving if not _answers(one.report, number, digest, ordered)]
-        if any(now - max(since, one.since) < self._limits.patience for one in late):
-            return False
-        if len(late) == len(serving):
-            if now - since < self._limits.patience:
-                return False
-            raise NoRoom(f"no replica in rotation answers for generation {number}")
-        for one in late:
-            self.lose(one.name, f"it has not opened generation {number} within {self._limits.patience:g} s")
-        return True
-
-
-def _answers(report: Report, number: int, digest: str, ordered: tuple[int, int]) -> bool:
-    return report.answering.get(number) == digest and report.age >= ordered
-
-
-def _is_full(member: Member, key: str) -> bool:
-    found = member.report.found.get(key)
-    return found is not None and found.part.code == ErrorCode.NO_BERTH
+        return self.votes.have_opened(number, self._answering[number], self._ordered.get(number, (0, 0)), since)

@@ -127,15 +127,22 @@ class Held:
     def _trying(self) -> Task | None:
         for trial in self.orders.trials:
             found = self._found.get(trial.key)
-            if trial.digest in self._waits or (found is not None and found.settles(trial.asks)):
+            if trial.digest in self._waits or (found is not None and found.settles(trial, self.member)):
                 continue
             if trial.digest not in self._staged:
                 return Task(Act.STAGE, trial.digest, trial=trial)
             if trial.asks == Asks.STAGE:
-                self._found[trial.key] = Found(Asks.STAGE, FIT)
+                self._note(trial, Asks.STAGE, FIT)
                 continue
             return Task(Act.VERIFY if trial.asks == Asks.VERIFY else Act.CHECK, trial.digest, trial=trial)
         return None
+
+    def swap_of(self, task: Task) -> str:
+        """Return the swap_id of what a task is about, for the log; empty if nobody has told it."""
+        if task.trial is not None:
+            return task.trial.swap_id
+        named = [one for one in self.pointer.routes.values() if one["generation"] == task.number and task.number]
+        return self.orders.swaps.get(task.number) or next((str(one.get("swap_id", "")) for one in named), "")
 
     def done(self, task: Task, part: Part = FIT, verdicts: tuple[Verdict, ...] = ()) -> None:
         """Note how a task went, with the verdicts of its gates.
@@ -170,9 +177,12 @@ class Held:
         elif part.answer == Answer.LOST:
             self._waits.add(task.digest)
         if task.trial is not None:
-            self._found[task.trial.key] = Found(_ASKED[task.act], part, verdicts)
+            self._note(task.trial, _ASKED[task.act], part, verdicts)
         elif part.answer == Answer.REFUSED:
             self._sick[task.digest] = part
+
+    def _note(self, trial: Trial, asked: Asks, part: Part, verdicts: tuple[Verdict, ...] = ()) -> None:
+        self._found[trial.key] = Found(asked, part, verdicts, again=self.member in trial.again)
 
     def report(self) -> Report:
         """Return what it holds, for the watcher."""

@@ -6,7 +6,9 @@ has no request of that generation left; or after `max_drain` seconds.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from hotswapd.daemon.report.ingresses import Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,15 +16,17 @@ class UnderWay:
     """What an ingress says: the serial that it follows, and which generations it is answering with. `count` rises.
 
     `waits` asks for an answer when there is a newer serial, or after a while: it looks at the pointer seldom. `scores`
-    is the feedback since the last one that arrived: generations, and how good an answer of theirs was.
+    is the feedback since the last one that arrived: generations, how good an answer of theirs was, and its id. `counts`
+    is all that it has counted of its clients.
     """
 
     ingress: str
     count: int
     serial: int
     numbers: frozenset[int] = frozenset()
-    scores: tuple[tuple[int, float], ...] = ()
+    scores: tuple[tuple[int, float, str], ...] = ()
     waits: bool = False
+    counts: tuple[Count, ...] = field(default=(), repr=False)
 
 
 class Keeping:
@@ -31,7 +35,7 @@ class Keeping:
     def __init__(self, lease: float, max_drain: float, now: float) -> None:
         """Keep everything for the first `lease` seconds: no ingress may have spoken yet."""
         self._lease = lease
-        self._max_drain = max_drain
+        self.max_drain = max_drain
         self._began = now
         self._retired: dict[int, tuple[int, float]] = {}
         self._ingresses: dict[str, tuple[UnderWay, float]] = {}
@@ -65,7 +69,7 @@ class Keeping:
         return gone
 
     def _is_due(self, number: int, serial: int, since: float, now: float) -> bool:
-        if self._max_drain and now - since >= self._max_drain:
+        if self.max_drain and now - since >= self.max_drain:
             return True
         if now - self._began <= self._lease:
             return False

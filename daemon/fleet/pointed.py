@@ -10,6 +10,7 @@ from hotswapd.daemon.share import Share, tag_of
 from hotswapd.loaders.errors import Unavailable
 
 from .beside import Told
+from .looking import Looking
 from .shared.pointer import Pointer
 from .shared.trail import Follower
 
@@ -21,31 +22,48 @@ _MOST = 10_000
 class Pointed:
     """The newest pointer, and what the watcher has told of what is beside: a `Split`. Any thread may call any method.
 
-    A look takes as long as the shared place does, unless `seldom`: then only `catch_up` reads it. While the watcher is
-    away, what it has told last holds; a rollout whose live generation is live no longer is over.
+    A look takes as long as the shared place does, and some seconds at most, unless `seldom`: then only `catch_up` reads
+    it. While the watcher is away, what it has told last holds; a rollout whose live generation has retired is over.
     """
 
     def __init__(self, follower: Follower, named: Iterable[str] = (), *, seldom: bool = False) -> None:
         """Read nothing yet. `named` are channels that exist before anything has gone live in them."""
         self.seldom = seldom
         self._follower = follower
+        self._looking = Looking(self._read)
         self._named = frozenset(named)
         self._lock = threading.Lock()
         self._told = Told()
-        self._scores: list[tuple[int, float]] = []
+        self._scores: list[tuple[int, float, str]] = []
+
+    @property
+    def now(self) -> Pointer:
+        """The newest pointer that was read."""
+        return self._follower.now
 
     def look(self) -> Pointer:
         """Return the newest pointer; while the place cannot be read, the last that was: nobody can move it then."""
-        return self._follower.now if self.seldom else self.catch_up()
+        return self.now if self.seldom else self.catch_up()
+
+    async def fresh(self) -> None:
+        """Let `now` be the newest pointer, as `look` does, without holding up the event loop."""
+        if not self.seldom:
+            await self._looking.fresh()
 
     def catch_up(self) -> Pointer:
-        """Read the place and return the newest pointer, or the last that was read."""
-        with self._lock:
-            try:
-                return self._follower.look_now()
-            except Unavailable as error:
-                log.warning("shared_down", detail=error.sentence)
-                return self._follower.now
+        """Read the place and return the newest pointer, or the last that was read. Takes some seconds at most."""
+        self._looking.wait()
+        return self.now
+
+    def _read(self) -> None:
+        """Read the place, on the thread of `Looking`."""
+        before = self._follower.now
+        try:
+            now = self._follower.look_now()
+        except Unavailable as error:
+            log.warning("shared_down", detail=error.sentence)
+        else:
+            _log(before, now)
 
     def tell(self, told: Told, scores: int = 0) -> None:
         """Go by what the watcher says from now on; it has so many scores."""
@@ -53,7 +71,11 @@ class Pointed:
             self._told = told
             del self._scores[:scores]
 
-    def scores(self) -> tuple[tuple[int, float], ...]:
+    def name(self, channels: Iterable[str]) -> None:
+        """Let these channels exist before anything has gone live in them, and no others, from now on."""
+        self._named = frozenset(channels)
+
+    def scores(self) -> tuple[tuple[int, float, str], ...]:
         """Return the feedback that the watcher does not have yet."""
         with self._lock:
             return tuple(self._scores)
@@ -82,9 +104,12 @@ class Pointed:
 
     def _share(self, name: str) -> Share | None:
         found = self._told.beside.get(name)
-        if found is None or self.look().answers(name)[0] != found.share.live:
-            return None
-        return found.share
+        return None if found is None or self.is_over(name, found.share.beside) else found.share
+
+    def is_over(self, name: str, number: int) -> bool:
+        """Tell whether a rollout has put this generation beside one that is live no longer, as far as is known."""
+        found = self._told.beside.get(name)
+        return found is not None and found.share.beside == number and self.now.answers(name)[0] != found.share.live
 
     def names(self) -> list[str]:
         """Name all channels, the default one first."""
@@ -102,11 +127,20 @@ class Pointed:
         owners |= {channel for channel, one in self._told.beside.items() if one.share.beside == number}
         return number == 0 or not owners or name in owners
 
-    def scored(self, generation: int, score: float) -> bool:
+    def scored(self, generation: int, score: float, answer: str = "") -> bool:
         """Keep feedback for the watcher; return False if the generation is in no rollout."""
         pairs = [(one.share.live, one.share.beside) for one in self._told.beside.values()]
         known = any(generation in pair for pair in pairs)
         with self._lock:
             if known and len(self._scores) < _MOST:
-                self._scores.append((generation, score))
+                self._scores.append((generation, score, answer))
         return known
+
+
+def _log(before: Pointer, now: Pointer) -> None:
+    """Say what each channel's requests are given from now on."""
+    for name in sorted(before.routes.keys() | now.routes.keys()):
+        number, digest = now.answers(name)
+        if (number, digest) != before.answers(name):
+            swap_id = str(now.routes.get(name, {}).get("swap_id", ""))
+            log.info("serves", channel=name, generation=number, digest=digest, serial=now.serial, swap_id=swap_id)

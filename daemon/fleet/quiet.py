@@ -35,22 +35,32 @@ class Unheard:
 
 
 class Stopping:
-    """Ends a service as a signal would. Every method is legal on any thread."""
+    """Ends a service, or has it reload, as a signal would. Every method is legal on any thread."""
 
     def __init__(self) -> None:
         self._woken = threading.Event()
         self._stopped = threading.Event()
+        self._due = threading.Event()
 
     def stop(self) -> None:
         """Have the service end, after what it is at."""
         self._stopped.set()
         self.wake()
 
+    def reload(self) -> None:
+        """Have the service read its configuration again."""
+        self._due.set()
+        self.wake()
+
     def wait(self, seconds: float) -> set[int]:
-        """Return SIGTERM once it is to end."""
+        """Return SIGTERM once it is to end, and SIGHUP once for what was to be read again."""
         self._woken.wait(seconds)
         self._woken.clear()
-        return {signal.SIGTERM} if self._stopped.is_set() else set()
+        if self._stopped.is_set():
+            return {signal.SIGTERM}
+        came: set[int] = {signal.SIGHUP} if self._due.is_set() else set()
+        self._due.clear()
+        return came
 
     def wake(self) -> None:
         """End a `wait`."""

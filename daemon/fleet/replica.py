@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from hotswapd.daemon.config.settings import ConfigError, Settings
 from hotswapd.daemon.engines.protocol import Answer, Engine, NoRoom, Part, Patient, Staged, Subject
 from hotswapd.daemon.errors import ErrorCode, FleetCode
 from hotswapd.daemon.ledger.reasons import Reason
@@ -18,6 +19,7 @@ from hotswapd.swap.gates.spec import Verdict
 from .endings import Unsaid
 from .held import Act, Held, Task
 from .orders import Orders, Report, Trial
+from .rules import Rules
 from .shared.trail import Follower
 
 log = structlog.get_logger(__name__)
@@ -43,10 +45,12 @@ class Replica:
         tick: Callable[[], None] = lambda: None,
         unsaid: Unsaid | None = None,
         release: Callable[[Collection[str]], None] = lambda keep: None,
+        judge_by: Callable[[Settings], None] = lambda settings: None,
     ) -> None:
         """Hold the bare base. `unsaid` is how requests ended that the engine answers.
 
-        `release` is told, when there is nothing to do, of which digests the directories are still needed.
+        `release` is told, when there is nothing to do, of which digests the directories are still needed. `judge_by`
+        has the engine verify by other settings, and may raise ConfigError; both are called on the thread of `run`.
         """
         self._held = held
         self._engine = engine
@@ -55,6 +59,9 @@ class Replica:
         self._tick = tick
         self._unsaid = unsaid or Unsaid()
         self._release = release
+        self._judge_by = judge_by
+        self._rules = Rules()
+        self._unread = ""
         self._lock = threading.Lock()
         """Held while the record is read or changed, never while the engine works."""
         self._staged: dict[str, Staged] = {}
@@ -77,13 +84,17 @@ class Replica:
         if now - self._ticked >= _TICK:
             self._ticked = now
             self._tick()
+        self._renew()
         with self._lock:
             if now - self._retried >= _RETRY:
                 self._retried = now
                 self._held.try_again()
             task = self._held.next()
+            swap_id = "" if task is None else self._held.swap_of(task)
         if task is not None:
-            part, verdicts = self._do(task)
+            with structlog.contextvars.bound_contextvars(**({"swap_id": swap_id} if swap_id else {})):
+                part, verdicts = self._do(task)
+                _log(task, part)
             with self._lock:
                 self._held.done(task, part, verdicts)
         with self._lock:
@@ -93,6 +104,24 @@ class Replica:
         if task is None:
             self._release(tried)
         return task is not None
+
+    def _renew(self) -> None:
+        """Verify by the newest configuration, before anything is tried; if it cannot be read, go on by the last."""
+        with self._lock:
+            rules, known = self._held.orders.rules, self._rules
+        if rules.version <= known.version:
+            return
+        unread = ""
+        try:
+            settings = rules.settings()
+            self._judge_by(settings)
+        except ConfigError as error:
+            unread = f"it verifies by the configuration of before: {error}"
+            log.error("reload_refused", version=rules.version, detail=str(error))  # noqa: TRY400 - the sentence says it
+        else:
+            log.info("reloaded", version=rules.version)
+        with self._lock:
+            self._rules, self._unread = rules, unread
 
     def await_whole(self, seconds: float) -> bool:
         """Wait until it has held everything that the pointer names; return whether it has."""
@@ -116,6 +145,10 @@ class Replica:
             self._unsaid.confirm(report.endings)
             self.obey(orders)
 
+    def leave(self) -> Report:
+        """Return the last report: it answers nothing any more, so that no change waits for it."""
+        return replace(self.report(), serving=False, leaving=True)
+
     def obey(self, orders: Orders) -> None:
         """Go by these orders, unless newer ones came before."""
         with self._lock:
@@ -126,7 +159,8 @@ class Replica:
         """Return what it holds."""
         loaded, endings = tuple(self._engine.loaded()), self._unsaid.due()
         with self._lock:
-            return replace(self._held.report(), loaded=loaded, endings=endings)
+            rules, unread = self._rules.version, self._unread
+            return replace(self._held.report(), loaded=loaded, endings=endings, rules=rules, unread=unread)
 
     def may_answer(self, number: int, digest: str) -> bool:
         """Tell whether a request for this generation may be answered here: the fence."""
@@ -212,6 +246,15 @@ class Replica:
         finally:
             self._engine.drop(again)
         return part
+
+
+def _log(task: Task, part: Part) -> None:
+    """Say what was done, by the swap_id that is bound; what is only to be tried again, quietly."""
+    what = {"digest": task.digest} | ({"generation": task.number} if task.number else {})
+    if part.answer != Answer.FIT:
+        what |= {"code": part.code, "detail": part.sentence}
+    say = {Answer.FIT: log.info, Answer.REFUSED: log.warning}.get(part.answer, log.debug)
+    say(f"replica_{task.act}", **what)
 
 
 class _Verdicts(Patient):

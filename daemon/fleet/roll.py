@@ -3,7 +3,18 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from hotswapd.daemon.errors import FleetCode
+
 from .orders import Found, Report, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A replica that is to be replaced, and why."""
+
+    member: str
+    code: FleetCode
+    sentence: str
 
 
 @dataclass(slots=True)
@@ -31,12 +42,16 @@ class Roll:
         """Know nobody."""
         self._lease = lease
         self._members: dict[str, Member] = {}
-        self._lost: list[tuple[str, str]] = []
+        self._lost: list[Lost] = []
         self._out: set[str] = set()
 
     def hear(self, report: Report, now: float) -> bool:
         """Take in a report; return False for one that a later one overtook, or of a replica that is lost for good."""
         if report.member in self._out:
+            return False
+        if report.leaving:  # nobody waits for it, and it needs no successor
+            self._members.pop(report.member, None)
+            self._out.add(report.member)
             return False
         known = self._members.get(report.member)
         if known is None:
@@ -64,11 +79,11 @@ class Roll:
         """List all of them."""
         return list(self._members.values())
 
-    def lose(self, name: str, why: str) -> None:
+    def lose(self, name: str, code: FleetCode, why: str) -> None:
         """Take a replica out of rotation for good; it is to be replaced."""
         if self._members.pop(name, None) is not None:
             self._out.add(name)
-            self._lost.append((name, why))
+            self._lost.append(Lost(name, code, why))
 
     def expire(self, now: float) -> None:
         """Wait no longer for whoever has been silent for longer than the lease."""
@@ -76,7 +91,7 @@ class Roll:
             if now - one.heard > self._lease:
                 del self._members[one.name]
 
-    def take_lost(self) -> list[tuple[str, str]]:
-        """Return whom this has lost for good since the last call, each with the reason."""
+    def take_lost(self) -> list[Lost]:
+        """Return whom this has lost for good since the last call."""
         lost, self._lost = self._lost, []
         return lost

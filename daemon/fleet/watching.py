@@ -20,22 +20,29 @@ from hotswapd.daemon.service.circumstances import Circumstances
 from hotswapd.daemon.service.opening import Opening
 from hotswapd.daemon.service.service import Service
 from hotswapd.daemon.service.state_dir import StateDir
+from hotswapd.loaders.errors import Unavailable
 from hotswapd.loaders.store.store import Store
 
 from .beside import Told
 from .calling import Calling
 from .changes import Changes
-from .engine import FleetEngine, Outside
-from .fleet import Fleet, Limits
+from .engine import FleetEngine
+from .fleet import Fleet
 from .keeping import UnderWay
+from .limits import Limits
 from .orders import Orders, Report
 from .outline import Outline
-from .over_replicas import OverReplicas
+from .outside import Outside
+from .over_replicas import Duties, OverReplicas
 from .quiet import Stopping, Unheard
 from .rebuilding import Settling, rebuild
+from .reloading import FleetReloading
+from .roll import Lost
+from .rules import Reloaded, Reloads, Rules
 from .shared.copies import SharedCopies
 from .shared.journal import SharedJournal
 from .shared.place import Place
+from .shared.sweep import Sweep
 from .shared.trail import Term, Trail, require_exclusive
 
 log = structlog.get_logger(__name__)
@@ -43,17 +50,24 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """What a watcher does outside: `replace` a replica that is lost for good, and why; `leave` with a status."""
+    """What a watcher does outside: `replace` a replica that is lost for good; `leave` with a status."""
 
-    replace: Callable[[str, str], None] = lambda member, why: None
+    replace: Callable[[Lost], None] = lambda lost: None
     leave: Callable[[int], None] = os._exit
 
 
 class Watching:
     """One watcher. Every method is legal on any thread; `start` is called once."""
 
-    def __init__(self, settings: Settings, trail: Trail, limits: Limits, hands: Hands) -> None:
-        """Begin a term. Raises Occupied, ConfigError, StartError, TermLost or Unavailable."""
+    def __init__(
+        self, settings: Settings, trail: Trail, limits: Limits, hands: Hands, deployment: str = "usual"
+    ) -> None:
+        """Begin a term. Raises Occupied, ConfigError, StartError, TermLost or Unavailable.
+
+        `settings` are those of the deployment, which has this name; what it was given since then counts more.
+        """
+        self._reloading = FleetReloading.begin(Reloads(trail.place, deployment), settings)
+        settings = self._reloading.settings
         self._hands = hands
         self._stopping = Stopping()
         self._copies = SharedCopies(trail.place)
@@ -63,15 +77,18 @@ class Watching:
         self._term = _begin(trail)
         self._settle(settings, trail.place)
         self._journal = SharedJournal(trail, self._term.now.term)
+        self._sweep = Sweep(self._copies, self._send)
         self._hearing = threading.Lock()
         self._opened: OverReplicas | None = None
-        self._service = Service(settings, lambda: settings, self._circumstances())
+        self._service = Service(settings, lambda: self._reloading.settings, self._circumstances())
         self.operator = self._service.operator
         """What operators and clients ask."""
         self.calling = Calling(self.operator)
         """The control API, for one event loop."""
         self.engine = FleetEngine(self._changes(limits), self._outside(), limits.patience)
         """The engine; replicas and ingresses report to it."""
+        self.engine.renew(self._reloading.rules)
+        self._reloading.tell = self._tell
 
     def _circumstances(self) -> Circumstances:
         return Circumstances(
@@ -130,7 +147,22 @@ class Watching:
     def hear_ingress(self, said: UnderWay) -> Told:
         """Take in what an ingress is answering with, and return what it is to go by."""
         with self._hearing:
-            return Told(self.engine.hear_ingress(said)) if self._opened is None else self._opened.told(said)
+            if self._opened is not None:
+                return self._opened.told(said)
+        return Told(self.engine.hear_ingress(said), rules=self.engine.orders.rules)
+
+    def reload(self, text: str) -> Reloaded:
+        """Go by these settings, as `Rules.of` writes them, and have all processes do so. May take seconds."""
+        try:
+            return Reloaded(self._reloading.reload(text))
+        except ConfigError as error:
+            return Reloaded(problems=error.problems)
+        except Unavailable as error:
+            return Reloaded(away=error.sentence)
+
+    def _tell(self, rules: Rules) -> None:
+        self._stopping.reload()
+        self.engine.renew(rules)
 
     def stop(self) -> None:
         """Have it end."""
@@ -138,7 +170,9 @@ class Watching:
 
     def _open(self, opening: Opening) -> OverReplicas:
         self._unroute_removed()
-        opened = OverReplicas(self.engine, self._outline, self._journal.publish, opening.on_ended)
+        counts = opening.metrics.counted_by_ingresses().hear
+        duties = Duties(self._journal.publish, self._tidy, self._sweep.want, opening.on_ended, counts)
+        opened = OverReplicas(self.engine, self._outline, duties)
         with self._hearing:
             self._opened = opened
         opening.at_end(opened.close)
@@ -155,7 +189,16 @@ class Watching:
         for name in sorted(self._term.now.routes.keys() - known):
             self.engine.unroute(name)
 
+    def _tidy(self) -> None:
+        """Remove a little of what nobody needs from `fleet.shared`. Raises ResidentLost once the term is over."""
+        try:
+            self._sweep.step(self.engine.needed())
+            self._journal.tidy()
+        except Unavailable as error:
+            log.warning("not_tidied", detail=str(error))
+
     def _send(self, digest: str) -> None:
+        self._sweep.sending(digest)
         with self._service.store.hold(digest) as artifact:
             if artifact is None:
                 raise FileNotFoundError(2, "it is not in the store", digest)

@@ -2,9 +2,10 @@
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
+from hotswapd.daemon.host.running_clock import RunningClock
 from hotswapd.swap.rows.ended import Ended
 from hotswapd.swap.rows.paces import Load
 
@@ -58,7 +59,7 @@ class Tally(Counts):
         if client not in self.clients and len(self.clients) >= _CLIENTS:
             client = _OTHERS
         self.clients.setdefault(client, Counts()).count(ended)
-        for load, seconds in ended.paces:
+        for load, seconds in () if ended.delayed else ended.paces:
             self.paces[load].append(seconds)
 
     def acquit(self) -> None:
@@ -91,6 +92,11 @@ class Slower:
     def ratio(self) -> float:
         """How many times as long a step takes."""
         return self.now / self.others
+
+
+def fairly_timed(ended: Ended, clock: RunningClock) -> Ended:
+    """Say so if threads of this process waited for a processor while it was answered."""
+    return replace(ended, delayed=True) if clock.was_late(ended.first + ended.seconds) else ended
 
 
 def compared(now: Tally, others: list[Tally], least: int) -> Slower | None:

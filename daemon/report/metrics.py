@@ -18,10 +18,12 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
 
 from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.states import REFUSED, State
 
+from .ingresses import Count, IngressCounts
 from .labels import OTHERS, ChannelLabels
 
 # A swap's stages take from milliseconds (a small image) to minutes (a large download).
@@ -123,6 +125,7 @@ class Metrics:
         self._kept_back = Counter(
             "hotswapd_refusals_kept_back", "Refusals that waited, as their address has had many", registry=registry
         )
+        self._of_connections = self._connections, self._refused, self._kept_back
         self._in_berths = _berth_requests(registry)
 
     def swap(self, outcome: str, source: str, seconds: Mapping[str, float | None], channel: str = DEFAULT) -> None:
@@ -201,6 +204,25 @@ class Metrics:
     def refused_connection(self) -> None:
         """Count a connection that was refused, or closed to make room."""
         self._refused.inc()
+
+    def client_counts(self) -> tuple[Count, ...]:
+        """Return what was counted of clients: an ingress of a fleet tells it to the watcher."""
+        families = [family for one in self._of_clients() for family in one.collect()]
+        samples = [(family.name, one) for family in families for one in family.samples]
+        return tuple((name, tuple(sorted(one.labels.items())), one.value) for name, one in samples)
+
+    def counted_by_ingresses(self) -> IngressCounts:
+        """Show what ingresses count in place of what this process does, which answers no client; call it once."""
+        own = self._of_clients()
+        families = [CounterMetricFamily(one._name, one._documentation, labels=one._labelnames) for one in own]
+        for one in (*own, *self._of_connections):
+            self.registry.unregister(one)
+        told = IngressCounts(families)
+        self.registry.register(told)
+        return told
+
+    def _of_clients(self) -> tuple[Counter, ...]:
+        return self._requests, self._tokens, self._key_requests, self._key_tokens
 
     def text(
         self, loaded: Iterable[Holder] | None = None, rollouts: Mapping[str, Mapping[str, Any]] | None = None

@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from hotswapd.daemon.replicas import ReplicaStatus
+from hotswapd.daemon.replicas import ReplacedStatus, ReplicaStatus
 
 
-def replica_metrics(replicas: Sequence[ReplicaStatus]) -> bytes:
+def replica_metrics(replicas: Sequence[ReplicaStatus], replaced: ReplacedStatus | None = None) -> bytes:
     """Render them in Prometheus' text format; nothing for one daemon, which has none."""
-    if not replicas:
+    if not replicas and replaced is None:
         return b""
     registry = CollectorRegistry()
+    if replaced is not None:
+        gone = Counter("hotswapd_replicas_replaced", "Replicas taken out for good", ["code"], registry=registry)
+        for code, count in replaced["counts"].items():
+            gone.labels(code).inc(count)
     of = ["replica"]
     serving = Gauge("hotswapd_replica_serving", "1 when the replica is in rotation", of, registry=registry)
     silent = Gauge("hotswapd_replica_silent_seconds", "Seconds since its last report", of, registry=registry)

@@ -64,12 +64,12 @@ class Arm(Counts):
         return rest
 
     def take(self, ended: "Ended") -> None:
-        """Count one request; the length counts only if its client did not go away."""
+        """Count one request; its length only if its client did not go away, its times only if nothing delayed it."""
         self.count(ended)
         tokens = len(ended.token_ids)
-        if tokens > 1:
+        if tokens > 1 and not ended.delayed:
             self.paces.append(ended.seconds / (tokens - 1))
-        if tokens:
+        if tokens and not ended.delayed:
             self.first.append(ended.first)
         if ended.finish in ("stop", "length"):
             self.length.append(tokens)

@@ -163,9 +163,9 @@ class Answerer:
         """Return what decodes the answer to a request."""
         return TextStream(self._speaker.language.tokenizer, ask.stop)
 
-    def scored(self, generation: int, score: float) -> bool:
-        """Count feedback for a generation; return False if it is in no rollout."""
-        return self._split.scored(generation, score)
+    def scored(self, generation: int, score: float, answer: str = "") -> bool:
+        """Count feedback for a generation, for this answer of it; return False if it is in no rollout."""
+        return self._split.scored(generation, score, answer)
 
     def generations(self) -> list[int]:
         """Return the generations that can be asked for, the live one first."""

@@ -13,7 +13,7 @@ from hotswapd.daemon.report.metrics import Metrics
 
 from .errors import error_response, install_errors
 from .face import Answering, Face, Shown
-from .feedback import Answers, feedback_routes
+from .feedback import Answers, Remembering, feedback_routes
 from .intake import Intake
 from .key import Keys, key_check
 from .models import model_routes
@@ -57,14 +57,16 @@ def make_ingress_app(
     rollout: Rollout = NO_ROLLOUT,
     shown: Shown | None = None,
     operators: Sequence[APIRouter] = (),
+    answers: Remembering | None = None,
 ) -> ASGIApp:
     """Make the app of one of several processes that answer for a fleet; `operators` have a key of their own.
 
     It is `make_http_app`, but for the status page and ``/metrics``: these say what `shown` knows, who sees all of it.
+    `answers` knows which generation gave an answer of any of these processes.
     """
     page = [] if shown is None else [answer_routes(shown)]
     open_to_all = [] if shown is None else [_shown(shown)]
-    return _app(face, names, metrics, serve, rollout, page, [*open_to_all, *operators])
+    return _app(face, names, metrics, serve, rollout, page, [*open_to_all, *operators], answers)
 
 
 def _app(
@@ -75,21 +77,24 @@ def _app(
     rollout: Rollout,
     with_key: Sequence[APIRouter] = (),
     without: Sequence[APIRouter] = (),
+    answers: Remembering | None = None,
 ) -> ASGIApp:
     app = FastAPI(openapi_url=None)
     install_errors(app)
     keys = Keys(serve.api_key_file, serve.api_keys_file) if serve.api_key_file or serve.api_keys_file else None
     keyed = [Depends(key_check(keys, lambda name: metrics.key(name, 429)))] if keys is not None else []
-    for router in (_api(face, names, metrics, rollout), *with_key):
+    for router in (_api(face, names, metrics, rollout, answers), *with_key):
         app.include_router(router, dependencies=keyed)
     for router in (*without, _open_routes(face, keyed=keys is not None)):
         app.include_router(router)
     return Threshold(app, serve.host, serve.hosts, serve.cors_origins)
 
 
-def _api(face: Answering, names: Names, metrics: Metrics, rollout: Rollout) -> APIRouter:
+def _api(
+    face: Answering, names: Names, metrics: Metrics, rollout: Rollout, known: Remembering | None = None
+) -> APIRouter:
     """Make what needs a key, if one is asked for."""
-    answers = Answers() if rollout.feedback else None
+    answers = (known or Answers()) if rollout.feedback else None
     intake = Intake()
     v1 = APIRouter(prefix="/v1")
     v1.include_router(model_routes(face.answerer, names))

@@ -3,9 +3,9 @@
 Only ids and generations of the newest 100,000 answers are remembered, in memory: no part of a prompt or an answer.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
+from typing import Protocol
+from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -14,8 +14,8 @@ from hotswapd.daemon.errors import BadRequest, ErrorCode, FaceError
 
 from .answerer import Answerer
 from .body import json_object, read_within, require_json
+from .newest import KEPT, Newest
 
-_KEPT = 100_000
 _MAX_BYTES = 4096
 _LARGEST = 1e6
 
@@ -26,28 +26,42 @@ class NoFeedback(FaceError):
     status = 404
 
 
-class Answers:
+class Remembering(Protocol):
     """Which generation gave which answer. Every method is legal on any thread."""
 
-    def __init__(self, kept: int = _KEPT) -> None:
-        self._kept = kept
-        self._lock = threading.Lock()
-        self._generations: OrderedDict[str, int] = OrderedDict()
+    def number(self, generation: int) -> str:
+        """Make the number of an answer's id."""
+        ...
+
+    def note(self, number: str, generation: int) -> None:
+        """Remember an answer by its id."""
+        ...
+
+    def take(self, number: str) -> int | None:
+        """Return the generation that gave an answer; None if it is not known, or has its score already."""
+        ...
+
+
+class Answers:
+    """The answers of this process. Every method is legal on any thread."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._generations = Newest[int](kept)
+
+    def number(self, generation: int) -> str:
+        """Make the number of an answer's id, which says nothing."""
+        return uuid4().hex
 
     def note(self, number: str, generation: int) -> None:
         """Remember an answer by its id; the oldest is forgotten once there are too many."""
-        with self._lock:
-            self._generations[number] = generation
-            while len(self._generations) > self._kept:
-                self._generations.popitem(last=False)
+        self._generations.add(number, generation)
 
     def take(self, number: str) -> int | None:
         """Return the generation that gave an answer, and forget it: a second score does not count."""
-        with self._lock:
-            return self._generations.pop(number, None)
+        return self._generations.take(number)
 
 
-def feedback_routes(answerer: Callable[[], Answerer], answers: Answers | None) -> APIRouter:
+def feedback_routes(answerer: Callable[[], Answerer], answers: Remembering | None) -> APIRouter:
     """Make the endpoint; without `answers` it says that feedback is off. `answerer` may raise NotReady."""
     router = APIRouter()
 
@@ -62,7 +76,7 @@ def feedback_routes(answerer: Callable[[], Answerer], answers: Answers | None) -
         generation = answers.take(number)
         if generation is None:
             raise NoFeedback(ErrorCode.UNKNOWN_ANSWER, "no such answer is remembered, or it already has a score")
-        return JSONResponse({"generation": generation, "counted": answering.scored(generation, score)})
+        return JSONResponse({"generation": generation, "counted": answering.scored(generation, score, number)})
 
     return router
 

@@ -30,8 +30,8 @@ class Split(Protocol):
         """Tell whether requests to a channel may name this generation: not if it is another channel's."""
         ...
 
-    def scored(self, generation: int, score: float) -> bool:
-        """Count feedback; return False if the generation is in no rollout."""
+    def scored(self, generation: int, score: float, answer: str = "") -> bool:
+        """Count feedback for an answer, named by its id; return False if the generation is in no rollout."""
         ...
 
 
@@ -66,6 +66,6 @@ class NoSplit:
         """Return True: there is no other."""
         return True
 
-    def scored(self, generation: int, score: float) -> bool:
+    def scored(self, generation: int, score: float, answer: str = "") -> bool:
         """Count nothing."""
         return False

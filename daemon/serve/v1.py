@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -14,7 +14,7 @@ from hotswapd.swap.rows.prompts import Wanted
 from .answerer import Answerer
 from .caller import Caller, Tally, caller_of
 from .conversation import Conversation
-from .feedback import Answers
+from .feedback import Remembering
 from .intake import CLIENT_GONE, Intake, end, until_gone
 from .names import Names
 from .question import Question
@@ -45,7 +45,7 @@ class Sticky:
     """
 
     header: str = "X-Hotswapd-User"
-    answers: Answers | None = None
+    answers: Remembering | None = None
 
 
 def answering_routes(
@@ -122,8 +122,14 @@ class _Endpoint:
         body, question = await self.intake.take(request, client, answerer, reading)
         conversation = await Conversation.begin(answerer, question.sent_by(client))
         by = conversation.taken
-        head = Head(body.model, system_fingerprint(by.generation, by.digest), question.prompt_tokens)
+        fingerprint = system_fingerprint(by.generation, by.digest)
+        head = self._numbered(Head(body.model, fingerprint, question.prompt_tokens), by.generation)
         return body, conversation, shape_of(body, question, head, answerer.token_texts())
+
+    def _numbered(self, head: Head, generation: int) -> Head:
+        """Give the answer an id by which feedback can name it."""
+        answers = self.rollout.answers
+        return head if answers is None else replace(head, number=answers.number(generation))
 
 
 async def _whole(

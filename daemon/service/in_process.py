@@ -1,6 +1,6 @@
 """The engine of a daemon that serves by itself: the resident model in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import structlog
@@ -11,7 +11,7 @@ from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.engines.beside import Asked, Prompts, ask_beside
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.gates.verification import verification
-from hotswapd.daemon.replicas import ReplicaStatus
+from hotswapd.daemon.replicas import ReplacedStatus, ReplicaStatus
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.speaker import OwnModel
 from hotswapd.daemon.serve.split import Split
@@ -75,9 +75,16 @@ class InProcess:
         """Return none."""
         return []
 
+    def replaced(self) -> ReplacedStatus | None:
+        """Return None: there are no replicas."""
+        return None
+
     def answerer(self, split: Split) -> Answerer:
         """Return what answers requests here."""
         return Answerer(OwnModel(self._model), self._on_lost, split)
+
+    def keep_only(self, digests: Collection[str]) -> None:
+        """Do nothing: there are no copies elsewhere."""
 
     def judge_by(self, settings: Settings) -> None:
         """Take other names of the base, then other gates."""

@@ -29,6 +29,7 @@ from hotswapd.daemon.ledger.channel import DEFAULT
 from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.ledger.ledger import LedgerDown
 from hotswapd.daemon.live.restore import Restorer
+from hotswapd.daemon.live.tally import fairly_timed
 from hotswapd.daemon.live.watch import LiveWatch
 from hotswapd.daemon.pipeline.candidate import Candidates
 from hotswapd.daemon.pipeline.queue import Inbox
@@ -128,7 +129,7 @@ class Startup:
         """Pass an ended request on to its channel's watch and rollout; on the loop's thread."""
         part = self._around.standing.part
         if isinstance(part, Working):
-            part.channels.ended(ended)
+            part.channels.ended(fairly_timed(ended, self._around.clock))
 
     def _restored(self, opened: Opened) -> Channels:
         """Make every channel's last good generation live again."""

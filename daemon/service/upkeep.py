@@ -6,6 +6,7 @@ import structlog
 
 from hotswapd.daemon.channels.channels import Channels
 from hotswapd.daemon.config.current import Current
+from hotswapd.daemon.control.part import Working
 from hotswapd.daemon.control.standing import Standing
 from hotswapd.daemon.engines.opened import Opened
 from hotswapd.daemon.host.failpoints import failpoint
@@ -75,6 +76,8 @@ class Collector:
             answering = [one.number for one in part.loaded() if one.use not in IDLE]
             kept = self._ledger.generations.kept(self._current.now.state.keep, answering)
             needed = kept | self._ledger.rows.in_store() | {one.digest for one in part.lives()}
+            if isinstance(part, Working):
+                part.opened.keep_only(needed)
             removed = [*self._store.collect(needed), *self._store.make_room()]
         except (LedgerDown, Unavailable) as error:
             log.warning("not_collected", detail=str(error))

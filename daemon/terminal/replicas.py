@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hotswapd.daemon.replicas import ReplicaStatus, ReplicaTrial
+from hotswapd.daemon.replicas import ReplacedStatus, ReplicaStatus, ReplicaTrial
 
 from .words import BAD, BUSY, GOOD, indented, name_of, plain
 
@@ -22,6 +22,12 @@ def replica_lines(one: ReplicaStatus) -> RenderableType:
     trial = one.get("trial")
     said += [_trial(trial)] if trial else []
     return Group(title, *(indented(line) for line in said))
+
+
+def replaced_lines(replaced: ReplacedStatus | None) -> list[RenderableType]:
+    """Say which replicas were replaced lately, newest first; nothing if none was."""
+    last = () if replaced is None else replaced.get("last") or ()
+    return [plain(f"{one.get('name')}, {one.get('at')}: {one.get('code')} {one.get('sentence')}", BAD) for one in last]
 
 
 def _requests(one: ReplicaStatus) -> str:

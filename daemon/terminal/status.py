@@ -12,7 +12,7 @@ from rich.text import Text
 from hotswapd.daemon.answers import BerthStatus, Live, QueueEntry, ResidentStatus, RolloutStatus, SourceStatus, Status
 
 from .channels import channel_lines
-from .replicas import replica_lines
+from .replicas import replaced_lines, replica_lines
 from .rollout import side_by_side
 from .words import BAD, BUSY, GOOD, age, clock, indented, moment, name_of, plain, reason_text, state_text, until
 
@@ -33,6 +33,7 @@ def status_page(status: Status, now: datetime | None = None) -> RenderableType:
     grid.add_row("model", _resident(status.get("resident")))
     for title, lines in (
         ("replicas", [replica_lines(replica) for replica in status.get("replicas") or ()]),
+        ("replaced", replaced_lines(status.get("replaced"))),
         ("berths", [_berth(berth) for berth in status.get("berths") or ()]),
         ("channels", channel_lines(status.get("channels") or (), _CHANNELS)),
         ("rollout", [plain(line) for line in _rollout(status.get("rollout"))]),

@@ -13,7 +13,8 @@ class Ended:
     or infinite. `seconds` is from its first token to its last, `first` from its arrival to its first token, 0 without
     one. `tag` is its request's. `logprob` is the mean log-probability of its tokens in nats, None unless each of them
     was scored. `client` is who asked, see `Ask`; `usual` whether the answer is the model's own, see `Sampling`. What
-    clients wrote is in no repr. `paces` are the mean seconds of its steps, by what was in them.
+    clients wrote is in no repr. `paces` are the mean seconds of its steps, by what was in them. `delayed` tells whether
+    the process waited for a processor meanwhile, so that none of these times says anything of the generation.
     """
 
     generation: int
@@ -29,3 +30,4 @@ class Ended:
     client: str = ""
     usual: bool = True
     paces: tuple[tuple[Load, float], ...] = ()
+    delayed: bool = False

@@ -28,10 +28,14 @@ if not os.environ.get("HOTSWAPD_TEST_FLEET"):
     pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_http import CHANNELS, GENERATION, KEY, START, Asking, Deployed, Row, deployed, kill
+    from kits.fleet_asking import GENERATION, Asking
+    from kits.fleet_census import kill
+    from kits.fleet_http import KEY, Deployed, deployed
+    from kits.fleet_rows import Row
+    from kits.fleet_watched import CHANNELS, START
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
-CHANGES = int(os.environ.get("HOTSWAPD_TEST_FLEET_CHANGES", "12"))
+CHANGES = 12
 CLIENTS, REPLICAS, SHORT, LONG = 8, 3, 16, 200
 
 
@@ -51,17 +55,19 @@ def truth(tokens: int) -> Mapping[str, str]:
 @contextmanager
 def load(fleet: Deployed, name: str, tokens: int) -> Iterator[Row]:
     """Ask without a pause as long as the block runs, then print the row."""
-    asking = Asking(fleet, name, truth(tokens), SHORT_ASK, tokens)
+    asking, resumed = Asking(fleet.client, name, SHORT_ASK, tokens), fleet.resumed()
     with crowd(CLIENTS, asking):
         yield asking.row
-    print(f"\n{asking.row}", *asking.row.failed[:3], *asking.row.mixed[:3], sep="\n  ")
+    asking.check(truth(tokens))
+    asking.row.resumed = fleet.resumed() - resumed
+    print(f"\n{asking.row}")
 
 
 def test_changes_under_load(fleet: Deployed) -> None:
     with load(fleet, f"{CHANGES} changes over three channels, HTTP", SHORT) as row:
         for number in range(CHANGES):
             channel, path = CHANNELS[number % 3], adapter(number % ADAPTERS)
-            fleet.bring(channel, path)
+            fleet.watched.bring({channel: path})
             fleet.await_live(channel, digest_of(path))
     assert row.is_clean, row
     assert len(row.generations) >= CHANGES // 2, row
@@ -70,14 +76,13 @@ def test_changes_under_load(fleet: Deployed) -> None:
 def test_kill_9_of_a_replica_in_mid_stream(fleet: Deployed) -> None:
     with load(fleet, "answers of 200 tokens, kill -9 of a replica, three times, HTTP", LONG) as row:
         for _ in range(3):
-            begun = row.answers
-            until(lambda begun=begun: row.answers > begun, "nobody is answered", START)  # type: ignore[misc]
-            pids = fleet.replicas()
+            begun = row.begun
+            until(lambda begun=begun: row.begun > begun, "nobody is answered", START)  # type: ignore[misc]
+            pids = fleet.census.pids("replica")
             kill(pids[0])
-            until(lambda pids=pids: len(set(fleet.replicas()) - {pids[0]}) == REPLICAS, "no other came", START)  # type: ignore[misc]
-    print(f"  {fleet.resumed()} answers were taken up by another replica")
+            until(lambda pids=pids: len(set(fleet.census.pids("replica")) - {pids[0]}) == REPLICAS, "none came", START)  # type: ignore[misc]
     assert row.is_clean, row
-    assert fleet.resumed() > 0, row
+    assert row.resumed > 0, row
 
 
 def test_who_is_let_in_and_what_is_not_found_is_said_as_one_daemon_says_it(fleet: Deployed, tmp_path: Path) -> None:
@@ -118,7 +123,7 @@ def test_models_health_and_a_chat(fleet: Deployed) -> None:
 def test_operators_ask_an_ingress_with_a_key_of_their_own(fleet: Deployed) -> None:
     """By the commands of one daemon: each replica is named, a rollback holds, and a client's key opens nothing."""
     for index in (0, 1):
-        fleet.bring("a", adapter(index))
+        fleet.watched.bring({"a": adapter(index)})
         fleet.await_live("a", digest_of(adapter(index)))
     newer = fleet.fingerprint("a")
     status = fleet.operate("status", "--json", "--channel", "a")
@@ -172,5 +177,5 @@ def test_serve_runs_the_same_application(fleet: Deployed) -> None:
     assert fleet.command("delete").returncode == 0
     done = fleet.serve_run()
     assert done.returncode == 0, done.stderr
-    fleet.bring("b", adapter(ADAPTERS - 1))
+    fleet.watched.bring({"b": adapter(ADAPTERS - 1)})
     fleet.await_live("b", digest_of(adapter(ADAPTERS - 1)))

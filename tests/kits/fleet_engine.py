@@ -7,9 +7,11 @@ from pathlib import Path
 
 from hotswapd.daemon.engines.protocol import DEFAULT, Admitted, Answer, Caller, NoRoom, Part, Route, Routed, Staged
 from hotswapd.daemon.fleet.changes import Changes
-from hotswapd.daemon.fleet.engine import FleetEngine, Outside
-from hotswapd.daemon.fleet.fleet import Fleet, Limits
+from hotswapd.daemon.fleet.engine import FleetEngine
+from hotswapd.daemon.fleet.fleet import Fleet
 from hotswapd.daemon.fleet.held import FULL, Act, Held, Task
+from hotswapd.daemon.fleet.limits import Limits
+from hotswapd.daemon.fleet.outside import Outside
 from hotswapd.daemon.fleet.shared.trail import Follower, Term, Trail
 from hotswapd.swap.errors import RolledBack
 from kits.engines import FakeModel
@@ -59,9 +61,15 @@ class FleetOverFakes(FleetEngine):
         trail = Trail(MemoryPlace())
         self.term = Term.begin(trail, "watcher")
         self.fleet = Fleet(1, self.term.now, LIMITS, time.monotonic)
+        self.trail = trail
         self.replicas = [FakeReplica(f"r{at}", trail, self.contents, model if at == 0 else None) for at in range(2)]
         outside = Outside(self._look, lambda digest: None, lambda name: None, on_wait=self.work)
         super().__init__(Changes(self.fleet, self.term, time.monotonic), outside, 30.0, 0.0)
+        self.work()
+
+    def add_replica(self) -> None:
+        """Let one more come up that finds everything fit."""
+        self.replicas.append(FakeReplica(f"r{len(self.replicas)}", self.trail, self.contents, None))
         self.work()
 
     def work(self) -> None:

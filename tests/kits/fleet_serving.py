@@ -19,9 +19,10 @@ import uvicorn
 
 from hotswapd.daemon.config.tables import Serve
 from hotswapd.daemon.fleet.book import Tag
-from hotswapd.daemon.fleet.fleet import Limits
+from hotswapd.daemon.fleet.limits import Limits
 from hotswapd.daemon.fleet.orders import is_base
 from hotswapd.daemon.fleet.shared.trail import Term
+from hotswapd.daemon.fleet.wire import Packed, unpacked
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.app import USUAL, make_ingress_app
 from hotswapd.daemon.serve.names import names_of
@@ -78,8 +79,9 @@ class Handle:
     def options(self, **_: Any) -> "Handle":
         return self
 
-    def remote(self, wanted: Wanted, avoid: tuple[str, ...]) -> "_Stream":
+    def remote(self, content: Packed, avoid: tuple[str, ...]) -> "_Stream":
         member = next((one for one in self.replies if one not in avoid), next(iter(self.replies)))
+        wanted = unpacked(Wanted, content)
         self.wanted.append((member, wanted))
         return _Stream(self.replies[member].answer(wanted), self.dies_after.pop(0) if self.dies_after else None)
 

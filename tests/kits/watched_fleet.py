@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from hotswapd.daemon.config.fleet import Fleet
 from hotswapd.daemon.config.rollout import Rollout
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.sources import LocalTable
@@ -17,8 +18,8 @@ from hotswapd.daemon.config.tables import Model, Serve, State
 from hotswapd.daemon.config.verify import Verify, Watch
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.fleet.endings import Unsaid
-from hotswapd.daemon.fleet.fleet import Limits
 from hotswapd.daemon.fleet.held import Held
+from hotswapd.daemon.fleet.limits import Limits
 from hotswapd.daemon.fleet.replica import Replica
 from hotswapd.daemon.fleet.shared.copies import SharedCopies
 from hotswapd.daemon.fleet.shared.folder import FolderPlace
@@ -26,6 +27,7 @@ from hotswapd.daemon.fleet.shared.node import NodeCopies
 from hotswapd.daemon.fleet.shared.place import Place
 from hotswapd.daemon.fleet.shared.trail import Follower, Trail
 from hotswapd.daemon.fleet.watching import Hands, Watching
+from hotswapd.daemon.gates.verification import verification
 from hotswapd.daemon.ledger.states import OPEN
 
 from .rows import SHORT_ASK, Bench, adapter, bench, home
@@ -44,8 +46,10 @@ class ThreadedReplica:
         self.copies = NodeCopies(SharedCopies(fleet.trail.place), fleet.room / "node", _MOST)
         self.engine = ResidentEngine(made.engine)
         held, follower = Held(name), Follower(fleet.trail)
+        self.judged: list[Verify] = []
+        release, judge_by = self.copies.release, self._judge_by
         self.replica = Replica(
-            held, self.engine, self.copies.fetch, follower, unsaid=unsaid, release=self.copies.release
+            held, self.engine, self.copies.fetch, follower, unsaid=unsaid, release=release, judge_by=judge_by
         )
         self.unsaid = unsaid
         self._fleet = fleet
@@ -53,6 +57,10 @@ class ThreadedReplica:
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._work, self._report)]
         for thread in self._threads:
             thread.start()
+
+    def _judge_by(self, settings: Settings) -> None:
+        self.engine.configure(verification(settings))
+        self.judged.append(settings.verify)
 
     def _work(self) -> None:
         self.replica.run(self._stop)
@@ -90,6 +98,7 @@ class WatchedFleet:
             state=State(dir=self.state, keep=4),
             rollout=self.rollout,
             verify=Verify(watch=self.watch),
+            fleet=Fleet(shared=str(self.room / "shared")),
         )
 
     def start(self) -> Watching:

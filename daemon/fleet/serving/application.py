@@ -1,14 +1,15 @@
 """The fleet as an application of Ray Serve: its ingresses and its replicas, as the configuration describes them."""
 
 from typing import Any
+from uuid import uuid4
 
 from ray import serve
 from ray.serve import Application
-from ray.serve.config import RequestRouterConfig
+from ray.serve.config import AutoscalingConfig, RequestRouterConfig
 
-from hotswapd.daemon.config.fleet_settings import gpus_of
+from hotswapd.daemon.config.fleet_settings import gpus_of, grows
 from hotswapd.daemon.config.settings import Settings
-from hotswapd.daemon.fleet.fleet import Limits
+from hotswapd.daemon.fleet.limits import Limits
 
 from .ingress import Ingress
 from .place import Together
@@ -29,10 +30,11 @@ _HEALTH = 1.0
 
 
 def together_of(settings: Settings) -> Together:
-    """Return what every process of the fleet is told."""
+    """Return what every process of the fleet is told; each call is another deployment."""
     serving = settings.serve
     limits = Limits(patience=settings.fleet.patience, max_drain=serving.max_drain, berths=serving.berths)
-    return Together(settings.fleet.shared, WATCHER, limits, settings.admission.max_artifact_bytes)
+    most, deployment = settings.admission.max_artifact_bytes, uuid4().hex[:12]
+    return Together(settings.fleet.shared, WATCHER, limits, most, deployment)
 
 
 def application(
@@ -42,7 +44,7 @@ def application(
     replicas = serve.deployment(
         replica,
         name="replica",
-        num_replicas=settings.fleet.replicas,
+        **_number(settings),
         max_ongoing_requests=settings.serve.max_queue + _BATCH,
         ray_actor_options={"num_gpus": gpus_of(settings)},
         health_check_period_s=_HEALTH,
@@ -58,3 +60,16 @@ def application(
         graceful_shutdown_timeout_s=_END,
     )
     return ingresses.bind(settings, together, replicas.bind(settings, together, *more))
+
+
+def _number(settings: Settings) -> dict[str, Any]:
+    """Return how many replicas Serve keeps: always as many, or by load, of which it takes away slowly."""
+    fleet = settings.fleet
+    if not grows(settings):
+        return {"num_replicas": fleet.replicas}
+    scaling = AutoscalingConfig(
+        min_replicas=fleet.replicas,
+        max_replicas=fleet.max_replicas,
+        target_ongoing_requests=fleet.requests_per_replica,
+    )
+    return {"autoscaling_config": scaling}

@@ -1,14 +1,17 @@
 """Calls to the watcher, which may be away, or another actor under the same name."""
 
 import threading
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 import structlog
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
+from hotswapd.daemon.fleet.wire import OtherVersion, unpacked
+
 from .place import NAMESPACE
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -31,6 +34,17 @@ class Line:
             self._actor = None
         except (GetTimeoutError, RayError) as error:
             log.info("watcher_away", detail=str(error).split("\n", 1)[0])
+        return None
+
+
+def said(kind: type[T], answer: object) -> T | None:
+    """Read what the watcher has answered; None, as where it is away, if its version cannot be read."""
+    if answer is None:
+        return None
+    try:
+        return unpacked(kind, answer)
+    except OtherVersion as error:
+        log.warning("other_version", code=error.code, detail=str(error))
         return None
 
 

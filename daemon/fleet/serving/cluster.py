@@ -1,19 +1,22 @@
 """The fleet on a Ray cluster: how it comes up, and how it goes. For one thread; Ray is connected meanwhile."""
 
 import logging
+import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import ray
 from ray import serve
 from ray.actor import ActorHandle
-from ray.exceptions import RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError
 
+from hotswapd.daemon.config.errors import ConfigError
 from hotswapd.daemon.config.fleet_settings import gpus_of
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.errors import FleetCode
+from hotswapd.daemon.fleet.rules import Reloaded, Rules
 from hotswapd.loaders.errors import Unavailable
 
 from .application import NAME, WATCHER, application, together_of
@@ -22,9 +25,19 @@ from .starting import start_watcher
 
 _CONNECT = 5.0
 _GONE = 60.0
+_RELOAD = 60.0
 _LOOK = 0.2
-_THROUGHPUT = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
-"""What makes Serve's part of an answer small; see docs/fleet.md. All of Serve's processes must have it, or none."""
+_ENV = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1.0"}
+"""What makes Serve's part of an answer small, and lets it put another proxy in a dead one's place within seconds.
+
+See docs/fleet.md. All of Serve's processes must have the same.
+"""
+_SERVES = "RAY_SERVE_"
+
+
+def serve_env(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of Serve's processes: what this product wants, and what `environ` says of Serve."""
+    return _ENV | {name: value for name, value in environ.items() if name.startswith(_SERVES)}
 
 
 @contextmanager
@@ -33,7 +46,7 @@ def connected(address: str) -> Iterator[None]:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it would tell of each step besides
     _require_listener(address)
     try:
-        env = {"env_vars": _THROUGHPUT}
+        env = {"env_vars": serve_env(os.environ)}
         ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="error", runtime_env=env)
     except (ConnectionError, ValueError) as error:
         raise _no_ray(address, str(error).split("\n", 1)[0]) from None
@@ -75,6 +88,23 @@ def bring_up(settings: Settings) -> None:
     except RuntimeError as error:
         sentence = f"the fleet does not come up: {error}; `serve status` and Ray's logs have the reason"
         raise Unavailable(FleetCode.NOT_UP, sentence) from None
+
+
+def reload(settings: Settings) -> Sequence[str]:
+    """Have the fleet that runs go by this configuration, and name the tables that have changed.
+
+    Raises ConfigError with every key that needs a deployment, and Unavailable; then nothing has changed.
+    """
+    try:
+        watcher = ray.get_actor(WATCHER, namespace=NAMESPACE)
+        said: Reloaded = ray.get(watcher.reload.remote(Rules.of(0, settings).text), timeout=_RELOAD)
+    except (RayActorError, GetTimeoutError, ValueError):
+        raise Unavailable(FleetCode.NOT_UP, "no watcher answers there: hotswapd fleet deploy starts one") from None
+    if said.problems:
+        raise ConfigError.of(said.problems)
+    if said.away:
+        raise Unavailable(FleetCode.SHARED_DOWN, said.away)
+    return said.changed
 
 
 def take_down() -> bool:

@@ -12,21 +12,27 @@ import structlog
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
+from hotswapd.daemon.config.errors import ConfigError
 from hotswapd.daemon.errors import ErrorCode, FleetCode, NotReady
+from hotswapd.daemon.fleet.beside import Told
 from hotswapd.daemon.fleet.book import Book, Tag
 from hotswapd.daemon.fleet.pointed import Pointed
+from hotswapd.daemon.fleet.rules import Rules
 from hotswapd.daemon.fleet.shared.trail import Follower
+from hotswapd.daemon.fleet.wire import OtherVersion, packed, unpacked
+from hotswapd.daemon.report.ingresses import Count
 from hotswapd.swap.request_codes import AskCode
 from hotswapd.swap.rows.asks import Ask, BadAsk
-from hotswapd.swap.rows.tickets import QueueFull
+from hotswapd.swap.rows.tickets import NoGeneration, QueueFull
 
-from .calls import Line
+from .calls import Line, said
+from .logs import log_to_ray
 from .piece import Piece, Wanted
 from .place import Together
 
 log = structlog.get_logger(__name__)
-GONE = (RayError, RayServeException, grpc.RpcError, TimeoutError)
-"""What a call to a replica raises that has died or is cut off, by whichever way Serve sends calls."""
+GONE = (RayError, RayServeException, grpc.RpcError, TimeoutError, OtherVersion)
+"""What a call to a replica raises that has died, is cut off or cannot be read, by whichever way Serve sends calls."""
 _SILENT = 5.0
 """Seconds without a message after which a replica counts as cut off; it sends one every half second."""
 _PAUSE = 0.05
@@ -75,16 +81,19 @@ class Dispatcher:
         together: Together,
         named: Iterable[str] = (),
         clock: Callable[[], float] = time.monotonic,
+        counts: Callable[[], tuple[Count, ...]] = tuple,
     ) -> None:
         """Follow the pointer from now on, and tell the watcher what is under way. Raises Unavailable.
 
-        `named` are channels that exist before anything has gone live in them.
+        `named` are channels that exist before anything has gone live in them. `counts` is what was counted of clients.
         """
         self._handle = handle.options(stream=True)
         self.pointed = Pointed(Follower(together.trail()), named, seldom=together.least > 0)
         self._book = Book(uuid4().hex)
         self._line = Line(together.watcher)
         self._clock = clock
+        self._counts = counts
+        self._rules = Rules()
         self.resumed = 0
         """How many answers another replica has taken up."""
         self._saying = asyncio.get_running_loop().create_task(self._say())
@@ -100,7 +109,7 @@ class Dispatcher:
         generation stays. Before that it raises NoGeneration, BadAsk, or QueueFull if every replica's queue is full;
         and NotReady if no replica takes it, or none can go on after the death of the one that did.
         """
-        way = _Way(self._tag(channel, ask), ask, self._clock())
+        way = _Way(await self._tag(channel, ask), ask, self._clock())
         try:
             while not way.finished:
                 async for piece in self._by_one(way):
@@ -116,10 +125,11 @@ class Dispatcher:
             way.finished = True
             yield Piece(way.member, finish="length")
             return
-        stream, ended = self._handle.answer.remote(Wanted(way.tag, way.rest()), avoid=tuple(way.avoid)), False
+        wanted, ended = packed(Wanted(way.tag, way.rest())), False
+        stream = self._handle.answer.remote(wanted, avoid=tuple(way.avoid))
         try:
             while True:
-                piece: Piece = await asyncio.wait_for(anext(stream), _SILENT)
+                piece = unpacked(Piece, await asyncio.wait_for(anext(stream), _SILENT))
                 if self._is_news(way, piece):
                     yield piece
         except StopAsyncIteration:
@@ -163,21 +173,44 @@ class Dispatcher:
             self.resumed += 1
             log.info("answer_resumed", generation=way.tag.number, tokens=len(way.tokens))
         elif not way.taken:
-            before, way.tag = way.tag, self._tag(channel, way.ask)
+            tag = await self._tag(channel, way.ask)
+            before, way.tag = way.tag, tag
             self._book.end(before)
         await asyncio.sleep(_PAUSE)
 
-    def _tag(self, channel: str, ask: Ask) -> Tag:
-        asked = ask.generation if isinstance(ask.generation, int) else None
-        return self._book.tag(channel, self.pointed.look(), asked, self.pointed.digests())
+    async def _tag(self, channel: str, ask: Ask) -> Tag:
+        """Give it a generation by the newest pointer. Between the end of the look and the book nothing else happens."""
+        await self.pointed.fresh()
+        asked, now = ask.generation if isinstance(ask.generation, int) else None, self.pointed.now
+        if ask.tag and asked is not None and self.pointed.is_over(channel, asked):
+            raise NoGeneration(asked, now.numbers())  # it was routed by a share whose rollout has ended since
+        return self._book.tag(channel, now, asked, self.pointed.digests())
 
     async def _say(self) -> None:
         """Tell the watcher what is under way, as often as it helps; the book is read on this loop only."""
         while True:
             self._book.follow(await asyncio.to_thread(self.pointed.catch_up))
-            said = replace(self._book.say(), scores=self.pointed.scores(), waits=self.pointed.seldom)
-            told = await asyncio.to_thread(self._line.call, "hear_ingress", said)
+            under_way = replace(
+                self._book.say(), scores=self.pointed.scores(), waits=self.pointed.seldom, counts=self._counts()
+            )
+            message = packed(under_way, under_way.ingress)
+            told = said(Told, await asyncio.to_thread(self._line.call, "hear_ingress", message))
             if told is not None:
-                self.pointed.tell(told, len(said.scores))
+                self.pointed.tell(told, len(under_way.scores))
+                self._renew(told.rules)
             if told is None or not self.pointed.seldom:
                 await asyncio.sleep(_SAYS)
+
+    def _renew(self, rules: Rules) -> None:
+        """Go by another configuration as far as an ingress can: it knows the channels that it names."""
+        if rules.version <= self._rules.version:
+            return
+        self._rules = rules
+        try:
+            settings = rules.settings()
+        except ConfigError as error:
+            log.error("reload_refused", version=rules.version, detail=str(error))  # noqa: TRY400 - the sentence says it
+            return
+        self.pointed.name(settings.named_channels)
+        log_to_ray(settings)
+        log.info("reloaded", version=rules.version)

@@ -10,12 +10,15 @@ from starlette.types import ASGIApp
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import resident_spec
 from hotswapd.daemon.errors import ErrorCode, NotReady
+from hotswapd.daemon.fleet.shared.secret import shared_secret
+from hotswapd.daemon.fleet.wire import unpacked
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.serve.answerer import Answerer
 from hotswapd.daemon.serve.app import make_ingress_app
 from hotswapd.daemon.serve.controlled import control_routes
 from hotswapd.daemon.serve.face import Readiness
 from hotswapd.daemon.serve.names import names_of
+from hotswapd.daemon.serve.signed_answers import SignedAnswers
 from hotswapd.swap.resident.base import load_tokenizer
 from hotswapd.swap.rows.language import Language
 
@@ -68,8 +71,11 @@ class Ingress:
         log_to_ray(settings)
         self._settings = settings
         self._together = together
+        self._secret = shared_secret(together.trail().place)
         self._watcher = start_watcher(settings, together)
-        self._dispatcher = Dispatcher(replicas, together, settings.named_channels)
+        self._metrics = Metrics()
+        counts = self._metrics.client_counts
+        self._dispatcher = Dispatcher(replicas, together, settings.named_channels, counts=counts)
         self._face = IngressFace(self._dispatcher, load_tokenizer(resident_spec(settings)))
         self._meeting = asyncio.create_task(self._meet(replicas))
 
@@ -79,7 +85,8 @@ class Ingress:
         names = names_of(settings.model.base, settings.serve.model_names, settings.admission.base_models)
         watcher, key = Controlling(self._together.watcher), settings.control.key_file
         operators = [control_routes(key, watcher.call)] if key else []
-        return make_ingress_app(self._face, names, Metrics(), settings.serve, settings.rollout, watcher, operators)
+        known = self._face, names, self._metrics, settings.serve, settings.rollout
+        return make_ingress_app(*known, watcher, operators, SignedAnswers(self._secret))
 
     def _is_known(self) -> bool:
         """Tell whether it is known what is live: each watcher writes at its start, so that nothing is no answer."""
@@ -91,6 +98,6 @@ class Ingress:
             await asyncio.sleep(_AGAIN)
         while not self._face.ready().ready:
             with suppress(*GONE):
-                self._face.meet(await replicas.describe.remote())
+                self._face.meet(unpacked(Described, await replicas.describe.remote()))
                 return
             await asyncio.sleep(_AGAIN)

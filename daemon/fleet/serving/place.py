@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hotswapd.daemon.fleet.fleet import Limits
+from hotswapd.daemon.fleet.limits import Limits
 from hotswapd.daemon.fleet.shared.address import open_place
 from hotswapd.daemon.fleet.shared.trail import Trail
 from hotswapd.loaders.uri import in_bucket
@@ -13,12 +13,16 @@ _LEAST = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """`shared` is `fleet.shared`. `most` is how many bytes a file of an adapter may have."""
+    """`shared` is `fleet.shared`. `most` is how many bytes a file of an adapter may have.
+
+    `deployment` names this one among all that were ever made of this `shared`.
+    """
 
     shared: str
     watcher: str
     limits: Limits
     most: int = 4 << 30
+    deployment: str = "usual"
 
     def trail(self) -> Trail:
         """Return the pointers. Raises Unavailable."""

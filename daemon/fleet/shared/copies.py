@@ -15,7 +15,7 @@ _FOLDER = "adapters"
 
 @dataclass(frozen=True, slots=True)
 class SharedCopies:
-    """The adapters in a place. Both methods are legal on any thread, and raise Unavailable."""
+    """The adapters in a place. Every method is legal on any thread, and raises Unavailable."""
 
     place: Place
 
@@ -40,6 +40,17 @@ class SharedCopies:
             sentence = f"{self.place} has other bytes under {digest[:12]}: remove {_FOLDER}/{digest} there"
             raise Unavailable(FleetCode.NOT_SHARED, sentence)
         return came
+
+    def digests(self) -> dict[str, bool]:
+        """List the adapters of which something is there, each with whether all of it is."""
+        names = self.place.names(_FOLDER)  # of a directory these are the digests, of a bucket the files
+        files = {name for name in names if "/" in name}
+        digests = {name.partition("/")[0] for name in names}
+        return {one: f"{one}/{CONFIG}" in files if files else self.has(one) for one in digests}
+
+    def has(self, digest: str) -> bool:
+        """Tell whether all of an adapter is there: its configuration comes last, and goes first."""
+        return self.place.has(f"{_FOLDER}/{digest}/{CONFIG}")
 
     def remove(self, digest: str) -> None:
         """Remove an adapter, the configuration first."""

@@ -71,9 +71,13 @@ class FolderPlace:
                 return []
 
     def remove(self, name: str) -> None:
-        """Unlink it."""
+        """Unlink it, and its directory with the last name there, unless that is directly in the root."""
+        path = self._root / name
         with shared_errors(self._root):
-            (self._root / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        if path.parent.parent != self._root and path.parent != self._root:
+            with contextlib.suppress(OSError):  # there are other names in it, or there are some again
+                path.parent.rmdir()
 
     def send(self, name: str, source: Path) -> None:
         """Copy the file, then link the copy to its name; a name that exists has these bytes already."""

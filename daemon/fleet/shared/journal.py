@@ -32,6 +32,8 @@ _LEAST = 1 << 20
 _MOST = 1000
 """Bytes and entries after a whole ledger from which the next one is due, unless that is larger."""
 _RETRY = 1.0
+_TIDIED = 20
+"""Entries that one `tidy` removes."""
 _FLAG = "journal"
 _WHOLE = "-whole"
 _NAME = re.compile(r"(\d+)-(\d+)(-whole)?")
@@ -95,6 +97,9 @@ class SharedJournal:
         """Entries of this term, bytes since the last whole ledger, and bytes of that."""
         self._whole_at = 0
         self._retry = 0.0
+        self._whole: Position | None = None
+        self._oldest: deque[str] | None = None
+        """The last whole ledger written, and what is left of the names before it; None if nobody has looked."""
         self.trouble = ""
 
     def opened(self, database: sqlite3.Connection) -> None:
@@ -142,6 +147,20 @@ class SharedJournal:
             else:
                 self.trouble = ""
 
+    def tidy(self) -> None:
+        """Remove a few of the entries that are older than the last whole ledger. Raises Unavailable.
+
+        It is apart from `publish`, for which somebody waits, and goes on where it was, the oldest first.
+        """
+        with self._sending:
+            if self._whole is None:
+                return
+            if self._oldest is None:
+                self._oldest = deque(one.text for one in _names(self._trail.place) if one.at < self._whole)
+            for _ in range(min(_TIDIED, len(self._oldest))):
+                self._trail.place.remove(self._oldest[0])
+                self._oldest.popleft()
+
     def _send(self) -> None:
         while self._due:
             entry, content = self._due[0]
@@ -149,7 +168,7 @@ class SharedJournal:
                 raise Outpaced(f"{entry.name} has been written by another watcher, which has the term by now")
             self._due.popleft()
             if entry.whole:
-                prune(self._trail.place, entry.at)
+                self._whole, self._oldest = entry.at, None
         if self._trail.is_over(self._term):
             raise Outpaced(f"term {self._term} is over: another watcher decides by now, and this change does not count")
 
@@ -189,13 +208,6 @@ def read(place: Place) -> Iterator[Entry]:
                 FleetCode.SHARED_DOWN, f"{one.text} has gone while the journal was read; it is read again"
             )
         yield Entry.load(one.at, one.whole, content)
-
-
-def prune(place: Place, before: Position) -> None:
-    """Remove what is older than this whole ledger, the oldest first. Raises Unavailable."""
-    for one in _names(place):
-        if one.at < before:
-            place.remove(one.text)
 
 
 def _counting(place: Place) -> list[_Name]:

@@ -26,7 +26,7 @@ const PARTS = [
   ["live", (a) => a.status.live, showLive],
   ["resident", (a) => a.status.resident, showResident],
   ["rollout", (a) => (a.status.rollout ? { ...a.status.rollout, seconds: 0 } : null), showRollout],
-  ["replicas", (a) => a.status.replicas ?? [], showReplicas],
+  ["replicas", (a) => [a.status.replicas ?? [], a.status.replaced?.last ?? []], ([replicas, replaced]) => showReplicas(replicas, replaced)],
   ["berths", (a) => a.status.berths, showBerths],
   ["channels", (a) => [a.status.channels ?? [], byId("sought").value], ([channels, sought]) => showChannels(channels, sought)],
   ["sources", (a) => a.status.sources, showSources],
@@ -51,7 +51,7 @@ function show(next) {
     shown.set(id, from);
   }
   byId("rollout-card").hidden = !next.status.rollout;
-  byId("replicas-card").hidden = !next.status.replicas?.length;
+  byId("replicas-card").hidden = !next.status.replicas?.length && !next.status.replaced?.last.length;
   byId("channels-card").hidden = (next.status.channels ?? []).length < 2;
   byId("base").textContent = next.status.resident?.base ?? "";
   byId("version").textContent = `hotswapd ${next.version}`;

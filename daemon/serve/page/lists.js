@@ -63,7 +63,11 @@ export function showBerths(berths) {
   }));
 }
 
-export function showReplicas(replicas) {
+export function showReplicas(replicas, replaced) {
+  const gone = replaced.map((one) => el("li", {},
+    el("p", { class: "line" }, chip("Replaced", "bad"), el("span", { class: "name" }, one.name), el("span", { class: "end" }, one.code)),
+    el("p", { class: "under bad-text" }, one.sentence),
+  ));
   return el("ul", { class: "list" }, replicas.map((one) => {
     const numbers = one.answering.map((number) => generation(number)).join(", ") || "The base alone";
     const refused = one.trial && one.trial.answer !== "fit" ? `${one.trial.answer}: ${one.trial.code ?? ""} ${one.trial.sentence ?? ""}` : null;
@@ -76,7 +80,7 @@ export function showReplicas(replicas) {
       ),
       wrong && el("p", { class: "under bad-text" }, wrong),
     );
-  }));
+  }), gone);
 }
 
 export function showSources(sources) {

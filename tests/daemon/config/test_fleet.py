@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hotswapd.daemon.config.fleet_settings import fleet_problems, fleet_settings, gpus_of
+from hotswapd.daemon.config.fleet_settings import fleet_problems, fleet_settings, gpus_of, grows
 from hotswapd.daemon.config.settings import ConfigError, Settings, load_settings
 
 SHARED = '[fleet]\nshared = "/shared"\n'
@@ -61,3 +61,12 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         fleet_settings(file, {})
     assert [problem.key for problem in caught.value.problems] == ["fleet.shared", "serve.tls_cert"]
     assert fleet_settings(file, {"HOTSWAPD_FLEET__SHARED": "/s", "HOTSWAPD_SERVE__TLS_CERT": ""}).fleet.shared
+
+
+@pytest.mark.parametrize(("most", "fine"), [(0, True), (3, True), (4, True), (2, False)])
+def test_the_number_of_replicas_may_grow_and_not_begin_above_its_bound(tmp_path: Path, most: int, fine: bool) -> None:
+    text = f"{SHARED}replicas = 3\nmax_replicas = {most}\n"
+    assert problems(tmp_path, text) == (
+        [] if fine else ["fleet.max_replicas: is less than fleet.replicas = 3: set it to more, or to 0"]
+    )
+    assert grows(load(tmp_path, text)) == (most > 3)

@@ -50,6 +50,13 @@ def test_the_deployments_are_what_the_configuration_says(config: Path) -> None:
     assert (together.limits.patience, together.limits.max_drain, together.limits.berths) == (9.0, 30.0, 6)
 
 
+def test_serve_changes_the_number_of_replicas_where_the_configuration_lets_it(config: Path) -> None:
+    config.write_text(f"{TOML}max_replicas = 8\nrequests_per_replica = 5.0\n")
+    replicas = build({"config": str(config)})._bound_deployment.init_args[2]
+    scaling = replicas._bound_deployment._deployment_config.autoscaling_config
+    assert (scaling.min_replicas, scaling.max_replicas, scaling.target_ongoing_requests) == (3, 8, 5.0)
+
+
 def test_a_configuration_of_no_fleet_is_refused(config: Path) -> None:
     config.write_text('[model]\nbase = "b"\n')
     with pytest.raises(ConfigError, match=r"fleet\.shared: is required for a fleet"):

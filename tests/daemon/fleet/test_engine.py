@@ -1,15 +1,29 @@
 """The engine of a watcher, beyond what it shares with every other engine: terms, pointers, starts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from kits.engines import FakeModel
 from kits.fleet_engine import FleetOverFakes
 from kits.folders import CONFIG, WEIGHTS
+from structlog.contextvars import bound_contextvars
+from structlog.testing import capture_logs
 
-from hotswapd.daemon.engines.protocol import NoRoom, Patient, Staged, Subject, decide
+from hotswapd.daemon.engines.protocol import Loaded, NoRoom, Patient, Staged, Subject, decide
+from hotswapd.daemon.fleet.roll import Lost
 from hotswapd.daemon.fleet.shared.trail import Follower, Term
+from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.swap.errors import Interrupted, ResidentLost, RolledBack
+from hotswapd.swap.gates.spec import Verdict
+
+
+class Noting(Patient):
+    def __init__(self) -> None:
+        self.said: list[Verdict] = []
+
+    def verdict(self, verdict: Verdict, member: str = "") -> None:
+        self.said.append(verdict)
 
 
 class Scene:
@@ -120,8 +134,33 @@ def test_what_is_beside_the_live_one_keeps_its_number_for_ever(scene: Scene) -> 
     canary = scene.admitted(5)
     scene.engine.open(canary, 5)
     assert scene.reader.look().highest == 5
-    assert {one.number: one.use for one in scene.engine.loaded()} == {1: "live", 5: "canary"}
+    assert {one.number: one.use for one in scene.engine.loaded()} == {0: "live", 1: "live", 5: "canary"}
     scene.engine.close(5)
+
+
+def test_replicas_and_ingresses_are_told_the_swap_id_of_a_change(scene: Scene) -> None:
+    """With what is tried and with what is opened, so that the logs of all processes can be read as one."""
+    with bound_contextvars(swap_id="s7"):
+        staged = scene.admitted(1)
+        assert [trial.swap_id for trial in scene.engine.orders.trials] == ["s7"]
+        decide(scene.engine.verify(staged, Subject("uri", scene.room), Patient()))
+        with scene.engine.route(staged, 1):
+            pass
+    assert scene.engine.orders.swaps == {1: "s7"}
+    with bound_contextvars(swap_id="another"):
+        scene.engine.fleet.forget(1)  # it is live, and stays
+    assert scene.engine.orders.swaps == {1: "s7"}
+
+
+def test_what_is_loaded_has_the_requests_of_all_replicas(scene: Scene) -> None:
+    """So that one daemon's numbers, and what a dashboard makes of them, are the fleet's."""
+    scene.live(1)
+    for at, replica in enumerate(scene.engine.replicas):
+        report = replica.held.report()
+        said = (Loaded(0, BASE_DIGEST, 1, 0), Loaded(1, report.answering[1], 2 + at, 4))
+        scene.engine.hear(replace(report, loaded=said))
+    found = [(one.number, one.use, one.active, one.waiting) for one in scene.engine.loaded()]
+    assert found == [(0, "live", 2, 0), (1, "live", 5, 8)]
 
 
 def test_a_channel_that_is_removed_is_answered_by_no_adapter(scene: Scene) -> None:
@@ -144,3 +183,26 @@ def test_a_try_that_is_interrupted_is_ended_on_every_replica(scene: Scene) -> No
     with pytest.raises(Interrupted):
         scene.engine.stage(scene.engine.admit(directory, "f" * 64), Impatient())
     assert scene.engine.fleet.orders.trials == ()
+
+
+def test_a_bad_card_is_named_in_status_log_and_history(scene: Scene) -> None:
+    """The replica that asks the model is the only one of three that finds it unfit; without it the adapter passes."""
+    scene.engine.add_replica()
+    staged = scene.admitted(1, b"sick")
+    caller = Noting()
+    with pytest.raises(RolledBack, match="r0"):
+        decide(scene.engine.verify(staged, Subject("uri", scene.room), caller))
+    assert [(one.gate, one.outcome, one.code) for one in caller.said][-1] == ("replicas", "warned", "replica_odd")
+    assert "refused twice by r0" in caller.said[-1].sentence
+    scene.engine.drop(staged)
+    gone: list[Lost] = []
+    scene.engine._outside = replace(scene.engine._outside, replace=gone.append)
+    with capture_logs() as logs:
+        scene.engine.tick()
+    assert [one.member for one in gone] == ["r0"]
+    assert [(one["event"], one["member"], one["code"]) for one in logs] == [("replica_replaced", "r0", "replica_odd")]
+    status = scene.engine.replaced()
+    assert status["counts"] == {"replica_late": 0, "replica_unfit": 0, "replica_odd": 1}
+    assert "look at the device" in status["last"][0]["sentence"]
+    again = scene.engine.stage(scene.engine.admit(scene.room / "1", staged.digest), Patient())
+    decide(scene.engine.verify(again, Subject("uri", scene.room), Noting()))

@@ -8,11 +8,14 @@ from kits.clock import Clock
 from kits.fleet import record
 
 from hotswapd.daemon.engines.protocol import Answer, NoRoom, Part
+from hotswapd.daemon.errors import FleetCode
 from hotswapd.daemon.fleet.book import Book
 from hotswapd.daemon.fleet.changes import Changes
-from hotswapd.daemon.fleet.fleet import Fleet, Limits
+from hotswapd.daemon.fleet.fleet import Fleet
 from hotswapd.daemon.fleet.keeping import Keeping, UnderWay
+from hotswapd.daemon.fleet.limits import Limits
 from hotswapd.daemon.fleet.orders import Asks, Found, Report, Trial
+from hotswapd.daemon.fleet.roll import Lost
 from hotswapd.daemon.fleet.shared.pointer import Pointer
 from hotswapd.daemon.fleet.shared.trail import Term
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
@@ -42,7 +45,7 @@ class Scene:
         self.fleet.hear(Report(member, self.counts[member], self.fleet.orders.age, **fields))  # type: ignore[arg-type]
 
     def ballot(self, asks: Asks = Asks.VERIFY, since: float = 1000.0) -> list[tuple[str, str]] | None:
-        parts = self.fleet.ballot("k", asks, since)
+        parts = self.fleet.votes.ballot(Trial("k", B, asks), since)
         return None if parts is None else sorted((one.member, one.answer) for one in parts)
 
 
@@ -73,7 +76,7 @@ def test_who_does_not_answer_within_the_patience_is_lost_for_good() -> None:
     assert scene.ballot() is None
     scene.clock.advance(0.1)
     assert scene.ballot() == [("x", "fit"), ("y", "lost")]
-    assert scene.fleet.take_lost() == [("y", "it has not answered within 60 s")]
+    assert scene.fleet.take_lost() == [Lost("y", FleetCode.REPLICA_LATE, "it has not answered within 60 s")]
     scene.report("y", SICK)
     assert scene.ballot() == [("x", "fit")]
     assert scene.fleet.take_lost() == []
@@ -133,8 +136,8 @@ def test_a_replica_that_is_sick_is_named() -> None:
     scene = Scene()
     scene.report("x", serving=False, sick={A: SICK})
     scene.fleet.tick()
-    [(name, why)] = scene.fleet.take_lost()
-    assert (name, "NaN" in why) == ("x", True)
+    [lost] = scene.fleet.take_lost()
+    assert (lost.member, lost.code, "NaN" in lost.sentence) == ("x", "replica_unfit", True)
 
 
 def test_a_generation_is_open_when_every_replica_answers_for_it_by_these_orders() -> None:
@@ -246,6 +249,15 @@ def test_nothing_is_kept_for_longer_than_max_drain() -> None:
     assert keeping.due(3.0) == [1]
 
 
+def test_the_bound_can_change() -> None:
+    keeping = Keeping(lease=6.0, max_drain=0.0, now=0.0)
+    keeping.retire(1, serial=5, now=0.0)
+    keeping.hear(UnderWay("i", 1, 5, frozenset({1})), 0.0)
+    assert keeping.due(6.0) == []
+    keeping.max_drain = 5.0
+    assert keeping.due(6.0) == [1]
+
+
 def test_a_book_says_what_is_under_way_and_whom_it_follows() -> None:
     book = Book("i")
     first = book.tag("default", live(default=(1, A)))
@@ -274,10 +286,10 @@ def test_one_of_several_judges_and_its_verdicts_are_told() -> None:
     """It is always the same one as long as it is there; one alone judges anyway."""
     scene = Scene()
     scene.report("x")
-    assert scene.fleet.judge() == ""
+    assert scene.fleet.votes.judge() == ""
     scene.report("z")
     scene.report("y", serving=False)
-    assert scene.fleet.judge() == "x"
+    assert scene.fleet.votes.judge() == "x"
     found = Verdict("dataset", Outcome.PASSED)
     scene.fleet.begin(Trial("k", B, Asks.VERIFY, judge="z"))
     for member, verdicts in (("x", ()), ("z", (found,))):

@@ -1,9 +1,14 @@
 """Single stories of a whole fleet in the simulator, and its size: a thousand replicas."""
 
 import pytest
-from kits.fleet_world import LIMITS, STEPS, Replica, World, check_history, kill
+from kits.fleet_history import check_history
+from kits.fleet_world import LIMITS, World, kill
+from kits.world_ingress import STEPS
+from kits.world_replica import Replica
 
-from hotswapd.daemon.fleet.fleet import Limits
+from hotswapd.daemon.errors import FleetCode
+from hotswapd.daemon.fleet.limits import Limits
+from hotswapd.daemon.fleet.roll import Lost
 
 
 def digest(number: int) -> str:
@@ -27,6 +32,13 @@ def change(world: World, number: int, channel: str = "default") -> None:
     assert world.run_until(lambda: not watcher.busy, 60.0)
 
 
+def lost(world: World) -> list[Lost]:
+    """Return whom the watcher wants replaced."""
+    changes = world.watchers[-1].changes
+    assert changes is not None
+    return changes.fleet.take_lost()
+
+
 def holder(world: World, number: int) -> Replica:
     """Return a replica that answers for a generation."""
     return next(one for one in world.in_rotation() if number in one.opened)
@@ -40,8 +52,8 @@ def test_a_change_reaches_every_ingress_at_one_moment() -> None:
     assert [one.ended for one in world.history] == ["done"] * 2
 
 
-def test_one_replicas_veto_is_enough() -> None:
-    world = fleet()
+def test_of_two_replicas_ones_veto_is_enough() -> None:
+    world = fleet(replicas=2)
     change(world, 1)
     world.bad[digest(2)] = {"r3"}
     change(world, 2)
@@ -49,6 +61,91 @@ def test_one_replicas_veto_is_enough() -> None:
     assert world.ingresses[0].ask("default").tag.digest == digest(1)
     world.run(2.0)
     assert all(digest(2) not in one.device for one in world.replicas.values())
+
+
+def test_who_alone_refuses_an_adapter_twice_is_replaced_and_the_adapter_stays_refused() -> None:
+    """A bad card would refuse every adapter for ever; this one nobody has served, until it is submitted again."""
+    world = fleet()
+    world.cards = {"r3"}
+    change(world, 1)
+    (one,) = lost(world)
+    assert (one.member, one.code) == ("r3", "replica_odd")
+    assert "refused twice by r3 (a probe prompt gives NaN) and found fit by all 2 others" in one.sentence
+    assert world.vetoed == {digest(1)}
+    change(world, 2)
+    asked = [world.ingresses[0].ask("default") for _ in range(6)]
+    world.run(3.0)
+    assert {(told.ended, told.tag.digest) for told in asked} == {("done", digest(2))}
+    check_history(world)
+    world.vetoed.clear()
+    change(world, 1)
+    assert world.ingresses[0].ask("default").tag.digest == digest(1)
+
+
+def test_who_refuses_an_adapter_once_and_not_again_stays() -> None:
+    world = fleet()
+    world.bad[digest(1)] = {"r3"}
+    doubted = world.replicas["r3"]
+    assert world.watchers[0].change({"default": digest(1)})
+    assert world.run_until(lambda: any(part.again for part in doubted.held.orders.trials), 10.0)
+    world.bad.clear()
+    assert world.run_until(lambda: not world.watchers[0].busy, 10.0)
+    assert (lost(world), world.vetoed) == ([], {digest(1)})
+
+
+@pytest.mark.parametrize(("replicas", "cards"), [(2, {"r2"}), (4, {"r2", "r3"}), (3, {"r2", "r3", "r4"})])
+def test_without_a_majority_for_it_an_adapter_is_refused_and_everybody_stays(replicas: int, cards: set[str]) -> None:
+    world = fleet(replicas)
+    world.cards = cards
+    change(world, 1)
+    assert world.vetoed == {digest(1)}
+    assert lost(world) == []
+    assert len(world.in_rotation()) == replicas
+
+
+def test_two_bad_cards_of_five_are_replaced_together() -> None:
+    world = fleet(5)
+    world.cards = {"r2", "r5"}
+    change(world, 1)
+    assert {one.member for one in lost(world)} == world.cards
+    change(world, 2)
+    assert world.ingresses[0].ask("default").tag.digest == digest(2)
+
+
+def test_one_adapter_costs_the_fleet_replicas_once() -> None:
+    """Who refuses it when it is submitted again has a veto and stays: the adapter may be at a limit."""
+    world = fleet(4)
+    world.bad[digest(1)] = {"r2"}
+    change(world, 1)
+    world.vetoed.clear()
+    world.bad[digest(1)] = {"r3"}
+    change(world, 1)
+    assert [one.member for one in lost(world)] == ["r2"]
+    assert world.vetoed == {digest(1)}
+
+
+def test_a_doubted_replica_that_dies_before_its_second_answer_has_refused_the_adapter() -> None:
+    world = fleet()
+    world.cards = {"r3"}
+    doubted, watcher = world.replicas["r3"], world.watchers[0]
+    assert watcher.change({"default": digest(1)})
+    assert world.run_until(lambda: any(part.again for part in doubted.held.orders.trials), 10.0)
+    kill(doubted)
+    assert world.run_until(lambda: not watcher.busy, 30.0)
+    assert (lost(world), world.vetoed) == ([], {digest(1)})
+    assert world.ingresses[0].ask("default").tag.number == 0
+
+
+def test_a_refusal_stands_though_nobody_answers_when_it_is_doubted() -> None:
+    world = fleet()
+    world.cards = {"r3"}
+    watcher = world.watchers[0]
+    assert watcher.change({"default": digest(1)})
+    assert world.run_until(lambda: any(part.again for part in world.replicas["r3"].held.orders.trials), 10.0)
+    for replica in list(world.replicas.values()):
+        kill(replica)
+    assert world.run_until(lambda: not watcher.busy, 60.0)
+    assert world.vetoed == {digest(1)}
 
 
 def test_channels_that_change_together_do_so_at_one_moment() -> None:
@@ -102,6 +199,40 @@ def test_a_new_replica_takes_no_request_before_it_holds_what_the_pointer_names()
     assert late.takes(1, digest(1))
 
 
+def test_the_fleet_grows_and_shrinks_under_load_and_within_changes_without_a_failed_answer() -> None:
+    """Whoever comes holds what is live first, whoever goes ends its answers; nobody is replaced or waited for."""
+    world = fleet(replicas=2)
+    for number in range(1, 13):
+        for ingress in world.ingresses:
+            ingress.ask("default")
+        assert world.watchers[0].change({"default": digest(number)})
+        world.run(0.1 * (number % 4))
+        if number % 3 == 0:
+            world.new_replica()
+        elif len(world.in_rotation()) > 2:
+            world.in_rotation()[number % 2].drain()
+        began = world.now
+        assert world.run_until(lambda: not world.watchers[0].busy, 60.0)
+        assert world.now - began < LIMITS.patience
+    world.run(8.0)
+    assert {one.ended for one in world.history} == {"done"}
+    assert lost(world) == []
+    check_history(world)
+
+
+def test_a_replica_that_leaves_is_not_waited_for() -> None:
+    """It is out with its last word, and not only when its lease is over."""
+    world = fleet()
+    world.replicas["r3"].hangs = True
+    world.replicas["r3"].drain()
+    world.run(1.9)
+    assert world.watchers[0].change({"default": digest(1)})
+    world.run(1.5)
+    assert not world.watchers[0].busy
+    assert world.ingresses[0].ask("default").tag.digest == digest(1)
+    assert lost(world) == []
+
+
 def test_a_new_replica_comes_up_without_a_watcher() -> None:
     world = fleet()
     change(world, 1)
@@ -118,7 +249,7 @@ def test_a_replica_that_hangs_is_waited_for_no_longer_than_the_patience() -> Non
     began = world.now
     change(world, 2)
     assert LIMITS.patience <= world.now - began < LIMITS.patience + 4.0
-    assert ("r2", "it has not answered within 5 s") in world.watchers[0].changes.fleet.take_lost()  # type: ignore[union-attr]
+    assert Lost("r2", FleetCode.REPLICA_LATE, "it has not answered within 5 s") in lost(world)
     asked = [world.ingresses[0].ask("default") for _ in range(9)]
     world.run(3.0)
     assert {(one.ended, one.tag.digest) for one in asked} == {("done", digest(2))}
@@ -133,9 +264,9 @@ def test_a_bad_card_is_named_and_leaves_the_rotation() -> None:
     assert sick.name == "r7"
     world.run(2.0)
     assert not sick.held.serving
-    lost = world.watchers[0].changes.fleet.take_lost()  # type: ignore[union-attr]
-    assert lost[0][0] == "r7"
-    assert "a probe prompt gives NaN" in lost[0][1]
+    (one,) = lost(world)
+    assert (one.member, one.code) == ("r7", "replica_unfit")
+    assert "a probe prompt gives NaN" in one.sentence
 
 
 def test_of_two_watchers_on_purpose_the_older_one_ends_and_changes_nothing() -> None:
@@ -160,6 +291,7 @@ def test_a_watcher_that_dies_between_all_replicas_and_the_pointer_leaves_what_wa
     change(world, 1)
     watcher = world.watchers[0]
     assert watcher.change({"default": digest(2)})
+    assert world.run_until(lambda: all(digest(2) in one.passed for one in world.in_rotation()), 30.0)
     world.disk.down = True
     assert world.run_until(lambda: all(2 in one.opened for one in world.in_rotation()), 30.0)
     kill(watcher)

@@ -8,7 +8,7 @@ from hotswapd.daemon.fleet.orders import Asks, Orders, Trial
 from hotswapd.daemon.fleet.shared.pointer import Pointer
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
 
-A, B = "a" * 64, "b" * 64
+A, B, C = "a" * 64, "b" * 64, "c" * 64
 SICK = Part("", Answer.REFUSED, "probe_not_finite", "NaN")
 NO_BYTES = Part("", Answer.LOST, "not_shared", "it is not there")
 
@@ -48,11 +48,24 @@ def test_what_the_pointer_names_is_checked_before_it_is_opened() -> None:
     assert not held.may_answer(4, A)
 
 
+def test_a_task_has_the_swap_id_of_what_it_is_about() -> None:
+    """That of a candidate, of what the watcher has opened, and of what a pointer names where there is no watcher."""
+    held, found = Held("r"), []
+    named = {"default": {"generation": 3, "digest": A, "swap_id": "s3"}}
+    held.follow(Pointer(1, 1, "w", 9, named))
+    held.obey(Orders(1, 1, (Trial("k", C, Asks.VERIFY, swap_id="s5"),), {4: B}, swaps={4: "s4"}))
+    while (task := held.next()) is not None:
+        found.append((task.act, held.swap_of(task)))
+        held.done(task)
+    made = [("stage", "s3"), ("check", "s3"), ("open", "s3"), ("stage", "s4"), ("check", "s4"), ("open", "s4")]
+    assert found == [*made, ("stage", "s5"), ("verify", "s5")]
+
+
 def test_a_trial_goes_as_far_as_it_is_asked() -> None:
     held = Held("r")
     held.obey(Orders(1, 1, (Trial("k", A),)))
     assert acts(held) == ["stage a"]
-    assert held.report().found["k"].settles(Asks.STAGE)
+    assert held.report().found["k"].settles(Trial("k", A), "r")
     held.obey(Orders(1, 2, (Trial("k", A, Asks.VERIFY),)))
     assert acts(held) == ["verify a"]
     held.obey(Orders(1, 3, (Trial("k", A, Asks.VERIFY),), {7: A}))
@@ -118,11 +131,11 @@ def test_what_found_no_berth_or_no_bytes_is_tried_again(why: Part) -> None:
     held = Held("r")
     held.obey(Orders(1, 1, (Trial("k", A),)))
     assert acts(held, stage=why) == ["stage a"]
-    assert not held.report().found["k"].settles(Asks.STAGE)
+    assert not held.report().found["k"].settles(Trial("k", A), "r")
     assert held.next() is None
     held.try_again()
     assert acts(held) == ["stage a"]
-    assert held.report().found["k"].settles(Asks.STAGE)
+    assert held.report().found["k"].settles(Trial("k", A), "r")
 
 
 def test_a_replica_that_finds_the_live_one_unfit_says_so_and_does_not_serve() -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from kits.fleet_world import World, check_history, kill
+from kits.fleet_history import check_history
+from kits.fleet_world import World, kill
 
 HISTORIES = int(os.environ.get("HOTSWAPD_TEST_HISTORIES", "150"))
 CHANNELS = st.sampled_from(["default", "a", "b"])
@@ -87,6 +88,13 @@ class Histories(RuleBasedStateMachine):
     def add_a_replica(self) -> None:
         self.world.new_replica()
 
+    @precondition(lambda self: len(self.world.in_rotation()) > 1)
+    @rule(which=st.integers(0, 9))
+    def need_one_less(self, which: int) -> None:
+        """The load has fallen: one drains, and leaves."""
+        there = self.world.in_rotation()
+        there[which % len(there)].drain()
+
     @rule(which=st.integers(0, 9))
     def kill_a_replica(self, which: int) -> None:
         there = [one for one in self.world.replicas.values() if one.alive]
@@ -99,6 +107,14 @@ class Histories(RuleBasedStateMachine):
         there = [one for one in self.world.replicas.values() if one.alive]
         if there:
             there[which % len(there)].hangs = True
+            self.world.faults += 1
+
+    @rule(which=st.integers(0, 9))
+    def spoil_a_card(self, which: int) -> None:
+        """From now on its device finds every adapter unfit."""
+        there = [one for one in self.world.replicas.values() if one.alive]
+        if there:
+            self.world.cards.add(there[which % len(there)].name)
             self.world.faults += 1
 
     @rule(which=st.integers(0, 9), seconds=st.sampled_from([0.0, 0.2, 2.0]))
@@ -169,7 +185,7 @@ class Histories(RuleBasedStateMachine):
         assert watcher is not None
         assert watcher.changes is not None
         assert len([one for one in world.watchers if one.alive]) == 1
-        sick = {name for names in world.bad.values() for name in names}
+        sick = world.cards.union(*world.bad.values())
         for replica in world.replicas.values():
             if replica.alive and replica.name not in sick:
                 assert replica.held.whole()
@@ -177,14 +193,16 @@ class Histories(RuleBasedStateMachine):
 
     def _changes_again(self) -> None:
         world = self.world
-        world.new_replica()  # in case each of the others is sick
+        spoilt = [one for one in world.replicas.values() if one.alive and one.name in world.cards]
+        for _ in range(len(spoilt) + 2):  # so that those whose device is sound are more, and three have a majority
+            world.new_replica()
         world.run(_SETTLES)
         watcher = world.watcher()
         assert watcher is not None
-        digest = self.adapter()
-        assert world.run_until(lambda: not watcher.busy, _SETTLES)
-        assert watcher.change({"default": digest})
-        world.run_until(lambda: not watcher.busy, _SETTLES)
+        for digest in (self.adapter(), self.adapter()):  # by the first one those are found whose device is spoilt
+            assert world.run_until(lambda: not watcher.busy, _SETTLES)
+            assert watcher.change({"default": digest})
+            world.run_until(lambda: not watcher.busy, _SETTLES)
         asked = [one.ask("default") for one in world.ingresses if one.alive]
         world.run_until(lambda: all(one.ended for one in asked), _ANSWERS)
         assert [(one.ended, one.tag.digest) for one in asked] == [("done", digest)] * len(asked)

@@ -2,6 +2,7 @@
 
 import pytest
 from kits.fleet import MemoryPlace, record
+from structlog.testing import capture_logs
 
 from hotswapd.daemon.errors import FleetCode
 from hotswapd.daemon.fleet.pointed import Pointed
@@ -31,6 +32,20 @@ def test_every_channel_that_is_named_or_live_is_one(scene: Scene) -> None:
     assert scene.pointed.names() == ["default", "empty", "sales"]
     assert all(scene.pointed.has(name) for name in ("default", "empty", "sales"))
     assert not scene.pointed.has("support")
+
+
+def test_what_requests_are_given_from_now_on_is_logged_with_its_swap_id(scene: Scene) -> None:
+    routes = {"default": {**record(3), "swap_id": "s3"}, "sales": record(4, "sales")}
+    scene.term.write(scene.term.now.next(routes))
+    with capture_logs() as logs:
+        scene.pointed.look()
+        scene.pointed.look()
+    said = [(one["event"], one["channel"], one["generation"], one["swap_id"]) for one in logs]
+    assert said == [("serves", "default", 3, "s3"), ("serves", "sales", 4, "")]
+    with capture_logs() as logs:
+        scene.live(default=3)
+        scene.pointed.look()
+    assert [(one["channel"], one["generation"]) for one in logs] == [("sales", 0)]
 
 
 def test_what_is_live_can_be_asked_for_the_default_channels_first(scene: Scene) -> None:

@@ -13,9 +13,11 @@ from kits.rows import Held as HeldAnswer
 from hotswapd.daemon.engines.protocol import Admitted, Patient, Staged, Subject, decide
 from hotswapd.daemon.engines.resident import ResidentEngine
 from hotswapd.daemon.fleet.changes import Changes
-from hotswapd.daemon.fleet.engine import FleetEngine, Outside
-from hotswapd.daemon.fleet.fleet import Fleet, Limits
+from hotswapd.daemon.fleet.engine import FleetEngine
+from hotswapd.daemon.fleet.fleet import Fleet
 from hotswapd.daemon.fleet.held import Held
+from hotswapd.daemon.fleet.limits import Limits
+from hotswapd.daemon.fleet.outside import Outside
 from hotswapd.daemon.fleet.replica import Replica
 from hotswapd.daemon.fleet.shared.copies import SharedCopies
 from hotswapd.daemon.fleet.shared.folder import FolderPlace
@@ -152,17 +154,34 @@ def test_a_request_under_way_ends_with_its_generation(scene: Scene) -> None:
     assert scene.answers() == [True] * REPLICAS
 
 
+def refuse(*_: object) -> None:
+    raise RolledBack("probe_not_finite", "a probe prompt gives NaN")
+
+
 @pytest.mark.slow
-def test_one_replicas_refusal_leaves_everything_as_it_was(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_by_most_replicas_leaves_everything_as_it_was(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.live(0, 1)
+    with monkeypatch.context() as patch:
+        for at in (1, 2):
+            patch.setattr(scene.benches[at].resident, "verify", refuse)
+        with pytest.raises(RolledBack, match="r1: a probe prompt gives NaN"):
+            scene.verified(1)
+    assert scene.answers() == [True] * REPLICAS
+    assert [one.name for one in scene.engine.members()] == ["r0", "r1", "r2"]
 
-    def refuse(*_: object) -> None:
-        raise RolledBack("probe_not_finite", "a probe prompt gives NaN")
 
+@pytest.mark.slow
+def test_a_replica_that_alone_refuses_an_adapter_twice_is_out_and_what_is_live_stays(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The adapter passes without it, once somebody asks; its fence still lets through what it had verified."""
+    scene.live(0, 1)
     with monkeypatch.context() as patch:
         patch.setattr(scene.benches[2].resident, "verify", refuse)
         with pytest.raises(RolledBack, match="r2: a probe prompt gives NaN"):
             scene.verified(1)
+        assert [one.name for one in scene.engine.members()] == ["r0", "r1"]
+        scene.engine.drop(scene.verified(1))
     assert scene.answers() == [True] * REPLICAS
     assert scene.reader.now.answers("default")[0] == 1
 

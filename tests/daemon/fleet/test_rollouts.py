@@ -125,6 +125,10 @@ def test_feedback_that_an_ingress_takes_is_counted_by_the_watcher(fleet: Watched
     for _ in range(3):
         ingresses[0].hear()
     assert fleet.ask("/status")["rollout"]["canary"]["feedback"] == 1
+    for ingress in (*ingresses, *ingresses):  # one answer's score, which two ingresses took, each twice
+        assert ingress.pointed.scored(1, 0.5, "chatcmpl-1")
+        ingress.hear()
+    assert fleet.ask("/status")["rollout"]["canary"]["feedback"] == 2
 
 
 def test_the_watch_goes_back_everywhere_for_what_one_replica_has_answered(fleet: WatchedFleet) -> None:

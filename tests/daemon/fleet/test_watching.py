@@ -11,6 +11,11 @@ from kits.waiting import until
 from kits.watched_fleet import REPLICAS, WatchedFleet, drop, watched_fleet
 from safetensors.torch import load_file, save_file
 
+from hotswapd.daemon.config.tables import Serve
+from hotswapd.daemon.config.verify import Verify
+from hotswapd.daemon.fleet.rules import Reloaded, Rules
+from hotswapd.daemon.fleet.shared import sweep
+from hotswapd.daemon.fleet.shared.copies import SharedCopies
 from hotswapd.daemon.fleet.shared.pointer import Pointer
 from hotswapd.daemon.fleet.shared.trail import Term
 from hotswapd.daemon.gates.candidacy import Candidacy
@@ -175,6 +180,48 @@ def test_a_change_that_was_not_finished_is_finished_by_the_next_watcher(
     fleet.start()
     until(lambda: fleet.reader.look().answers("default")[0] >= 2, "the change is lost")
     assert fleet.answers(1)
+
+
+def test_bytes_that_nobody_needs_leave_the_shared_place_and_others_stay(
+    fleet: WatchedFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was refused goes; what is live, and what it followed, stays: a watcher on another disk goes back to it."""
+    monkeypatch.setattr(sweep, "_UNNEEDED", 0.5)
+    monkeypatch.setattr(sweep, "_LOOK", 0.1)
+    copies = SharedCopies(fleet.trail.place)
+    spoil(fleet, 2, "bad")
+    assert fleet.outcome("bad")["state"] == "REJECTED"
+    for index, name in enumerate(("one", "two")):
+        drop(fleet, index, name)
+        assert fleet.outcome(name)["state"] == "LIVE"
+    needed = {digest_of(adapter(0)), digest_of(adapter(1))}
+    until(lambda: copies.digests().keys() == needed, "what was refused stays", 60.0)
+    fleet.stop()
+    fleet.state = fleet.room / "another"
+    fleet.start()
+    assert fleet.ask("/rollback", generation=1, follow=True)["generation"] == 1
+    assert fleet.answers(0)
+    assert copies.digests().keys() == needed
+
+
+def test_a_reload_reaches_the_watcher_and_every_replica_and_outlives_both(fleet: WatchedFleet) -> None:
+    """A limit refuses every adapter, also after a restart with the old configuration, until it is taken back."""
+    assert fleet.watching is not None
+    strict = fleet.settings().model_copy(update={"verify": Verify(max_update_ratio=1e-9)})
+    assert fleet.watching.reload(Rules.of(0, strict).text) == Reloaded(["verify"])
+    until(lambda: all(one.judged == [strict.verify] for one in fleet.replicas), "a replica goes by the old one")
+    drop(fleet, 0, "one")
+    assert fleet.outcome("one")["reason"] == "update_too_large"
+    said = fleet.watching.reload(Rules.of(0, strict.model_copy(update={"serve": Serve(berths=9)})).text)
+    assert [problem.key for problem in said.problems] == ["serve.berths"]
+    fleet.stop()
+    fleet.start()
+    drop(fleet, 1, "two")
+    assert fleet.outcome("two")["reason"] == "update_too_large"
+    assert fleet.watching.reload(Rules.of(0, fleet.settings()).text) == Reloaded(["verify"])
+    drop(fleet, 2, "three")
+    assert fleet.outcome("three")["state"] == "LIVE"
+    assert fleet.answers(2)
 
 
 def test_a_channel_whose_removal_was_not_finished_is_removed_by_the_next_watcher(fleet: WatchedFleet) -> None:

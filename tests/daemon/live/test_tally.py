@@ -1,6 +1,11 @@
 """What is counted of a generation's requests, and which answers are degenerate."""
 
-from hotswapd.daemon.live.tally import Tally, compared, is_degenerate
+from dataclasses import replace
+
+from kits.clock import Clock
+
+from hotswapd.daemon.host.running_clock import RunningClock
+from hotswapd.daemon.live.tally import Tally, compared, fairly_timed, is_degenerate
 from hotswapd.swap.rows.ended import Ended
 from hotswapd.swap.rows.paces import Load, load_of
 
@@ -88,3 +93,26 @@ def test_only_a_long_run_of_one_token_is_degenerate() -> None:
     assert not is_degenerate((7,) * 28 + (1, 2, 3, 4))
     assert not is_degenerate((7,) * 31)
     assert not is_degenerate((7, 8) * 40)
+
+
+def test_times_count_only_where_the_machine_had_time() -> None:
+    """A request within which the process waited for a processor says how it ended, and not how long its steps took."""
+    real = Clock(100.0)
+    clock = RunningClock(real)
+    clock.tick()
+    slow = Ended(1, (1, 2), "stop", False, 0.9, 0.1, paces=(((1, 1), 0.9),))
+    assert fairly_timed(slow, clock) == slow
+    real.advance(0.5)
+    clock.tick()
+    delayed = fairly_timed(slow, clock)
+    assert delayed == replace(slow, delayed=True)
+    tally = Tally()
+    tally.add(delayed)
+    assert (tally.requests, dict(tally.paces)) == (1, {})
+    for _ in range(4):
+        real.advance(0.2)
+        clock.tick()
+    assert fairly_timed(slow, clock).delayed, "it was late within its first token's time"
+    real.advance(0.21)
+    clock.tick()
+    assert fairly_timed(slow, clock) == slow

@@ -15,7 +15,7 @@ from kits.needs import need
 from prometheus_client.parser import text_string_to_metric_families
 
 from hotswapd.daemon.ledger.states import State
-from hotswapd.daemon.replicas import ReplicaStatus
+from hotswapd.daemon.replicas import ReplacedStatus, ReplicaStatus
 from hotswapd.daemon.report.metrics import Metrics
 from hotswapd.daemon.report.replicas import replica_metrics
 
@@ -33,6 +33,7 @@ REPLICA: ReplicaStatus = {
     "trial": None,
     "trouble": None,
 }
+REPLACED: ReplacedStatus = {"counts": {"replica_odd": 1, "replica_late": 0}, "last": []}
 FROM_PROMETHEUS = {"up"}
 OF_THE_SCRAPE = {"instance", "job", "le", "__name__"}
 
@@ -58,7 +59,7 @@ def metrics() -> Metrics:
 def labels(metrics: Metrics) -> dict[str, set[str]]:
     """Map each series' name to its labels' names."""
     found: dict[str, set[str]] = {}
-    shown = metrics.text([Held(3, active=1, waiting=2)], {"default": ROLLOUT}) + replica_metrics([REPLICA])
+    shown = metrics.text([Held(3, active=1, waiting=2)], {"default": ROLLOUT}) + replica_metrics([REPLICA], REPLACED)
     for family in text_string_to_metric_families(shown.decode()):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
@@ -87,12 +88,12 @@ def alerts() -> list[dict[str, Any]]:
 def test_promtool_accepts_the_metrics(metrics: Metrics) -> None:
     """Names, types, units and help as Prometheus wants them."""
     shown = metrics.text([Held(3, active=1, waiting=2)])
-    promtool("check", "metrics", given=shown + replica_metrics([REPLICA, {**REPLICA, "name": "r1"}]))
+    promtool("check", "metrics", given=shown + replica_metrics([REPLICA, {**REPLICA, "name": "r1"}], REPLACED))
 
 
 def test_each_replica_of_a_fleet_is_shown_and_one_daemon_has_none() -> None:
     assert replica_metrics([]) == b""
-    lines = replica_metrics([REPLICA, {**REPLICA, "name": "r1", "serving": False}]).decode().splitlines()
+    lines = replica_metrics([REPLICA, {**REPLICA, "name": "r1", "serving": False}], REPLACED).decode().splitlines()
     for line in (
         'hotswapd_replica_serving{replica="r0"} 1.0',
         'hotswapd_replica_serving{replica="r1"} 0.0',
@@ -100,6 +101,8 @@ def test_each_replica_of_a_fleet_is_shown_and_one_daemon_has_none() -> None:
         'hotswapd_replica_generations{replica="r0"} 2.0',
         'hotswapd_replica_requests{replica="r0",state="active"} 3.0',
         'hotswapd_replica_requests{replica="r0",state="waiting"} 1.0',
+        'hotswapd_replicas_replaced_total{code="replica_odd"} 1.0',
+        'hotswapd_replicas_replaced_total{code="replica_late"} 0.0',
     ):
         assert line in lines
 

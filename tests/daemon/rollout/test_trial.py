@@ -42,12 +42,14 @@ def feed(
     seconds: float = 1.0,
     logprob: float = -1.0,
     client: str = "",
+    delayed: bool = False,
 ) -> None:
     generation = {LIVE: 3, CANARY: 4}[arm]
     for index in range(count):
         later = index / 1e4
         times = seconds + later, 0.1 + later
-        trial.ended(Ended(generation, tokens, finish, False, *times, arm, logprob - later, client=client))
+        scored = logprob - later
+        trial.ended(Ended(generation, tokens, finish, False, *times, arm, scored, client=client, delayed=delayed))
 
 
 def test_nothing_is_decided_before_requests_and_time(clock: Clock) -> None:
@@ -177,6 +179,18 @@ def test_a_difference_that_is_certain_but_small_condemns_nobody(clock: Clock) ->
     feed(trial, CANARY, 2000, seconds=1.1)
     clock.now = 60
     assert sure(trial.judge()).action == Action.PROMOTE
+
+
+def test_what_other_programs_have_delayed_condemns_nobody(clock: Clock) -> None:
+    """It counts as a request, and how long it took does not."""
+    trial = make(clock)
+    feed(trial, LIVE, 100)
+    feed(trial, CANARY, 100, seconds=9.0, delayed=True)
+    clock.now = 60
+    decision = sure(trial.judge())
+    assert decision.action == Action.PROMOTE
+    assert decision.numbers["canary_requests"] == 100
+    assert "canary_seconds_a_token" not in decision.numbers
 
 
 @pytest.mark.parametrize(

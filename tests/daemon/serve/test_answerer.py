@@ -96,7 +96,7 @@ class Split:
     def has(self, name: str) -> bool:
         return name in self.names()
 
-    def scored(self, generation: int, score: float) -> bool:
+    def scored(self, generation: int, score: float, answer: str = "") -> bool:
         return generation == self.beside
 
 

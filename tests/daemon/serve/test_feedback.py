@@ -17,7 +17,8 @@ class Scorer(Answerer):
     def __init__(self) -> None:
         self.noted: list[tuple[int, float]] = []
 
-    def scored(self, generation: int, score: float) -> bool:
+    def scored(self, generation: int, score: float, answer: str = "") -> bool:
+        assert answer
         self.noted.append((generation, score))
         return True
 

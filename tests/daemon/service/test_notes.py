@@ -20,7 +20,9 @@ def test_ready_comes_once_what_was_live_is_live_again(room: Room) -> None:
     restoring = next(index for index, line in enumerate(said) if line.startswith("restoring generation 1"))
     assert restoring < ready
     assert said[ready] == f"generation 1 is live, {uri}"
-    assert all(int(note["EXTEND_TIMEOUT_USEC"]) > 0 for note in notes[:ready] if "STATUS" in note)
+    # A round of the main thread may describe the daemon a moment before the worker says ready: that is no step.
+    steps = [note for note in notes[:ready] if note.get("STATUS", said[ready]) != said[ready]]
+    assert all(int(note["EXTEND_TIMEOUT_USEC"]) > 0 for note in steps)
     assert room.live() == 1
 
 

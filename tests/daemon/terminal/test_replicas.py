@@ -30,6 +30,13 @@ def test_one_daemon_has_none() -> None:
     assert "replicas" not in text(status_page(status(replicas=[])))
 
 
+def test_replaced_replicas_are_named_with_the_reason() -> None:
+    said = {"name": "r#3", "code": "replica_odd", "sentence": "refused twice by r#3", "at": "2026-01-01T00:00:00.000Z"}
+    page = text(status_page(status(replicas=[replica()], replaced={"counts": {"replica_odd": 1}, "last": [said]})))
+    assert "r#3, 2026-01-01T00:00:00.000Z: replica_odd refused twice by r#3" in page
+    assert "replaced" not in text(status_page(status(replicas=[replica()], replaced={"counts": {}, "last": []})))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from kits.fleet import record
 
-from hotswapd.daemon.errors import NotReady
-from hotswapd.daemon.fleet.fleet import Limits
+from hotswapd.daemon.errors import FleetCode, NotReady
 from hotswapd.daemon.fleet.keeping import UnderWay
+from hotswapd.daemon.fleet.limits import Limits
 from hotswapd.daemon.fleet.shared.trail import Term
+from hotswapd.daemon.fleet.wire import Packed, packed, unpacked
 from hotswapd.swap.request_codes import AskCode
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.tickets import NoGeneration, QueueFull
@@ -29,7 +30,7 @@ with warnings.catch_warnings():
 
 TOKENS = 6
 ASK = Ask((7, 8), TOKENS)
-Step = Piece | Exception
+Step = Piece | Packed | Exception
 
 
 class Handle:
@@ -45,8 +46,8 @@ class Handle:
     def options(self, **_: Any) -> "Handle":
         return self
 
-    def remote(self, wanted: Wanted, avoid: tuple[str, ...]) -> "_Stream":
-        self.wanted.append(wanted)
+    def remote(self, wanted: Packed, avoid: tuple[str, ...]) -> "_Stream":
+        self.wanted.append(unpacked(Wanted, wanted))
         self.avoided.append(avoid)
         return _Stream(self, self.calls.pop(0))
 
@@ -56,7 +57,7 @@ class _Stream:
         self.handle = handle
         self.steps = self._go(steps)
 
-    async def _go(self, steps: Sequence[Step]) -> AsyncIterator[Piece]:
+    async def _go(self, steps: Sequence[Step]) -> AsyncIterator[Piece | Packed]:
         for step in steps:
             if isinstance(step, Exception):
                 raise step
@@ -129,7 +130,7 @@ def test_another_goes_on_with_the_tokens_so_far(scene: Scene) -> None:
 
 def test_what_has_begun_stays_with_its_generation_and_what_has_not_does_not(scene: Scene) -> None:
     class Moving(Handle):
-        def remote(self, wanted: Wanted, avoid: tuple[str, ...]) -> _Stream:
+        def remote(self, wanted: Packed, avoid: tuple[str, ...]) -> _Stream:
             if not self.wanted:
                 scene.live(2)
             return super().remote(wanted, avoid)
@@ -152,7 +153,7 @@ def test_a_replica_that_has_taken_it_is_waited_for(scene: Scene) -> None:
 
 def test_what_was_taken_keeps_its_generation_though_it_has_no_token_yet(scene: Scene) -> None:
     class Moving(Handle):
-        def remote(self, wanted: Wanted, avoid: tuple[str, ...]) -> _Stream:
+        def remote(self, wanted: Packed, avoid: tuple[str, ...]) -> _Stream:
             if not self.wanted:
                 scene.live(2)
             return super().remote(wanted, avoid)
@@ -210,14 +211,14 @@ def test_an_idle_ingress_follows_the_pointer(scene: Scene, monkeypatch: pytest.M
         ingress.close()
 
     asyncio.run(idle())
-    assert said[0].serial == scene.term.now.serial
+    assert unpacked(UnderWay, said[0]).serial == scene.term.now.serial
 
 
 def test_a_replica_that_says_nothing_counts_as_cut_off(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hotswapd.daemon.fleet.serving.dispatch._SILENT", 0.01)
 
     class Silent(Handle):
-        def remote(self, wanted: Wanted, avoid: tuple[str, ...]) -> _Stream:
+        def remote(self, wanted: Packed, avoid: tuple[str, ...]) -> _Stream:
             stream = super().remote(wanted, avoid)
             if len(self.wanted) == 1:
                 stream.steps = _silence()
@@ -231,3 +232,33 @@ def test_a_replica_that_says_nothing_counts_as_cut_off(scene: Scene, monkeypatch
 async def _silence() -> AsyncIterator[Piece]:
     await asyncio.Event().wait()
     yield Piece("x")
+
+
+def test_a_replica_of_another_version_is_avoided(scene: Scene) -> None:
+    """What it says cannot be read, or it cannot read what it is asked."""
+    later = {**packed(Piece("x", (9,), "stop"), "x"), "version": 9, "least": 9}
+    unread = Piece("y", error="it speaks another version", code=FleetCode.OTHER_VERSION, refused=True)
+    handle = Handle([[later], [packed(unread)], [packed(Piece("z", (1,), "stop"))]])
+    assert scene.ask(handle) == ([1], [1], 0)
+    assert handle.avoided[2] == ("y",)
+
+
+def test_a_pointer_that_moves_during_the_look_is_that_of_the_request(scene: Scene) -> None:
+    """The newest that anybody here has read, which the book may have told the watcher already."""
+
+    async def asking() -> tuple[int, int]:
+        ingress = Dispatcher(Handle([]), scene.together)
+        fresh = ingress.pointed.fresh
+
+        async def late() -> None:
+            await fresh()
+            scene.live(2)
+            ingress._book.follow(await asyncio.to_thread(ingress.pointed.catch_up))
+
+        ingress.pointed.fresh = late  # type: ignore[method-assign]
+        try:
+            return (await ingress._tag("default", ASK)).number, ingress._book.say().serial
+        finally:
+            ingress.close()
+
+    assert asyncio.run(asking()) == (2, 3)

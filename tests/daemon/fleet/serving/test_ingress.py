@@ -19,7 +19,7 @@ from kits.serving import GENERATION, MODEL
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.tables import Model, Serve
 from hotswapd.daemon.errors import NotReady
-from hotswapd.daemon.fleet.fleet import Limits
+from hotswapd.daemon.fleet.limits import Limits
 from hotswapd.daemon.fleet.serving import ingress
 from hotswapd.daemon.fleet.serving.ingress import IngressFace
 from hotswapd.daemon.fleet.serving.piece import Described

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,7 @@ def lived(place: Moments, disk: Path) -> list[Content]:
     def noting() -> None:
         states.append(content_of(life.path))
         publish()
+        life.journal.tidy()
         place.heard = len(states)
 
     life.journal.publish = noting  # type: ignore[method-assign]
@@ -239,8 +241,31 @@ def test_it_is_bounded(place: Moments, tmp_path: Path, monkeypatch: pytest.Monke
     life = Life(place, tmp_path / "a")
     for number in range(100):
         life.ledger.flags.set("paused", number % 2 == 0)
+        life.journal.tidy()
         assert len(place.names("journal")) <= 10
     assert rebuilt(place, tmp_path / "b") == content_of(life.path)
+
+
+def test_what_is_older_goes_a_few_at_a_time_and_what_counts_stays(
+    place: Moments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what an earlier term has left, and with a place that is away meanwhile."""
+    first = Life(place, tmp_path / "a")
+    for number in range(50):
+        first.ledger.flags.set("paused", number % 2 == 0)
+    life = Life(place, tmp_path / "b")
+    life.ledger.flags.set("pinned", True)
+    counts = [len(place.names("journal"))]
+    with monkeypatch.context() as away:
+        away.setattr(place, "remove", lambda name: _unavailable(name, b""))
+        with pytest.raises(Unavailable):
+            life.journal.tidy()
+    for _ in range(5):
+        life.journal.tidy()
+        counts.append(len(place.names("journal")))
+    assert [before - after for before, after in pairwise(counts[:3])] == [20, 20]
+    assert counts[-1] < 5
+    assert rebuilt(place, tmp_path / "c") == content_of(life.path)
 
 
 def test_a_damaged_journal_is_refused_and_the_ledger_stays(place: Moments, tmp_path: Path) -> None:

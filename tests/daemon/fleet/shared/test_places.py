@@ -145,9 +145,25 @@ def test_a_ledger_is_made_from_its_journal(place: Place, tmp_path: Path, monkeyp
     ledger = Ledger(tmp_path / "ledger.sqlite", journal=kept)
     for number in range(10):
         ledger.flags.set("pinned", number % 2 == 0, channel=f"c{number}")
+        kept.tidy()
     assert ledger.trouble == ""
     assert len(place.names(journal.FOLDER)) <= 6
     (tmp_path / "another").mkdir()
     assert rebuild(place, tmp_path / "another" / "ledger.sqlite")
     made = Ledger(tmp_path / "another" / "ledger.sqlite")
     assert made.flags.holding("pinned") == ledger.flags.holding("pinned") == {f"c{n}" for n in range(0, 10, 2)}
+
+
+def test_adapters_are_listed_with_whether_they_are_whole_and_leave_nothing(place: Place, artifact: Artifact) -> None:
+    copies = SharedCopies(place)
+    assert copies.digests() == {}
+    copies.send(artifact)
+    assert copies.digests() == {artifact.digest: True}
+    place.remove(f"adapters/{artifact.digest}/{CONFIG}")
+    assert copies.digests() == {artifact.digest: False}
+    copies.send(artifact)
+    copies.remove(artifact.digest)
+    assert copies.digests() == {}
+    assert place.names("adapters") == []
+    copies.send(artifact)
+    assert copies.has(artifact.digest)

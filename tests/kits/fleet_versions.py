@@ -1,0 +1,50 @@
+"""This program as a later version of it may be: each message has a field more, and says that it is of that version."""
+
+import ast
+import shutil
+from pathlib import Path
+
+import hotswapd
+
+_WIRE = Path("daemon/fleet/wire.py")
+_MESSAGES = {
+    Path("daemon/fleet/orders.py"): {"Orders", "Report", "Trial"},
+    Path("daemon/fleet/keeping.py"): {"UnderWay"},
+    Path("daemon/fleet/beside.py"): {"Told"},
+    Path("daemon/fleet/serving/piece.py"): {"Piece", "Wanted", "Described"},
+}
+_MORE = "    later: int = 7\n"
+_REPLICA = Path("daemon/fleet/serving/replica.py")
+_RAN = "ran"
+_SAYS_SO = f"\nPath(__file__).with_name({_RAN!r}).touch()\n"
+
+
+def later_version(room: Path) -> Path:
+    """Write it below a directory that has nothing of it yet; return the directory to import it from."""
+    package = room / "hotswapd"
+    shutil.copytree(Path(hotswapd.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for path, names in _MESSAGES.items():
+        _add_field(package / path, names)
+    wire = (package / _WIRE).read_text()
+    later = wire.replace("\nVERSION = 1\nLEAST = 1\n", "\nVERSION = 2\nLEAST = 1\n")
+    assert later != wire
+    (package / _WIRE).write_text(later)
+    with (package / _REPLICA).open("a") as file:
+        file.write(_SAYS_SO)
+    return room
+
+
+def has_run(room: Path) -> bool:
+    """Tell whether some replica is of the version that was written there: its module leaves a file."""
+    return (room / "hotswapd" / _REPLICA).with_name(_RAN).exists()
+
+
+def _add_field(path: Path, names: set[str]) -> None:
+    """Let each of these dataclasses have one field more, the last one."""
+    lines = path.read_text().splitlines(keepends=True)
+    classes = [node for node in ast.parse("".join(lines)).body if isinstance(node, ast.ClassDef) and node.name in names]
+    assert {node.name for node in classes} == names
+    for node in reversed(classes):
+        last = max(field.end_lineno or 0 for field in node.body if isinstance(field, ast.AnnAssign))
+        lines.insert(last, _MORE)
+    path.write_text("".join(lines))
