@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .errors import Misfit, Rejected, ResidentLost, RolledBack
     from .gates.verifier import Verifier
-    from .resident.base import ResidentSpec
     from .resident.resident import Resident
+    from .resident.spec import ResidentSpec
     from .rows.asks import Ask
     from .rows.rows import Rows
     from .rows.sampling import Sampling
-    from .rows.sizes import EngineSpec
+    from .rows.spec import EngineSpec
 
 _HOME = {
     "Ask": "rows.asks",
     "Contract": "adapter.contract",
     "Engine": "engine",
-    "EngineSpec": "rows.sizes",
+    "EngineSpec": "rows.spec",
     "Misfit": "errors",
     "Rejected": "errors",
     "Resident": "resident.resident",
     "ResidentLost": "errors",
-    "ResidentSpec": "resident.base",
+    "ResidentSpec": "resident.spec",
     "RolledBack": "errors",
     "Rows": "rows.rows",
     "Sampling": "rows.sampling",

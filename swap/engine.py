@@ -25,7 +25,8 @@ from .rows.prompts import Wanted, always
 from .rows.rows import Rows
 from .rows.runner import PagedRunner, Runner
 from .rows.schedule import Schedule
-from .rows.sizes import EngineSpec, cache_pages, free_bytes, model_context, token_bytes
+from .rows.sizes import cache_pages, free_bytes, model_context, token_bytes
+from .rows.spec import EngineSpec
 from .rows.text import TextStream
 from .rows.tickets import Progress, Ticket
 from .rows.trial import Tried, try_runners

@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 
 from hotswapd.swap.adapter.contract import Slot
 from hotswapd.swap.adapter.oracle import MetaOracle
-from hotswapd.swap.resident.base import ResidentSpec, base_config, choose_device, choose_dtype
+from hotswapd.swap.resident.base import base_config, choose_device, choose_dtype
+from hotswapd.swap.resident.spec import ResidentSpec
 
 from .presets import Preset
 

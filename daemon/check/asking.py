@@ -14,8 +14,9 @@ from hotswapd.swap.adapter.remembered import Recorder
 from hotswapd.swap.adapter.slots import require_slots
 from hotswapd.swap.berths.filling import fill_host_image
 from hotswapd.swap.berths.layout import Layout
-from hotswapd.swap.resident.base import ResidentSpec, choose_dtype
+from hotswapd.swap.resident.base import choose_dtype
 from hotswapd.swap.resident.outline import outline
+from hotswapd.swap.resident.spec import ResidentSpec
 
 from .contracts import contract_of
 from .memory import remember

@@ -1,10 +1,7 @@
-"""From the configuration to what the resident and its engine take: their fields, written once.
+"""From the configuration to what the resident and its engine take: their fields, written once."""
 
-Imports torch, through the engine: only those who load a model import this.
-"""
-
-from hotswapd.swap.resident.base import ResidentSpec
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.resident.spec import ResidentSpec
+from hotswapd.swap.rows.spec import EngineSpec
 
 from .settings import Settings
 

@@ -1,12 +1,14 @@
 """Who answers, as the answerer asks them: the model of this process, or the replicas of a fleet."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from hotswapd.swap.engine import Engine
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.language import Language
 from hotswapd.swap.rows.tickets import Progress, Ticket
+
+if TYPE_CHECKING:
+    from hotswapd.swap.engine import Engine  # an ingress has no model, and would load torch only for this name
 
 
 class Taken(Protocol):
@@ -59,7 +61,7 @@ AnySpeaker = Speaker[Any]
 class OwnModel:
     """The model of this process."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: "Engine") -> None:
         """Answer with this engine, which is open."""
         self._engine = engine
 

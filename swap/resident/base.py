@@ -1,46 +1,23 @@
 """Loads the base model: where it runs, in which dtype, with which attention."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
-from hotswapd.swap.adapter.base_names import Names
 from hotswapd.swap.adapter.families import auto_class, supports_sdpa
-from hotswapd.swap.errors import BaseUnservable, BaseUnusable, DeviceMissing
+from hotswapd.swap.errors import BaseUnusable, DeviceMissing
 
 from .fingerprint import base_fingerprint
-from .quantization import Quantization, own_method, quantization_config
+from .quantization import own_method, quantization_config
+from .spec import ResidentSpec
+from .tokenizer import first_line, load_tokenizer, unreadable, where
 
 Report = Callable[[str], None]
 """Called with one sentence for each step of the start-up that takes time."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResidentSpec:
-    """What to keep resident; the fields are those of the configuration's [model] table.
-
-    `base_models` are further names that adapters may give their base, and `base_names` tells how names are compared.
-    `berths` is how many adapters there may be on the device at once.
-    """
-
-    base: str
-    revision: str = "main"
-    dtype: str = "auto"
-    device: str = "auto"
-    max_rank: int = 64
-    target_modules: str | tuple[str, ...] = "all-linear"
-    attn_implementation: str = "sdpa"
-    base_models: tuple[str, ...] = ()
-    berths: int = 4
-    trust_remote_code: bool = False
-    base_names: Names = "family"
-    quantization: Quantization = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +34,9 @@ class Base:
 def base_config(base: str, revision: str = "main", *, trust_remote_code: bool = False) -> PretrainedConfig:
     """Read the base's configuration only. Raises BaseUnusable; never asks on a terminal whether code may be run."""
     try:
-        return AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code, **_where(base, revision))
+        return AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code, **where(base, revision))
     except Exception as error:  # a family checks its own fields, by whatever error it likes
-        raise _unreadable(base, error) from error
+        raise unreadable(base, error) from error
 
 
 def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
@@ -74,11 +51,11 @@ def load_base(spec: ResidentSpec, config: PretrainedConfig) -> Base:
             dtype=dtype,
             attn_implementation=_attention(spec, config),
             trust_remote_code=spec.trust_remote_code,
-            **_where(spec.base, spec.revision),
+            **where(spec.base, spec.revision),
             **_packed(spec, config, dtype, device),
         )
     except (OSError, ValueError, ImportError, RuntimeError, LookupError, TypeError, SafetensorError) as error:
-        raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {_first_line(error)}") from error
+        raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {first_line(error)}") from error
     model = model if _is_packed(spec, config) else model.to(device)
     return Base(model.eval(), tokenizer, device, dtype, base_fingerprint(spec.base, spec.revision))
 
@@ -122,41 +99,3 @@ def choose_dtype(wanted: str, config: PretrainedConfig, device: torch.device) ->
         return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[wanted]
     own = getattr(config, "dtype", None)
     return own if device.type == "cuda" and isinstance(own, torch.dtype) else torch.float32
-
-
-def load_tokenizer(spec: ResidentSpec) -> Any:
-    """Load the base's tokenizer, None if it has none. Raises BaseUnusable if it needs code that may not be run."""
-    try:
-        return AutoTokenizer.from_pretrained(
-            spec.base, trust_remote_code=spec.trust_remote_code, **_where(spec.base, spec.revision)
-        )
-    except ImportError as error:
-        why = f"its tokenizer needs a package that is not installed: {_first_line(error)}"
-        raise BaseUnusable(f"model.base: {spec.base!r} cannot be loaded: {why}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if _wants_code(error):
-            raise _unreadable(spec.base, error) from error
-        return None  # a base without a tokenizer still answers prompts of token ids
-
-
-def _unreadable(base: str, error: Exception) -> BaseUnusable:
-    if _wants_code(error):
-        return BaseUnservable(
-            f"model.base: {base!r} needs Python code of its own, which is not run: serve a base that transformers "
-            "knows, or read that code and set model.trust_remote_code = true"
-        )
-    return BaseUnusable(f"model.base: {base!r} cannot be read: {_first_line(error)}")
-
-
-def _wants_code(error: Exception) -> bool:
-    """Tell transformers' refusal to run a repository's code from its other errors, which are of the same class."""
-    return isinstance(error, ValueError) and "trust_remote_code=True" in str(error)
-
-
-def _where(base: str, revision: str) -> dict[str, Any]:
-    """Return the revision as an argument, which a local directory does not have."""
-    return {} if os.path.isdir(Path(base)) else {"revision": revision}  # noqa: PTH112 - Path.is_dir raises on odd names
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

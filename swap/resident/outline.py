@@ -11,8 +11,9 @@ from hotswapd.swap.adapter.families import auto_class, beside_language
 from hotswapd.swap.adapter.oracle import MetaOracle
 from hotswapd.swap.errors import BaseUnservable
 
-from .base import ResidentSpec, base_config
+from .base import base_config
 from .quantization import require_quantizable
+from .spec import ResidentSpec
 
 _PAGED = "paged|"
 """What the names of attentions begin with that only run in transformers' own batches."""

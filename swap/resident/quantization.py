@@ -5,15 +5,14 @@ anything is loaded.
 """
 
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from transformers import BitsAndBytesConfig, PretrainedConfig, TorchAoConfig
 
 from hotswapd.swap.errors import BaseUnservable
 
-Quantization = Literal["none", "bnb-4bit", "bnb-8bit", "torchao-int8"]
-"""How a base is quantised while it is loaded; ``none`` leaves it as it is, also if it is quantised already."""
+from .spec import Quantization
 
 _NEEDS = {"bnb-4bit": "bitsandbytes", "bnb-8bit": "bitsandbytes", "torchao-int8": "torchao"}
 _PACKAGES = {

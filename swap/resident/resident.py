@@ -29,10 +29,11 @@ from hotswapd.swap.berths.pace import Pace
 from hotswapd.swap.failures import Contained
 from hotswapd.swap.fair_lock import FairLock
 
-from .base import Base, Report, ResidentSpec, load_base
+from .base import Base, Report, load_base
 from .compilation import CompileCounter
 from .outline import outline
 from .sanity import check_base, judge, probe_prompts, run_bare, run_probe
+from .spec import ResidentSpec
 
 DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
 

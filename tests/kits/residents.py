@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from hotswapd.swap.berths.image import Image
-from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.resident.spec import ResidentSpec
 from kits.adapters import logits, oracle_model
 
 PROMPTS = ([5, 6, 7], [40, 9, 200, 11, 64, 3], [250, 1, 1, 1, 77, 80, 81, 90])

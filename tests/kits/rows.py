@@ -15,14 +15,14 @@ from torch._dynamo.callback import callback_handler
 
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
-from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.resident.spec import ResidentSpec
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.candidate import Candidate
 from hotswapd.swap.rows.ended import Ended
 from hotswapd.swap.rows.loop import Loop
 from hotswapd.swap.rows.sampling import Sampling
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.rows.spec import EngineSpec
 from hotswapd.swap.rows.tickets import Progress, Ticket
 from hotswapd.swap.rows.trial import Tried
 from kits.adapters import greedy, make_adapter, oracle_model

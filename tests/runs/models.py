@@ -23,11 +23,11 @@ from transformers.utils.logging import disable_progress_bar
 from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import BaseUnusable
-from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.resident.spec import ResidentSpec
 from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.completion import Completion
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.rows.spec import EngineSpec
 
 from .models_page import Line, write_page
 

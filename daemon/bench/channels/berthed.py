@@ -15,7 +15,7 @@ from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.oracle import MetaOracle
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.resident.resident import DTYPE_NAMES, Resident
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.rows.spec import EngineSpec
 from hotswapd.swap.rows.tickets import Place, Ticket
 
 from .traffic import CLIENTS, Played, Wanted, name_of, play

@@ -21,7 +21,7 @@ from hotswapd.swap.engine import Engine
 from hotswapd.swap.resident.base import base_config, load_base
 from hotswapd.swap.resident.resident import Resident
 from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.rows.spec import EngineSpec
 
 WHAT = {
     "one_model": "two generations in one model",

@@ -19,7 +19,7 @@ from hotswapd.swap.resident.base import base_config, load_base
 from hotswapd.swap.resident.compilation import CompileCounter
 from hotswapd.swap.resident.resident import Resident
 from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.rows.spec import EngineSpec
 
 _RANKS = (4, 8, 2)
 _MAX_RANK = 8

@@ -6,12 +6,11 @@ The fleet is asked in two ways: through Serve's own proxy, and at the port that 
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from statistics import median
 
 from hotswapd.daemon.bench.cpu import cpu_seconds
 from hotswapd.daemon.bench.process import BenchDaemon, daemon
@@ -22,8 +21,11 @@ from hotswapd.daemon.demo.process import free_port
 
 _NAME = "bench"
 _STREAMS = 8
-_FIRSTS = 8
-"""Answers, one after the other, whose median is a round's time to the first token."""
+_FIRSTS = 20
+"""Answers of each way in a round whose first token is timed, one by turns: the time that a model takes for a prompt
+differs from one moment to the next by more than what an ingress adds."""
+_FEW = 2
+"""Tokens of such an answer: more would only take longer."""
 _FIRST, _TOKENS = 0.010, 0.95
 _STORE = 100 << 20
 
@@ -33,8 +35,8 @@ _WAYS = {
     "ingress": "ingress at its own port, as a load balancer asks it, and one replica",
 }
 
-Sample = tuple[float, float, float]
-"""Seconds to the first token, tokens per second of eight streams, and CPU seconds per token of these."""
+Load = tuple[float, float]
+"""Tokens per second of eight streams, and CPU seconds per token."""
 
 
 def measure(scene: Scene) -> Findings:
@@ -46,30 +48,33 @@ def measure(scene: Scene) -> Findings:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as Ray has it for a replica: so the daemon computes with as many
     os.environ.setdefault("RAY_worker_niceness", "0")  # and so a replica has the processor as the daemon has it
     with _alone(scene) as (alone, pid), _fleet(scene) as (port, direct):
-        here = os.getpid()
+        here, preset = os.getpid(), scene.preset
         prompts = count()  # one replica answers two of the ways, and would remember what the other has asked
-        ways = {"alone": _way(scene, alone, lambda: cpu_seconds([pid]), prompts)} | {
-            name: _way(scene, at, lambda: cpu_seconds([here], [pid]) - time.process_time(), prompts)
-            for name, at in (("fleet", port), ("ingress", direct))
-        }
-        taken = interleave(ways, scene.preset.rounds)
-    report(found, taken)
+        ports = {"alone": alone, "fleet": port, "ingress": direct}
+        cpu = dict.fromkeys(ports, lambda: cpu_seconds([here], [pid]) - time.process_time())
+        cpu["alone"] = lambda: cpu_seconds([pid])
+        firsts = interleave({name: _first(scene, at, prompts) for name, at in ports.items()}, preset.rounds * _FIRSTS)
+        loads = interleave({name: _load(scene, at, cpu[name], prompts) for name, at in ports.items()}, preset.rounds)
+    report(found, firsts, loads)
     return found
 
 
-def _way(scene: Scene, port: int, cpu: Callable[[], float], turns: Iterator[int]) -> Callable[[], Sample]:
-    """Return what takes a sample; each turn asks what nobody has asked before."""
+def _first(scene: Scene, port: int, turns: Iterator[int]) -> Callable[[], float]:
+    """Return what times the first token of an answer; each turn asks what nobody has asked before."""
+    streams = Streams(port, _NAME, scene.preset.prompt, _FEW)
+    return lambda: streams.first(next(turns) * _STREAMS)
+
+
+def _load(scene: Scene, port: int, cpu: Callable[[], float], turns: Iterator[int]) -> Callable[[], Load]:
+    """Return what asks for eight answers at once."""
     streams = Streams(port, _NAME, scene.preset.prompt, scene.preset.tokens)
 
-    def sample() -> Sample:
-        asked = next(turns) * (_FIRSTS + _STREAMS)
-        firsts = [streams.first(asked + at) for at in range(_FIRSTS)]
+    def load() -> Load:
         before = cpu()
-        rate = streams.at_once(_STREAMS, asked + _FIRSTS)
-        used = cpu() - before
-        return median(firsts), rate, used / (_STREAMS * streams.tokens)
+        rate = streams.at_once(_STREAMS, next(turns) * _STREAMS)
+        return rate, (cpu() - before) / (_STREAMS * streams.tokens)
 
-    return sample
+    return load
 
 
 @contextmanager
@@ -131,26 +136,30 @@ def _bring_up(described: BenchDaemon) -> None:
     bring_up(fleet_settings(described.config, os.environ))
 
 
-def report(found: Findings, taken: dict[str, list[Sample]]) -> None:
-    """Add what rounds of all have shown, and what each way to the fleet adds within each round."""
+def report(found: Findings, firsts: dict[str, list[float]], loads: dict[str, list[Load]]) -> None:
+    """Add what all rounds have shown, and what each way to the fleet has more than one daemon within each round."""
     for name, what in _WAYS.items():
-        firsts, rates, cpu = zip(*taken[name], strict=True)
-        found.add(f"fleet.first.{name}", f"{what}: to the first token of one stream", "s", firsts)
+        rates, cpu = zip(*loads[name], strict=True)
+        found.add(f"fleet.first.{name}", f"{what}: to the first token of one stream", "s", firsts[name])
         found.add(f"fleet.tokens.{name}", f"{what}: tokens per second of {_STREAMS} streams", "1/s", rates)
         found.add(f"fleet.cpu.{name}", f"{what}: CPU time of a token, of all processes", "s", cpu)
     for name in ("fleet", "ingress"):
-        added, kept = _compare(found, name, list(zip(taken[name], taken["alone"], strict=True)))
+        added = _added(found, name, zip(firsts[name], firsts["alone"], strict=True))
+        kept = _kept(found, name, list(zip(loads[name], loads["alone"], strict=True)))
     sentence = f"ingress and Serve keep the tokens per second of {_STREAMS} streams"
     least = at_least("fleet.tokens", sentence, kept.median, _TOKENS)
     most = at_most("fleet.first", "ingress and Serve add little to the first token", added.median, _FIRST, "s")
     found.goals += [most, least]
 
 
-def _compare(found: Findings, name: str, pairs: Sequence[tuple[Sample, Sample]]) -> tuple[Series, Series]:
-    """Add what one way has more than one daemon; return the time to the first token, and the share of the tokens."""
-    what = _WAYS[name]
-    first, rate, cpu = zip(*((a[0] - b[0], a[1] / b[1], a[2] / b[2]) for a, b in pairs), strict=True)
-    added = found.add(f"fleet.first.added.{name}", f"what is added to the first token: {what}", "s", first)
-    kept = found.add(f"fleet.tokens.kept.{name}", f"tokens per second, of one daemon's: {what}", "x", rate)
-    found.add(f"fleet.cpu.ratio.{name}", f"CPU time of a token, of one daemon's: {what}", "x", cpu)
-    return added, kept
+def _added(found: Findings, name: str, pairs: Iterable[tuple[float, float]]) -> Series:
+    """Add by how much the first token of one way comes later than one daemon's, and return it."""
+    what = f"what is added to the first token: {_WAYS[name]}"
+    return found.add(f"fleet.first.added.{name}", what, "s", [one - alone for one, alone in pairs])
+
+
+def _kept(found: Findings, name: str, pairs: Sequence[tuple[Load, Load]]) -> Series:
+    """Add what a token costs one way, of one daemon's; return the share of one daemon's tokens per second."""
+    rate, cpu = zip(*((a[0] / b[0], a[1] / b[1]) for a, b in pairs), strict=True)
+    found.add(f"fleet.cpu.ratio.{name}", f"CPU time of a token, of one daemon's: {_WAYS[name]}", "x", cpu)
+    return found.add(f"fleet.tokens.kept.{name}", f"tokens per second, of one daemon's: {_WAYS[name]}", "x", rate)

@@ -14,7 +14,7 @@ from hotswapd.daemon.ledger.states import State
 from hotswapd.swap.berths.berths import Berths
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.resident.resident import Resident
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.rows.spec import EngineSpec
 
 _BATCH = 10_000
 _SOURCES = 4

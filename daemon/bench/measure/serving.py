@@ -15,7 +15,7 @@ from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import NoBerth
 from hotswapd.swap.resident.resident import Resident
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.rows.spec import EngineSpec
 
 _RETRY = 0.005
 

@@ -18,7 +18,7 @@ from hotswapd.swap.berths.image import Image
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.resident.base import base_config, load_base
 from hotswapd.swap.resident.resident import DTYPE_NAMES, Resident
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.rows.spec import EngineSpec
 
 from .crowd import Crowd
 

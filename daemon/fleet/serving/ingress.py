@@ -19,7 +19,7 @@ from hotswapd.daemon.serve.controlled import control_routes
 from hotswapd.daemon.serve.face import Readiness
 from hotswapd.daemon.serve.names import names_of
 from hotswapd.daemon.serve.signed_answers import SignedAnswers
-from hotswapd.swap.resident.base import load_tokenizer
+from hotswapd.swap.resident.tokenizer import load_tokenizer
 from hotswapd.swap.rows.language import Language
 
 from .controlling import Controlling

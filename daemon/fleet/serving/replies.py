@@ -18,6 +18,10 @@ from .piece import Described, Piece, Wanted
 
 _ALIVE = 0.5
 """Seconds after which a message says that the replica lives, if nothing else is to be said."""
+APART = 0.010
+"""Seconds between two messages with tokens of one answer, if it does not end: a message through Ray costs a millisecond
+of processor time and more, which is what a small model takes for a step. A step that takes longer is never waited for.
+"""
 
 
 class Replies:
@@ -29,12 +33,14 @@ class Replies:
         model: Engine,
         may_answer: Callable[[int, str], bool],
         on_lost: Callable[[ResidentLost], NoReturn],
+        apart: float = APART,
     ) -> None:
         """`may_answer` is the fence; `on_lost` ends the process, so that Serve starts another one."""
         self._member = member
         self._model = model
         self._may_answer = may_answer
         self._on_lost = on_lost
+        self._apart = apart
 
     def describe(self) -> Described:
         """Say what an ingress needs to know of the model."""
@@ -42,7 +48,7 @@ class Replies:
         return Described(language.context, language.vocabulary, language.usual)
 
     async def answer(self, wanted: Wanted) -> AsyncGenerator[Piece, None]:
-        """Answer a request of its generation: a message once it is queued, then one for each step.
+        """Answer a request of its generation: a message once it is queued, then what there is each few milliseconds.
 
         It is one message that refuses, if this replica does not hold the generation, or its queue is full.
         """
@@ -58,17 +64,18 @@ class Replies:
             yield started
             return
         text = _Text(wanted.ask, self._model.language.tokenizer)
-        said, how = 0, "cancelled"
+        said, how, earliest = 0, "cancelled", 0.0
         try:
             yield Piece(self._member)
             while True:
-                progress = await _newest(news)
+                progress = await _newest(news, earliest)
                 if progress is not None and text.stops_at(progress):
                     how, progress = "stop", replace(progress, finish="stop")
                     self._model.cancel(started, how)  # before its end is told: then it is counted as one that is whole
                 piece = self._piece(progress, said)
                 said += len(piece.tokens)
                 yield piece
+                earliest = loop.time() + self._apart
                 if piece.finish is not None:
                     return
         finally:
@@ -122,14 +129,27 @@ class _Text:
         return self._stream.stopped and progress.finish is None
 
 
-async def _newest(news: "asyncio.Queue[Progress]") -> Progress | None:
-    """Return the newest of what there is, None if there is nothing for a while: whoever waits knows that we live."""
-    try:
-        found = await asyncio.wait_for(news.get(), _ALIVE)
-    except TimeoutError:
+async def _newest(news: "asyncio.Queue[Progress]", earliest: float) -> Progress | None:
+    """Return the newest of what there is at this time of the loop's clock, or the end as soon as it comes.
+
+    It is None if there is nothing for a while: whoever waits knows that we live.
+    """
+    found, clock = await _next(news, _ALIVE), asyncio.get_running_loop().time
+    if found is None:
         return None
     prompt = found.prompt_logprobs
-    while not news.empty():
-        found = news.get_nowait()
-        prompt = prompt or found.prompt_logprobs
+    while found.finish is None and (newer := await _next(news, earliest - clock())) is not None:
+        found, prompt = newer, prompt or newer.prompt_logprobs
     return replace(found, prompt_logprobs=prompt)
+
+
+async def _next(news: "asyncio.Queue[Progress]", seconds: float) -> Progress | None:
+    """Return what comes within this time, None if nothing does."""
+    if not news.empty():
+        return news.get_nowait()
+    if seconds <= 0:
+        return None
+    try:
+        return await asyncio.wait_for(news.get(), seconds)
+    except TimeoutError:
+        return None

@@ -7,7 +7,6 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from hotswapd.daemon.config.settings import Settings
 
 from .place import NAMESPACE, Together
-from .watcher import Watcher
 
 _CALLERS = 1000
 """Calls that the watcher answers at once: each replica waits in one of them for orders."""
@@ -19,6 +18,10 @@ def start_watcher(settings: Settings, together: Together) -> ActorHandle:
     It outlives whoever starts it, and Ray starts it again when it dies: on this node, whose disk has its ledger, as
     long as there is this node.
     """
+    try:
+        return ray.get_actor(together.watcher, namespace=NAMESPACE)
+    except ValueError:
+        from .watcher import Watcher  # it loads torch, which an ingress that finds a watcher does not need
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     actor = ray.remote(Watcher).options(
         name=together.watcher,

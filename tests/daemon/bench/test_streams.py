@@ -1,5 +1,6 @@
 """The clients that the fleet's measurement has: they ask a real server, and accept no answer that is not whole."""
 
+import json
 import urllib.parse
 from collections.abc import Iterator
 
@@ -28,3 +29,9 @@ def test_streams_are_asked_to_their_end(server: Served) -> None:
 def test_what_is_refused_is_no_figure(server: Served, model: str, tokens: int) -> None:
     with pytest.raises(RuntimeError, match=r"40[04]: "):
         streams(server, model, tokens).at_once(2, 0)
+
+
+def test_no_prompt_begins_as_another_does() -> None:
+    """A server that remembers beginnings would answer the second one sooner."""
+    asked = [json.loads(Streams(1, MODEL, 32, 2)._body(number))["prompt"] for number in range(1000)]
+    assert len({tuple(prompt[:8]) for prompt in asked}) == len(asked)

@@ -13,8 +13,8 @@ from kits.bases import adapter_for, base_without_weights
 from hotswapd.daemon.check import asking, memory
 from hotswapd.daemon.cli import main
 from hotswapd.daemon.config.tables import Model
-from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.outline import outline
+from hotswapd.swap.resident.spec import ResidentSpec
 
 MODULE = "model.layers.0.self_attn.q_proj"
 HEAVY = ("torch", "transformers", "peft")

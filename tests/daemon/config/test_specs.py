@@ -5,8 +5,8 @@ from dataclasses import fields
 from hotswapd.daemon.config.settings import Settings
 from hotswapd.daemon.config.specs import engine_spec, resident_spec
 from hotswapd.daemon.config.tables import Admission, Model, Serve, State
-from hotswapd.swap.resident.base import ResidentSpec
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.resident.spec import ResidentSpec
+from hotswapd.swap.rows.spec import EngineSpec
 
 MODEL = Model(
     base="org/model",

@@ -11,10 +11,10 @@ from kits.residents import MAX_RANK, PROMPTS, stage
 from hotswapd.swap.codes import TensorCode
 from hotswapd.swap.engine import Engine
 from hotswapd.swap.errors import NoSlots, Rejected
-from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.resident.spec import ResidentSpec
 from hotswapd.swap.rows.asks import Ask
-from hotswapd.swap.rows.sizes import EngineSpec
+from hotswapd.swap.rows.spec import EngineSpec
 
 TOKENS = 12
 LIMIT = 60.0

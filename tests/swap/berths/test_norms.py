@@ -10,8 +10,8 @@ from kits.models import tiny
 from safetensors.torch import load_file
 
 from hotswapd.swap.berths.norms import base_norms, update_norms, whole
-from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident
+from hotswapd.swap.resident.spec import ResidentSpec
 
 PREFIX = "base_model.model."
 

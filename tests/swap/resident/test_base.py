@@ -9,8 +9,9 @@ from kits.families import save_small
 from transformers import LlamaConfig
 
 from hotswapd.swap.errors import BaseUnservable, DeviceMissing
-from hotswapd.swap.resident.base import ResidentSpec, choose_device, choose_dtype, load_base
+from hotswapd.swap.resident.base import choose_device, choose_dtype, load_base
 from hotswapd.swap.resident.outline import outline
+from hotswapd.swap.resident.spec import ResidentSpec
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -9,8 +9,8 @@ from kits.families import small
 from kits.models import KINDS, MORE_KINDS, tiny
 
 from hotswapd.swap.errors import BaseUnservable, BaseUnusable
-from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.outline import outline
+from hotswapd.swap.resident.spec import ResidentSpec
 
 
 def refusal(base: Path, **fields: Any) -> str:

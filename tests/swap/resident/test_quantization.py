@@ -21,9 +21,10 @@ from hotswapd.swap.adapter.quantized import weight_norm
 from hotswapd.swap.adapter.slots import find_slots
 from hotswapd.swap.errors import BaseUnservable
 from hotswapd.swap.resident import quantization
-from hotswapd.swap.resident.base import ResidentSpec, load_base
+from hotswapd.swap.resident.base import load_base
 from hotswapd.swap.resident.outline import outline
-from hotswapd.swap.resident.quantization import Quantization, bits, own_method, quantization_config
+from hotswapd.swap.resident.quantization import bits, own_method, quantization_config
+from hotswapd.swap.resident.spec import Quantization, ResidentSpec
 
 PACKAGES: dict[Quantization, str] = {
     "bnb-4bit": "bitsandbytes",

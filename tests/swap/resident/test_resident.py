@@ -12,8 +12,8 @@ from kits.residents import answer, largest_difference, opened, reference, same_b
 from kits.waiting import until
 
 from hotswapd.swap.errors import BaseUnusable, DeviceMissing, NoBerth
-from hotswapd.swap.resident.base import ResidentSpec
 from hotswapd.swap.resident.resident import Resident, berth_dtype
+from hotswapd.swap.resident.spec import ResidentSpec
 
 LIMIT = 60.0
 

@@ -11,10 +11,10 @@ from hotswapd.daemon.bench.samples import Findings
 def test_what_the_fleet_adds_is_taken_within_a_round() -> None:
     """The goals are for an ingress and Serve without its proxy, in whose place people have their load balancer."""
     found = Findings()
-    alone = [(0.020, 100.0, 0.010), (0.200, 10.0, 0.010), (0.020, 100.0, 0.010)]
-    beside = [(0.025, 99.0, 0.015), (0.206, 9.6, 0.015), (0.035, 90.0, 0.015)]
-    proxied = [(one[0] + 0.010, one[1] / 2, one[2]) for one in beside]
-    fleet.report(found, {"alone": alone, "fleet": proxied, "ingress": beside})
+    firsts = {"alone": [0.020, 0.200, 0.020], "ingress": [0.025, 0.206, 0.035], "fleet": [0.035, 0.216, 0.045]}
+    alone = [(100.0, 0.010), (10.0, 0.010), (100.0, 0.010)]
+    beside = [(99.0, 0.015), (9.6, 0.015), (90.0, 0.015)]
+    fleet.report(found, firsts, {"alone": alone, "fleet": [(one / 2, cpu) for one, cpu in beside], "ingress": beside})
     series = {one.key: one for one in found.series}
     assert series["fleet.first.added.ingress"].samples == pytest.approx((0.005, 0.006, 0.015))
     assert series["fleet.first.added.fleet"].samples == pytest.approx((0.015, 0.016, 0.025))

@@ -14,6 +14,7 @@ from hotswapd.swap.rows.asks import Ask
 from hotswapd.swap.rows.ended import Ended
 
 TOKENS = 12
+HOURS = 10_000.0
 
 
 class Scene:
@@ -60,6 +61,18 @@ def test_the_first_message_says_that_it_is_taken(scene: Scene) -> None:
     assert not first.refused
     assert rest[-1].finish == "length"
     assert tuple(token for piece in rest for token in piece.tokens) == text(scene)
+
+
+def test_steps_that_are_short_share_a_message_and_the_end_waits_for_none(scene: Scene) -> None:
+    """The first token is said as soon as it is there, and then, since no time passes between messages here, the end."""
+    model = scene.bench.engine
+    scene_apart = Scene(scene.bench, scene.ended)
+    scene_apart.replies = Replies("x", model, lambda number, digest: True, scene._never, apart=HOURS)
+    taken, *rest = scene_apart.ask(prompt=SHORT_ASK, ignore_eos=True)
+    assert taken.is_empty
+    assert len(rest) <= 2
+    assert tuple(token for piece in rest for token in piece.tokens) == text(scene)
+    assert rest[-1].finish == "length"
 
 
 def test_the_fence_comes_before_everything(scene: Scene) -> None:
