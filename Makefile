@@ -126,7 +126,7 @@ histories: $(STAMP)
 .PHONY: fleet scale
 CHANGES_OF_FLEET ?= 500
 KILLS ?= 20
-fleet: $(STAMP)
+fleet: $(STAMP) packages
 	$(PIP) install -q -c constraints.txt -e '.[ray]'
 	HOTSWAPD_TEST_FLEET=1 HOTSWAPD_TEST_FLEET_CHANGES=$(CHANGES_OF_FLEET) HOTSWAPD_TEST_FLEET_KILLS=$(KILLS) \
 		RAY_USAGE_STATS_ENABLED=0 OMP_NUM_THREADS=1 \

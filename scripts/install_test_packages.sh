@@ -16,6 +16,7 @@ systemd-analyze systemd
 mmdebstrap mmdebstrap
 unshare util-linux
 faketime faketime
+bindfs bindfs
 cc gcc libc6-dev
 PACKAGES
 )

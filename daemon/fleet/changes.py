@@ -33,11 +33,14 @@ class Changes:
         self.term = term
         self.clock = clock
 
+    def look(self) -> None:
+        """Raise TermLost if the shared place says that another watcher has begun. Takes as long as the place does."""
+        with suppress(Unavailable):  # nobody else can write there either, or this watcher learns of it later
+            self.term.require()
+
     def tick(self) -> None:
         """Do what is due by the clock; call it every second or so. Raises TermLost once another watcher has begun."""
         self._require_term()
-        with suppress(Unavailable):  # nobody else can write there either, or this watcher learns of it later
-            self.term.require()
         self.fleet.tick()
 
     def trying(self, trial: Trial) -> Waits[Sequence[Part]]:
@@ -92,10 +95,16 @@ class Changes:
         for number in numbers:
             self.fleet.withdraw(number)
 
-    def pointing(self, routes: Mapping[str, Mapping[str, Any]], highest: int = 0) -> Waits[Pointer]:
+    def pointing(
+        self,
+        routes: Mapping[str, Mapping[str, Any]],
+        highest: int = 0,
+        follow: Callable[[Pointer], None] | None = None,
+    ) -> Waits[Pointer]:
         """Let requests go where `routes` says, from one moment on. Raises TermLost; then they never do.
 
-        While the shared place cannot be reached nobody knows whether that moment was, so it goes on trying.
+        While the shared place cannot be reached nobody knows whether that moment was, so it goes on trying. A step
+        takes as long as the place does, and touches nothing but the term: `follow` has the fleet know, with the lock.
         """
         due = self.term.now.next(routes, highest)
         while True:
@@ -104,7 +113,7 @@ class Changes:
             except Unavailable:
                 yield
             else:
-                self.fleet.follow(due)
+                (follow or self.fleet.follow)(due)
                 return due
 
     def _require_term(self) -> None:

@@ -26,7 +26,6 @@ from hotswapd.daemon.engines.protocol import (
 )
 from hotswapd.daemon.errors import FleetCode
 from hotswapd.daemon.host.failpoints import failpoint
-from hotswapd.daemon.ledger.generation import Generation
 from hotswapd.daemon.replicas import ReplacedStatus, ReplicaStatus
 from hotswapd.swap.gates.spec import Outcome, Verdict
 
@@ -36,9 +35,10 @@ from .orders import Asks, Orders, Report, Trial
 from .outside import Outside, Tried, swap_id, swap_of, tried
 from .roll import Member
 from .rules import Rules
+from .shared.pointer import Pointer
 from .shared.trail import TermLost
 from .shown import Replaced, loaded, shown
-from .waiting import BEAT, Waiting, ended
+from .waiting import BEAT, Terms, Waiting, ended
 
 log = structlog.get_logger(__name__)
 
@@ -54,8 +54,9 @@ class FleetEngine:
         self._changes = changes
         self._outside = outside
         self._lock = threading.RLock()
-        """Held while the fleet is looked at or changed, never while something is waited for."""
+        """Held while the fleet is looked at or changed, never while anything is waited for: `fleet.shared` may hang."""
         self._waiting = Waiting(self._lock, patience, beat, outside.on_wait)
+        self._terms = Terms(changes.look)
         self._keys = count(1)
         self._replaced = Replaced()
 
@@ -66,11 +67,16 @@ class FleetEngine:
         with self._lock:
             return self._changes.fleet.hear(report)
 
-    def hear_ingress(self, said: UnderWay) -> int:
-        """Take in what an ingress is answering with, and return the serial of the newest pointer."""
+    def hear_ingress(self, said: UnderWay) -> Pointer:
+        """Take in what an ingress is answering with, and return the newest pointer."""
         with self._lock:
             self._changes.fleet.hear_ingress(said)
-            return self._changes.term.now.serial
+        return self.newest
+
+    @property
+    def newest(self) -> Pointer:
+        """The newest pointer that this watcher has written. Legal on any thread."""
+        return self._changes.term.now
 
     @property
     def orders(self) -> Orders:
@@ -92,8 +98,9 @@ class FleetEngine:
 
         Raises ResidentLost once another watcher has begun, who knows better, and Unavailable if that is not known.
         """
-        with self._lock, ended():
+        with ended():
             self._changes.term.require()
+        with self._lock:
             return self._changes.fleet.needed()
 
     def members(self) -> list[Member]:
@@ -113,6 +120,7 @@ class FleetEngine:
 
     def tick(self) -> None:
         """Do what is due by the clock. Raises ResidentLost once another watcher has begun."""
+        self._terms.require()
         with self._lock, ended():
             self._changes.tick()
             lost = self._changes.fleet.take_lost()
@@ -183,7 +191,7 @@ class FleetEngine:
         with self._lock:
             now = self._changes.term.now
         if number > now.highest:
-            self._waiting.point(self._changes.pointing(now.routes, number))
+            self._waiting.point(self._changes, now.routes, number)
         swaps = {number: swap_of(staged)}
         self._waiting.wait(self._changes.opening({number: staged.digest}, swaps), Patient())
         with self._lock:
@@ -205,7 +213,7 @@ class FleetEngine:
         if self._are_named(routes):  # a start: the pointer has never named anything else
             yield routed
         else:
-            with self._lock, ended():
+            with ended():
                 self._changes.term.require()
             self._waiting.wait(self._changes.opening(several, swaps), Patient())
             try:
@@ -216,7 +224,7 @@ class FleetEngine:
                     self._changes.abandon(several)
                 raise
             began = time.monotonic()
-            self._waiting.point(self._changes.pointing(self._with(routes)))
+            self._waiting.point(self._changes, self._with(routes))
             routed.pause = time.monotonic() - began
         routed.then()
         for staged, number, _ in routes:
@@ -231,14 +239,8 @@ class FleetEngine:
         """Return all routes with these in place of what their channels had."""
         with self._lock:
             now = self._changes.term.now
-        return {**now.routes, **{name: self._record(staged.digest, number, name) for staged, number, name in routes}}
-
-    def _record(self, digest: str, number: int, name: str) -> Mapping[str, Any]:
-        """Return what the channel's own pointer says; less, where it could not be written yet (`Live.go_back`)."""
-        found = self._outside.record(name)
-        if found is not None and (found["generation"], found["digest"]) == (number, digest):
-            return found
-        return Generation(number, "", "", digest, time.time(), channel=name).record()
+        new = {name: self._outside.recorded(staged.digest, number, name) for staged, number, name in routes}
+        return {**now.routes, **new}
 
     def park(self, number: int, digest: str, name: str) -> None:
         """Do nothing for what the pointer names: replicas hold it. Raises NoRoom for anything else."""
@@ -255,7 +257,7 @@ class FleetEngine:
             now = self._changes.term.now
         if name in now.routes:
             rest = {channel: one for channel, one in now.routes.items() if channel != name}
-            self._waiting.point(self._changes.pointing(rest))
+            self._waiting.point(self._changes, rest)
 
     def close(self, number: int) -> None:
         """Have replicas answer for it until no ingress is answering with it."""

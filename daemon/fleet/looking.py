@@ -15,15 +15,25 @@ import structlog
 log = structlog.get_logger(__name__)
 LIMIT = 2.0
 """Seconds that a look may take; while one takes longer nobody waits for the next."""
+_IDLE = 5.0
+"""Seconds after which a thread ends that nobody has asked for a look."""
 
 
 class Looking:
     """Every method is legal on any thread, `fresh` on any event loop."""
 
-    def __init__(self, look: Callable[[], None], limit: float = LIMIT) -> None:
-        """`look` is called on one thread, may take for ever, and must not raise; `limit` is in seconds."""
+    def __init__(
+        self, look: Callable[[], None], limit: float = LIMIT, what: str = "fleet.shared", event: str = "shared_down"
+    ) -> None:
+        """`look` is called on one thread and may take for ever; what it raises, those hear who wait.
+
+        `limit` is in seconds.
+        `what` is looked at, and `event` is the log's name for it when a look takes too long.
+        """
         self._look = look
         self._limit = limit
+        self._what, self._event = what, event
+        self._is_late = False
         self._more = threading.Condition()
         self._next: Future[None] | None = None
         self._since: float | None = None
@@ -31,7 +41,7 @@ class Looking:
         self._thread: threading.Thread | None = None
 
     def wait(self) -> bool:
-        """Wait for a look; return False if it takes too long."""
+        """Wait for a look; return False if it takes too long. Raises what it raises."""
         look, left = self._ask()
         try:
             look.result(timeout=left)
@@ -40,7 +50,7 @@ class Looking:
         return True
 
     async def fresh(self) -> bool:
-        """Wait for a look; return False if it takes too long."""
+        """Wait for a look; return False if it takes too long. Raises what it raises."""
         look, left = self._ask()
         try:
             await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(look)), left)
@@ -49,7 +59,11 @@ class Looking:
         return True
 
     def _late(self) -> bool:
-        log.warning("shared_down", detail=f"fleet.shared has not answered for {self._limit:g} s: its last word counts")
+        """Say once that a look takes too long."""
+        if not self._is_late:
+            detail = f"{self._what} has not answered for {self._limit:g} s: its last word counts"
+            log.warning(self._event, detail=detail)
+        self._is_late = True
         return False
 
     def _ask(self) -> tuple["Future[None]", float]:
@@ -65,12 +79,22 @@ class Looking:
             return self._next, max(0.0, self._limit - under_way)
 
     def _run(self) -> None:
-        while True:
-            with self._more:
-                self._since = None
-                while self._next is None:
-                    self._more.wait()
-                look, self._next = self._next, None
-                self._since = time.monotonic()
-            self._look()
-            look.set_result(None)
+        while (look := self._begin()) is not None:
+            try:
+                self._look()
+            except BaseException as error:  # noqa: BLE001 - it is raised where the look is waited for
+                look.set_exception(error)
+            else:
+                self._is_late = False
+                look.set_result(None)
+
+    def _begin(self) -> "Future[None] | None":
+        """Return the look that was asked for; None if nobody has asked for a while, and the thread is to end."""
+        with self._more:
+            self._since = None
+            if self._next is None and not self._more.wait_for(lambda: self._next is not None, _IDLE):
+                self._thread = None
+                return None
+            look, self._next = self._next, None
+            self._since = time.monotonic()
+            return look

@@ -1,5 +1,6 @@
 """What the engine of a watcher needs of others, and what it holds of a candidate."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from structlog.contextvars import get_contextvars
 
 from hotswapd.daemon.engines.protocol import Staged
+from hotswapd.daemon.ledger.generation import Generation
 
 from .orders import Trial
 from .roll import Lost
@@ -53,3 +55,10 @@ class Outside:
     record: Callable[[str], Mapping[str, Any] | None]
     replace: Callable[[Lost], None] = lambda lost: None
     on_wait: Callable[[], None] = lambda: None
+
+    def recorded(self, digest: str, number: int, name: str) -> Mapping[str, Any]:
+        """Return what the channel's own pointer says; less, where it could not be written yet (`Live.go_back`)."""
+        found = self.record(name)
+        if found is not None and (found["generation"], found["digest"]) == (number, digest):
+            return found
+        return Generation(number, "", "", digest, time.time(), channel=name).record()

@@ -91,9 +91,9 @@ class OverReplicas:
 
     def told(self, said: UnderWay) -> Told:
         """Take in what an ingress says, and return what it is to go by."""
-        serial, split = self.engine.hear_ingress(said), self._split
+        now, split = self.engine.hear_ingress(said), self._split
         if split is None:  # nothing has come back yet
-            return Told(serial, rules=self.engine.orders.rules)
+            return Told.of(now, said, self.engine.orders.rules)
         if self._counted.is_new(said.ingress, said.count):
             self._duties.on_counts(said.ingress, said.counts)
             for generation, score, answer in said.scores:
@@ -102,7 +102,7 @@ class OverReplicas:
         digests = self.engine.orders.answering
         shares = split.shares().items()
         beside = {name: Beside(one, digests[one.beside]) for name, one in shares if one.beside in digests}
-        return Told(serial, beside, self.engine.orders.rules)
+        return Told.of(now, said, self.engine.orders.rules, beside)
 
     def ended(self, report: Report) -> None:
         """Take in how requests of a replica ended."""
@@ -122,20 +122,26 @@ class OverReplicas:
         self.engine.bound(max_drain)
 
     def keep(self, on_lost: Callable[[ResidentLost], None]) -> None:
-        """Do what is due by the clock, on a thread of its own, until `close` or the loss of the term."""
-        threading.Thread(target=self._keep, args=(on_lost,), name="fleet", daemon=True).start()
+        """Do what is due by the clock, on threads of its own, until `close` or the loss of the term.
+
+        What reads and writes in `fleet.shared` has one for itself, which may hang with it.
+        """
+        for name, duty in (("fleet", self.engine.tick), ("shared", self._tidy)):
+            threading.Thread(target=self._keep, args=(duty, on_lost), name=name, daemon=True).start()
 
     def close(self, seconds: float) -> None:
         """Do nothing more. Legal on any thread."""
         del seconds
         self._ended.set()
 
-    def _keep(self, on_lost: Callable[[ResidentLost], None]) -> None:
+    def _tidy(self) -> None:
+        self._duties.publish()
+        self._duties.tidy()
+
+    def _keep(self, duty: Callable[[], None], on_lost: Callable[[ResidentLost], None]) -> None:
         try:
             while not self._ended.wait(_TICK):
-                self.engine.tick()
-                self._duties.publish()
-                self._duties.tidy()
+                duty()
         except ResidentLost as error:
             on_lost(error)
         except Outpaced as error:

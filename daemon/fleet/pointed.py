@@ -34,21 +34,26 @@ class Pointed:
         self._named = frozenset(named)
         self._lock = threading.Lock()
         self._told = Told()
+        self._heard = Pointer()
+        self._is_down = False
         self._scores: list[tuple[int, float, str]] = []
 
     @property
     def now(self) -> Pointer:
-        """The newest pointer that was read."""
-        return self._follower.now
+        """The newest pointer that was read, or that the watcher has told of."""
+        read, heard = self._follower.now, self._heard
+        return heard if heard.may_follow(read) else read
 
     def look(self) -> Pointer:
-        """Return the newest pointer; while the place cannot be read, the last that was: nobody can move it then."""
+        """Return the newest pointer; while the place cannot be read, the last that is known."""
         return self.now if self.seldom else self.catch_up()
 
-    async def fresh(self) -> None:
-        """Let `now` be the newest pointer, as `look` does, without holding up the event loop."""
-        if not self.seldom:
-            await self._looking.fresh()
+    async def fresh(self) -> bool:
+        """Let `now` be the newest pointer, as `look` does, without holding up the event loop.
+
+        Return False if the place cannot be read: there may be a newer one then, which the watcher knows.
+        """
+        return self.seldom or (await self._looking.fresh() and not self._is_down)
 
     def catch_up(self) -> Pointer:
         """Read the place and return the newest pointer, or the last that was read. Takes some seconds at most."""
@@ -57,16 +62,29 @@ class Pointed:
 
     def _read(self) -> None:
         """Read the place, on the thread of `Looking`."""
-        before = self._follower.now
+        before = self.now
         try:
-            now = self._follower.look_now()
+            self._follower.look_now()
         except Unavailable as error:
+            self._is_down = True
             log.warning("shared_down", detail=error.sentence)
         else:
-            _log(before, now)
+            self._is_down = False
+            _log(before, self.now)
+
+    def hear(self, content: str) -> None:
+        """Go on to a pointer that the watcher has written, unless a newer one is known. Raises ValueError."""
+        found = Pointer.load(content.encode())
+        with self._lock:
+            before = self.now
+            if found.may_follow(before):
+                self._heard = found
+                _log(before, found)
 
     def tell(self, told: Told, scores: int = 0) -> None:
         """Go by what the watcher says from now on; it has so many scores."""
+        if told.newest:
+            self.hear(told.newest)
         with self._lock:
             self._told = told
             del self._scores[:scores]
@@ -118,7 +136,7 @@ class Pointed:
     def has(self, name: str) -> bool:
         """Tell whether there is a channel of this name."""
         known = {DEFAULT, *self._named}
-        return name in known or name in self._follower.now.routes or name in self.look().routes
+        return name in known or name in self.now.routes or name in self.look().routes
 
     def owns(self, number: int, name: str) -> bool:
         """Tell whether requests to a channel may name this generation: one that is live nowhere is nobody's."""

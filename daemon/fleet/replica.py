@@ -18,6 +18,7 @@ from hotswapd.swap.gates.spec import Verdict
 
 from .endings import Unsaid
 from .held import Act, Held, Task
+from .looking import Looking
 from .orders import Orders, Report, Trial
 from .rules import Rules
 from .shared.trail import Follower
@@ -69,6 +70,7 @@ class Replica:
         self._more = threading.Event()
         self._whole = threading.Event()
         self._ticked = self._retried = 0.0
+        self._looking = Looking(self._look)
 
     def run(self, stop: threading.Event) -> None:
         """Do what there is to do until `stop`. Raises ResidentLost."""
@@ -79,7 +81,7 @@ class Replica:
 
     def step(self) -> bool:
         """Look at the pointer and do one thing; return False if there was nothing to do. Raises ResidentLost."""
-        self._look()
+        self._looking.wait()
         now = time.monotonic()
         if now - self._ticked >= _TICK:
             self._ticked = now
@@ -168,6 +170,7 @@ class Replica:
             return self._held.may_answer(number, digest)
 
     def _look(self) -> None:
+        """Follow the pointer, on the thread of `Looking`: a mount that hangs keeps nothing else from being done."""
         try:
             pointer = self._follower.look()
         except Unavailable as error:

@@ -2,15 +2,16 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hotswapd.daemon.engines.protocol import Caller, Patient
 from hotswapd.swap.errors import ResidentLost
 
-from .changes import Waits
+from .changes import Changes, Waits
+from .looking import Looking
 from .shared.pointer import Pointer
 from .shared.trail import TermLost
 
@@ -21,7 +22,7 @@ BEAT = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Takes steps with the lock, and lets the caller rest between them without it.
+    """Takes steps with the lock, and lets the caller rest between them without it; a pointer is written without it.
 
     `patience` is how long a pointer may take, in seconds. `on_wait` is called before each rest.
     """
@@ -47,9 +48,40 @@ class Waiting:
             with self.lock:
                 waits.close()
 
-    def point(self, pointing: Waits[Pointer]) -> None:
+    def point(self, changes: Changes, routes: Mapping[str, Mapping[str, Any]], highest: int = 0) -> None:
         """Write a pointer. Raises ResidentLost if that stays impossible: nobody knows then what is live."""
-        self.wait(pointing, _Hurried(time.monotonic() + self.patience))
+
+        def follow(pointer: Pointer) -> None:
+            with self.lock:
+                changes.fleet.follow(pointer)
+
+        hurried = _Hurried(time.monotonic() + self.patience)
+        with ended():
+            for _ in changes.pointing(routes, highest, follow):
+                self.on_wait()
+                hurried.rest(self.beat)
+
+
+class Terms:
+    """Whether another watcher has begun, as the shared place says: it is looked at on a thread of its own."""
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        """`look` raises TermLost if one has."""
+        self._ask = look
+        self._lost: TermLost | None = None
+        self._looking = Looking(self._look)
+
+    def require(self) -> None:
+        """Raise ResidentLost if another watcher has begun, as far as is known: a place that hangs tells nothing."""
+        self._looking.wait()
+        if self._lost is not None:
+            raise ResidentLost(str(self._lost))
+
+    def _look(self) -> None:
+        try:
+            self._ask()
+        except TermLost as error:
+            self._lost = error
 
 
 class _Hurried(Patient):

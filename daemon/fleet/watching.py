@@ -149,7 +149,7 @@ class Watching:
         with self._hearing:
             if self._opened is not None:
                 return self._opened.told(said)
-        return Told(self.engine.hear_ingress(said), rules=self.engine.orders.rules)
+        return Told.of(self.engine.hear_ingress(said), said, self.engine.orders.rules)
 
     def reload(self, text: str) -> Reloaded:
         """Go by these settings, as `Rules.of` writes them, and have all processes do so. May take seconds."""

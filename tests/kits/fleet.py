@@ -1,5 +1,6 @@
 """What the tests of the fleet share: a place in memory, one whose answers get lost, and records."""
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from hotswapd.daemon.errors import FleetCode
 from hotswapd.daemon.fleet.shared.place import Place, not_shared
 from hotswapd.loaders.errors import Unavailable
+
+LONG = 60.0
+"""Seconds after which a test that waits has failed."""
 
 
 class MemoryPlace:
@@ -37,6 +41,39 @@ class MemoryPlace:
         if name not in self.contents:
             raise not_shared(name, "memory")
         yield self.contents[name]
+
+
+class Hanging(MemoryPlace):
+    """Answers nobody between `hang` and `go_on`, as a mount that hangs does. `entered` is set once somebody waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = threading.Event()
+        self._goes = threading.Event()
+        self._goes.set()
+
+    def hang(self) -> None:
+        self._goes.clear()
+
+    def go_on(self) -> None:
+        self._goes.set()
+
+    def _wait(self) -> None:
+        if not self._goes.is_set():
+            self.entered.set()
+            assert self._goes.wait(LONG), "it has hung for too long"
+
+    def create(self, name: str, content: bytes) -> bool:
+        self._wait()
+        return super().create(name, content)
+
+    def read(self, name: str) -> bytes | None:
+        self._wait()
+        return super().read(name)
+
+    def has(self, name: str) -> bool:
+        self._wait()
+        return super().has(name)
 
 
 class Lost(MemoryPlace):

@@ -55,10 +55,10 @@ class FakeReplica:
 class FleetOverFakes(FleetEngine):
     """The engine itself, and what tests of the pipeline look at: what is live by the model's word, what was closed."""
 
-    def __init__(self, model: FakeModel) -> None:
+    def __init__(self, model: FakeModel, place: MemoryPlace | None = None) -> None:
         self.model = model
         self.contents: dict[str, bytes] = {}
-        trail = Trail(MemoryPlace())
+        trail = Trail(place or MemoryPlace())
         self.term = Term.begin(trail, "watcher")
         self.fleet = Fleet(1, self.term.now, LIMITS, time.monotonic)
         self.trail = trail

@@ -19,14 +19,17 @@ _RAN = "ran"
 _SAYS_SO = f"\nPath(__file__).with_name({_RAN!r}).touch()\n"
 
 
-def later_version(room: Path) -> Path:
-    """Write it below a directory that has nothing of it yet; return the directory to import it from."""
+def later_version(room: Path, least: int = 1) -> Path:
+    """Write it below a directory that has nothing of it yet; return the directory to import it from.
+
+    It speaks version 2 and reads what was written by `least` and later: with 2 it and this version are strangers.
+    """
     package = room / "hotswapd"
     shutil.copytree(Path(hotswapd.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     for path, names in _MESSAGES.items():
         _add_field(package / path, names)
     wire = (package / _WIRE).read_text()
-    later = wire.replace("\nVERSION = 1\nLEAST = 1\n", "\nVERSION = 2\nLEAST = 1\n")
+    later = wire.replace("\nVERSION = 1\nLEAST = 1\n", f"\nVERSION = 2\nLEAST = {least}\n")
     assert later != wire
     (package / _WIRE).write_text(later)
     with (package / _REPLICA).open("a") as file:

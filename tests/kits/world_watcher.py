@@ -42,6 +42,7 @@ class Watcher(Node):
             elif self._script is not None:
                 next(self._script)
             if self.changes is not None:
+                self.changes.look()
                 self.changes.tick()
                 self._tidy()
         except StopIteration:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from hotswapd.daemon.config.errors import ConfigError
 from hotswapd.daemon.errors import ErrorCode, FleetCode, NotReady
 from hotswapd.daemon.fleet.beside import Told
 from hotswapd.daemon.fleet.book import Book, Tag
+from hotswapd.daemon.fleet.looking import Looking
 from hotswapd.daemon.fleet.pointed import Pointed
 from hotswapd.daemon.fleet.rules import Rules
 from hotswapd.daemon.fleet.shared.trail import Follower
@@ -39,6 +41,8 @@ _PAUSE = 0.05
 _NOBODY = 20.0
 """Seconds without a replica that takes it, or goes on with it, after which a request fails."""
 _SAYS = 0.3
+_ASKED = 1.0
+"""Seconds that the watcher may take to say what the newest pointer is, where an ingress cannot read it."""
 _ASK_CODES = frozenset(AskCode)
 
 
@@ -91,6 +95,8 @@ class Dispatcher:
         self.pointed = Pointed(Follower(together.trail()), named, seldom=together.least > 0)
         self._book = Book(uuid4().hex)
         self._line = Line(together.watcher)
+        ask = partial(self._ask, Line(together.watcher, _ASKED))
+        self._asking = Looking(ask, _ASKED, "the watcher", "watcher_away")
         self._clock = clock
         self._counts = counts
         self._rules = Rules()
@@ -180,11 +186,18 @@ class Dispatcher:
 
     async def _tag(self, channel: str, ask: Ask) -> Tag:
         """Give it a generation by the newest pointer. Between the end of the look and the book nothing else happens."""
-        await self.pointed.fresh()
+        if not await self.pointed.fresh():
+            await self._asking.fresh()  # whoever can read the place may have been answered by a newer pointer
         asked, now = ask.generation if isinstance(ask.generation, int) else None, self.pointed.now
         if ask.tag and asked is not None and self.pointed.is_over(channel, asked):
             raise NoGeneration(asked, now.numbers())  # it was routed by a share whose rollout has ended since
         return self._book.tag(channel, now, asked, self.pointed.digests())
+
+    def _ask(self, line: Line) -> None:
+        """Let the watcher say what the newest pointer is, on the thread of `Looking`."""
+        said = line.call("newest")
+        if said is not None:
+            self.pointed.hear(said)
 
     async def _say(self) -> None:
         """Tell the watcher what is under way, as often as it helps; the book is read on this loop only."""

@@ -88,6 +88,10 @@ class Watcher:
             told = self._watching.hear_ingress(said)
         return told
 
+    async def newest(self) -> str:
+        """Return the newest pointer as it was written, for an ingress that cannot read it."""
+        return self.engine.newest.dump().decode()
+
     async def control(self, method: str, path: str, query: str = "", body: bytes = b"") -> Called:
         """Answer an operator's request as one daemon's control socket does. Who may ask, the caller has found out."""
         return await self._watching.calling.call(method, path, query, body)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotswapd.daemon.errors import FleetCode
+from hotswapd.daemon.fleet.looking import Looking
 from hotswapd.daemon.ledger.changed import OWN, Changed, everything, take, watch
 from hotswapd.daemon.ledger.holds import read_flag, write_flag
 from hotswapd.daemon.ledger.journal import Outpaced
@@ -35,6 +36,7 @@ _RETRY = 1.0
 _TIDIED = 20
 """Entries that one `tidy` removes."""
 _FLAG = "journal"
+_ALONE = "what is decided now is on the watcher's disk alone"
 _WHOLE = "-whole"
 _NAME = re.compile(r"(\d+)-(\d+)(-whole)?")
 NOWHERE = (0, -1)
@@ -100,6 +102,8 @@ class SharedJournal:
         self._whole: Position | None = None
         self._oldest: deque[str] | None = None
         """The last whole ledger written, and what is left of the names before it; None if nobody has looked."""
+        self._outpaced: Outpaced | None = None
+        self._looking = Looking(self._publish)
         self.trouble = ""
 
     def opened(self, database: sqlite3.Connection) -> None:
@@ -135,15 +139,27 @@ class SharedJournal:
         return not self._count or entries >= _MOST or self._since >= max(_LEAST, self._size)
 
     def publish(self) -> None:
-        """Write what is due, in order. What cannot be written now is tried again at the next call, a second later."""
+        """Write what is due, in order. What cannot be written now is tried again at the next call, a second later.
+
+        A place that hangs is waited for two seconds, by those who come first.
+        """
+        if not self._looking.wait():
+            self.trouble = f"{_ALONE}: fleet.shared does not answer"
+        if self._outpaced is not None:
+            raise self._outpaced
+
+    def _publish(self) -> None:
+        """Do it, on the thread of `Looking`."""
         with self._sending:
-            if not self._due or self._clock() < self._retry:
+            if self._due and self._clock() < self._retry:
                 return
             try:
                 self._send()
+            except Outpaced as error:
+                self._outpaced = error
             except Unavailable as error:
                 self._retry = self._clock() + _RETRY
-                self.trouble = f"what is decided now is on the watcher's disk alone: {error.sentence}"
+                self.trouble = f"{_ALONE}: {error.sentence}"
             else:
                 self.trouble = ""
 
@@ -162,6 +178,8 @@ class SharedJournal:
                 self._oldest.popleft()
 
     def _send(self) -> None:
+        if not self._due:
+            return
         while self._due:
             entry, content = self._due[0]
             if not created(self._trail.place, entry.name, content):

@@ -32,7 +32,7 @@ MESSAGES = [
     Report("r", 3, (1, 2), True, {"k": FOUND}, {1: "a"}, {"d": Part()}, (Loaded(1, "a"),), Endings(3, (ENDED,))),
     Orders(1, 2, (Trial("k", "d", replay=(Replayed(Example((1, 2, 3), 2)),)),), {3: "x"}, Rules(4, "{}"), {3: "s"}),
     UnderWay("i", 1, 2, frozenset({1, 2}), ((1, 0.5, "x"),), True, (("n", (("a", "b"),), 1.0),)),
-    Told(3, {"a": Beside(Share(1, 2, "s", 5.0), "d")}, Rules(1, "{}")),
+    Told(3, {"a": Beside(Share(1, 2, "s", 5.0), "d")}, Rules(1, "{}"), "{}"),
     Tag("default", 3, "d", 9),
 ]
 

@@ -14,8 +14,10 @@ from kits.fleet import record
 from hotswapd.daemon.errors import FleetCode, NotReady
 from hotswapd.daemon.fleet.keeping import UnderWay
 from hotswapd.daemon.fleet.limits import Limits
+from hotswapd.daemon.fleet.shared.folder import FolderPlace
 from hotswapd.daemon.fleet.shared.trail import Term
 from hotswapd.daemon.fleet.wire import Packed, packed, unpacked
+from hotswapd.loaders.errors import Unavailable
 from hotswapd.swap.request_codes import AskCode
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.tickets import NoGeneration, QueueFull
@@ -250,10 +252,11 @@ def test_a_pointer_that_moves_during_the_look_is_that_of_the_request(scene: Scen
         ingress = Dispatcher(Handle([]), scene.together)
         fresh = ingress.pointed.fresh
 
-        async def late() -> None:
-            await fresh()
+        async def late() -> bool:
+            seen = await fresh()
             scene.live(2)
             ingress._book.follow(await asyncio.to_thread(ingress.pointed.catch_up))
+            return seen
 
         ingress.pointed.fresh = late  # type: ignore[method-assign]
         try:
@@ -262,3 +265,15 @@ def test_a_pointer_that_moves_during_the_look_is_that_of_the_request(scene: Scen
             ingress.close()
 
     assert asyncio.run(asking()) == (2, 3)
+
+
+def test_where_the_pointer_cannot_be_read_the_watcher_is_asked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another ingress may have read a newer one, and have answered by it."""
+    newest = scene.term.now.next({"default": record(2)}).dump().decode()
+
+    def away(self: object, name: str) -> bool:
+        raise Unavailable(FleetCode.SHARED_DOWN, "the mount is gone")
+
+    monkeypatch.setattr(FolderPlace, "has", away)
+    monkeypatch.setattr(Line, "call", lambda _, method, *__: newest if method == "newest" else None)
+    assert scene.ask(Handle([[Piece("x"), Piece("x", (1,), "stop")]]))[1] == [2, 2]
