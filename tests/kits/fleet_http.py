@@ -129,8 +129,8 @@ class Deployed:
         return self.logged("answer_resumed")
 
     def logged(self, event: str) -> int:
-        """Count how often the processes of the fleet have said this in their logs."""
-        logs = (self.room / "t").glob("session_2*/logs/worker-*.err")
+        """Count how often the processes of the fleet have said this in their logs; the watcher's is its output."""
+        logs = [path for end in ("err", "out") for path in (self.room / "t").glob(f"session_2*/logs/worker-*.{end}")]
         return sum(path.read_text(errors="replace").count(event) for path in logs)
 
 

@@ -16,7 +16,7 @@ from hotswapd.daemon.fleet.serving.piece import Piece, Wanted
 from hotswapd.daemon.fleet.serving.place import Together
 from hotswapd.daemon.fleet.serving.replica import ReplicaServer
 from hotswapd.daemon.fleet.serving.watcher import Watcher
-from hotswapd.daemon.fleet.wire import Packed, unpacked
+from hotswapd.daemon.fleet.wire import OtherVersion, Packed, unpacked
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
 
 VETO = "a failpoint refuses it"
@@ -125,7 +125,9 @@ class NotingReplica(ReplicaServer):
 
     async def answer(self, wanted: object, avoid: tuple[str, ...] = ()) -> AsyncIterator[Packed]:
         """Answer as it would without notes, and note each digest once, at its first message with tokens."""
-        digest = unpacked(Wanted, wanted).tag.digest
+        digest = BASE_DIGEST
+        with suppress(OtherVersion):  # it is refused below
+            digest = unpacked(Wanted, wanted).tag.digest
         async for piece in super().answer(wanted, avoid):
             if unpacked(Piece, piece).tokens and digest not in self._answered:
                 self._answered.add(digest)

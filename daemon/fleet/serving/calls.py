@@ -1,6 +1,7 @@
 """Calls to the watcher, which may be away, or another actor under the same name."""
 
 import threading
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import ray
@@ -11,6 +12,7 @@ from hotswapd.daemon.fleet.wire import OtherVersion, unpacked
 
 from .place import NAMESPACE
 
+_SENDERS = 1000
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -44,8 +46,14 @@ def said(kind: type[T], answer: object) -> T | None:
     try:
         return unpacked(kind, answer)
     except OtherVersion as error:
-        log.warning("other_version", code=error.code, detail=str(error))
+        say_unreadable(error.sender, str(error))
         return None
+
+
+@lru_cache(maxsize=_SENDERS)
+def say_unreadable(sender: str, sentence: str) -> None:
+    """Log what cannot be read, once for each sender: it says something many times a second, until it is replaced."""
+    log.warning("other_version", code=OtherVersion.code, sender=sender, detail=sentence)
 
 
 def repeat(stop: threading.Event, seconds: float, call: Any) -> None:

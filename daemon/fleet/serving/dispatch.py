@@ -27,7 +27,7 @@ from hotswapd.swap.request_codes import AskCode
 from hotswapd.swap.rows.asks import Ask, BadAsk
 from hotswapd.swap.rows.tickets import NoGeneration, QueueFull
 
-from .calls import Line, said
+from .calls import Line, said, say_unreadable
 from .logs import log_to_ray
 from .piece import Piece, Wanted
 from .place import Together
@@ -140,6 +140,9 @@ class Dispatcher:
                     yield piece
         except StopAsyncIteration:
             ended = True
+        except OtherVersion as error:
+            way.member = error.sender
+            say_unreadable(error.sender, str(error))
         except GONE as error:
             log.info("replica_gone", member=way.member, detail=str(error).split("\n", 1)[0])
         finally:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from kits.fleet import record
+from structlog.testing import capture_logs
 
 from hotswapd.daemon.errors import FleetCode, NotReady
 from hotswapd.daemon.fleet.keeping import UnderWay
@@ -25,7 +26,7 @@ from hotswapd.swap.rows.tickets import NoGeneration, QueueFull
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     exceptions = pytest.importorskip("ray.exceptions", reason="the extra `ray` is not installed")
-    from hotswapd.daemon.fleet.serving.calls import Line
+    from hotswapd.daemon.fleet.serving.calls import Line, say_unreadable
     from hotswapd.daemon.fleet.serving.dispatch import Dispatcher
     from hotswapd.daemon.fleet.serving.piece import Piece, Wanted
     from hotswapd.daemon.fleet.serving.place import Together
@@ -237,12 +238,17 @@ async def _silence() -> AsyncIterator[Piece]:
 
 
 def test_a_replica_of_another_version_is_avoided(scene: Scene) -> None:
-    """What it says cannot be read, or it cannot read what it is asked."""
+    """What it says cannot be read, or it cannot read what it is asked. The log says so once for each replica."""
+    say_unreadable.cache_clear()
     later = {**packed(Piece("x", (9,), "stop"), "x"), "version": 9, "least": 9}
     unread = Piece("y", error="it speaks another version", code=FleetCode.OTHER_VERSION, refused=True)
-    handle = Handle([[later], [packed(unread)], [packed(Piece("z", (1,), "stop"))]])
-    assert scene.ask(handle) == ([1], [1], 0)
-    assert handle.avoided[2] == ("y",)
+    calls = [[later], [packed(unread)], [packed(Piece("z", (1,), "stop"))]]
+    handle = Handle(calls)
+    with capture_logs() as logs:
+        assert scene.ask(handle) == ([1], [1], 0)
+        assert scene.ask(Handle(calls)) == ([1], [1], 0)
+    assert handle.avoided[2] == ("x", "y")
+    assert [one["sender"] for one in logs if one["event"] == "other_version"] == ["x"]
 
 
 def test_a_pointer_that_moves_during_the_look_is_that_of_the_request(scene: Scene) -> None:
