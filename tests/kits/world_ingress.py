@@ -1,10 +1,10 @@
 """An ingress of the simulated fleet, its requests, and what their clients are told."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hotswapd.daemon.fleet.book import Book, Tag
+from hotswapd.daemon.fleet.shared.pointer import Pointer
 from hotswapd.daemon.fleet.shared.trail import Follower
 from hotswapd.loaders.errors import Unavailable
 from kits.world_node import BEAT, Node
@@ -33,7 +33,14 @@ class Ingress(Node):
         super().__init__(world, name)
         self.book = Book(name)
         self._follower = Follower(world.trail())
+        self._heard = Pointer()
         self.every_beat(self._beat)
+
+    @property
+    def now(self) -> Pointer:
+        """The newest pointer that it has read, or that a watcher has told of."""
+        read = self._follower.now
+        return self._heard if self._heard.may_follow(read) else read
 
     def _beat(self) -> None:
         self._follow()
@@ -42,13 +49,23 @@ class Ingress(Node):
             self.world.send(self, watcher, lambda watcher=watcher, said=said: watcher.hear_ingress(said))  # type: ignore[misc]
 
     def _follow(self) -> None:
-        with suppress(Unavailable):  # nobody can move the pointer either
-            self.book.follow(self._follower.look())
+        try:
+            self._follower.look()
+        except Unavailable:  # another ingress may have read a newer one before
+            self._ask()
+        self.book.follow(self.now)
+
+    def _ask(self) -> None:
+        """Ask the watchers that can be reached what they have written last, as `Dispatcher` does."""
+        for watcher in self.world.watchers:
+            if watcher.alive and not watcher.cut and not self.cut and watcher.changes is not None:
+                found = watcher.changes.term.now
+                self._heard = found if found.may_follow(self.now) else self._heard
 
     def ask(self, channel: str) -> Told:
         """Begin a request."""
         self._follow()
-        told = Told(self.book.tag(channel, self._follower.now), self.world.now)
+        told = Told(self.book.tag(channel, self.now), self.world.now)
         self.world.history.append(told)
         _Asking(self, told).go_on()
         return told
@@ -84,7 +101,7 @@ class _Asking:
             book = self.ingress.book
             book.end(self.told.tag)
             self.ingress._follow()
-            self.told.tag = book.tag(self.told.tag.channel, self.ingress._follower.now)
+            self.told.tag = book.tag(self.told.tag.channel, self.ingress.now)
         self.go_on()
 
     def _try(self, replica: Replica) -> None:

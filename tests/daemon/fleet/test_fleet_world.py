@@ -285,6 +285,23 @@ def test_of_two_watchers_on_purpose_the_older_one_ends_and_changes_nothing() -> 
     check_history(world)
 
 
+def test_an_ingress_that_did_not_look_before_the_directory_went_asks_the_watcher() -> None:
+    """The other one has looked, and answers by the newer generation."""
+    world = fleet()
+    change(world, 1)
+    watcher, written = world.watchers[0], len(world.disk.written)
+    assert watcher.change({"default": digest(2)})
+    assert world.run_until(lambda: len(world.disk.written) > written, 30.0)
+    first, second = world.ingresses
+    told = first.ask("default")
+    world.disk.down = True
+    assert world.run_until(lambda: told.first > 0, 30.0)
+    assert [one.tag.digest for one in (told, second.ask("default"))] == [digest(2)] * 2
+    world.run(2.0)
+    assert [one.ended for one in world.history] == ["done"] * 2
+    check_history(world)
+
+
 def test_a_watcher_that_dies_between_all_replicas_and_the_pointer_leaves_what_was_live() -> None:
     """Its successor gives the very number that it had used to other bytes."""
     world = fleet()
