@@ -101,9 +101,7 @@ def test_an_overflow_fails_its_own_request_alone(tmp_path: Path, dtype: str, run
         long = tuple(3 + at % 40 for at in range(120))
         bad_prompts = [(5, 6, TRIGGER), (*long[:20], TRIGGER, *long[20:90]), (*long, TRIGGER)]
         with made.resident.step():
-            fine = good.ask(
-                "same step"
-            )  # first, and for many steps: the loop may have planned one with the first of all
+            fine = good.ask("same step")  # first: the loop may have planned a step by now, and these take many
             bad = [made.ask(prompt, TOKENS, number) for prompt in bad_prompts]
         for _, listener in bad:
             last = listener.wait()
