@@ -113,3 +113,8 @@ class Interrupted(Exception):
         super().__init__(sentence)
         self.reason = reason
         self.sentence = sentence
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its kind if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 TREES = parsed(ROOT, ("daemon", "loaders", "swap"))
 CLASSES = guarded_classes(TREES)
 ONE_READ = "one read of one reference"
-ONE_WRITE = "one write of one flag"
+ONE_WRITE = "one write of one reference"
 ONE_DICT_CALL = "one call of a dictionary, which no other thread can interrupt"
 OWN_LOCK = "prometheus_client's own lock"
 BY_CALLER = "called inside `reading`, which holds it"
@@ -40,10 +40,8 @@ ALLOWED: dict[str, dict[str, str]] = {
     "daemon/fleet/looking.py::Looking": dict.fromkeys(("_late: _is_late", "_run: _is_late"), ONE_WRITE),
     "daemon/fleet/pointed.py::Pointed": dict.fromkeys(
         (
-            "_read: _is_down",
             "_share: _told",
             "digests: _told",
-            "fresh: _is_down",
             "has: _named",
             "is_over: _told",
             "name: _named",
@@ -91,7 +89,7 @@ ALLOWED: dict[str, dict[str, str]] = {
             "with the ledger's lock",
         ),
         "ended: _due": "a deque, which has a lock of its own",
-        **dict.fromkeys(("publish: _outpaced", "publish: trouble"), ONE_READ),
+        "publish: trouble": ONE_WRITE,
     },
     "daemon/host/notify.py::Notify": dict.fromkeys(("_say: _status", "status: _status"), ONE_READ),
     "daemon/ledger/file.py::LedgerFile": dict.fromkeys(
@@ -186,7 +184,7 @@ ENTERED = {
     "swap/rows/rows.py::Rows": {"_lock": 25},
     "loaders/wire.py::Wire": {"_lock": 2},
     "daemon/engines/resident.py::ResidentEngine": {"_moving": 4},
-    "daemon/fleet/engine.py::FleetEngine": {"_lock": 23},
+    "daemon/fleet/engine.py::FleetEngine": {"_lock": 19},
     "daemon/fleet/pointed.py::Pointed": {"_lock": 4},
     "daemon/fleet/replica.py::Replica": {"_lock": 11},
     "daemon/pipeline/queue.py::Inbox": {"_lock": 2},

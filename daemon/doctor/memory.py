@@ -12,7 +12,7 @@ from hotswapd.swap.adapter.contract import Contract
 from hotswapd.swap.adapter.oracle import MetaOracle
 from hotswapd.swap.adapter.slots import ALL_LINEAR, find_slots
 from hotswapd.swap.berths.layout import Layout
-from hotswapd.swap.errors import BaseUnusable, DeviceMissing
+from hotswapd.swap.errors import BaseUnusable, DeviceMissing, first_line
 from hotswapd.swap.resident.base import base_config, choose_device, choose_dtype
 from hotswapd.swap.resident.quantization import bits
 from hotswapd.swap.resident.resident import berth_dtype
@@ -58,9 +58,7 @@ def check_memory(settings: Settings | None) -> Iterator[Finding]:
         yield fails(_BASE, str(error), "name a directory with a model, or a model on the Hub that you may read")
         return
     except (ValueError, ImportError, KeyError, AttributeError, TypeError) as error:
-        yield fails(
-            _BASE, f"{settings.model.base} cannot be built: {_first_line(error)}", "use a causal language model"
-        )
+        yield fails(_BASE, f"{settings.model.base} cannot be built: {first_line(error)}", "use a causal language model")
         return
     if not need.berths:
         yield fails(
@@ -115,7 +113,3 @@ def free_bytes(device: torch.device) -> int:
 
 def _gib(size: int) -> str:
     return f"{size / _GIB:.1f} GiB" if size >= _GIB / 10 else f"{size / 2**20:.1f} MiB"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -31,6 +31,7 @@ from hotswapd.swap.gates.spec import Outcome, Verdict
 
 from .changes import Changes, require_laid_out
 from .keeping import UnderWay
+from .looking import Looking
 from .orders import Asks, Orders, Report, Trial
 from .outside import Outside, Tried, swap_id, swap_of, tried
 from .roll import Member
@@ -38,7 +39,7 @@ from .rules import Rules
 from .shared.pointer import Pointer
 from .shared.trail import TermLost
 from .shown import Replaced, loaded, shown
-from .waiting import BEAT, Terms, Waiting, ended
+from .waiting import BEAT, Waiting, ended
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ class FleetEngine:
         self._lock = threading.RLock()
         """Held while the fleet is looked at or changed, never while anything is waited for: `fleet.shared` may hang."""
         self._waiting = Waiting(self._lock, patience, beat, outside.on_wait)
-        self._terms = Terms(changes.look)
+        self._looking = Looking(changes.look)
         self._keys = count(1)
         self._replaced = Replaced()
 
@@ -120,7 +121,8 @@ class FleetEngine:
 
     def tick(self) -> None:
         """Do what is due by the clock. Raises ResidentLost once another watcher has begun."""
-        self._terms.require()
+        with ended():
+            self._looking.wait()  # a place that hangs tells nothing
         with self._lock, ended():
             self._changes.tick()
             lost = self._changes.fleet.take_lost()
@@ -163,7 +165,7 @@ class FleetEngine:
         trial = one.trial or Trial(self._key(), one.digest, swap_id=swap_id())
         trial = replace(trial, asks=Asks.VERIFY, uri=subject.uri, name=subject.name, replay=subject.replay)
         with self._lock:
-            live, judge = self._changes.term.now.answers(subject.name)[0], self._changes.fleet.votes.judge()
+            live, judge = self.newest.answers(subject.name)[0], self._changes.fleet.votes.judge()
         norms = tuple(subject.usual_norms)
         parts = self._try(one, replace(trial, usual_norms=norms, live=live, judge=judge), caller)
         with self._lock:
@@ -188,8 +190,7 @@ class FleetEngine:
 
     def open(self, staged: Staged, number: int) -> None:
         """Have each replica answer for it; nobody else's number is this one, also after the ledger was lost."""
-        with self._lock:
-            now = self._changes.term.now
+        now = self.newest
         if number > now.highest:
             self._waiting.point(self._changes, now.routes, number)
         swaps = {number: swap_of(staged)}
@@ -231,14 +232,12 @@ class FleetEngine:
             staged.number = number
 
     def _are_named(self, routes: Sequence[Route]) -> bool:
-        with self._lock:
-            now = self._changes.term.now
+        now = self.newest
         return all(now.answers(name) == (number, staged.digest) for staged, number, name in routes)
 
     def _with(self, routes: Sequence[Route]) -> dict[str, Mapping[str, Any]]:
         """Return all routes with these in place of what their channels had."""
-        with self._lock:
-            now = self._changes.term.now
+        now = self.newest
         new = {name: self._outside.recorded(staged.digest, number, name) for staged, number, name in routes}
         return {**now.routes, **new}
 
@@ -253,8 +252,7 @@ class FleetEngine:
 
     def unroute(self, name: str) -> None:
         """Let the pointer name nothing for it: new requests for it are answered by no adapter."""
-        with self._lock:
-            now = self._changes.term.now
+        now = self.newest
         if name in now.routes:
             rest = {channel: one for channel, one in now.routes.items() if channel != name}
             self._waiting.point(self._changes, rest)
@@ -288,8 +286,7 @@ class FleetEngine:
     def loaded(self) -> Sequence[Loaded]:
         """List the base and what replicas are to answer for, each with the requests of all of them."""
         with self._lock:
-            fleet, now = self._changes.fleet, self._changes.term.now
-            return loaded(fleet, now)
+            return loaded(self._changes.fleet, self.newest)
 
     def room(self) -> bool:
         """Tell whether each replica has a berth for one more."""
@@ -297,4 +294,4 @@ class FleetEngine:
             return self._changes.fleet.has_room()
 
     def _key(self) -> str:
-        return f"{self._changes.term.now.term}.{next(self._keys)}"
+        return f"{self.newest.term}.{next(self._keys)}"

@@ -27,8 +27,7 @@ class Looking:
     ) -> None:
         """`look` is called on one thread and may take for ever; what it raises, those hear who wait.
 
-        `limit` is in seconds.
-        `what` is looked at, and `event` is the log's name for it when a look takes too long.
+        `limit` is in seconds. `what` is looked at, and `event` is the log's name for it when a look takes too long.
         """
         self._look = look
         self._limit = limit

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import structlog
 
@@ -35,7 +36,6 @@ class Pointed:
         self._lock = threading.Lock()
         self._told = Told()
         self._heard = Pointer()
-        self._is_down = False
         self._scores: list[tuple[int, float, str]] = []
 
     @property
@@ -53,24 +53,26 @@ class Pointed:
 
         Return False if the place cannot be read: there may be a newer one then, which the watcher knows.
         """
-        return self.seldom or (await self._looking.fresh() and not self._is_down)
+        try:
+            return self.seldom or await self._looking.fresh()
+        except Unavailable:
+            return False
 
     def catch_up(self) -> Pointer:
         """Read the place and return the newest pointer, or the last that was read. Takes some seconds at most."""
-        self._looking.wait()
+        with suppress(Unavailable):
+            self._looking.wait()
         return self.now
 
     def _read(self) -> None:
-        """Read the place, on the thread of `Looking`."""
+        """Read the place, on the thread of `Looking`. Raises Unavailable, and says so."""
         before = self.now
         try:
             self._follower.look_now()
         except Unavailable as error:
-            self._is_down = True
             log.warning("shared_down", detail=error.sentence)
-        else:
-            self._is_down = False
-            _log(before, self.now)
+            raise
+        _log(before, self.now)
 
     def hear(self, content: str) -> None:
         """Go on to a pointer that the watcher has written, unless a newer one is known. Raises ValueError."""

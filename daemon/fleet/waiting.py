@@ -11,7 +11,6 @@ from hotswapd.daemon.engines.protocol import Caller, Patient
 from hotswapd.swap.errors import ResidentLost
 
 from .changes import Changes, Waits
-from .looking import Looking
 from .shared.pointer import Pointer
 from .shared.trail import TermLost
 
@@ -60,28 +59,6 @@ class Waiting:
             for _ in changes.pointing(routes, highest, follow):
                 self.on_wait()
                 hurried.rest(self.beat)
-
-
-class Terms:
-    """Whether another watcher has begun, as the shared place says: it is looked at on a thread of its own."""
-
-    def __init__(self, look: Callable[[], None]) -> None:
-        """`look` raises TermLost if one has."""
-        self._ask = look
-        self._lost: TermLost | None = None
-        self._looking = Looking(self._look)
-
-    def require(self) -> None:
-        """Raise ResidentLost if another watcher has begun, as far as is known: a place that hangs tells nothing."""
-        self._looking.wait()
-        if self._lost is not None:
-            raise ResidentLost(str(self._lost))
-
-    def _look(self) -> None:
-        try:
-            self._ask()
-        except TermLost as error:
-            self._lost = error
 
 
 class _Hurried(Patient):

@@ -9,12 +9,12 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from hotswapd.swap.adapter.families import auto_class, supports_sdpa
-from hotswapd.swap.errors import BaseUnusable, DeviceMissing
+from hotswapd.swap.errors import BaseUnusable, DeviceMissing, first_line
 
 from .fingerprint import base_fingerprint
 from .quantization import own_method, quantization_config
 from .spec import ResidentSpec
-from .tokenizer import first_line, load_tokenizer, unreadable, where
+from .tokenizer import load_tokenizer, unreadable, where
 
 Report = Callable[[str], None]
 """Called with one sentence for each step of the start-up that takes time."""

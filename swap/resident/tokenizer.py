@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from hotswapd.swap.errors import BaseUnservable, BaseUnusable
+from hotswapd.swap.errors import BaseUnservable, BaseUnusable, first_line
 
 from .spec import ResidentSpec
 
@@ -27,6 +27,7 @@ def load_tokenizer(spec: ResidentSpec) -> Any:
 
 
 def unreadable(base: str, error: Exception) -> BaseUnusable:
+    """Say why a base cannot be read, and what to do."""
     if _wants_code(error):
         return BaseUnservable(
             f"model.base: {base!r} needs Python code of its own, which is not run: serve a base that transformers "
@@ -43,7 +44,3 @@ def _wants_code(error: Exception) -> bool:
 def where(base: str, revision: str) -> dict[str, Any]:
     """Return the revision as an argument, which a local directory does not have."""
     return {} if os.path.isdir(Path(base)) else {"revision": revision}  # noqa: PTH112 - Path.is_dir raises on odd names
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,9 +8,7 @@ from typing import Any
 from hotswapd.daemon.errors import FleetCode
 from hotswapd.daemon.fleet.shared.place import Place, not_shared
 from hotswapd.loaders.errors import Unavailable
-
-LONG = 60.0
-"""Seconds after which a test that waits has failed."""
+from kits.waiting import LONG
 
 
 class MemoryPlace:

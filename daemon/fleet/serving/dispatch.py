@@ -198,9 +198,9 @@ class Dispatcher:
 
     def _ask(self, line: Line) -> None:
         """Let the watcher say what the newest pointer is, on the thread of `Looking`."""
-        said = line.call("newest")
-        if said is not None:
-            self.pointed.hear(said)
+        newest = line.call("newest")
+        if newest is not None:
+            self.pointed.hear(newest)
 
     async def _say(self) -> None:
         """Tell the watcher what is under way, as often as it helps; the book is read on this loop only."""

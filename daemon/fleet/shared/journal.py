@@ -102,7 +102,6 @@ class SharedJournal:
         self._whole: Position | None = None
         self._oldest: deque[str] | None = None
         """The last whole ledger written, and what is left of the names before it; None if nobody has looked."""
-        self._outpaced: Outpaced | None = None
         self._looking = Looking(self._publish)
         self.trouble = ""
 
@@ -145,18 +144,15 @@ class SharedJournal:
         """
         if not self._looking.wait():
             self.trouble = f"{_ALONE}: fleet.shared does not answer"
-        if self._outpaced is not None:
-            raise self._outpaced
 
     def _publish(self) -> None:
-        """Do it, on the thread of `Looking`."""
+        """Do it, on the thread of `Looking`, which passes Outpaced on."""
         with self._sending:
             if self._due and self._clock() < self._retry:
                 return
             try:
-                self._send()
-            except Outpaced as error:
-                self._outpaced = error
+                if self._due:
+                    self._send()
             except Unavailable as error:
                 self._retry = self._clock() + _RETRY
                 self.trouble = f"{_ALONE}: {error.sentence}"
@@ -178,8 +174,6 @@ class SharedJournal:
                 self._oldest.popleft()
 
     def _send(self) -> None:
-        if not self._due:
-            return
         while self._due:
             entry, content = self._due[0]
             if not created(self._trail.place, entry.name, content):

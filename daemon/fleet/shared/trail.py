@@ -108,7 +108,7 @@ class Trail:
 
 
 class Term:
-    """A watcher's right to write pointers, from `begin` until another watcher begins. For one thread."""
+    """A watcher's right to write pointers, from `begin` until another one begins. Only one thread may `write`."""
 
     def __init__(self, trail: Trail, now: Pointer) -> None:
         """Go on after `now`, which this watcher wrote."""

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 from kits.engines import FakeModel
-from kits.fleet import LONG, Hanging, record
+from kits.fleet import Hanging, record
 from kits.fleet_engine import FleetOverFakes
-from kits.waiting import until
+from kits.waiting import LONG, until
 
 from hotswapd.daemon.engines.protocol import Admitted, Patient
 from hotswapd.daemon.errors import FleetCode
@@ -43,7 +43,7 @@ def hurried(waits: Any) -> None:
 def test_a_watcher_hears_everybody_while_it_writes_a_pointer(place: Hanging) -> None:
     """No report, no tick and no operator waits for it; then the pointer is written, and all follow it."""
     engine = FleetOverFakes(FakeModel(), place)
-    hurried(engine._terms)
+    hurried(engine)
     engine.contents["a" * 64] = b"good"
     staged = engine.stage(Admitted(cast("Any", None), "a" * 64), Patient())
 
