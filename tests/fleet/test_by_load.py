@@ -3,26 +3,20 @@
 Each answer is compared with what a fresh PEFT load of the named generation writes.
 """
 
-import os
 import time
-import warnings
 from functools import partial
 
 import pytest
+from kits import real_ray
+from kits.fleet_http import deployed_noting
+from kits.fleet_load import REPLICAS, load, stocked
+from kits.fleet_watched import START, wait_until
 from kits.rows import home
+from ray.serve.config import AutoscalingConfig
 
-if not os.environ.get("HOTSWAPD_TEST_FLEET"):
-    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_http import deployed_noting
-    from kits.fleet_load import REPLICAS, load, stocked
-    from kits.fleet_watched import START, wait_until
-    from ray.serve.config import AutoscalingConfig
+from hotswapd.daemon.fleet.serving import application
 
-    from hotswapd.daemon.fleet.serving import application
-
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.filterwarnings("ignore")]
+pytestmark = real_ray.within(1800)
 
 
 def test_replicas_come_and_go_by_load(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,30 +1,23 @@
 """The bytes of a large adapter on one machine with three replicas: once while they stage it, and then not at all."""
 
-import os
 import tempfile
-import warnings
 from pathlib import Path
 
 import pytest
+from kits import real_ray
 from kits.adapters import make_adapter
+from kits.fleet_bytes import looking
+from kits.fleet_ray import Sizes, running
+from kits.fleet_watched import START
 from kits.models import byte_tokenizer
 from kits.waiting import until
 from transformers import AutoModelForCausalLM, LlamaConfig
 
+from hotswapd.daemon.fleet.serving.replica import machine_room
 from hotswapd.loaders.files import WEIGHTS
 from hotswapd.loaders.store.store import digest_of
 
-if not os.environ.get("HOTSWAPD_TEST_FLEET"):
-    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_bytes import looking
-    from kits.fleet_ray import Sizes, running
-    from kits.fleet_watched import START
-
-    from hotswapd.daemon.fleet.serving.replica import machine_room
-
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.filterwarnings("ignore")]
+pytestmark = real_ray.within(1800)
 REPLICAS, RANK = 3, 1024
 _BASE = LlamaConfig(
     vocab_size=260,

@@ -3,29 +3,22 @@
 Beside eight clients of its HTTP API, each answer compared with what a fresh PEFT load of the named generation writes.
 """
 
-import os
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import httpx
-import pytest
+from kits import real_ray
+from kits.fleet_adapters import Stock
+from kits.fleet_http import KEY, Deployed
+from kits.fleet_load import REPLICAS, load
+from kits.fleet_notes import VETO
+from kits.fleet_watched import START, wait_until
 
 from hotswapd.daemon.errors import FleetCode
 from hotswapd.loaders.store.store import digest_of
 
-if not os.environ.get("HOTSWAPD_TEST_FLEET"):
-    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_adapters import Stock
-    from kits.fleet_http import KEY, Deployed
-    from kits.fleet_load import REPLICAS, load
-    from kits.fleet_notes import VETO
-    from kits.fleet_watched import START, wait_until
-
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.filterwarnings("ignore")]
+pytestmark = real_ray.within(1800)
 _TIMES = 3
 _STRICT = "max_logit = 0.000001"
 """With this nothing is fit."""

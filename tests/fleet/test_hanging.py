@@ -1,24 +1,18 @@
 """`fleet.shared` is a mount that hangs for all, beside eight clients of a fleet's HTTP API, and then goes on."""
 
-import os
 import time
-import warnings
 
 import pytest
+from kits import real_ray
+from kits.fleet_adapters import Stock
+from kits.fleet_http import Deployed
+from kits.fleet_load import REPLICAS, load
+from kits.fleet_watched import wait_until
 from kits.hanging import is_possible, mounted
 
 from hotswapd.loaders.store.store import digest_of
 
-if not os.environ.get("HOTSWAPD_TEST_FLEET"):
-    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_adapters import Stock
-    from kits.fleet_http import Deployed
-    from kits.fleet_load import REPLICAS, load
-    from kits.fleet_watched import wait_until
-
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.filterwarnings("ignore")]
+pytestmark = real_ray.within(1800)
 _HANGS = (5.0, 20.0, 75.0)
 """Seconds, longer than the patience of a look, and the last one than `fleet.patience`."""
 

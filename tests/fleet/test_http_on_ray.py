@@ -4,9 +4,7 @@ Every answer is compared with the text that a fresh PEFT load of the generation 
 """
 
 import json
-import os
 import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
+from kits import real_ray
 from kits.crowd import crowd
 from kits.daemon_fakes import FakeFace
+from kits.fleet_asking import GENERATION, Asking
+from kits.fleet_census import kill
+from kits.fleet_http import KEY, Deployed, deployed
+from kits.fleet_rows import Row
+from kits.fleet_watched import CHANNELS, START
 from kits.fronts import front
 from kits.models import text_of
 from kits.rows import ADAPTERS, SHORT_ASK, adapter, home, reference
@@ -24,17 +28,7 @@ from kits.waiting import until
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.loaders.store.store import digest_of
 
-if not os.environ.get("HOTSWAPD_TEST_FLEET"):
-    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_asking import GENERATION, Asking
-    from kits.fleet_census import kill
-    from kits.fleet_http import KEY, Deployed, deployed
-    from kits.fleet_rows import Row
-    from kits.fleet_watched import CHANNELS, START
-
-pytestmark = [pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
+pytestmark = real_ray.within(900)
 CHANGES = 12
 CLIENTS, REPLICAS, SHORT, LONG = 8, 3, 16, 200
 

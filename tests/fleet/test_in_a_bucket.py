@@ -1,26 +1,20 @@
 """A fleet on a real Ray whose shared state lies in a bucket of a real server."""
 
 import asyncio
-import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
+from kits import real_ray
+from kits.fleet_adapters import Stock, is_bad
+from kits.fleet_clients import Clients
+from kits.fleet_ray import RayFleet, running
+from kits.fleet_watched import CHANNELS
 from kits.rows import SHORT_ASK, home
 from kits.s3 import seaweed, set_credentials
 
-if not os.environ.get("HOTSWAPD_TEST_FLEET"):
-    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_adapters import Stock, is_bad
-    from kits.fleet_clients import Clients
-    from kits.fleet_ray import RayFleet, running
-    from kits.fleet_watched import CHANNELS
-
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.filterwarnings("ignore")]
+pytestmark = real_ray.within(1800)
 CHANGES, CLIENTS, TOKENS = 12, 8, 16
 
 

@@ -4,21 +4,14 @@ Every answer is compared with the text that a fresh PEFT load of the generation 
 answer whose connection ends with the ingress or the proxy that had it is counted apart.
 """
 
-import os
-import warnings
-
 import pytest
+from kits import real_ray
+from kits.fleet_adapters import Stock
+from kits.fleet_http import Deployed
+from kits.fleet_kills import KILLS, SEED, Kills, peace
+from kits.fleet_load import load
 
-if not os.environ.get("HOTSWAPD_TEST_FLEET"):
-    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_adapters import Stock
-    from kits.fleet_http import Deployed
-    from kits.fleet_kills import KILLS, SEED, Kills, peace
-    from kits.fleet_load import load
-
-pytestmark = [pytest.mark.timeout(3600), pytest.mark.filterwarnings("ignore")]
+pytestmark = real_ray.within(3600)
 CUTS = {"ingress", "proxy"}
 """Who has clients' connections."""
 

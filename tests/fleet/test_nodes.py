@@ -3,23 +3,17 @@
 What is on it dies with it: replicas, maybe an ingress, and its proxy, which shares the port with the first node's.
 """
 
-import os
-import warnings
 from collections.abc import Iterator
 
 import pytest
+from kits import real_ray
+from kits.fleet_adapters import Stock
+from kits.fleet_http import Deployed, deployed_noting
+from kits.fleet_kills import KILLS, SEED, Kills, peace
+from kits.fleet_load import REPLICAS, load
 from kits.rows import home
 
-if not os.environ.get("HOTSWAPD_TEST_FLEET"):
-    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_adapters import Stock
-    from kits.fleet_http import Deployed, deployed_noting
-    from kits.fleet_kills import KILLS, SEED, Kills, peace
-    from kits.fleet_load import REPLICAS, load
-
-pytestmark = [pytest.mark.timeout(3600), pytest.mark.filterwarnings("ignore")]
+pytestmark = real_ray.within(3600)
 
 
 @pytest.fixture(scope="module")

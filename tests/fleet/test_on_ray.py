@@ -7,28 +7,23 @@ import asyncio
 import os
 import shutil
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from kits import real_ray
+from kits.fleet_adapters import SPOILING, Stock, is_bad
+from kits.fleet_clients import Clients
+from kits.fleet_notes import VETO
+from kits.fleet_ray import RayFleet, running
+from kits.fleet_rows import Row
+from kits.fleet_watched import CHANNELS
 from kits.rows import ADAPTERS, SHORT_ASK, adapter, home, reference
 
 from hotswapd.daemon.ledger.generation import BASE_DIGEST
 from hotswapd.loaders.store.store import digest_of
 
-if not os.environ.get("HOTSWAPD_TEST_FLEET"):
-    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_adapters import SPOILING, Stock, is_bad
-    from kits.fleet_clients import Clients
-    from kits.fleet_notes import VETO
-    from kits.fleet_ray import RayFleet, running
-    from kits.fleet_rows import Row
-    from kits.fleet_watched import CHANNELS
-
-pytestmark = [pytest.mark.timeout(3600), pytest.mark.filterwarnings("ignore")]
+pytestmark = real_ray.within(3600)
 CHANGES = int(os.environ.get("HOTSWAPD_TEST_FLEET_CHANGES", "12"))
 CLIENTS, MANY_CLIENTS, TOKENS, SHORT = 8, 16, 200, 16
 KINDS = 24

@@ -1,24 +1,17 @@
 """An upgrade between versions that cannot read each other, in its midst, under traffic: each has one of two nodes."""
 
-import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kits.rows import home
+from kits import real_ray
+from kits.fleet_adapters import Stock
+from kits.fleet_http import Deployed
+from kits.fleet_kills import SEED, Kills, peace
+from kits.fleet_load import load
+from kits.fleet_versions import deployed_beside, has_run, later_version
 
-if not os.environ.get("HOTSWAPD_TEST_FLEET"):
-    pytest.skip("`make fleet` runs it: it takes minutes", allow_module_level=True)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Ray's own
-    from kits.fleet_adapters import Stock
-    from kits.fleet_http import Deployed, deployed_noting
-    from kits.fleet_kills import SEED, Kills, peace
-    from kits.fleet_load import REPLICAS, load
-    from kits.fleet_versions import has_run, later_version
-
-pytestmark = [pytest.mark.timeout(3600), pytest.mark.filterwarnings("ignore")]
+pytestmark = real_ray.within(3600)
 _CHANGES = 12
 
 
@@ -29,8 +22,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fleet(other: Path) -> Iterator[Deployed]:
-    kits = os.environ.get("PYTHONPATH", "")
-    with deployed_noting(home() / "base", REPLICAS, second={"PYTHONPATH": f"{other}:{kits}"}) as made:
+    with deployed_beside(other) as made:
         yield made
 
 

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from hotswapd.daemon.host.exits import Exit
 from kits.fleet_census import Census
 from kits.fleet_nodes import Nodes, nodes
 from kits.fleet_notes import Notes, NotingReplica
-from kits.fleet_watched import START, Watched
+from kits.fleet_watched import START, Watched, wait_until
 
 KEY = "a secret"
 _TOML = """\
@@ -113,10 +112,7 @@ class Deployed:
 
     def await_live(self, channel: str, digest: str) -> None:
         """Wait until a channel is answered by these bytes."""
-        end = time.monotonic() + START
-        while digest[:12] not in self.fingerprint(channel):
-            assert time.monotonic() < end, f"{digest[:12]} has not gone live in {channel}"
-            time.sleep(0.1)
+        wait_until(lambda: digest[:12] in self.fingerprint(channel), f"{digest[:12]} has not gone live in {channel}")
 
     def fingerprint(self, channel: str) -> str:
         """Ask a channel, and return what it says of who answered."""

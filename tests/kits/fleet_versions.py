@@ -1,10 +1,16 @@
 """This program as a later version of it may be: each message has a field more, and says that it is of that version."""
 
 import ast
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hotswapd
+from kits.fleet_http import Deployed, deployed_noting
+from kits.fleet_load import REPLICAS
+from kits.rows import home
 
 _WIRE = Path("daemon/fleet/wire.py")
 _MESSAGES = {
@@ -35,6 +41,14 @@ def later_version(room: Path, least: int = 1) -> Path:
     with (package / _REPLICA).open("a") as file:
         file.write(_SAYS_SO)
     return room
+
+
+@contextmanager
+def deployed_beside(room: Path) -> Iterator[Deployed]:
+    """Deploy a fleet on two nodes, the second of which has the version that was written there."""
+    kits = os.environ.get("PYTHONPATH", "")
+    with deployed_noting(home() / "base", REPLICAS, second={"PYTHONPATH": f"{room}:{kits}"}) as made:
+        yield made
 
 
 def has_run(room: Path) -> bool:

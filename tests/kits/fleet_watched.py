@@ -16,6 +16,7 @@ from hotswapd.daemon.fleet.serving.place import NAMESPACE
 from hotswapd.daemon.ledger.reasons import Reason
 from hotswapd.daemon.ledger.states import OPEN
 from hotswapd.loaders.publish.together import publish_together
+from kits.waiting import until
 
 CHANNELS = ("default", "a", "b")
 START = 300.0
@@ -26,10 +27,7 @@ _LOOK = 0.2
 
 def wait_until(condition: Callable[[], object], otherwise: str) -> None:
     """Wait until it holds, by a look now and then that leaves the machine to the fleet."""
-    end = time.monotonic() + START
-    while not condition():
-        assert time.monotonic() < end, otherwise
-        time.sleep(_LOOK)
+    until(condition, otherwise, START, _LOOK)
 
 
 class Watched:

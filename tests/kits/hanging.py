@@ -4,14 +4,14 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kits.waiting import until
+
 PROGRAM = "bindfs"
 _MOUNTS = Path("/proc/self/mounts")
-_START = 30.0
 
 
 def is_possible() -> bool:
@@ -40,16 +40,9 @@ def mounted(place: Path) -> Iterator[Mount]:
     with subprocess.Popen([PROGRAM, "-f", str(place), str(place)]) as process:
         made = Mount(process)
         try:
-            _await(place)
+            until(lambda: f" {place} " in _MOUNTS.read_text(), f"{place} is not mounted")
             yield made
         finally:
             made.go_on()
             subprocess.run(["umount", "--lazy", str(place)], check=False)
             process.terminate()
-
-
-def _await(place: Path) -> None:
-    end = time.monotonic() + _START
-    while f" {place} " not in _MOUNTS.read_text():
-        assert time.monotonic() < end, f"{place} is not mounted"
-        time.sleep(0.05)
