@@ -17,19 +17,27 @@ class MemoryPlace:
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
 
+    def reach(self) -> None:
+        """Come before every call: it may wait, or raise Unavailable."""
+
     def create(self, name: str, content: bytes) -> bool:
+        self.reach()
         return self.contents.setdefault(name, content) is content
 
     def read(self, name: str) -> bytes | None:
+        self.reach()
         return self.contents.get(name)
 
     def has(self, name: str) -> bool:
+        self.reach()
         return name in self.contents
 
     def names(self, folder: str) -> list[str]:
+        self.reach()
         return sorted(name.removeprefix(f"{folder}/") for name in self.contents if name.startswith(f"{folder}/"))
 
     def remove(self, name: str) -> None:
+        self.reach()
         self.contents.pop(name, None)
 
     def send(self, name: str, source: Path) -> None:
@@ -56,22 +64,10 @@ class Hanging(MemoryPlace):
     def go_on(self) -> None:
         self._goes.set()
 
-    def _wait(self) -> None:
+    def reach(self) -> None:
         if not self._goes.is_set():
             self.entered.set()
             assert self._goes.wait(LONG), "it has hung for too long"
-
-    def create(self, name: str, content: bytes) -> bool:
-        self._wait()
-        return super().create(name, content)
-
-    def read(self, name: str) -> bytes | None:
-        self._wait()
-        return super().read(name)
-
-    def has(self, name: str) -> bool:
-        self._wait()
-        return super().has(name)
 
 
 class Lost(MemoryPlace):

@@ -16,34 +16,21 @@ class SharedDisk(MemoryPlace):
         self.written: list[Pointer] = []
         self.removed: list[str] = []
 
-    def _require(self) -> None:
+    def reach(self) -> None:
         if self.down:
             raise Unavailable(FleetCode.SHARED_DOWN, "it is down")
 
     def remove(self, name: str) -> None:
-        self._require()
+        self.reach()
         if name.startswith("adapters/") and name in self.contents:
             self.removed.append(name)
         super().remove(name)
 
     def create(self, name: str, content: bytes) -> bool:
-        self._require()
         done = super().create(name, content)
         if done and name.startswith("pointers/"):
             self.written.append(Pointer.load(content))
         return done
-
-    def read(self, name: str) -> bytes | None:
-        self._require()
-        return super().read(name)
-
-    def has(self, name: str) -> bool:
-        self._require()
-        return super().has(name)
-
-    def names(self, folder: str) -> list[str]:
-        self._require()
-        return super().names(folder)
 
     def put(self, digest: str) -> None:
         """Write an adapter's bytes, as the watcher does. Raises Unavailable."""
