@@ -19,8 +19,8 @@ from .piece import Described, Piece, Wanted
 _ALIVE = 0.5
 """Seconds after which a message says that the replica lives, if nothing else is to be said."""
 APART = 0.010
-"""Seconds between two messages with tokens of one answer, if it does not end: a message through Ray costs a millisecond
-of processor time and more, which is what a small model takes for a step. A step that takes longer is never waited for.
+"""Seconds between two messages with tokens of one answer, if it does not end: a message through Ray costs more of the
+processor than a small model's step, see `fleet.cpu` of the benchmark. A step that takes longer is never waited for.
 """
 
 
